@@ -1,0 +1,82 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { AppError } from "../core/error.ts";
+import type { Progress } from "../core/progress.ts";
+import { fileExists, makeFolder, moveInto, writeText } from "../host/files.ts";
+import type { Run } from "../host/run.ts";
+import { inMountNamespace, openTools, type Caller, type Tools } from "../host/tools.ts";
+import { workDir } from "../host/work-dir.ts";
+
+/** What the tools tree is made from: a change of any of these makes a new tree. */
+const SUITE = "trixie";
+const PACKAGES = [
+  // making a root file system
+  ...["mmdebstrap", "apt-utils", "ca-certificates", "debian-archive-keyring", "bubblewrap", "systemd", "kmod"],
+  // making images and disks
+  ...["erofs-utils", "cryptsetup-bin", "mtools", "dosfstools", "e2fsprogs", "fdisk", "zstd", "xz-utils", "cpio"],
+  ...["grub-common", "grub-pc-bin", "grub-efi-amd64-bin"],
+  // making the initrd
+  ...["quickjs", "libquickjs", "gcc", "libc6-dev"],
+  // running them
+  ...["qemu-system-x86", "qemu-utils", "seabios", "ovmf"],
+] as const;
+const LEFT_OUT = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"];
+
+export interface ToolsTreeOptions {
+  /** Where trees are kept; a tree is a folder named by its id. */
+  readonly folder: string;
+  readonly caller: Caller;
+  readonly run: Run;
+  readonly progress: Progress;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * The tools tree, bootstrapped when it is not there yet.
+ *
+ * It appears by one rename, so a killed bootstrap leaves only a work folder, which the next one sweeps; of two at once the second to
+ * finish finds the first one's tree and drops its own.
+ *
+ * @throws AppError `TOOLS_TREE_FAILED`
+ */
+export async function toolsTree({ folder, caller, run, progress, signal }: ToolsTreeOptions): Promise<Tools> {
+  const id = createHash("sha256")
+    .update(JSON.stringify([SUITE, PACKAGES, LEFT_OUT]))
+    .digest("hex")
+    .slice(0, 16);
+  const tree = join(folder, id);
+  if (!(await fileExists(join(tree, "tools.json")))) {
+    await progress.step("bootstrap the tools tree (once)", async (note) => {
+      await using work = await workDir(join(folder, "work"), caller, run);
+      const tar = join(work.path, "tree.tar");
+      const argv = [
+        ...["mmdebstrap", "--mode=root", "--variant=essential", "--format=tar", `--include=${PACKAGES.join(",")}`],
+        ...['--aptopt=Acquire::Languages "none"', "--dpkgopt=force-unsafe-io"],
+        ...LEFT_OUT.map((path) => `--dpkgopt=path-exclude=${path}`),
+        ...[SUITE, tar],
+      ] as const;
+      try {
+        await run(inMountNamespace(caller, argv), {
+          env: { TMPDIR: work.path },
+          signal,
+          onLine: (line) => note(line.replace(/^I: /, "")),
+        });
+      } catch (cause) {
+        signal?.throwIfAborted();
+        throw new AppError("TOOLS_TREE_FAILED", `the tools tree could not be bootstrapped: ${(cause as Error).message}`, {
+          hint: "Check that the Debian mirror can be reached and that the disk has 1.5 GiB free.",
+          cause,
+        });
+      }
+      const fresh = join(work.path, "tree");
+      await makeFolder(fresh);
+      await run(["tar", "--extract", "--no-same-owner", "--exclude=./dev/*", `--file=${tar}`, `--directory=${fresh}`], {
+        signal,
+      });
+      for (const name of ["resolv.conf", "hosts"]) await writeText(join(fresh, "etc", name), ""); // to be bound over
+      await writeText(join(fresh, "tools.json"), `${JSON.stringify({ suite: SUITE, packages: PACKAGES })}\n`);
+      await moveInto(fresh, tree);
+    });
+  }
+  return openTools(tree, id, caller, run);
+}

@@ -1,0 +1,37 @@
+/** @portable Sizes in bytes: constants, text in, text out. */
+import { AppError } from "./error.ts";
+
+/** A size or an offset in bytes; never sectors or blocks. */
+export type Bytes = number;
+export const KiB: Bytes = 1024;
+export const MiB: Bytes = 1024 ** 2;
+export const GiB: Bytes = 1024 ** 3;
+
+const UNITS: Readonly<Record<string, Bytes>> = { KiB, MiB, GiB, TiB: 1024 ** 4 };
+
+/**
+ * `512MiB`, `4GiB` … to bytes.
+ *
+ * @throws AppError `SIZE_INVALID`
+ */
+export function parseSize(text: string): Bytes {
+  const match = /^([1-9]\d*)(KiB|MiB|GiB|TiB)$/.exec(text);
+  const bytes = match ? Number(match[1]) * UNITS[match[2]!]! : Number.NaN;
+  if (!Number.isSafeInteger(bytes)) {
+    throw new AppError("SIZE_INVALID", `${JSON.stringify(text)} is not a size`, {
+      hint: "Write a whole number and a unit: 512MiB, 4GiB.",
+    });
+  }
+  return bytes;
+}
+
+/** Bytes for people: `0 B`, `12.3 MiB`. */
+export function formatSize(bytes: Bytes): string {
+  for (const [name, unit] of Object.entries(UNITS).toReversed()) {
+    if (bytes >= unit) return `${Number((bytes / unit).toFixed(1))} ${name}`;
+  }
+  return `${bytes} B`;
+}
+
+/** Rounds up to a multiple of `step`. */
+export const alignUp = (bytes: Bytes, step: Bytes): Bytes => Math.ceil(bytes / step) * step;
