@@ -1,4 +1,6 @@
-import { access, mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { access, copyFile, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
 export async function fileExists(path: string): Promise<boolean> {
@@ -29,4 +31,24 @@ export async function moveInto(from: string, to: string): Promise<void> {
     if (["ENOTEMPTY", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) return;
     throw error;
   }
+}
+
+/** Names in a folder, sorted. */
+export const listFolder = async (path: string): Promise<string[]> => (await readdir(path)).toSorted();
+
+export const readText = async (path: string): Promise<string> => await readFile(path, "utf8");
+
+/** Hex; the file is streamed. */
+export async function sha256File(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path, { highWaterMark: 1024 ** 2 })) hash.update(chunk as Uint8Array);
+  return hash.digest("hex");
+}
+
+/** The same file under a second name; a copy where the file systems differ. */
+export async function linkFile(from: string, to: string): Promise<void> {
+  await link(from, to).catch(async (error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
+    await copyFile(from, to);
+  });
 }

@@ -1,0 +1,14 @@
+import type { Progress } from "../core/progress.ts";
+import type { Run } from "../host/run.ts";
+import type { Caller, Tools } from "../host/tools.ts";
+
+/** What every step of a build is given; frozen for the length of the build. */
+export interface BuildContext {
+  readonly tools: Tools;
+  readonly run: Run;
+  readonly caller: Caller;
+  readonly progress: Progress;
+  readonly signal: AbortSignal | undefined;
+  /** Holds only what can be made again: packages, prepared bases, work folders. */
+  readonly cacheFolder: string;
+}
