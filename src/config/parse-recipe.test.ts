@@ -1,0 +1,171 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { AppError } from "../core/error.ts";
+import { GiB } from "../core/units.ts";
+import { parseRecipe } from "./parse-recipe.ts";
+
+const SMALLEST = "apiVersion: petrify/v1\nname: x\nbase: { suite: trixie }\n";
+const failure = (text: string): AppError => {
+  try {
+    parseRecipe(text, "r.yaml");
+  } catch (error) {
+    assert.ok(error instanceof AppError && error.code === "RECIPE_INVALID", String(error));
+    return error;
+  }
+  assert.fail(`was accepted: ${text}`);
+};
+
+test("a recipe of three keys gets every default", () => {
+  assert.deepEqual(parseRecipe(SMALLEST, "r.yaml"), {
+    apiVersion: "petrify/v1",
+    name: "x",
+    version: "0.1.0",
+    base: { suite: "trixie", components: ["main"] },
+    packages: [],
+    kernel: { flavour: "cloud", cmdline: [] },
+    firmware: { packages: [], microcode: [] },
+    files: [],
+    units: { enable: [], disable: [], mask: [] },
+    users: [],
+    persistent: [],
+    disk: {},
+    root: { compression: "none" },
+  });
+});
+
+const key = "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAA me@host";
+const accepted = [
+  "version: 2026.11.21-rc1",
+  "packages: [g++, openssh-server, libstdc++6, 0ad]",
+  "kernel: { flavour: full, cmdline: [quiet, 'mitigations=auto,nosmt', 'console=ttyS1,115200n8', 'systemd.log_level=debug'] }",
+  "firmware: { packages: [firmware-realtek], microcode: [intel, amd] }",
+  "files: [{ source: etc/motd, target: /etc/motd, mode: '0644', owner: 'root:adm' }, { source: overlay/, target: / }]",
+  "units: { enable: [ssh.service, getty@ttyS1.service], mask: [apt-daily.timer, 'dev-disk-by\\x2dlabel-a.swap'] }",
+  `users: [{ name: admin, uid: 1000, groups: [sudo], shell: /bin/bash, home: /home/admin, sshKeys: ['${key}'] }]`,
+  "users: [{ name: root, password: '$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7' }]",
+  "persistent: [/var/lib/docker, /etc/ssh, /etc/NetworkManager/system-connections]",
+  "base: { suite: bookworm, mirror: 'http://deb.example/debian', components: [main, non-free-firmware] }".replace("base: ", "# "),
+];
+for (const text of accepted) test(`is accepted: ${text.slice(0, 60)}`, () => void parseRecipe(`${SMALLEST}${text}\n`, "r.yaml"));
+
+test("sizes come out in bytes", () => {
+  assert.deepEqual(parseRecipe(`${SMALLEST}disk: { slotSize: 2GiB, size: 8GiB }`, "r.yaml").disk, {
+    slotSize: 2 * GiB,
+    size: 8 * GiB,
+  });
+});
+
+/** What is appended to a good recipe, the message, and the hint where it matters. */
+const refused: readonly (readonly [text: string, message: RegExp, hint?: RegExp])[] = [
+  ["pakages: [a]", /^r\.yaml:4:1: pakages: is not a key of a recipe$/, /^Did you mean packages\?$/],
+  ["kernel:\n  flavor: cloud", /^r\.yaml:5:3: kernel\.flavor: is not a key/, /kernel\.flavour\?$/],
+  ["users: [{ name: a, keys: [] }]", /^r\.yaml:4:20: users\[0\]\.keys: /, /Keys here: name, uid, .*sshKeys/],
+  ["__proto__: { a: 1 }", /^r\.yaml:4:1: __proto__: is not a key/],
+  ["packages:", /^r\.yaml:4:10: packages: must be a list, found nothing$/, /\[\]/],
+  ["packages: vim", /^r\.yaml:4:11: packages: must be a list, found "vim"$/],
+  ["packages: [Vim]", /^r\.yaml:4:12: packages\[0\]: must be the name of a Debian package$/],
+  ["packages: [vim-]", /packages\[0\]: must be the name/],
+  ["version: 0.1", /^r\.yaml:4:10: version: must be text$/, /"0\.1"/],
+  ["files: [{ source: a, target: /a, mode: 0644 }]", /files\[0\]\.mode: must be text$/, /"0644"/],
+  ["files: [{ source: ../a, target: /a }]", /^r\.yaml:4:19: files\[0\]\.source: must be a path relative/],
+  ["files: [{ source: a/../../b, target: /a }]", /files\[0\]\.source: /],
+  ["files: [{ source: /a, target: /a }]", /files\[0\]\.source: /],
+  ["files: [{ source: a, target: /a/../b }]", /files\[0\]\.target: must be an absolute path/],
+  ["files: [{ source: a, target: /usr/local/bin/a }]", /lies in \/usr\/local, which is not part of the image/],
+  ["files: [{ source: a }]", /^r\.yaml:4:9: files\[0\]\.target: is missing$/],
+  ["kernel: { flavour: clod }", /must be cloud or full, found "clod"$/, /^Did you mean cloud\?$/],
+  ["kernel: { cmdline: ['a b'] }", /must be one word/],
+  ["kernel: { cmdline: ['a$b'] }", /must be one word/],
+  ["kernel: { cmdline: ['root=/dev/sda'] }", /cannot be set by a recipe: the root is found by its hash$/],
+  ["kernel: { cmdline: [petrify.slot=a] }", /petrify\.\* is set by petrify$/],
+  ["kernel: { cmdline: [panic=0] }", /a panic has to reboot/],
+  ["kernel: { cmdline: ['--'] }", /petrify's own words come after/],
+  ["units: { enable: [ssh] }", /must be the full name of a systemd unit/],
+  ["units: { enable: [a.service], mask: [a.service] }", /units\.mask\[0\]: a\.service is listed under enable too$/],
+  ["users: [{ name: a }, { name: a }]", /^r\.yaml:4:30: users\[1\]\.name: user a is there twice$/],
+  ["users: [{ name: a, uid: 5 }, { name: b, uid: 5 }]", /users\[1\]\.uid: uid 5 is there twice$/],
+  ["users: [{ name: root, uid: 5 }]", /root has uid 0/],
+  ["users: [{ name: a, uid: 65534 }]", /uid: must be 1 … 60000$/],
+  ["users: [{ name: a, password: secret }]", /password: must be a crypt hash .* never the password itself$/],
+  ["users: [{ name: a, sshKeys: ['-----BEGIN OPENSSH PRIVATE KEY-----'] }]", /must be one line of an OpenSSH public key file/],
+  ["hostname: A_b", /hostname: must be a host name/],
+  ["persistent: [/etc]", /persistent\[0\]: cannot be persistent: \/etc contains \/etc\/passwd, which is made at each boot/],
+  ["persistent: [/etc/shadow]", /\/etc\/shadow is made at each boot/],
+  ["persistent: [/etc/systemd/system/x.d]", /lies in \/etc\/systemd\/system, which holds units/],
+  ["persistent: [/]", /\/ contains /],
+  ["persistent: [/usr/share]", /lies in \/usr, which is part of the image/],
+  ["persistent: [/home/me]", /lies in \/home, which is persistent in every image$/],
+  ["persistent: [/var]", /\/var contains /],
+  ["persistent: [/var/lib/a, /var/lib/a/b]", /^r\.yaml:4:26: persistent\[1\]: lies in \/var\/lib\/a, which is listed too$/],
+  ["persistent: [var]", /must be an absolute path/],
+  ["disk: { slotSize: 4G }", /disk\.slotSize: must be a whole number and a unit/],
+  ["disk: { slotSize: 4GiB, size: 7GiB }", /disk\.size: is smaller than the two slots$/],
+  ["a: [", /^r\.yaml:5:1: not YAML: Flow sequence/],
+  ["a: *b", /Unresolved alias/],
+  ["a: !t b", /not YAML: Unresolved tag: !t$/],
+  ["? [a]\n: b", /not YAML: With stringKeys/],
+  ["name: y", /^r\.yaml:4:1: not YAML: Map keys must be unique$/],
+  ["---\na: 1", /^r\.yaml:4:1: a second document starts here$/],
+];
+for (const [text, message, hint] of refused) {
+  test(`is refused: ${text.replaceAll("\n", " ⏎ ")}`, () => {
+    const error = failure(`${SMALLEST}${text}\n`);
+    assert.match(error.message, message);
+    assert.match(error.hint ?? "", hint ?? /./);
+  });
+}
+
+test("a base says what is wrong with its mirror and suite", () => {
+  const base = (text: string): string => failure(`apiVersion: petrify/v1\nname: x\nbase: ${text}\n`).message;
+  assert.match(base("{ suite: 'a b' }"), /base\.suite: must be the name of a suite/);
+  assert.match(base("{ suite: sid, mirror: 'ftp://x/' }"), /base\.mirror: must be an http, https or file URL/);
+  assert.match(base("{ suite: sid, mirror: 'http://x/ [trusted=yes]' }"), /base\.mirror: /);
+  assert.match(base("{ suite: sid, components: [] }"), /must name at least one component/);
+});
+
+test("every problem is listed in the order of the file, ten at most", () => {
+  assert.match(
+    failure("name: X\n").message,
+    /^r\.yaml:1:1: apiVersion: is missing\nr\.yaml:1:1: base: is missing\nr\.yaml:1:7: name: /,
+  );
+  const lines = failure(`${SMALLEST}packages: [${"A, ".repeat(14)}]`).message.split("\n");
+  assert.equal(lines.length, 11);
+  assert.equal(lines.at(-1), "… and 4 more");
+});
+
+test("what is no mapping at all is refused", () => {
+  for (const text of ["", "# only a comment\n", "~"]) assert.match(failure(text).message, /the recipe is empty$/);
+  for (const text of ["[1]", "7", "text"]) assert.match(failure(text).message, /\(top level\): must be a mapping/);
+  assert.match(failure(" ".repeat(1024 * 1024 + 1)).message, /more than 1 MiB/);
+});
+
+test("nesting and aliases that grow without end are refused", () => {
+  failure("[".repeat(50_000));
+  failure(`a: &a [x]\n${Array.from({ length: 30 }, (_, i) => `k${i}: &k${i} [${"*a, ".repeat(9)}]`).join("\n")}`);
+});
+
+test("any text gives a recipe or RECIPE_INVALID", () => {
+  const words = fc.constantFrom("apiVersion", "petrify/v1", "name", "base", "suite", "files", "users", ": ", "\n", "  ", "- ");
+  const marks = fc.constantFrom("[", "]", "{", "}", "&a", "*a", "!x", "'", '"', "|", ">", "#", "? ", "%", "~", "<<", "__proto__");
+  const mix = fc.array(fc.oneof(words, marks, fc.string({ unit: "binary", maxLength: 4 })), { maxLength: 40 });
+  const attempt = (text: string): void => {
+    try {
+      parseRecipe(text, "r.yaml");
+    } catch (error) {
+      assert.ok(error instanceof AppError && error.code === "RECIPE_INVALID", String((error as Error).stack));
+    }
+  };
+  fc.assert(
+    fc.property(mix, (parts) => attempt(parts.join(""))),
+    { numRuns: 1500 },
+  );
+  fc.assert(
+    fc.property(mix, (parts) => attempt(SMALLEST + parts.join(""))),
+    { numRuns: 1500 },
+  );
+  fc.assert(
+    fc.property(fc.jsonValue(), (value) => attempt(`${SMALLEST}users: ${JSON.stringify(value)}`)),
+    { numRuns: 500 },
+  );
+});

@@ -1,0 +1,153 @@
+/** @portable The recipe: what an image is made of. Reference: docs/recipe.md; JSON Schema: schemas/recipe.json. */
+import { z } from "zod";
+import { isIn, whyNotPersistent } from "./persistent-path.ts";
+import * as words from "./words.ts";
+
+const list = <T extends z.ZodType>(item: T): z.ZodDefault<z.ZodArray<T>> => z.array(item).max(2000).default([]);
+
+/** Places that only exist at run time: what an image holds there would be hidden. */
+const MOUNTED_OVER = ["/usr/local", "/oem", "/run", "/tmp", "/proc", "/sys", "/dev"];
+
+const Base = z.strictObject({
+  suite: words.Suite.describe("Suite of the Debian archive: trixie, bookworm, sid …"),
+  mirror: words.Mirror.optional().describe(
+    "Where packages come from; default: the mirror the host itself uses, else the default of the tools",
+  ),
+  components: z
+    .array(words.Component)
+    .min(1, "must name at least one component")
+    .default(["main"])
+    .describe("Components of the archive; main is the free part"),
+});
+
+const Kernel = z.strictObject({
+  flavour: z
+    .enum(["cloud", "full"])
+    .default("cloud")
+    .describe("cloud: small, for virtual machines; full: drivers for real hardware"),
+  cmdline: list(words.CmdlineWord).describe("Words added to the kernel command line"),
+});
+
+const Firmware = z.strictObject({
+  packages: list(words.PackageName).describe("Firmware packages, such as firmware-realtek (component non-free-firmware)"),
+  microcode: list(z.enum(["intel", "amd"])).describe("CPU microcode loaded by the kernel before anything else"),
+});
+
+const File = z.strictObject({
+  source: words.RelativePath.describe("A file or folder, relative to the recipe; a folder is laid over the target"),
+  target: words.AbsolutePath.superRefine((path, context) => {
+    const over = MOUNTED_OVER.find((folder) => isIn(path, folder));
+    if (over) context.addIssue({ code: "custom", message: `lies in ${over}, which is not part of the image` });
+  }).describe("Where it goes in the image, as a full path"),
+  mode: words.Mode.optional().describe('Permission bits of a file, octal in quotes: "0644"; default: those of the source'),
+  owner: words.Owner.optional().describe("user or user:group; default: root:root"),
+});
+
+const Units = z.strictObject({
+  enable: list(words.UnitName).describe("Units to start at boot, besides what the packages enable"),
+  disable: list(words.UnitName).describe("Units not to start at boot"),
+  mask: list(words.UnitName).describe("Units that cannot be started at all"),
+});
+
+const User = z
+  .strictObject({
+    name: words.UserName.describe("Login name; root changes the existing root"),
+    uid: words.Id.optional().describe("Default: the next free one, kept in petrify.lock"),
+    gid: words.Id.optional().describe("Id of the user's own group; default: the same as uid"),
+    groups: list(words.UserName).describe("Further groups"),
+    shell: words.AbsolutePath.optional().describe("Default: /bin/bash when the image has it, else /bin/sh"),
+    home: words.AbsolutePath.optional().describe("Default: /home/NAME"),
+    password: words.PasswordHash.optional().describe("Hash as `mkpasswd` prints it; default: no password login"),
+    sshKeys: list(words.SshPublicKey).describe("Public keys that may log in"),
+  })
+  .superRefine(({ name, uid, gid, home }, context) => {
+    if (name === "root" && (uid ?? gid ?? home) !== undefined) {
+      context.addIssue({ code: "custom", message: "root has uid 0, gid 0 and the home /root in every image" });
+    }
+  });
+
+const Disk = z.strictObject({
+  slotSize: words.Size.optional().describe("Room for one system image; default: the larger of 1.5 GiB and 2 × the image"),
+  size: words.Size.optional().describe("Size of the disk file that is built; default: the smallest that fits"),
+});
+
+const Root = z.strictObject({
+  compression: z
+    .enum(["none", "lz4hc", "zstd"])
+    .default("none")
+    .describe("Of the root file system; none gives the smallest updates, zstd the smallest image"),
+});
+
+/** Two entries of a list that cannot both hold. */
+function refuseTwice(
+  values: readonly (string | number | undefined)[],
+  path: (index: number) => (string | number)[],
+  what: string,
+) {
+  return (context: z.RefinementCtx): void => {
+    for (const [index, value] of values.entries()) {
+      const first = value === undefined ? index : values.indexOf(value);
+      if (first < index) context.addIssue({ code: "custom", path: path(index), message: `${what} ${value} is there twice` });
+    }
+  };
+}
+
+export const Recipe = z
+  .strictObject({
+    apiVersion: z.literal("petrify/v1").describe("Version of this format"),
+    name: words.ImageName.describe("Name of the image; part of its file name"),
+    version: words.ImageVersion.default("0.1.0").describe("Version of the image; part of its file name"),
+    base: Base.describe("Where the files come from"),
+    packages: list(words.PackageName).describe("Packages to install, besides the few every image has"),
+    kernel: Kernel.prefault({}).describe("The kernel and its command line"),
+    firmware: Firmware.prefault({}).describe("What real hardware needs besides drivers"),
+    files: list(File).describe("Files and folders of your own, laid over the image in this order"),
+    units: Units.prefault({}).describe("systemd units"),
+    users: list(User).describe("Users of the image"),
+    hostname: words.HostName.optional().describe("Host name; default: the name of the image"),
+    persistent: list(
+      words.AbsolutePath.superRefine((path, context) => {
+        const reason = whyNotPersistent(path);
+        if (reason) context.addIssue({ code: "custom", message: `cannot be persistent: ${path} ${reason}` });
+      }),
+    ).describe("Folders that keep what is written to them, besides /home, /root, /opt, /srv, /var/log, /usr/local and /oem"),
+    disk: Disk.prefault({}).describe("Sizes"),
+    root: Root.prefault({}).describe("The root file system"),
+  })
+  .superRefine((recipe, context) => {
+    const { users, persistent, units, disk } = recipe;
+    const name = users.map((user) => user.name);
+    const uid = users.map((user) => user.uid);
+    refuseTwice(name, (index) => ["users", index, "name"], "user")(context);
+    refuseTwice(uid, (index) => ["users", index, "uid"], "uid")(context);
+    refuseTwice(persistent, (index) => ["persistent", index], "path")(context);
+    for (const [index, path] of persistent.entries()) {
+      const outer = persistent.find((other) => other !== path && isIn(path, other));
+      if (outer)
+        context.addIssue({ code: "custom", path: ["persistent", index], message: `lies in ${outer}, which is listed too` });
+    }
+    for (const other of ["disable", "mask"] as const) {
+      for (const [index, unit] of units[other].entries()) {
+        if (!units.enable.includes(unit)) continue;
+        context.addIssue({ code: "custom", path: ["units", other, index], message: `${unit} is listed under enable too` });
+      }
+    }
+    if (disk.size !== undefined && disk.slotSize !== undefined && disk.size < 2 * disk.slotSize) {
+      context.addIssue({ code: "custom", path: ["disk", "size"], message: "is smaller than the two slots" });
+    }
+  })
+  .meta({ title: "petrify recipe", description: "What an immutable OS image is made of" });
+
+/** A checked recipe with every default filled in; sizes are in bytes. */
+export type Recipe = z.output<typeof Recipe>;
+export type RecipeFile = Recipe["files"][number];
+export type RecipeUser = Recipe["users"][number];
+
+/** Written to schemas/recipe.json by `npm run generate`. Draft 7, which every editor's YAML support reads. */
+export const recipeJsonSchema = (): JsonSchema => z.toJSONSchema(Recipe, { target: "draft-7", io: "input" }) as JsonSchema;
+
+/** The part of JSON Schema that is used here. */
+export interface JsonSchema {
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly items?: JsonSchema;
+}

@@ -1,0 +1,99 @@
+/** @portable The values a recipe is made of: each schema says what is allowed and, when it is not, what is. */
+import { z } from "zod";
+import { AppError } from "../core/error.ts";
+import { parseSize } from "../core/units.ts";
+
+/** A pattern without its own text in the error: people read the sentence. */
+const word = (pattern: RegExp, expected: string): z.ZodString => z.string().regex(pattern, expected);
+
+/** One label of a host name (RFC 1123). */
+const LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
+export const ImageName = word(new RegExp(`^${LABEL}$`), "must be lower-case letters, digits and dashes, at most 63");
+export const HostName = word(new RegExp(`^${LABEL}(?:\\.${LABEL})*$`), "must be a host name in lower case").max(64);
+export const ImageVersion = word(
+  /^\d{1,9}(?:\.\d{1,9}){0,3}(?:[-+~][0-9A-Za-z][0-9A-Za-z.+~-]{0,40})?$/,
+  "must be a version such as 1.4.0 or 2026.11.21-rc1",
+);
+export const Suite = word(/^[a-z][a-z0-9.-]{0,40}$/, "must be the name of a suite, such as trixie, bookworm or sid");
+export const Component = word(/^[a-z][a-z0-9-]{0,40}$/, "must be the name of a component, such as main");
+export const Mirror = z
+  .url({ protocol: /^(https?|file)$/, error: "must be an http, https or file URL" })
+  .regex(/^[^\s[\]]+$/, "must be an http, https or file URL");
+
+/** Debian Policy 5.6.1; apt reads a dash at the end as "remove". */
+export const PackageName = word(/^[a-z0-9][a-z0-9+.-]{0,98}[a-z0-9+.]$/, "must be the name of a Debian package");
+
+/** systemd.unit(5). */
+export const UnitName = word(
+  /^[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]{0,240}\.(?:service|socket|target|timer|path|mount|automount|swap|slice)$/,
+  "must be the full name of a systemd unit, such as ssh.service",
+);
+
+/** The names useradd(8) takes by default. */
+export const UserName = word(/^[a-z_][a-z0-9_-]{0,31}$/, "must start with a letter and be lower-case letters, digits, - and _");
+/** Ids that no one hands out by itself: https://systemd.io/UIDS-GIDS/. */
+export const Id = z.int("must be a whole number").min(1, "must be 1 … 60000").max(60_000, "must be 1 … 60000");
+
+/** Absolute and normal: no `.`, `..`, double or trailing slash, nothing a line of a config file would trip over. */
+export const AbsolutePath = word(
+  /^\/$|^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._@+:~-]+)+$/,
+  "must be an absolute path without .., spaces or a slash at the end",
+).max(1000);
+/** Relative to the recipe, and not above it. */
+export const RelativePath = word(
+  // eslint-disable-next-line no-control-regex -- that is what is refused
+  /^(?!\.\.(?:\/|$))[^/\0-\x1f\x7f]+(?:\/(?!\.\.(?:\/|$))[^/\0-\x1f\x7f]+)*\/?$/,
+  "must be a path relative to the recipe, without ..",
+).max(1000);
+
+export const Mode = word(/^0?[0-7]{3,4}$/, 'must be octal and in quotes, such as "0644"');
+export const Owner = word(
+  /^(?:[a-z_][a-z0-9_-]{0,31}|\d{1,5})(?::(?:[a-z_][a-z0-9_-]{0,31}|\d{1,5}))?$/,
+  "must be user or user:group, by name or by number",
+);
+
+/** crypt(5): yescrypt, SHA-512, SHA-256, bcrypt; `!` and `*` match no password. */
+export const PasswordHash = word(
+  /^(?:[!*]|\$(?:y|gy|7|6|5|2[aby])\$[./0-9A-Za-z$=,]{8,200})$/,
+  "must be a crypt hash as `mkpasswd` prints it, never the password itself",
+);
+export const SshPublicKey = word(
+  /^(?:ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]{32,}={0,3}(?: [^\n\r]{0,200})?$/,
+  "must be one line of an OpenSSH public key file, such as ~/.ssh/id_ed25519.pub",
+);
+
+/** A size with a binary unit; the recipe's value is in bytes. */
+export const Size = z.string().transform((text, context) => {
+  try {
+    return parseSize(text);
+  } catch (error) {
+    context.addIssue({ code: "custom", message: "must be a whole number and a unit: 512MiB, 4GiB" });
+    if (!(error instanceof AppError)) throw error;
+    return z.NEVER;
+  }
+});
+
+/** Keys of the kernel command line that petrify sets, and why nobody else may. */
+const OWN_KEYS: Readonly<Record<string, string>> = {
+  root: "the root is found by its hash",
+  rootfstype: "the root is found by its hash",
+  rootflags: "the root is found by its hash",
+  roothash: "the root is found by its hash",
+  ro: "the root is always read-only",
+  rw: "the root is always read-only",
+  init: "the image's own init is started",
+  rdinit: "the image's own initrd is started",
+  initrd: "the image's own initrd is started",
+  panic: "a panic has to reboot, or nothing would fall back",
+  "--": "petrify's own words come after the recipe's",
+};
+
+/** One word of the kernel command line; it also has to survive GRUB's quoting. */
+export const CmdlineWord = word(
+  /^[A-Za-z0-9_@!%*+,./:=~()[\]#^?-]{1,400}$/,
+  "must be one word without spaces, quotes, $ or backslash",
+).superRefine((text, context) => {
+  const key = text.split("=")[0]!;
+  const reason = key.startsWith("petrify.") ? "petrify.* is set by petrify" : OWN_KEYS[key];
+  if (reason !== undefined) context.addIssue({ code: "custom", message: `cannot be set by a recipe: ${reason}` });
+});
