@@ -50,7 +50,7 @@ export const PARTITION_TYPES = {
 /** Both ends of a disk that belong to the tables: partitions start and end inside. */
 export const GPT_RESERVED: Bytes = 1 * MiB;
 
-const SIGNATURE = [..."EFI PART"].map((c) => c.charCodeAt(0));
+const SIGNATURE = [0x45, 0x46, 0x49, 0x20, 0x50, 0x41, 0x52, 0x54] as const; // EFI PART
 const REVISION = 0x00010000;
 const HEADER_SIZE = 92;
 const ENTRY_SIZE = 128;
@@ -182,7 +182,6 @@ function attempt(which: "primary" | "backup", decode: () => Copy): { readonly co
 function decodeCopy(read: ReadAt, diskSize: Bytes, sectorSize: SectorSize, lba: number): Copy {
   const sector = readWhole(read, diskSize, lba * sectorSize, sectorSize, "header");
   const view = new DataView(sector.buffer, sector.byteOffset, sector.byteLength);
-  const get64 = (from: DataView, at: number): number => Number(from.getBigUint64(at, true));
   if (SIGNATURE.some((byte, i) => sector[i] !== byte)) throw invalid("header: no signature");
   const headerSize = view.getUint32(12, true);
   if (headerSize < HEADER_SIZE || headerSize > sectorSize) throw invalid(`header: says that it is ${headerSize} bytes long`);
@@ -258,5 +257,8 @@ function checkPartitions(partitions: readonly Partition[], area: { first: Bytes;
     free = start + size;
   }
 }
+
+/** Exact up to 2⁵³; anything beyond lies outside every disk. */
+const get64 = (view: DataView, at: number): number => Number(view.getBigUint64(at, true));
 
 const invalid = (message: string): AppError => new AppError("GPT_INVALID", message);
