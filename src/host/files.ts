@@ -1,7 +1,20 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { access, copyFile, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { constants, createReadStream } from "node:fs";
+import {
+  access,
+  copyFile as copy,
+  link,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from "node:fs/promises";
+import { dirname, join } from "node:path";
 
 export async function fileExists(path: string): Promise<boolean> {
   return await access(path).then(
@@ -49,6 +62,33 @@ export async function sha256File(path: string): Promise<string> {
 export async function linkFile(from: string, to: string): Promise<void> {
   await link(from, to).catch(async (error: unknown) => {
     if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
-    await copyFile(from, to);
+    await copy(from, to);
   });
 }
+
+export const readBytes = async (path: string): Promise<Uint8Array> => await readFile(path);
+
+export type TreeEntry = {
+  /** Relative to where the walk began; "" is that place itself. */
+  readonly path: string;
+} & (
+  | { readonly kind: "file" | "folder"; readonly mode: number }
+  | { readonly kind: "link"; readonly target: string }
+  | { readonly kind: "other" }
+);
+
+/** Everything at and below a path, sorted, folders before what they hold; links are not followed. */
+export async function walk(from: string, path = ""): Promise<TreeEntry[]> {
+  const at = join(from, path);
+  const info = await lstat(at);
+  if (info.isSymbolicLink()) return [{ path, kind: "link", target: await readlink(at) }];
+  const mode = info.mode & 0o7777;
+  if (info.isFile()) return [{ path, kind: "file", mode }];
+  if (!info.isDirectory()) return [{ path, kind: "other" }];
+  const entries: TreeEntry[] = [{ path, kind: "folder", mode }];
+  for (const name of await listFolder(at)) entries.push(...(await walk(from, join(path, name))));
+  return entries;
+}
+
+/** A second file with the same bytes; blocks are shared where the file system can. */
+export const copyFile = async (from: string, to: string): Promise<void> => await copy(from, to, constants.COPYFILE_FICLONE);
