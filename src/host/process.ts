@@ -1,0 +1,60 @@
+import { spawn } from "node:child_process";
+import type { Socket } from "node:net";
+
+/** How a program ended: its status, or the signal that killed it. */
+export interface ProcessExit {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+/** A program that runs beside us; it is killed, and waited for, when the scope ends. */
+export interface LongProcess extends AsyncDisposable {
+  /** The two-way streams the program sees as file descriptors 3, 4, …: connected sockets without a name on disk. */
+  readonly channels: readonly Socket[];
+  readonly exited: Promise<ProcessExit>;
+  /** The last lines the program wrote to stdout and stderr. */
+  tail(): string;
+  kill(): void;
+}
+
+const TAIL_CHARACTERS = 16_384;
+const ENVIRONMENT = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C.UTF-8" } as const;
+
+/**
+ * Starts a program that talks through `channels` sockets.
+ *
+ * It gets a process group of its own, so that Ctrl-C on the terminal reaches only us, and we end it in good order.
+ *
+ * @throws NodeJS.ErrnoException when the program cannot be started
+ */
+export async function startProcess(argv: readonly [string, ...string[]], channels: number): Promise<LongProcess> {
+  const [file, ...args] = argv;
+  const child = spawn(file, args, {
+    env: ENVIRONMENT,
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe", ...Array.from({ length: channels }, () => "pipe" as const)],
+  });
+  let tail = "";
+  for (const stream of [child.stdout!, child.stderr!]) {
+    stream.setEncoding("utf8");
+    stream.on("data", (text: string) => (tail = (tail + text).slice(-TAIL_CHARACTERS)));
+  }
+  const exited = new Promise<ProcessExit>((resolve) => child.once("close", (code, signal) => resolve({ code, signal })));
+  await new Promise<void>((resolve, reject) => {
+    child.once("spawn", resolve);
+    child.once("error", reject);
+  });
+  const sockets = child.stdio.slice(3) as unknown as Socket[];
+  for (const socket of sockets) socket.on("error", () => {}); // the program's end says more
+  const kill = (): void => void child.kill("SIGKILL");
+  return {
+    channels: sockets,
+    exited,
+    tail: () => tail,
+    kill,
+    [Symbol.asyncDispose]: async () => {
+      kill();
+      await exited;
+    },
+  };
+}

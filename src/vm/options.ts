@@ -1,0 +1,51 @@
+import type { Bytes } from "../core/units.ts";
+
+/** How a disk is attached; each needs another driver in the guest. */
+export const CONTROLLERS = ["virtio-blk", "virtio-scsi", "ahci", "nvme", "usb-storage"] as const;
+export type Controller = (typeof CONTROLLERS)[number];
+export type Accelerator = "kvm" | "tcg";
+export type Firmware = "bios" | "uefi";
+
+export interface VmDisk {
+  /** A file of the host. */
+  readonly path: string;
+  readonly format: "raw" | "qcow2";
+  /** Default `virtio-blk`. */
+  readonly controller?: Controller;
+  /** Logical and physical sector size the guest sees; default 512. AHCI knows only 512. */
+  readonly sectorSize?: 512 | 4096;
+  /** `discard` (default): the guest writes to a throw-away overlay and the file stays as it is. `keep`: it writes to the file. */
+  readonly writes?: "discard" | "keep";
+  /** Offsets of 512-byte blocks of the disk that give an I/O error when they are read. */
+  readonly unreadable?: readonly Bytes[];
+}
+
+/** A port of the host's loopback address that reaches a port of the guest. TCP. */
+export interface Forward {
+  readonly host: number;
+  readonly guest: number;
+}
+
+export interface VmOptions {
+  /** The first disk is the one that is booted from. */
+  readonly disks: readonly VmDisk[];
+  /** Default `tcg`: slow, but it works everywhere. */
+  readonly accelerator?: Accelerator;
+  /** Default `bios`. */
+  readonly firmware?: Firmware;
+  /** Default 1. */
+  readonly cpus?: number;
+  /** Default 1 GiB. */
+  readonly memory?: Bytes;
+  /** Boots a kernel of the host's file system and skips the boot loader. */
+  readonly kernel?: { readonly path: string; readonly initrd?: string; readonly cmdline: string };
+  readonly forwards?: readonly Forward[];
+  /** The guest may open connections through the host's network; default: it reaches nothing but the forwarded ports. */
+  readonly online?: boolean;
+  /** Names of two-way ports beside the console; in the guest `/dev/virtio-ports/NAME`. */
+  readonly ports?: readonly string[];
+  /** A guest's reboot ends the VM; default: it reboots. */
+  readonly endOnReboot?: boolean;
+  /** Further QEMU arguments, e.g. for one test. */
+  readonly extra?: readonly string[];
+}
