@@ -1,0 +1,105 @@
+/** @portable The kernel command line: what the image says, what the boot loader adds. docs/formats/cmdline.md */
+import { AppError } from "../core/error.ts";
+import type { Guid } from "./guid.ts";
+
+/** What a boot loader can start. */
+export type BootTarget = "a" | "b" | "recovery";
+export const BOOT_TARGETS: readonly BootTarget[] = ["a", "b", "recovery"];
+
+/** Part of the image: signed with it, never changed by the boot loader. */
+export interface ImageArguments {
+  /** Root of the dm-verity tree: 64 lower-case hexadecimal digits. */
+  readonly rootHash: string;
+  /** The recipe's own words. */
+  readonly words?: readonly string[];
+}
+/** Added by the boot loader: which copy of the image this boot uses. */
+export interface LoaderArguments {
+  readonly slot: BootTarget;
+  /** GUID of the partition whose file system holds the image. */
+  readonly disk: Guid;
+  /** Path of the image in that file system: `/a.img`. */
+  readonly file: string;
+}
+/** What the initrd needs to know. */
+export interface BootArguments extends LoaderArguments {
+  readonly rootHash: string;
+  /** Seconds that a failure stays on the screen before the reboot, as for the kernel's own panics. */
+  readonly panicSeconds: number;
+}
+
+/** Words of every image. A panic reboots: the boot loader then counts a try. The last console is `/dev/console`. */
+const ALWAYS = ["panic=5", "console=tty0", "console=ttyS0"] as const;
+const DEFAULT_PANIC_SECONDS = 5;
+
+const HASH = /^[0-9a-f]{64}$/;
+const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const FILE = /^(\/[\w.-]+)+$/;
+
+/** The image's part of the command line. */
+export function imageCommandLine({ rootHash, words = [] }: ImageArguments): string {
+  return [`petrify.roothash=${checked("petrify.roothash", rootHash, HASH)}`, ...ALWAYS, ...words].join(" ");
+}
+
+/** The boot loader's part, to follow the image's. GRUB's script writes the same words. */
+export function loaderCommandLine({ slot, disk, file }: LoaderArguments): string {
+  return [
+    `petrify.slot=${slot}`,
+    `petrify.disk=${checked("petrify.disk", disk, GUID)}`,
+    `petrify.file=${checked("petrify.file", file, FILE)}`,
+  ].join(" ");
+}
+
+/**
+ * Reads `/proc/cmdline`. Words that are not petrify's belong to others and are passed over.
+ *
+ * @throws AppError `CMDLINE_INVALID` naming the argument that is missing, malformed or there twice with different values
+ */
+export function parseCommandLine(text: string): BootArguments {
+  const values = new Map<string, string>();
+  for (const word of splitWords(text)) {
+    const [name, value] = splitOnce(word);
+    if (!name.startsWith("petrify.") && name !== "panic") continue;
+    const earlier = values.get(name);
+    if (earlier !== undefined && earlier !== value && name !== "panic") {
+      throw invalid(`has ${name} twice: ${earlier} and ${value}`);
+    }
+    values.set(name, value);
+  }
+  const slot = BOOT_TARGETS.find((target) => target === values.get("petrify.slot"));
+  if (!slot) throw invalid(describe("petrify.slot", values.get("petrify.slot")));
+  return {
+    rootHash: checked("petrify.roothash", values.get("petrify.roothash"), HASH),
+    slot,
+    disk: checked("petrify.disk", values.get("petrify.disk")?.toLowerCase(), GUID),
+    file: checked("petrify.file", values.get("petrify.file"), FILE),
+    panicSeconds: panicSeconds(values.get("panic")),
+  };
+}
+
+/** As the kernel does it: blanks separate, except within double quotes, which are dropped around a word or a value. */
+function splitWords(text: string): string[] {
+  const words = text.match(/(?:"[^"]*"?|[^\s"])+/g) ?? [];
+  return words.map((word) => word.replaceAll('"', ""));
+}
+
+function splitOnce(word: string): [name: string, value: string] {
+  const at = word.indexOf("=");
+  return at < 0 ? [word, ""] : [word.slice(0, at), word.slice(at + 1)];
+}
+
+/** 0 and negative numbers ask the kernel to wait forever or not at all; a failed boot never waits forever. */
+function panicSeconds(text: string | undefined): number {
+  const seconds = Number(text ?? DEFAULT_PANIC_SECONDS);
+  return Number.isInteger(seconds) && seconds > 0 ? Math.min(seconds, 60) : DEFAULT_PANIC_SECONDS;
+}
+
+function checked(name: string, value: string | undefined, form: RegExp): string {
+  if (value === undefined || !form.test(value)) throw invalid(describe(name, value));
+  return value;
+}
+
+const describe = (name: string, value: string | undefined): string =>
+  value === undefined ? `has no ${name}` : `has a malformed ${name}: ${JSON.stringify(value.slice(0, 80))}`;
+
+const invalid = (what: string): AppError => new AppError("CMDLINE_INVALID", `the kernel command line ${what}`);

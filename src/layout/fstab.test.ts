@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { fstab, isMountablePath, persistentOverlay } from "./fstab.ts";
+
+const oem = "11111111-1111-4111-8111-111111111111";
+const persistent = "22222222-2222-4222-8222-222222222222";
+
+/** Fields as fstab(5) names them. */
+const parse = (text: string): { spec: string; file: string; type: string; options: string[]; pass: number }[] =>
+  text
+    .split("\n")
+    .filter((line) => line && !line.startsWith("#"))
+    .map((line) => {
+      const [spec, file, type, options, , pass] = line.split(" ");
+      return { spec: spec!, file: file!, type: type!, options: options!.split(","), pass: Number(pass) };
+    });
+
+test("a whole disk: data partitions by GUID, checked before use, then the overlays", () => {
+  assert.deepEqual(
+    parse(fstab({ oem, persistent }, ["/var/log", "/home"])).map(({ spec, file, type, pass }) => [spec, file, type, pass]),
+    [
+      ["tmpfs", "/tmp", "tmpfs", 0],
+      [`PARTUUID=${oem}`, "/oem", "ext4", 2],
+      [`PARTUUID=${persistent}`, "/usr/local", "ext4", 2],
+      ["overlay", "/home", "overlay", 0],
+      ["overlay", "/var/log", "overlay", 0],
+    ],
+  );
+});
+
+test("an overlay of a persistent folder has the image below and the persistent partition above", () => {
+  const home = parse(fstab({ persistent }, ["/home"])).find(({ file }) => file === "/home")!;
+  assert.deepEqual(home.options.slice(0, 9), [
+    "nosuid",
+    "nodev",
+    "lowerdir=/run/petrify/root/home",
+    "upperdir=/usr/local/.petrify/overlay/home/upper",
+    "workdir=/usr/local/.petrify/overlay/home/work",
+    "index=off",
+    "metacopy=off",
+    "redirect_dir=off",
+    "xino=off",
+  ]);
+});
+
+test("data that does not mount fails no boot, yet everything else waits for it", () => {
+  for (const { file, options } of parse(fstab({ oem, persistent }, ["/home", "/srv"]))) {
+    if (file === "/tmp") continue;
+    assert.ok(options.includes("nofail"), file);
+    assert.ok(options.includes("x-systemd.before=local-fs.target"), file);
+  }
+});
+
+test("without data partitions the same folders are there, on a tmpfs", () => {
+  const lines = parse(fstab({}, ["/home"]));
+  assert.deepEqual(
+    lines.map(({ spec, file }) => [spec, file]),
+    [
+      ["tmpfs", "/tmp"],
+      ["tmpfs", "/usr/local"],
+      ["overlay", "/home"],
+    ],
+  );
+});
+
+test("a folder in a folder is mounted after it", () => {
+  const files = parse(fstab({ persistent }, ["/srv/a/b", "/srv-x", "/srv"])).map(({ file }) => file);
+  assert.ok(files.indexOf("/srv") < files.indexOf("/srv/a/b"));
+});
+
+for (const [path, mountable] of [
+  ["/home", true],
+  ["/var/lib/my-app_2.d", true],
+  ["/var/lib/systemd@x", true],
+  ["/with space", false],
+  ["/a,b", false],
+  ["/a:b", false],
+  ["/a\\b", false],
+  ["/a/../b", false],
+  ["/a/.", false],
+  ["/.config/..x", true],
+  ["home", false],
+  ["/", false],
+  ["/home/", false],
+  ["//home", false],
+] as const) {
+  test(`${path} ${mountable ? "can" : "cannot"} be persistent`, () => {
+    assert.equal(isMountablePath(path), mountable);
+    assert.equal(fstab({ persistent }, [path]).includes("\noverlay"), mountable);
+  });
+}
+
+for (const [path, name] of [
+  ["/home", "home"],
+  ["/var/log", "var-log"],
+  ["/var-log", "var_2d_log"],
+  ["/a_2d_b", "a_5f_2d_5f_b"],
+] as const) {
+  test(`the layers of ${path} are in ${name}`, () => {
+    assert.equal(persistentOverlay(path).upper, `/usr/local/.petrify/overlay/${name}/upper`);
+    assert.equal(persistentOverlay(path).work, `/usr/local/.petrify/overlay/${name}/work`);
+  });
+}
+
+test("no two folders share their layers", () => {
+  const part = fc.string({ unit: fc.constantFrom("a", "-", "_", "2", "d", "."), minLength: 1, maxLength: 4 });
+  const path = fc.array(part, { minLength: 1, maxLength: 3 }).map((parts) => `/${parts.join("/")}`);
+  fc.assert(
+    fc.property(path, path, (a, b) => (a === b) === (persistentOverlay(a).upper === persistentOverlay(b).upper)),
+    { numRuns: 2000 },
+  );
+});

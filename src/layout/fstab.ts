@@ -1,0 +1,92 @@
+/** @portable What a running image mounts: persistent folders as overlays, data partitions, /tmp. docs/concepts/persistence.md */
+import type { Guid } from "./guid.ts";
+
+/** Where the initrd leaves what the rest of the boot needs. */
+export const RUN_FOLDER = "/run/petrify";
+/** The image's own root file system, without anything mounted over it: lower layer of every overlay. */
+export const IMAGE_ROOT = `${RUN_FOLDER}/root`;
+/** The file system that holds the image's file, read-only. */
+export const IMAGES_FOLDER = `${RUN_FOLDER}/images`;
+/** A tmpfs: upper layers of /etc and /var. */
+export const EPHEMERAL_FOLDER = `${RUN_FOLDER}/ephemeral`;
+
+const OVERLAYS = "/usr/local/.petrify/overlay";
+/** Makes the folders that the overlays need. */
+const PERSIST_UNIT = "petrify-persist.service";
+
+/** Without any of these the kernel may not allow that the lower layer is another image's at the next boot. */
+export const OVERLAY_FEATURES = "index=off,metacopy=off,redirect_dir=off,xino=off";
+
+/** A data partition that cannot be mounted is a degraded boot, not a failed one; the rest of the boot waits for it all the same. */
+const OPTIONAL = "nofail,x-systemd.before=local-fs.target";
+/** Flags of the folders whose use is known. */
+const FLAGS: Readonly<Record<string, string>> = { "/home": "nosuid,nodev,", "/var/log": "nosuid,nodev,noexec," };
+
+/** Mount points that the image must hold, the persistent folders besides. */
+export const MOUNT_POINTS = ["/dev", "/etc", "/oem", "/proc", "/run", "/sys", "/tmp", "/usr/local", "/var"] as const;
+
+/** The data partitions of this disk; one that is missing is done without. */
+export interface DataPartitions {
+  readonly oem?: Guid;
+  readonly persistent?: Guid;
+}
+
+export interface PersistentOverlay {
+  /** The folder, as programs see it. */
+  readonly path: string;
+  /** The same folder in the image. */
+  readonly lower: string;
+  /** What was written to it. */
+  readonly upper: string;
+  /** Used by the kernel; on the same file system as `upper`. */
+  readonly work: string;
+}
+
+/**
+ * Where the layers of a persistent folder are.
+ *
+ * The name below {@link OVERLAYS} is the path with `/` as `-`, and any character but letters, digits and `.` as `_` and its code:
+ * no two paths share one, and none needs quoting in an fstab or in an overlay's options.
+ */
+export function persistentOverlay(path: string): PersistentOverlay {
+  const name = path
+    .slice(1)
+    .split("/")
+    .map((part) => part.replaceAll(/[^A-Za-z0-9.]/gu, (c) => `_${c.codePointAt(0)!.toString(16)}_`))
+    .join("-");
+  return {
+    path,
+    lower: `${IMAGE_ROOT}${path}`,
+    upper: `${OVERLAYS}/${name}/upper`,
+    work: `${OVERLAYS}/${name}/work`,
+  };
+}
+
+/** Whether a folder can be an overlay: absolute, normal, and of characters that need no quoting in mount options. */
+export const isMountablePath = (path: string): boolean => /^(\/(?!\.{1,2}(\/|$))[A-Za-z0-9@_.+-]+)+$/.test(path);
+
+/**
+ * The fstab of a boot.
+ *
+ * Paths that cannot be mounted are left out: {@link isMountablePath} tells which. Without a persistent partition everything is the same on a
+ * tmpfs: programs find the same folders, which start empty at each boot.
+ */
+export function fstab({ oem, persistent }: DataPartitions, paths: readonly string[]): string {
+  const lines = [
+    "# Made at boot by petrify's initrd; changes are lost. Persistent folders are declared in the recipe.",
+    "tmpfs /tmp tmpfs mode=1777,nosuid,nodev,size=50% 0 0",
+    ...(oem ? [`PARTUUID=${oem} /oem ext4 nosuid,nodev,noexec,${OPTIONAL} 0 2`] : []),
+    persistent
+      ? `PARTUUID=${persistent} /usr/local ext4 nodev,${OPTIONAL} 0 2`
+      : "tmpfs /usr/local tmpfs mode=0755,nodev,size=50% 0 0",
+    ...paths.filter(isMountablePath).toSorted().map(overlayLine),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+function overlayLine(path: string): string {
+  const { lower, upper, work } = persistentOverlay(path);
+  const layers = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
+  const order = `x-systemd.requires=${PERSIST_UNIT},x-systemd.requires-mounts-for=/usr/local`;
+  return `overlay ${path} overlay ${FLAGS[path] ?? ""}${layers},${OVERLAY_FEATURES},${order},${OPTIONAL} 0 0`;
+}

@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { encodeImageFacts, parseImageFacts } from "./image-facts.ts";
+
+const facts = { name: "edge", version: "1.2.0", created: 1_790_000_000, persistent: ["/home", "/var/log"] };
+const text = encodeImageFacts(facts);
+
+test("what the build writes is what the initrd reads", () => {
+  assert.equal(text.endsWith("}\n"), true);
+  assert.deepEqual(parseImageFacts(text), facts);
+});
+
+test("keys of a newer build are passed over", () => {
+  assert.deepEqual(parseImageFacts(JSON.stringify({ ...JSON.parse(text), colour: "blue" })), facts);
+});
+
+for (const [what, change, message] of [
+  ["another format", { format: 2 }, /has format 2, not 1/],
+  ["no format", { format: undefined }, /has format undefined/],
+  ["no name", { name: 7 }, /no name or no version/],
+  ["a time that is text", { created: "today" }, /no time of its build/],
+  ["persistent folders that are no list", { persistent: "/home" }, /no list of persistent folders/],
+  ["persistent folders that are no text", { persistent: ["/home", 1] }, /no list of persistent folders/],
+] as const) {
+  test(`${what} is refused`, () => {
+    assert.throws(() => parseImageFacts(JSON.stringify({ ...JSON.parse(text), ...change })), {
+      code: "IMAGE_FACTS_INVALID",
+      message,
+    });
+  });
+}
+
+for (const broken of ["", "{", "null", '"x"', "[]"]) {
+  test(`${JSON.stringify(broken)} is refused`, () => {
+    assert.throws(() => parseImageFacts(broken), { code: "IMAGE_FACTS_INVALID" });
+  });
+}
