@@ -1,0 +1,81 @@
+import { resolve, join } from "node:path";
+import type { Command } from "commander";
+import { toolsTree } from "../build/tools-tree.ts";
+import type { Progress } from "../core/progress.ts";
+import { defaultCacheFolder } from "../host/cache-folder.ts";
+import type { Run } from "../host/run.ts";
+import type { Caller, Tools } from "../host/tools.ts";
+import { humanOutput, jsonOutput, type Output, type Sinks } from "./output.ts";
+import { jsonProgress, liveProgress, plainProgress, type Clock } from "./progress.ts";
+
+/** The process as main.ts finds it: the only way a command reaches the machine, besides src/host. */
+export interface Edge {
+  readonly run: Run;
+  readonly caller: Caller;
+  readonly sinks: Sinks;
+  /** The terminal or pipe that the process was started with. */
+  readonly terminal: { readonly input: NodeJS.ReadStream; readonly output: NodeJS.WriteStream };
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** Aborted by Ctrl-C and by SIGTERM. */
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  readonly random: (bytes: number) => Uint8Array;
+}
+
+/** What every command is given. */
+export interface CliContext extends Edge {
+  readonly progress: Progress;
+  readonly output: Output;
+  readonly json: boolean;
+  readonly cacheFolder: string;
+}
+
+interface GlobalOptions {
+  readonly json?: boolean;
+  readonly cache?: string;
+}
+
+/** The options that every command has. */
+export function addGlobalOptions(program: Command): void {
+  program
+    .option("--json", "print one JSON document per line: progress, then the result or the error")
+    .option("--cache <folder>", "keep what can be made again here (default: ~/.cache/petrify)");
+}
+
+export function openContext(edge: Edge, { json = false, cache }: GlobalOptions): CliContext {
+  const { sinks, clock } = edge;
+  const progress = json
+    ? jsonProgress(sinks, clock)
+    : sinks.columns() > 0
+      ? liveProgress(sinks, clock)
+      : plainProgress(sinks, clock);
+  return {
+    ...edge,
+    json,
+    progress,
+    output: json ? jsonOutput(sinks) : humanOutput(sinks),
+    cacheFolder: cache === undefined ? defaultCacheFolder(edge.env) : resolve(edge.cwd, cache),
+  };
+}
+
+/** How a command file adds itself: `program.command(…).action(cli.action(async (context, …) => …))`. */
+export interface Cli {
+  /** Wraps the body of a command: it gets the context, then commander's arguments and options. */
+  action<A extends unknown[]>(
+    body: (context: CliContext, ...args: A) => Promise<void>,
+  ): (...args: [...A, Command]) => Promise<void>;
+}
+export const openCli = (edge: Edge): Cli => ({
+  action:
+    <A extends unknown[]>(body: (context: CliContext, ...args: A) => Promise<void>) =>
+    async (...args: [...A, Command]) => {
+      const command = args.at(-1) as Command;
+      await body(openContext(edge, command.optsWithGlobals()), ...(args.slice(0, -1) as A));
+    },
+});
+
+/** The tools tree of this cache, bootstrapped when it is not there yet. */
+export async function toolsOf({ cacheFolder, caller, run, progress, signal }: CliContext): Promise<Tools> {
+  return await toolsTree({ folder: join(cacheFolder, "tools"), caller, run, progress, signal });
+}
