@@ -1,4 +1,5 @@
 import type { Bytes } from "../core/units.ts";
+import type { Patch } from "../layout/gpt.ts";
 
 /** How a disk is attached; each needs another driver in the guest. */
 export const CONTROLLERS = ["virtio-blk", "virtio-scsi", "ahci", "nvme", "usb-storage"] as const;
@@ -16,6 +17,8 @@ export interface VmDisk {
   readonly sectorSize?: 512 | 4096;
   /** `discard` (default): the guest writes to a throw-away overlay and the file stays as it is. `keep`: it writes to the file. */
   readonly writes?: "discard" | "keep";
+  /** Bytes the guest finds in place of the file's; only for a disk whose writes are discarded. */
+  readonly patches?: readonly Patch[];
   /** Offsets of 512-byte blocks of the disk that give an I/O error when they are read. */
   readonly unreadable?: readonly Bytes[];
 }

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { AppError } from "../core/error.ts";
 import { readBytes } from "../host/files.ts";
+import { replaceFile } from "../host/replace-file.ts";
 import { startProcess, type LongProcess } from "../host/process.ts";
 import type { Run } from "../host/run.ts";
 import type { Bind, Caller, Tools } from "../host/tools.ts";
@@ -169,9 +170,14 @@ function binds({ disks, kernel }: VmOptions): Bind[] {
 async function prepare({ tools, signal }: VmHost, options: VmOptions, work: string): Promise<void> {
   const sandbox = { binds: [...binds(options), { source: work, target: INSIDE.work, writable: true }], signal };
   if (options.firmware === "uefi") await tools.run(["cp", OVMF_VARIABLES, INSIDE.firmware], sandbox);
-  for (const [index, { format, writes }] of options.disks.entries()) {
+  for (const [index, { format, writes, patches = [] }] of options.disks.entries()) {
     if (writes === "keep") continue;
     const image = ["-f", "qcow2", "-F", format, "-b", INSIDE.disk(index), INSIDE.overlay(index)];
     await tools.run(["qemu-img", "create", "-q", ...image], sandbox);
+    for (const { offset, data } of patches) {
+      await replaceFile(join(work, "patch"), data);
+      const command = `write -q -s ${INSIDE.work}/patch ${offset} ${data.length}`;
+      await tools.run(["qemu-io", "-f", "qcow2", "-c", command, INSIDE.overlay(index)], sandbox);
+    }
   }
 }
