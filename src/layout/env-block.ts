@@ -1,0 +1,60 @@
+/**
+ * @portable GRUB's environment block: the one format that GRUB can read and write and everybody else can too.
+ * Source: GRUB 2.12, grub-core/lib/envblk.c. Text is Latin-1: a byte is a character.
+ */
+import type { Bytes } from "../core/units.ts";
+
+/** GRUB itself takes any size; `grub-editenv` makes and expects this one. */
+export const ENV_BLOCK_SIZE: Bytes = 1024;
+/** Variables end before this offset, so that a block torn between its two sectors holds either all the old ones or all the new ones. */
+export const ENV_BLOCK_VARIABLES_END: Bytes = 512;
+const SIGNATURE = "# GRUB Environment Block\n";
+
+/**
+ * @param variables names and values without `=`, `\`, line feeds or characters above U+00FF
+ * @throws Error when they do not fit in front of {@link ENV_BLOCK_VARIABLES_END}
+ */
+export function encodeEnvBlock(variables: Readonly<Record<string, string>>): Uint8Array {
+  const text = SIGNATURE + Object.entries(variables).reduce((lines, [name, value]) => `${lines}${name}=${value}\n`, "");
+  if (text.length > ENV_BLOCK_VARIABLES_END) throw new Error(`environment block: ${text.length} bytes of variables`);
+  const block = new Uint8Array(ENV_BLOCK_SIZE).fill("#".charCodeAt(0));
+  block.set(latin1Bytes(text));
+  return block;
+}
+
+/** The variables as GRUB's `load_env` sets them, the last of a name wins; `undefined` without the signature. Never throws. */
+export function decodeEnvBlock(block: Uint8Array): ReadonlyMap<string, string> | undefined {
+  const text = latin1Text(block);
+  if (!text.startsWith(SIGNATURE)) return undefined;
+  const variables = new Map<string, string>();
+  for (let at = SIGNATURE.length; at < text.length;) {
+    if (text[at] !== "#") {
+      const equals = text.indexOf("=", at);
+      if (equals < 0) break;
+      const end = lineEnd(text, equals + 1);
+      if (end >= text.length) break;
+      const value = text.slice(equals + 1, end).replaceAll(/\\([^])/g, "$1");
+      variables.set(untilNul(text.slice(at, equals)), untilNul(value));
+      at = equals + 1;
+    }
+    at = lineEnd(text, at) + 1;
+  }
+  return variables;
+}
+
+/** Where the line that `from` is in ends: at the first line feed that no backslash escapes. */
+function lineEnd(text: string, from: number): number {
+  let at = from;
+  while (at < text.length && text[at] !== "\n") at += text[at] === "\\" ? 2 : 1;
+  return at;
+}
+
+const untilNul = (text: string): string => text.split("\0", 1)[0]!;
+
+export const latin1Bytes = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
+
+export function latin1Text(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return text;
+}
