@@ -39,7 +39,7 @@ const bytesOf = (value: Gpt, sectorSize: SectorSize | "both"): Uint8Array => {
 const readerOf =
   (disk: Uint8Array): ReadAt =>
   (offset, length) =>
-    disk.slice(offset, offset + length);
+    Buffer.from(disk.buffer).subarray(offset, offset + length);
 const decode = (disk: Uint8Array, sectorSize: SectorSize) => decodeGpt(readerOf(disk), disk.length, sectorSize);
 
 for (const [written, read] of [

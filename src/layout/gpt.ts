@@ -185,7 +185,7 @@ function decodeCopy(read: ReadAt, diskSize: Bytes, sectorSize: SectorSize, lba: 
   if (SIGNATURE.some((byte, i) => sector[i] !== byte)) throw invalid("header: no signature");
   const headerSize = view.getUint32(12, true);
   if (headerSize < HEADER_SIZE || headerSize > sectorSize) throw invalid(`header: says that it is ${headerSize} bytes long`);
-  const header = sector.slice(0, headerSize);
+  const header = new Uint8Array(sector.subarray(0, headerSize)); // a copy: what was read may be the reader's own
   header.fill(0, 16, 20);
   if (crc32(header) !== view.getUint32(16, true)) throw invalid("header: wrong checksum");
   if (view.getUint32(8, true) !== REVISION) throw invalid("header: unknown revision");

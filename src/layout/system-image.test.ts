@@ -13,13 +13,13 @@ test("root and hash tree carry the two halves of the root hash as GUIDs", () => 
   assert.equal(root.guid, "01234567-89ab-cdef-0123-456789abcdef");
   assert.equal(verity.guid, "fedcba98-7654-3210-fedc-ba9876543210");
 });
-test("parts follow each other at whole MiB, with one MiB for the table at each end", () => {
+test("parts start at whole MiB and end with their last 4 KiB block, with one MiB for the table at each end", () => {
   assert.deepEqual(
-    image.partitions.map(({ name, start, size }) => [name, start / MiB, size / MiB]),
+    image.partitions.map(({ name, start, size }) => [name, start / MiB, size]),
     [
-      ["boot", 1, 3],
-      ["root", 4, 6],
-      ["root-verity", 10, 1],
+      ["boot", 1, 3 * MiB],
+      ["root", 4, 5 * MiB + 4096],
+      ["root-verity", 10, 40_960],
     ],
   );
   assert.equal(image.size, 12 * MiB);

@@ -1,6 +1,6 @@
 /** @portable The system image (DDI): one GPT file of boot, root and root-verity. Source: UAPI.3; docs/formats/system-image.md. */
 import { AppError } from "../core/error.ts";
-import { alignUp, MiB, type Bytes } from "../core/units.ts";
+import { alignUp, KiB, MiB, type Bytes } from "../core/units.ts";
 import { GPT_RESERVED, PARTITION_TYPES, type Gpt, type Partition } from "./gpt.ts";
 import { guidFromHex, type Guid } from "./guid.ts";
 
@@ -35,8 +35,8 @@ export function planSystemImage(
 ): Gpt {
   let end = GPT_RESERVED;
   const place = (number: number, name: string, type: Guid, guid: Guid, bytes: Bytes, attributes?: number[]): Partition => {
-    const start = end;
-    const size = alignUp(bytes, MiB);
+    const start = alignUp(end, MiB);
+    const size = alignUp(bytes, 4 * KiB); // whole blocks of dm-verity and of disks with 4096-byte sectors
     end = start + size;
     return { number, name, type, guid, start, size, ...(attributes ? { attributes } : {}) };
   };
@@ -45,7 +45,7 @@ export function planSystemImage(
     place(2, "root", PARTITION_TYPES.rootX86, guidFromHex(rootHash.slice(0, 32)), sizes.root, [60]),
     place(3, "root-verity", PARTITION_TYPES.rootX86Verity, guidFromHex(rootHash.slice(32)), sizes.verity, [60]),
   ];
-  return { diskGuid: guids.disk, size: end + GPT_RESERVED, partitions };
+  return { diskGuid: guids.disk, size: alignUp(end, MiB) + GPT_RESERVED, partitions };
 }
 
 /**
