@@ -11,7 +11,7 @@ const MOUNTED_OVER = ["/usr/local", "/oem", "/run", "/tmp", "/proc", "/sys", "/d
 const Base = z.strictObject({
   suite: words.Suite.describe("Suite of the Debian archive: trixie, bookworm, sid …"),
   mirror: words.Mirror.optional().describe(
-    "Where packages come from; default: the mirror the host itself uses, else the default of the tools",
+    "Where packages come from; default: Debian's own archive, with its updates and security",
   ),
   components: z
     .array(words.Component)
@@ -22,9 +22,9 @@ const Base = z.strictObject({
 
 const Kernel = z.strictObject({
   flavour: z
-    .enum(["cloud", "full"])
+    .enum(["cloud", "full", "none"])
     .default("cloud")
-    .describe("cloud: small, for virtual machines; full: drivers for real hardware"),
+    .describe("cloud: small, for virtual machines; full: drivers for real hardware; none: `packages` bring one"),
   cmdline: list(words.CmdlineWord).describe("Words added to the kernel command line"),
 });
 
