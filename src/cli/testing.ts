@@ -1,0 +1,44 @@
+import type { Edge } from "./context.ts";
+import { run as realRun, type Run } from "../host/run.ts";
+import { runCli } from "./program.ts";
+
+export interface Ran {
+  readonly exitCode: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Test double of the process's edge: runs one command line and returns what it wrote. */
+export async function runForTest(
+  args: readonly string[],
+  {
+    cwd = "/",
+    run = realRun,
+    signal = new AbortController().signal,
+    columns = 0,
+  }: { cwd?: string; run?: Run; signal?: AbortSignal; columns?: number } = {},
+): Promise<Ran> {
+  let out = "";
+  let err = "";
+  const edge: Edge = {
+    run,
+    caller: { uid: process.getuid!(), devices: [] },
+    sinks: {
+      out: (text) => {
+        out += text;
+      },
+      err: (text) => {
+        err += text;
+      },
+      columns: () => columns,
+    },
+    terminal: { input: process.stdin, output: process.stdout },
+    env: { HOME: cwd },
+    cwd,
+    signal,
+    clock: () => 0,
+    random: (bytes) => new Uint8Array(bytes),
+  };
+  const exitCode = await runCli(edge, args, "1.2.3");
+  return { exitCode, out, err };
+}
