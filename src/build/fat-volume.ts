@@ -49,7 +49,16 @@ export async function makeFat(tools: Tools, volume: FatVolume, work: string, sig
     });
   };
   await tool(
-    ...["mkfs.vfat", "-S", String(sectorSize), ...(sectorSize === 4096 ? ["-s", "1"] : []), "-n", label, "-i", volumeId],
+    ...[
+      "mkfs.vfat",
+      "-S",
+      String(sectorSize),
+      ...(sectorSize === 4096 ? ["-s", "1", "-F", "16"] : []),
+      "-n",
+      label,
+      "-i",
+      volumeId,
+    ],
     ...([`--offset=${offset / sectorSize}`, "/tmp/disk", String(size / 1024)] as const),
   );
   const image = ["-i", `/tmp/disk@@${offset}`];

@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
 import { MiB, type Bytes } from "../core/units.ts";
-import type { Patch } from "../layout/gpt.ts";
+import type { Patch } from "../layout/patch.ts";
 
 const BLOCK: Bytes = 4096;
 const ZEROS = new Uint8Array(BLOCK);

@@ -20,6 +20,9 @@ export const DISK_LABELS = {
 /** Files that hold system images, each at its full capacity from the start; paths from the root of their partition. */
 export const IMAGE_FILES = { a: "/a.img", b: "/b.img", recovery1: "/recovery1.img", recovery2: "/recovery2.img" } as const;
 
+/** The file of the efi partition with the tries and `next`: a GRUB environment block of 1024 bytes, alone in its 4096-byte cluster. */
+export const TRIES_FILE = "/petrify/tries.env";
+
 export interface Extent {
   readonly start: Bytes;
   readonly size: Bytes;

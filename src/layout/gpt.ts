@@ -3,12 +3,10 @@ import { AppError } from "../core/error.ts";
 import { MiB, type Bytes } from "../core/units.ts";
 import { crc32 } from "./crc32.ts";
 import { guidFromBytes, guidToBytes, type Guid } from "./guid.ts";
+import type { Patch } from "./patch.ts";
 
-/** Bytes that go to a place of a disk or file. */
-export interface Patch {
-  readonly offset: Bytes;
-  readonly data: Uint8Array;
-}
+export type { Patch } from "./patch.ts";
+
 /** `length` bytes from `offset`; fewer where the disk ends. May throw when the disk cannot be read there. */
 export type ReadAt = (offset: Bytes, length: Bytes) => Uint8Array;
 

@@ -1,0 +1,132 @@
+import { join } from "node:path";
+import { AppError } from "../core/error.ts";
+import { formatSize, type Bytes } from "../core/units.ts";
+import { fileSize } from "../host/files.ts";
+import { partialFile, writingOutput } from "../host/partial-file.ts";
+import { copySparse, writePatches, type Piece } from "../host/sparse.ts";
+import type { Tools } from "../host/tools.ts";
+import { DISK_LABELS, diskGpt, IMAGE_FILES, planDisk, TRIES_FILE, type DiskGuids, type DiskPlan } from "../layout/disk.ts";
+import { encodeGpt } from "../layout/gpt.ts";
+import type { Patch } from "../layout/patch.ts";
+import { makeExt4, makeImageStore, type Ext4Volume } from "./ext4.ts";
+import { makeFat, type FatFile } from "./fat-volume.ts";
+
+export interface DiskInput {
+  /** Paths of system images; slot b stays empty without one. */
+  readonly images: { readonly a: string; readonly b?: string | undefined; readonly recovery: string };
+  /** Defaults: see {@link planDisk}. */
+  readonly slotSize?: Bytes | undefined;
+  readonly diskSize?: Bytes | undefined;
+  /** Fresh randomness for each disk; fixed ones make a disk reproducible. */
+  readonly guids: DiskGuids;
+  /** The slots half of the boot record; offsets count from the start of the record partition. */
+  readonly record: readonly Patch[];
+  /** The other half: what {@link TRIES_FILE} holds. */
+  readonly tries: Uint8Array;
+  readonly loader: {
+    /** Offsets count from the start of the disk; all within its first 440 bytes or the bios partition. */
+    readonly biosPatches: readonly Patch[];
+    readonly espFiles: readonly FatFile[];
+  };
+  /** Seconds since 1970, of every file and file system. */
+  readonly time: number;
+  /** `raw` is sparse: its holes are zeros that matter when it is copied to a real disk. */
+  readonly format: "raw" | "qcow2";
+}
+
+/**
+ * Makes a disk that boots its images, on BIOS and UEFI, with 512- and 4096-byte sectors, without any block device.
+ *
+ * @param work an existing folder; the caller removes it
+ * @throws AppError `IMAGE_TOO_LARGE` or `DISK_TOO_SMALL` before anything is written, `DISK_FULL` when the host's disk is;
+ *   nothing is left of the output after a failure or an abort
+ */
+export async function buildDisk(
+  tools: Tools,
+  input: DiskInput,
+  output: string,
+  work: string,
+  signal?: AbortSignal,
+): Promise<DiskPlan> {
+  const { images, slotSize, diskSize, format } = input;
+  const { a, b, recovery } = images;
+  const imageSize = Math.max(...(await Promise.all([a, recovery, ...(b ? [b] : [])].map(fileSize))));
+  const plan = planDisk({ imageSize, slotSize, diskSize });
+  await writingOutput(output, async () => {
+    await using raw = await partialFile(format === "raw" ? output : `${output}.raw`, plan.size);
+    await fillDisk(tools, input, plan, raw.path, work, signal);
+    if (format === "raw") return await raw.finish();
+    await using converted = await partialFile(output, 0);
+    await tools.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", "/tmp/raw", "/tmp/qcow2"], {
+      binds: [
+        { source: raw.path, target: "/tmp/raw" },
+        { source: converted.path, target: "/tmp/qcow2", writable: true },
+      ],
+      signal,
+    });
+    await converted.finish();
+  });
+  return plan;
+}
+
+async function fillDisk(
+  tools: Tools,
+  { images, guids, record, tries, loader, time }: DiskInput,
+  plan: DiskPlan,
+  disk: string,
+  work: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { bios, record: recordPart } = plan.partitions;
+  const volume = (name: keyof typeof DISK_LABELS): Ext4Volume => {
+    const { start, size } = plan.partitions[name];
+    return { file: disk, offset: start, size, label: DISK_LABELS[name], partition: guids[name], time };
+  };
+  refuseStray(loader.biosPatches, [{ start: 0, size: 440 }, bios]);
+  const recordPatches = record.map(({ offset, data }) => ({ offset: recordPart.start + offset, data }));
+  refuseStray(recordPatches, [recordPart]);
+  await writePatches(disk, [...encodeGpt(diskGpt(plan, guids), "both"), ...loader.biosPatches, ...recordPatches]);
+
+  const files: FatFile[] = [...loader.espFiles, { path: TRIES_FILE, data: tries }];
+  const volumeId = guids.efi.slice(0, 8);
+  // 4096-byte sectors are read on any disk, and make the file with the tries a block of its own.
+  await makeFat(tools, { ...volume("efi"), sectorSize: 4096, volumeId, files }, join(work, "efi"), signal);
+  await makeExt4(tools, volume("oem"), signal);
+  await makeExt4(tools, volume("persistent"), signal);
+
+  const store = async (
+    name: "recovery" | "state",
+    capacity: Bytes,
+    contents: readonly [file: string, image: string | undefined][],
+  ) => {
+    const names = contents.map(([file]) => file.slice(1));
+    const pieces = await makeImageStore(tools, volume(name), { names, capacity }, work, signal);
+    for (const [i, [, image]] of contents.entries()) {
+      if (image) await copySparse(image, disk, clip(pieces[i]!, await fileSize(image)), signal);
+    }
+  };
+  await store("recovery", plan.recoverySize, [
+    [IMAGE_FILES.recovery1, images.recovery],
+    [IMAGE_FILES.recovery2, undefined],
+  ]);
+  await store("state", plan.slotSize, [
+    [IMAGE_FILES.a, images.a],
+    [IMAGE_FILES.b, images.b],
+  ]);
+  signal?.throwIfAborted();
+}
+
+/** The pieces of a file's first `size` bytes. */
+function clip(pieces: readonly Piece[], size: Bytes): Piece[] {
+  return pieces
+    .map((piece) => ({ ...piece, length: Math.min(piece.length, size - piece.from) }))
+    .filter(({ length }) => length > 0);
+}
+
+/** A loader or a record that does not fit its place would destroy what lies beside it. */
+function refuseStray(patches: readonly Patch[], places: readonly { readonly start: Bytes; readonly size: Bytes }[]): void {
+  for (const { offset, data } of patches) {
+    if (places.some(({ start, size }) => offset >= start && offset + data.length <= start + size)) continue;
+    throw new AppError("PATCH_OUTSIDE", `${formatSize(data.length)} at byte ${offset} of the disk do not fit their partition`);
+  }
+}
