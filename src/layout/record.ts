@@ -19,8 +19,9 @@ export const LAST_WORDS_OFFSET: Bytes = 832 * KiB;
 export const LAST_WORDS_SIZE: Bytes = 64 * KiB;
 
 /** GRUB counts blocks in these on every disk, whatever its sectors are. */
-export const GRUB_SECTOR: Bytes = 512;
-/** GRUB compares as 32-bit numbers on BIOS. */
+const GRUB_SECTOR: Bytes = 512;
+/** GRUB compares 32-bit numbers on BIOS. */
+const SEQUENCE = "^[1-9][0-9]{0,8}$";
 const MAX_SEQUENCE = 999_999_999;
 
 /** What decides which image boots, apart from tries and `next` (tries.ts). */
@@ -38,6 +39,7 @@ export interface SlotRecord {
 }
 
 export type RecordCopy = 0 | 1;
+export const RECORD_COPIES: readonly RecordCopy[] = [0, 1];
 /** What one block says. */
 export type DecodedRecord =
   | { readonly is: "whole"; readonly sequence: number; readonly record: BootRecord }
@@ -52,11 +54,8 @@ export interface FoundRecord {
 }
 
 /** Every variable of a block, and what it may hold: POSIX extended regular expressions, so GRUB checks the same. */
-export const RECORD_ENVELOPE: Readonly<Record<string, string>> = {
-  format: "^[1-9][0-9]*$",
-  first: "^[1-9][0-9]*$",
-  last: "^[1-9][0-9]*$",
-};
+export const RECORD_ENVELOPE: Readonly<Record<string, string>> = { format: SEQUENCE, first: SEQUENCE, last: SEQUENCE };
+/** The same for the variables of this format. */
 export const RECORD_FIELDS: Readonly<Record<string, string>> = {
   active: "^(a|b)$",
   state_a: "^(trial|proven|bad|empty)$",
@@ -67,7 +66,7 @@ export const RECORD_FIELDS: Readonly<Record<string, string>> = {
 };
 
 /**
- * @param sequence 1 for a new disk, then what {@link nextRecordWrite} says
+ * @param sequence 1 for a new disk, then what {@link nextRecordWrite} counts
  * @returns {@link RECORD_BLOCK_SIZE} bytes for the place of `copy`
  */
 export function encodeRecord(record: BootRecord, sequence: number, copy: RecordCopy): Uint8Array {
@@ -101,7 +100,7 @@ export function decodeRecord(block: Uint8Array, copy: RecordCopy): DecodedRecord
   const list = latin1Text(block.subarray(ENV_BLOCK_SIZE, ENV_BLOCK_SIZE + GRUB_SECTOR));
   if (list.toLowerCase() !== checkList(bytes, copy)) return unreadable("the checksum does not match");
   const { first, last, format } = matching(found, RECORD_ENVELOPE) ?? {};
-  if (!first || first !== last || Number(first) > MAX_SEQUENCE) return unreadable("first and last sequence number differ");
+  if (!first || first !== last) return unreadable("first and last sequence number differ");
   const sequence = Number(first);
   if (Number(format) !== RECORD_FORMAT) return { is: "newer", sequence, format: Number(format) };
   const fields = matching(found, RECORD_FIELDS);
@@ -145,8 +144,9 @@ export function nextRecordWrite(found: FoundRecord, record: BootRecord): Patch {
   return { offset: RECORD_COPY_OFFSETS[copy], data: encodeRecord(record, sequence, copy) };
 }
 
-/** The copy of a new disk: one record, number 1; the other place stays zero. Offsets count from the start of the record partition. */
-export const firstRecord = (record: BootRecord): Patch => ({ offset: RECORD_COPY_OFFSETS[0], data: encodeRecord(record, 1, 0) });
+/** What a new disk gets: both copies, so that neither is ever unreadable without damage. Offsets count from the start of the partition. */
+export const firstRecord = (record: BootRecord): readonly Patch[] =>
+  RECORD_COPIES.map((copy) => ({ offset: RECORD_COPY_OFFSETS[copy], data: encodeRecord(record, 1 + copy, copy) }));
 
 /** GRUB's block list of a copy's variables, and of the hash list behind them. */
 export const recordBlockList = (copy: RecordCopy): string =>

@@ -18,10 +18,5 @@ export const FULL_TRIES = { trial: 3, proven: 6, bad: 0, empty: 0 } as const sat
 /** The largest number that {@link FULL_TRIES} holds: the loader has no arithmetic and counts down by a list. */
 export const MAX_TRIES = 6;
 
-/** Where the image of a target lies: path inside the file system that holds it. */
-export const slotFile = (slot: SlotName): string => `/${slot}.img`;
-
 /** Which of the two files of the recovery partition. */
 export type RecoveryFile = 1 | 2;
-export const otherRecoveryFile = (file: RecoveryFile): RecoveryFile => (file === 1 ? 2 : 1);
-export const recoveryFile = (file: RecoveryFile): string => `/recovery${file}.img`;

@@ -1,0 +1,238 @@
+/**
+ * @portable GRUB's script: the table of boot-rules.ts as commands of GRUB 2.12. It has no menu and no prompt, and ends in a boot or a
+ * reboot. Each line it prints starts with `petrify:`.
+ */
+import { BOOT_RULES, imagesOf, type BootRule, type Condition, type ImageName } from "./boot-rules.ts";
+import { DISK_PARTITIONS, IMAGE_FILES, type DiskPartition } from "./disk.ts";
+import { RECORD_COPIES, RECORD_ENVELOPE, RECORD_FIELDS, RECORD_FORMAT, recordBlockList, recordCheckBlockList } from "./record.ts";
+import { BOOT_TARGETS, MAX_TRIES, SLOTS, type BootTarget } from "./slots.ts";
+import { TRIES_FIELDS, TRIES_FILE } from "./tries.ts";
+
+/** Files of an image's boot partition: each must be listed in the last one, with its SHA-256. */
+export const BOOT_FILES = { kernel: "vmlinuz", initrd: "initrd", script: "image.cfg", list: "SHA256SUMS" } as const;
+/** What the image's script has to set: its part of the kernel command line. */
+export const CMDLINE_VARIABLE = "petrify_cmdline";
+const REBOOT_SECONDS = 10;
+
+/** The script of a disk. GRUB has set `root` to the efi partition of the disk that it was loaded from. */
+export function grubScript(): string {
+  return lines(
+    "set pager=0",
+    // Nobody is a superuser without a password: should GRUB ever fall through to its prompt, that prompt is locked.
+    "set superusers=nobody",
+    // A machine without a serial port keeps the screen.
+    "if serial --unit=0 --speed=115200; then terminal_output console serial; fi",
+    `regexp --set=1:disk '^([^,]+)' "$root"`,
+    `set record_part="$disk,gpt${number("record")}"`,
+    `set state_part="$disk,gpt${number("state")}"`,
+    `set recovery_part="$disk,gpt${number("recovery")}"`,
+    `set tries_file="($disk,gpt${number("efi")})${TRIES_FILE}"`,
+    grubFunctions(),
+    "function start {",
+    `  linux (loop0,gpt1)/${BOOT_FILES.kernel} $${CMDLINE_VARIABLE} petrify.slot=$target petrify.disk=$part_uuid petrify.file=$file`,
+    `  if [ "$?" != 0 ]; then set problem="its kernel cannot be loaded"; return 1; fi`,
+    `  initrd (loop0,gpt1)/${BOOT_FILES.initrd}`,
+    `  if [ "$?" != 0 ]; then set problem="its initrd cannot be loaded"; return 1; fi`,
+    `  set problem="its kernel came back"`,
+    "  boot",
+    "  return 1",
+    "}",
+    "choose",
+    `echo "petrify: nothing on this disk boots: restarting in ${REBOOT_SECONDS} seconds"`,
+    `sleep ${REBOOT_SECONDS}`,
+    "reboot",
+  );
+}
+
+/**
+ * `choose`, and what it needs. It reads `$record_part`, `$state_part`, `$recovery_part` and `$tries_file`, and calls `start`, which
+ * returns only when `$target` does not boot, with `$problem` set.
+ */
+export function grubFunctions(): string {
+  return lines(readCopy(), readRecord(), readTries(), saving(), attempt(), ...BOOT_TARGETS.map(bootTarget), choose());
+}
+
+/** One copy of the record into the variables of its own names. Status 0: it is whole, or whole and of another format. */
+const readCopy = (): string =>
+  lines(
+    "function read_copy {",
+    ...[...Object.keys(RECORD_ENVELOPE), ...Object.keys(RECORD_FIELDS)].map((name) => `  set ${name}=missing`),
+    `  load_env --file "($record_part)$1" ${[...Object.keys(RECORD_ENVELOPE), ...Object.keys(RECORD_FIELDS)].join(" ")}`,
+    `  if [ "$?" != 0 ]; then return 1; fi`,
+    // The list names its block list without a device: that is looked for on $root.
+    `  set loaded_from="$root"`,
+    `  set root="$record_part"`,
+    `  hashsum --hash crc32 --check "($record_part)$2"`,
+    `  set sum="$?"`,
+    `  set root="$loaded_from"`,
+    `  if [ "$sum" != 0 ]; then return 1; fi`,
+    ...Object.entries(RECORD_ENVELOPE).map((field) => `  ${refuseUnless(...field)}`),
+    `  if [ "$first" != "$last" ]; then return 1; fi`,
+    `  if [ "$format" != ${RECORD_FORMAT} ]; then return 0; fi`,
+    ...Object.entries(RECORD_FIELDS).map((field) => `  ${refuseUnless(...field)}`),
+    "  return 0",
+    "}",
+  );
+
+const KEPT = ["format", "first", "active", "state_a", "state_b", "recovery"] as const;
+
+/** The newest whole copy into `$fact_…`. */
+const readRecord = (): string =>
+  lines(
+    "function keep_copy {",
+    ...KEPT.map((name) => `  set fact_${name}="$${name}"`),
+    "}",
+    "function read_record {",
+    "  set fact_record=unreadable",
+    ...KEPT.map((name) => `  set fact_${name}=`),
+    ...RECORD_COPIES.flatMap((copy) => [
+      `  if read_copy ${recordBlockList(copy)} ${recordCheckBlockList(copy)}; then`,
+      `    if [ -z "$fact_first" ]; then keep_copy; elif [ "$first" -gt "$fact_first" ]; then keep_copy; fi`,
+      "  else",
+      `    echo "petrify: boot record: copy ${copy + 1} is unreadable"`,
+      "  fi",
+    ]),
+    `  if [ "$fact_format" = ${RECORD_FORMAT} ]; then`,
+    "    set fact_record=whole",
+    "  else",
+    ...KEPT.map((name) => `    set fact_${name}=`),
+    "  fi",
+    "}",
+  );
+
+const readTries = (): string =>
+  lines(
+    "function load_tries {",
+    ...Object.keys(TRIES_FIELDS).map((name) => `  set ${name}=missing`),
+    `  load_env --file "$tries_file" ${Object.keys(TRIES_FIELDS).join(" ")}`,
+    `  if [ "$?" != 0 ]; then return 1; fi`,
+    ...Object.entries(TRIES_FIELDS).map((field) => `  ${refuseUnless(...field)}`),
+    "  return 0",
+    "}",
+    "function read_tries {",
+    "  set fact_next=",
+    ...SLOTS.map((slot) => `  set fact_left_${slot}=unknown`),
+    "  if load_tries; then",
+    `    set fact_next="$next"`,
+    ...SLOTS.map((slot) => `    if [ "$try_${slot}" = 0 ]; then set fact_left_${slot}=none; else set fact_left_${slot}=some; fi`),
+    "  else",
+    `    echo "petrify: tries are unreadable: nothing on trial is booted"`,
+    "  fi",
+    "}",
+  );
+
+/** GRUB has no arithmetic: the numbers are listed. */
+const saving = (): string =>
+  lines(
+    "function save_tries {",
+    "  set saved=no",
+    `  if save_env --file "$tries_file" ${Object.keys(TRIES_FIELDS).join(" ")}; then set saved=yes; fi`,
+    "}",
+    ...SLOTS.flatMap((slot) => [
+      `function take_try_${slot} {`,
+      ...Array.from({ length: MAX_TRIES }, (_, less) => {
+        return `  ${less === 0 ? "if" : "elif"} [ "$try_${slot}" = ${less + 1} ]; then set try_${slot}=${less}`;
+      }),
+      "  fi",
+      "  save_tries",
+      "}",
+    ]),
+    "function clear_next {",
+    "  set next=",
+    "  save_tries",
+    "}",
+  );
+
+/** Opens one image, checks its boot files and starts it; comes back with status 1 and nothing left open when that fails. */
+const attempt = (): string =>
+  lines(
+    "function attempt {",
+    `  set title="$1"`,
+    `  set target="$2"`,
+    `  set part="$3"`,
+    `  set file="$4"`,
+    `  echo "petrify: $title ($reason)"`,
+    `  set problem="its image cannot be opened"`,
+    `  if loopback loop0 "($part)$file"; then`,
+    "    check_and_start",
+    "    loopback -d loop0",
+    "  fi",
+    `  echo "petrify: $title does not boot: $problem"`,
+    "  return 1",
+    "}",
+    "function check_and_start {",
+    // An empty list would pass.
+    ...Object.values(BOOT_FILES).map((name) => {
+      return `  if [ ! -s (loop0,gpt1)/${name} ]; then set problem="${name} is missing from its boot partition"; return 1; fi`;
+    }),
+    `  hashsum --hash sha256 --prefix (loop0,gpt1) --check (loop0,gpt1)/${BOOT_FILES.list}`,
+    `  if [ "$?" != 0 ]; then set problem="a boot file does not match its SHA-256"; return 1; fi`,
+    `  unset ${CMDLINE_VARIABLE}`,
+    `  source (loop0,gpt1)/${BOOT_FILES.script}`,
+    `  if [ -z "$${CMDLINE_VARIABLE}" ]; then set problem="its ${BOOT_FILES.script} sets no command line"; return 1; fi`,
+    `  probe --set=part_uuid --part-uuid "($part)"`,
+    `  if [ "$?" != 0 ]; then set problem="its partition has no GUID"; return 1; fi`,
+    "  start",
+    "}",
+  );
+
+function bootTarget(target: BootTarget): string {
+  const call = (image: ImageName, title: string): string =>
+    `attempt "${title}" ${target} "$${target === "recovery" ? "recovery" : "state"}_part" ${IMAGE_FILES[image]}`;
+  if (target !== "recovery") return lines(`function boot_${target} {`, `  ${call(target, `slot ${target}`)}`, "}");
+  const inOrder = (current: 1 | 2): string[] => {
+    return imagesOf("recovery", current).map((image) => call(image, `recovery (file ${image.at(-1)})`));
+  };
+  return lines(
+    "function boot_recovery {",
+    `  if [ "$fact_recovery" = 2 ]; then`,
+    ...inOrder(2).map((line) => `    if ${line}; then return 0; fi`),
+    "  else",
+    ...inOrder(1).map((line) => `    if ${line}; then return 0; fi`),
+    "  fi",
+    "  return 1",
+    "}",
+  );
+}
+
+/** The table. Status 0: something was started and `start` did not come back with a problem, which happens in tests only. */
+const choose = (): string =>
+  lines(
+    "function choose {",
+    "  read_record",
+    "  read_tries",
+    ...BOOT_TARGETS.map((target) => `  set failed_${target}=no`),
+    ...BOOT_RULES.map(ruleLines),
+    "  return 1",
+    "}",
+  );
+
+function ruleLines({ rule, when, first, unsaved, boot, because }: BootRule): string {
+  const who = boot === undefined ? "next" : boot === "recovery" ? "recovery" : `slot ${boot}`;
+  const store = first === "take-try" ? `take_try_${boot}` : "clear_next";
+  const go = boot
+    ? [`set reason="rule ${rule}: ${because}"`, `if boot_${boot}; then return 0; fi`, `set failed_${boot}=yes`]
+    : [`echo "petrify: $fact_next is not booted: ${because}"`];
+  const stored = [
+    `if [ "$saved" = yes ]; then`,
+    ...indent(go),
+    "else",
+    `  echo "petrify: ${who} is not booted: that cannot be stored"`,
+    "fi",
+  ];
+  const body = first === undefined ? go : unsaved === "boot" || !boot ? [store, ...go] : [store, ...stored];
+  return lines(...indent([`# rule ${rule}`, `if [ ${condition(when, boot)} ]; then`, ...indent(body), "fi"]));
+}
+
+function condition(when: Condition, boot: BootTarget | undefined): string {
+  const terms = Object.entries(when).map(([fact, values]) => {
+    const equal = values.map((value) => `"$fact_${fact}" = ${value}`);
+    return equal.length === 1 ? equal[0]! : `"(" ${equal.join(" -o ")} ")"`;
+  });
+  return [...terms, ...(boot ? [`"$failed_${boot}" = no`] : [])].join(" -a ");
+}
+
+const refuseUnless = (name: string, pattern: string): string => `if regexp '${pattern}' "$${name}"; then true; else return 1; fi`;
+const number = (name: DiskPartition): number => DISK_PARTITIONS.indexOf(name) + 1;
+const indent = (texts: readonly string[]): string[] => texts.map((text) => `  ${text}`);
+const lines = (...texts: readonly string[]): string => `${texts.map((text) => text.trimEnd()).join("\n")}\n`;
