@@ -3,16 +3,18 @@
  * reboot. Each line it prints starts with `petrify:`.
  */
 import { BOOT_RULES, imagesOf, type BootRule, type Condition, type ImageName } from "./boot-rules.ts";
-import { DISK_PARTITIONS, IMAGE_FILES, type DiskPartition } from "./disk.ts";
+import { DISK_PARTITIONS, IMAGE_FILES, TRIES_FILE, type DiskPartition } from "./disk.ts";
 import { RECORD_COPIES, RECORD_ENVELOPE, RECORD_FIELDS, RECORD_FORMAT, recordBlockList, recordCheckBlockList } from "./record.ts";
 import { BOOT_TARGETS, MAX_TRIES, SLOTS, type BootTarget } from "./slots.ts";
-import { TRIES_FIELDS, TRIES_FILE } from "./tries.ts";
+import { BOOT_FILES } from "./system-image.ts";
+import { TRIES_FIELDS } from "./tries.ts";
 
-/** Files of an image's boot partition: each must be listed in the last one, with its SHA-256. */
-export const BOOT_FILES = { kernel: "vmlinuz", initrd: "initrd", script: "image.cfg", list: "SHA256SUMS" } as const;
-/** What the image's script has to set: its part of the kernel command line. */
-export const CMDLINE_VARIABLE = "petrify_cmdline";
+/** What the image's own script has to set: its part of the kernel command line. */
+const CMDLINE_VARIABLE = "petrify_cmdline";
 const REBOOT_SECONDS = 10;
+
+/** The script that lies in an image: it gives the image's part of the kernel command line to the disk's script. */
+export const imageScript = (cmdline: string): string => `set ${CMDLINE_VARIABLE}="${cmdline.replaceAll(/[\\$"]/g, "\\$&")}"\n`;
 
 /** The script of a disk. GRUB has set `root` to the efi partition of the disk that it was loaded from. */
 export function grubScript(): string {
@@ -143,6 +145,9 @@ const saving = (): string =>
     "}",
   );
 
+/** Must be there and not be empty: an empty list would pass as checked. */
+const CHECKED = [BOOT_FILES.kernel, BOOT_FILES.initrd, BOOT_FILES.config, BOOT_FILES.sums] as const;
+
 /** Opens one image, checks its boot files and starts it; comes back with status 1 and nothing left open when that fails. */
 const attempt = (): string =>
   lines(
@@ -161,15 +166,14 @@ const attempt = (): string =>
     "  return 1",
     "}",
     "function check_and_start {",
-    // An empty list would pass.
-    ...Object.values(BOOT_FILES).map((name) => {
+    ...CHECKED.map((name) => {
       return `  if [ ! -s (loop0,gpt1)/${name} ]; then set problem="${name} is missing from its boot partition"; return 1; fi`;
     }),
-    `  hashsum --hash sha256 --prefix (loop0,gpt1) --check (loop0,gpt1)/${BOOT_FILES.list}`,
+    `  hashsum --hash sha256 --prefix (loop0,gpt1) --check (loop0,gpt1)/${BOOT_FILES.sums}`,
     `  if [ "$?" != 0 ]; then set problem="a boot file does not match its SHA-256"; return 1; fi`,
     `  unset ${CMDLINE_VARIABLE}`,
-    `  source (loop0,gpt1)/${BOOT_FILES.script}`,
-    `  if [ -z "$${CMDLINE_VARIABLE}" ]; then set problem="its ${BOOT_FILES.script} sets no command line"; return 1; fi`,
+    `  source (loop0,gpt1)/${BOOT_FILES.config}`,
+    `  if [ -z "$${CMDLINE_VARIABLE}" ]; then set problem="its ${BOOT_FILES.config} sets no command line"; return 1; fi`,
     `  probe --set=part_uuid --part-uuid "($part)"`,
     `  if [ "$?" != 0 ]; then set problem="its partition has no GUID"; return 1; fi`,
     "  start",

@@ -6,9 +6,6 @@ import { decodeEnvBlock, encodeEnvBlock } from "./env-block.ts";
 import { matching } from "./record.ts";
 import { MAX_TRIES, type BootTarget, type SlotName } from "./slots.ts";
 
-/** Where the file lies in the efi partition. */
-export const TRIES_FILE = "/petrify/tries.env";
-
 /** How often each slot may still be booted, and what is to be booted once instead. */
 export interface Tries extends Readonly<Record<SlotName, number>> {
   readonly next?: BootTarget;
