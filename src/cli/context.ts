@@ -1,5 +1,6 @@
 import { resolve, join } from "node:path";
 import type { Command } from "commander";
+import type { BuildContext } from "../build/context.ts";
 import { toolsTree } from "../build/tools-tree.ts";
 import type { Progress } from "../core/progress.ts";
 import { defaultCacheFolder } from "../host/cache-folder.ts";
@@ -79,3 +80,9 @@ export const openCli = (edge: Edge): Cli => ({
 export async function toolsOf({ cacheFolder, caller, run, progress, signal }: CliContext): Promise<Tools> {
   return await toolsTree({ folder: join(cacheFolder, "tools"), caller, run, progress, signal });
 }
+
+/** What a build is given. */
+export const buildContextOf = async (context: CliContext): Promise<BuildContext> => ({
+  ...context,
+  tools: await toolsOf(context),
+});

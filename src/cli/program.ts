@@ -1,4 +1,5 @@
 import { Command, CommanderError } from "commander";
+import { registerBuild } from "./build.ts";
 import { registerClean } from "./clean.ts";
 import { addGlobalOptions, openCli, type Cli, type Edge } from "./context.ts";
 import { registerInit } from "./init.ts";
@@ -7,7 +8,7 @@ import { exitCodeOf, UsageError } from "./output.ts";
 /** Adds one command to the program. */
 type Register = (program: Command, cli: Cli) => void;
 
-const COMMANDS: readonly Register[] = [registerInit, registerClean];
+const COMMANDS: readonly Register[] = [registerInit, registerBuild, registerClean];
 
 /** The command line as commander sees it; every command file adds its own. */
 function buildProgram(cli: Cli, out: (text: string) => void, version: string): Command {
