@@ -1,0 +1,160 @@
+/** @portable Where a file of a FAT volume lies: read-only, for overwriting it in place. Source: Microsoft FAT specification, 2005. */
+import { AppError } from "../core/error.ts";
+import type { Bytes } from "../core/units.ts";
+import type { ReadAt } from "./gpt.ts";
+
+export interface FatFileExtents {
+  readonly size: Bytes;
+  /** In the order of the file; offsets from the start of the volume; together {@link size} bytes. */
+  readonly extents: readonly { readonly start: Bytes; readonly size: Bytes }[];
+}
+
+/** The geometry of a volume, from its boot sector. */
+interface Volume {
+  readonly read: ReadAt;
+  readonly bits: 12 | 16 | 32;
+  readonly cluster: Bytes;
+  readonly fat: Bytes;
+  readonly data: Bytes;
+  readonly clusters: number;
+  /** FAT32 keeps its root folder in clusters, the others before the first one. */
+  readonly root: number | { readonly start: Bytes; readonly size: Bytes };
+}
+interface Entry {
+  readonly folder: boolean;
+  readonly first: number;
+  readonly size: Bytes;
+}
+
+const ENTRY = 32;
+const LONG_NAME = 0x0f;
+const VOLUME_LABEL = 0x08;
+const FOLDER = 0x10;
+const DELETED = 0xe5;
+/** A folder larger than this is not believed. */
+const MAX_FOLDER: Bytes = 2 * 1024 ** 2;
+
+/**
+ * Finds a file by its 8.3 names, in any case: `/petrify/tries.env`.
+ *
+ * @param read from the volume's own start
+ * @throws AppError `FAT_INVALID` when this is not a sound FAT12, FAT16 or FAT32; `FAT_FILE_MISSING`
+ */
+export function findInFat(read: ReadAt, path: string): FatFileExtents {
+  const volume = openVolume(read);
+  const names = path.split("/").filter((name) => name !== "");
+  let entry: Entry = { folder: true, first: typeof volume.root === "number" ? volume.root : 0, size: 0 };
+  for (const name of names) {
+    const found = entry.folder ? lookUp(readFolder(volume, entry.first), name) : undefined;
+    if (!found) throw new AppError("FAT_FILE_MISSING", `there is no ${path} on this FAT volume`);
+    entry = found;
+  }
+  if (entry.folder) throw new AppError("FAT_FILE_MISSING", `${path} is a folder of this FAT volume`);
+  return { size: entry.size, extents: extentsOf(volume, entry) };
+}
+
+function openVolume(read: ReadAt): Volume {
+  const sector = view(read, 0, 512);
+  const sectorSize = sector.getUint16(11, true);
+  const perCluster = sector.getUint8(13);
+  const reserved = sector.getUint16(14, true);
+  const copies = sector.getUint8(16);
+  const rootEntries = sector.getUint16(17, true);
+  const sectors = sector.getUint16(19, true) || sector.getUint32(32, true);
+  const short = sector.getUint16(22, true);
+  const fatSectors = short || sector.getUint32(36, true);
+  if (sector.getUint16(510, true) !== 0xaa55) throw invalid("its boot sector has no signature");
+  if (![512, 1024, 2048, 4096].includes(sectorSize)) throw invalid(`it says that sectors have ${sectorSize} bytes`);
+  if (perCluster === 0 || (perCluster & (perCluster - 1)) !== 0)
+    throw invalid(`it says that clusters have ${perCluster} sectors`);
+  if (reserved === 0 || copies === 0 || fatSectors === 0) throw invalid("it has no allocation table");
+  const rootStart = reserved + copies * fatSectors;
+  const rootSectors = Math.ceil((rootEntries * ENTRY) / sectorSize);
+  const clusters = Math.floor((sectors - rootStart - rootSectors) / perCluster);
+  if (clusters < 1) throw invalid("it has no clusters");
+  const bits = clusters < 4085 ? 12 : clusters < 65_525 ? 16 : 32;
+  if (fatSectors * sectorSize * 8 < (clusters + 2) * bits) throw invalid("its allocation table is too short");
+  return {
+    ...{ read, bits, clusters, cluster: perCluster * sectorSize, fat: reserved * sectorSize },
+    data: (rootStart + rootSectors) * sectorSize,
+    root: bits === 32 ? sector.getUint32(44, true) : { start: rootStart * sectorSize, size: rootEntries * ENTRY },
+  };
+}
+
+function readFolder(volume: Volume, first: number): Uint8Array[] {
+  const fixed = first === 0 && typeof volume.root === "object" ? [volume.root] : undefined;
+  return (fixed ?? chain(volume, first, MAX_FOLDER)).map(({ start, size }) => readWhole(volume.read, start, size));
+}
+
+function lookUp(folder: readonly Uint8Array[], name: string): Entry | undefined {
+  const wanted = shortName(name);
+  for (const bytes of folder) {
+    const entries = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (let at = 0; at + ENTRY <= bytes.length; at += ENTRY) {
+      if (bytes[at] === 0) return undefined;
+      const attributes = bytes[at + 11]!;
+      if (bytes[at] === DELETED || (attributes & LONG_NAME) === LONG_NAME || attributes & VOLUME_LABEL) continue;
+      if (String.fromCharCode(...bytes.subarray(at, at + 11)) !== wanted) continue;
+      return {
+        folder: (attributes & FOLDER) !== 0,
+        first: (entries.getUint16(at + 20, true) << 16) | entries.getUint16(at + 26, true),
+        size: entries.getUint32(at + 28, true),
+      };
+    }
+  }
+  return undefined;
+}
+
+/** `tries.env` as a folder stores it: `TRIES   ENV`. */
+function shortName(name: string): string {
+  const [base = "", extension = ""] = name.toUpperCase().split(".");
+  return base.padEnd(8) + extension.padEnd(3);
+}
+
+function extentsOf(volume: Volume, { first, size }: Entry): { start: Bytes; size: Bytes }[] {
+  const extents: { start: Bytes; size: Bytes }[] = [];
+  let left = size;
+  for (const run of size === 0 ? [] : chain(volume, first, size)) {
+    const part = Math.min(run.size, left);
+    const last = extents.at(-1);
+    if (last && last.start + last.size === run.start) last.size += part;
+    else extents.push({ start: run.start, size: part });
+    left -= part;
+  }
+  if (left > 0) throw invalid("a file's chain of clusters is too short");
+  return extents;
+}
+
+/** The clusters from `first` on, at most as many as `limit` bytes need: a loop of clusters ends there. */
+function chain(volume: Volume, first: number, limit: Bytes): { start: Bytes; size: Bytes }[] {
+  const { cluster, clusters, data } = volume;
+  const found: { start: Bytes; size: Bytes }[] = [];
+  for (let number = first; found.length * cluster < limit; number = following(volume, number)) {
+    if (number >= endOfChain(volume)) break;
+    if (number < 2 || number >= clusters + 2) throw invalid(`a chain of clusters leads to ${number}`);
+    found.push({ start: data + (number - 2) * cluster, size: cluster });
+  }
+  return found;
+}
+
+const endOfChain = ({ bits }: Volume): number => (bits === 12 ? 0xff8 : bits === 16 ? 0xfff8 : 0x0ffffff8);
+
+function following({ read, bits, fat }: Volume, number: number): number {
+  if (bits === 32) return view(read, fat + number * 4, 4).getUint32(0, true) & 0x0fffffff;
+  if (bits === 16) return view(read, fat + number * 2, 2).getUint16(0, true);
+  const pair = view(read, fat + Math.floor(number * 1.5), 2).getUint16(0, true);
+  return number % 2 === 0 ? pair & 0xfff : pair >> 4;
+}
+
+function view(read: ReadAt, offset: Bytes, length: Bytes): DataView {
+  const bytes = readWhole(read, offset, length);
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function readWhole(read: ReadAt, offset: Bytes, length: Bytes): Uint8Array {
+  const bytes = read(offset, length);
+  if (bytes.length !== length) throw invalid("it ends too early");
+  return bytes;
+}
+
+const invalid = (why: string): AppError => new AppError("FAT_INVALID", `this is not a sound FAT volume: ${why}`);
