@@ -1,10 +1,7 @@
 /** @portable The kernel command line: what the image says, what the boot loader adds. docs/formats/cmdline.md */
 import { AppError } from "../core/error.ts";
 import type { Guid } from "./guid.ts";
-
-/** What a boot loader can start. */
-export type BootTarget = "a" | "b" | "recovery";
-export const BOOT_TARGETS: readonly BootTarget[] = ["a", "b", "recovery"];
+import { BOOT_TARGETS, type BootTarget } from "./slots.ts";
 
 /** Part of the image: signed with it, never changed by the boot loader. */
 export interface ImageArguments {

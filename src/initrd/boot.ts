@@ -1,0 +1,101 @@
+/** @portable Early boot, from an empty machine to the image's init. docs/concepts/initrd.md */
+import { AppError } from "../core/error.ts";
+import { parseCommandLine, type BootArguments } from "../layout/cmdline.ts";
+import { IMAGES_FOLDER, RUN_FOLDER } from "../layout/fstab.ts";
+import { encodeRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
+import { partitionDevice, searchDisk, type Disk } from "./block-devices.ts";
+import { openDrivers, type Drivers } from "./drivers.ts";
+import { diskPartitions, prepareRoot } from "./prepare-root.ts";
+import { MOUNT_FLAGS, poll, type Sys } from "./sys.ts";
+import { mountVerityRoot } from "./verity-root.ts";
+import { armWatchdog } from "./watchdog.ts";
+
+export const NEW_ROOT = "/sysroot";
+/** A slow USB disk takes 20 s from power to its first sector. */
+const DISK_LIMIT_MS = 30_000;
+const INITS = ["/sbin/init", "/usr/lib/systemd/systemd", "/lib/systemd/systemd"] as const;
+
+/** What is known so far; a failure reports it. */
+export interface Known {
+  arguments?: BootArguments;
+  disk?: Disk;
+  readonly reached: Record<string, number>;
+}
+
+/**
+ * Runs the whole of early boot; ends by becoming the image's init.
+ *
+ * @param known is filled on the way
+ * @param words what the kernel passes to init besides the program's name
+ * @throws AppError with a sentence for the console, SysError where the kernel refused something
+ */
+export function boot(sys: Sys, known: Known, words: readonly string[]): never {
+  const reach = (step: string): void => void (known.reached[step] = Math.round(sys.now()));
+  reach("start");
+  mountKernelFileSystems(sys);
+  const args = (known.arguments = parseCommandLine(sys.readText("/proc/cmdline")));
+
+  const drivers = openDrivers(sys);
+  drivers.loadForDevices();
+  reach("drivers");
+  const watchdog = armWatchdog(sys);
+  const { disk, device } = findDisk(sys, args, drivers);
+  known.disk = disk;
+  reach("disk");
+
+  drivers.loadAlways();
+  mountImages(sys, device);
+  mountVerityRoot(sys, { image: `${IMAGES_FOLDER}${args.file}`, rootHash: args.rootHash, target: NEW_ROOT });
+  reach("root");
+
+  const notes = disk.gpt.damage ? [`the partition table of ${disk.name} is damaged: ${disk.gpt.damage}`] : [];
+  const image = prepareRoot(sys, NEW_ROOT, { gpt: disk.gpt, holder: args.disk, notes });
+  const init = INITS.find((path) => sys.exists(NEW_ROOT + path));
+  if (!init) throw new AppError("NO_INIT", `the image has no init: there is no ${INITS.join(", no ")}`);
+  reach("switch");
+  sys.writeText(
+    RUN_FACTS_PATH,
+    encodeRunFacts({
+      ...{ slot: args.slot, file: args.file, rootHash: args.rootHash, disk: `/dev/${disk.name}` },
+      ...{ partitions: diskPartitions(sys, disk), ...(image ? { image } : {}), notes, reached: known.reached },
+    }),
+  );
+  for (const note of notes) sys.log("error", note);
+  sys.log("info", `${args.slot}: ${image ? `${image.name} ${image.version}` : args.file} from ${device}`);
+  watchdog?.keepAlive();
+  for (const folder of ["/dev", "/proc", "/sys", "/run"]) sys.mount(folder, NEW_ROOT + folder, { flags: MOUNT_FLAGS.move });
+  sys.switchRoot(NEW_ROOT);
+  return sys.exec(init, [init, ...words]);
+}
+
+function mountKernelFileSystems(sys: Sys): void {
+  const { noSuid, noDevices, noExec } = MOUNT_FLAGS;
+  for (const folder of ["/dev", "/proc", "/sys", "/run", NEW_ROOT]) sys.makeFolder(folder);
+  sys.mount("devtmpfs", "/dev", { type: "devtmpfs", flags: noSuid, data: "mode=0755" });
+  sys.mount("proc", "/proc", { type: "proc", flags: noSuid | noDevices | noExec });
+  sys.mount("sysfs", "/sys", { type: "sysfs", flags: noSuid | noDevices | noExec });
+  sys.mount("tmpfs", "/run", { type: "tmpfs", flags: noSuid | noDevices, data: "mode=0755,size=20%" });
+  sys.makeFolder(RUN_FOLDER);
+}
+
+/** The disk with the loader's partition, and that partition's device node. */
+function findDisk(sys: Sys, { disk: guid }: BootArguments, drivers: Drivers): { disk: Disk; device: string } {
+  const search = searchDisk(sys, guid);
+  const found = poll(sys, DISK_LIMIT_MS, () => {
+    drivers.loadForDevices();
+    const disk = search.find();
+    const partition = disk?.gpt.partitions.find((candidate) => candidate.guid === guid);
+    const device = disk && partition && partitionDevice(sys, disk.name, partition);
+    return device ? { disk, device } : undefined;
+  });
+  if (found) return found;
+  const disks = [...search.seen].map(([name, what]) => `${name}: ${what}`).join("; ") || "there are no disks";
+  const refused = drivers.refused.length > 0 ? `; drivers that did not start: ${drivers.refused.join(", ")}` : "";
+  throw new AppError("DISK_NOT_FOUND", `no disk has the partition ${guid} after ${DISK_LIMIT_MS / 1000} s (${disks}${refused})`);
+}
+
+function mountImages(sys: Sys, device: string): void {
+  const { readOnly, noSuid, noDevices, noExec } = MOUNT_FLAGS;
+  sys.makeFolder(IMAGES_FOLDER);
+  sys.mount(device, IMAGES_FOLDER, { type: "ext4", flags: readOnly | noSuid | noDevices | noExec });
+}

@@ -1,0 +1,83 @@
+/** @portable Makes a read-only image a running system: what it may write to, who it is, what it mounts. docs/concepts/persistence.md */
+import { DISK_PARTITIONS, type DiskPartition } from "../layout/disk.ts";
+import { EPHEMERAL_FOLDER, fstab, IMAGE_ROOT, isMountablePath, OVERLAY_FEATURES } from "../layout/fstab.ts";
+import type { Gpt } from "../layout/gpt.ts";
+import type { Guid } from "../layout/guid.ts";
+import { IMAGE_FACTS_PATH, parseImageFacts, type ImageFacts } from "../layout/image-facts.ts";
+import type { RunPartition } from "../layout/run-facts.ts";
+import { partitionDevice, type Disk } from "./block-devices.ts";
+import { MOUNT_FLAGS, type Sys } from "./sys.ts";
+
+/** Folders of the image that can be written to, and forget it at a reboot. */
+const EPHEMERAL = ["etc", "var"] as const;
+
+export interface Surroundings {
+  readonly gpt: Gpt;
+  /** GUID of the partition that the image is on. */
+  readonly holder: Guid;
+  /** Sentences about what this boot has to do without are added. */
+  readonly notes: string[];
+}
+
+/** @returns what the image says about itself, if it does */
+export function prepareRoot(sys: Sys, root: string, { gpt, holder, notes }: Surroundings): ImageFacts | undefined {
+  const { bind, readOnly, noSuid, noDevices } = MOUNT_FLAGS;
+  sys.makeFolder(IMAGE_ROOT);
+  sys.mount(root, IMAGE_ROOT, { flags: bind | readOnly });
+  sys.makeFolder(EPHEMERAL_FOLDER);
+  sys.mount("tmpfs", EPHEMERAL_FOLDER, { type: "tmpfs", flags: noSuid | noDevices, data: "mode=0755,size=50%" });
+  for (const name of EPHEMERAL) mountEphemeral(sys, root, name);
+
+  const image = readFacts(sys, root, notes);
+  if (image) setClockForward(sys, image.created);
+  const guidOf = (name: DiskPartition): Guid | undefined => gpt.partitions.find((p) => p.name === name)?.guid;
+  const [oem, persistent] = [guidOf("oem"), guidOf("persistent")];
+  if (!oem) notes.push("the disk has no oem partition: there is no machine config");
+  if (!persistent) notes.push("the disk has no persistent partition: everything written is lost at the next boot");
+  const paths = image?.persistent ?? [];
+  for (const path of paths) {
+    if (!isMountablePath(path)) notes.push(`${JSON.stringify(path)} cannot be persistent: its name does not fit a mount option`);
+  }
+  sys.writeText(`${root}/etc/fstab`, fstab({ ...(oem ? { oem } : {}), ...(persistent ? { persistent } : {}) }, paths));
+  sys.writeText(`${root}/etc/machine-id`, `${machineId(persistent ?? holder)}\n`);
+  return image;
+}
+
+/** Partitions of the disk by name, as far as they have a device node. */
+export function diskPartitions(sys: Sys, disk: Disk): { [name in DiskPartition]?: RunPartition } {
+  const found: { [name in DiskPartition]?: RunPartition } = {};
+  for (const name of DISK_PARTITIONS) {
+    const partition = disk.gpt.partitions.find((candidate) => candidate.name === name);
+    const device = partition && partitionDevice(sys, disk.name, partition);
+    if (device) found[name] = { guid: partition.guid, device };
+  }
+  return found;
+}
+
+function mountEphemeral(sys: Sys, root: string, name: string): void {
+  const layers = `${EPHEMERAL_FOLDER}/${name}`;
+  for (const folder of [layers, `${layers}/upper`, `${layers}/work`]) sys.makeFolder(folder);
+  sys.setOwner(`${layers}/upper`, sys.status(`${root}/${name}`)); // the upper layer's is what programs see
+  sys.mount("overlay", `${root}/${name}`, {
+    type: "overlay",
+    flags: MOUNT_FLAGS.noDevices,
+    data: `lowerdir=${IMAGE_ROOT}/${name},upperdir=${layers}/upper,workdir=${layers}/work,${OVERLAY_FEATURES}`,
+  });
+}
+
+function readFacts(sys: Sys, root: string, notes: string[]): ImageFacts | undefined {
+  try {
+    return parseImageFacts(sys.readText(root + IMAGE_FACTS_PATH));
+  } catch (error) {
+    notes.push(`the image does not say what it is: ${error instanceof Error ? error.message : String(error)}`);
+    return undefined;
+  }
+}
+
+/** A machine whose clock has stopped must not refuse every certificate. */
+function setClockForward(sys: Sys, created: number): void {
+  if (sys.clock() < created) sys.setClock(created);
+}
+
+/** Stable for a disk and unlike any other disk's, because GUIDs are made anew for each. */
+const machineId = (guid: Guid): string => guid.replaceAll("-", "").toLowerCase();

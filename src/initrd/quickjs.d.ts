@@ -1,0 +1,45 @@
+/** The parts of QuickJS's modules that are used here. Source: QuickJS 2025-04-26, doc/quickjs.html, section 3.3 */
+declare module "std" {
+  interface File {
+    readAsString(): string;
+    puts(text: string): void;
+    flush(): void;
+    close(): void;
+  }
+  /** `undefined` mode errors throw; a file that cannot be opened is `null`. */
+  export function open(path: string, mode: string, error?: { errno?: number }): File | null;
+  export function strerror(errno: number): string;
+  export function getenviron(): Readonly<Record<string, string>>;
+  export function exit(status: number): never;
+  export const out: File;
+  export const err: File;
+}
+
+declare module "os" {
+  interface Status {
+    readonly mode: number;
+    readonly uid: number;
+    readonly gid: number;
+    readonly dev: number;
+    readonly size: number;
+  }
+  /** Names with `.` and `..`, and an errno that is 0 when all is well. */
+  export function readdir(path: string): [names: string[], errno: number];
+  export function lstat(path: string): [status: Status | null, errno: number];
+  export function sleep(milliseconds: number): void;
+  /** Milliseconds since boot, with fractions. */
+  export function now(): number;
+}
+
+/** src/initrd/native.c */
+declare module "native" {
+  /** The result, or a negative errno. */
+  export function syscall(number: number, ...values: (number | string | ArrayBuffer)[]): number;
+  /** Memory that starts at a page, of at least `size` bytes. */
+  export function buffer(size: number): ArrayBuffer;
+  /** A negative errno, if it returns at all. */
+  export function execve(path: string, values: readonly string[], environment: readonly string[]): number;
+}
+
+/** Arguments of the program, its own name first. */
+declare const scriptArgs: readonly string[];

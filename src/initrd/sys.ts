@@ -1,0 +1,94 @@
+/** @portable Everything that early boot does to the machine, behind one interface: the steps are tested without one. */
+import { AppError } from "../core/error.ts";
+import type { Bytes } from "../core/units.ts";
+
+export interface FileStatus {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: Bytes;
+}
+export interface MountOptions {
+  readonly type?: string;
+  /** Sum of {@link MOUNT_FLAGS}. */
+  readonly flags?: number;
+  readonly data?: string;
+}
+
+/** Calls throw {@link SysError}, unless they say otherwise. Files that are opened do not survive {@link Sys.exec}. */
+export interface Sys {
+  /** Milliseconds since the machine started. */
+  now(): number;
+  pause(milliseconds: number): void;
+  /** Seconds since 1970. */
+  clock(): number;
+  setClock(seconds: number): void;
+
+  /** A line in the kernel's log; `error` also shows on every console. Never throws. */
+  log(level: "info" | "error", line: string): void;
+  /** The kernel's log, at most its last 64 KiB; empty where it cannot be read. Never throws. */
+  kernelLog(): string;
+
+  exists(path: string): boolean;
+  readText(path: string): string;
+  writeText(path: string, text: string): void;
+  /** Names in a folder; none where there is no such folder. */
+  list(path: string): string[];
+  status(path: string): FileStatus;
+  /** A folder that is there already is fine. */
+  makeFolder(path: string, mode?: number): void;
+  /** Owner and permission bits. */
+  setOwner(path: string, status: Omit<FileStatus, "size">): void;
+
+  open(path: string, access: "read" | "write" | "direct"): number;
+  close(file: number): void;
+  /** Fewer bytes where the file ends. */
+  readAt(file: number, offset: Bytes, length: Bytes): Uint8Array;
+  writeAt(file: number, offset: Bytes, data: Uint8Array): void;
+  syncFile(file: number): void;
+  /** @param data is passed by address and changed in place; a number by value */
+  ioctl(file: number, request: number, data: Uint8Array | number): number;
+
+  mount(source: string, target: string, options?: MountOptions): void;
+  unmount(target: string): void;
+  /** Loads a driver from a file that holds it decompressed; one that is loaded already is fine. */
+  loadModule(path: string): void;
+
+  /** Makes `folder` the root, frees the memory of the old one. */
+  switchRoot(folder: string): void;
+  /** Replaces this program. */
+  exec(program: string, values: readonly string[]): never;
+  sync(): void;
+  reboot(): never;
+}
+
+/** Source: linux/mount.h */
+export const MOUNT_FLAGS = { readOnly: 1, noSuid: 2, noDevices: 4, noExec: 8, bind: 4096, move: 8192 } as const;
+
+/** A system call that failed: what was tried, and the kernel's word for why. */
+export class SysError extends AppError<"SYSTEM_CALL_FAILED"> {
+  override readonly name = "SysError";
+  readonly errno: number;
+  constructor(what: string, errno: number, reason: string) {
+    super("SYSTEM_CALL_FAILED", `${what}: ${reason}`);
+    this.errno = errno;
+  }
+}
+
+/** Source: asm-generic/errno-base.h */
+export const ERRNO = { noEntry: 2, exists: 17, noDevice: 19, invalid: 22 } as const;
+
+/**
+ * Asks until there is an answer or the time is over. Nothing in sysfs can be waited for, so it is asked again and again.
+ *
+ * @returns `undefined` when the time is over
+ */
+export function poll<T>(sys: Pick<Sys, "now" | "pause">, limitMs: number, ask: () => T | undefined): T | undefined {
+  const end = sys.now() + limitMs;
+  for (;;) {
+    const answer = ask();
+    if (answer !== undefined || sys.now() >= end) return answer;
+    sys.pause(POLL_MS);
+  }
+}
+const POLL_MS = 20;

@@ -1,0 +1,54 @@
+/** @portable The root file system out of an image file, every block of it checked against the root hash. */
+import { AppError } from "../core/error.ts";
+import type { Bytes } from "../core/units.ts";
+import { decodeGpt, type Gpt } from "../layout/gpt.ts";
+import { SYSTEM_IMAGE_SECTOR, systemImageParts } from "../layout/system-image.ts";
+import { decodeVeritySuperblock, VERITY_SUPERBLOCK_SIZE, verityTable, type VeritySuperblock } from "../layout/verity.ts";
+import { createVerityDevice, verityVersion } from "./device-mapper.ts";
+import { attachLoop } from "./loop-device.ts";
+import { MOUNT_FLAGS, type Sys } from "./sys.ts";
+
+const NAME = "petrify-root";
+/** A damaged block reboots the machine; where the kernel can, so does one that cannot be read at all (since version 1.10 of the target). */
+const ON_DAMAGE = "restart_on_corruption";
+const ON_ERROR = { option: "restart_on_error", since: [1, 10] } as const;
+
+export interface VerityRoot {
+  /** Path of the system image. */
+  readonly image: string;
+  readonly rootHash: string;
+  /** Folder to mount it on. */
+  readonly target: string;
+}
+
+export function mountVerityRoot(sys: Sys, { image, rootHash, target }: VerityRoot): void {
+  const { parts, superblock } = readImage(sys, image, rootHash);
+  const data = attachLoop(sys, image, parts.root);
+  const hash = attachLoop(sys, image, parts.verity);
+  const [major, minor] = verityVersion(sys);
+  const knowsErrors = major > ON_ERROR.since[0] || (major === ON_ERROR.since[0] && minor >= ON_ERROR.since[1]);
+  const options = [ON_DAMAGE, ...(knowsErrors ? [ON_ERROR.option] : [])];
+  const device = createVerityDevice(sys, {
+    name: NAME,
+    uuid: `CRYPT-VERITY-${superblock.uuid}-${NAME}`,
+    table: verityTable(superblock, rootHash, { data, hash }, options),
+  });
+  sys.mount(device, target, { type: "erofs", flags: MOUNT_FLAGS.readOnly });
+}
+
+function readImage(
+  sys: Sys,
+  image: string,
+  rootHash: string,
+): { readonly parts: ReturnType<typeof systemImageParts>; readonly superblock: VeritySuperblock } {
+  if (!sys.exists(image)) throw new AppError("IMAGE_MISSING", `there is no ${image}`);
+  const file = sys.open(image, "read");
+  try {
+    const read = (offset: Bytes, length: Bytes): Uint8Array => sys.readAt(file, offset, length);
+    const gpt: Gpt = decodeGpt(read, sys.status(image).size, SYSTEM_IMAGE_SECTOR);
+    const parts = systemImageParts(gpt, rootHash);
+    return { parts, superblock: decodeVeritySuperblock(read(parts.verity.start, VERITY_SUPERBLOCK_SIZE)) };
+  } finally {
+    sys.close(file);
+  }
+}
