@@ -1,0 +1,26 @@
+import type { Progress } from "../src/core/progress.ts";
+import type { Run } from "../src/host/run.ts";
+import type { Caller, Tools } from "../src/host/tools.ts";
+
+/** What every part of a benchmark run is given. */
+export interface BenchContext {
+  /** petrify's own tools tree. */
+  readonly tools: Tools;
+  /** A tree with mkosi and what it needs, of the same suite. */
+  readonly mkosiTools: Tools;
+  readonly run: Run;
+  readonly caller: Caller;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+  /** Everything that a run makes; can be removed at any time. */
+  readonly folder: string;
+  readonly random: (bytes: number) => Uint8Array;
+}
+
+/** Removes files whoever owns them. */
+export async function remove({ tools, folder }: Pick<BenchContext, "tools" | "folder">, ...paths: readonly string[]): Promise<void> {
+  await tools.run(["rm", "--recursive", "--force", "--", ...paths], {
+    binds: [{ source: folder, writable: true }],
+    anyOwner: true,
+  });
+}
