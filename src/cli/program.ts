@@ -2,13 +2,24 @@ import { Command, CommanderError } from "commander";
 import { registerBuild } from "./build.ts";
 import { registerClean } from "./clean.ts";
 import { addGlobalOptions, openCli, type Cli, type Edge } from "./context.ts";
+import { diskFor } from "./disk-for.ts";
 import { registerInit } from "./init.ts";
+import { registerInspect } from "./inspect.ts";
+import { registerQuickstart } from "./quickstart.ts";
+import { registerRun } from "./run.ts";
 import { exitCodeOf, UsageError } from "./output.ts";
 
 /** Adds one command to the program. */
 type Register = (program: Command, cli: Cli) => void;
 
-const COMMANDS: readonly Register[] = [registerInit, registerBuild, registerClean];
+const COMMANDS: readonly Register[] = [
+  registerQuickstart,
+  registerInit,
+  registerBuild,
+  (program, cli) => registerRun(program, cli, diskFor),
+  registerInspect,
+  registerClean,
+];
 
 /** The command line as commander sees it; every command file adds its own. */
 function buildProgram(cli: Cli, out: (text: string) => void, version: string): Command {
