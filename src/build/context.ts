@@ -11,4 +11,7 @@ export interface BuildContext {
   readonly signal: AbortSignal | undefined;
   /** Holds only what can be made again: packages, prepared bases, work folders. */
   readonly cacheFolder: string;
+  /** Milliseconds of a monotonic clock. */
+  readonly clock: () => number;
+  readonly random: (bytes: number) => Uint8Array;
 }

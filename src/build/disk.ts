@@ -2,7 +2,8 @@ import { join } from "node:path";
 import { AppError } from "../core/error.ts";
 import { formatSize, type Bytes } from "../core/units.ts";
 import { fileSize } from "../host/files.ts";
-import { partialFile, writingOutput } from "../host/partial-file.ts";
+import { partialFile } from "../host/partial-file.ts";
+import { writingTo } from "../host/disk-full.ts";
 import { copySparse, writePatches, type Piece } from "../host/sparse.ts";
 import type { Tools } from "../host/tools.ts";
 import { DISK_LABELS, diskGpt, IMAGE_FILES, planDisk, TRIES_FILE, type DiskGuids, type DiskPlan } from "../layout/disk.ts";
@@ -52,7 +53,7 @@ export async function buildDisk(
   const { a, b, recovery } = images;
   const imageSize = Math.max(...(await Promise.all([a, recovery, ...(b ? [b] : [])].map(fileSize))));
   const plan = planDisk({ imageSize, slotSize, diskSize });
-  await writingOutput(output, async () => {
+  await writingTo(output, async () => {
     await using raw = await partialFile(format === "raw" ? output : `${output}.raw`, plan.size);
     await fillDisk(tools, input, plan, raw.path, work, signal);
     if (format === "raw") return await raw.finish();

@@ -12,6 +12,8 @@ export interface PackageInputs {
   /** Default: the archive that the tools tree itself came from. */
   readonly mirror?: string | undefined;
   readonly components: readonly string[];
+  /** Accept a release file past its Valid-Until. */
+  readonly allowExpired?: boolean;
   readonly names: readonly string[];
 }
 export interface Resolved {
@@ -120,6 +122,7 @@ async function openApt(inputs: PackageInputs, work: string, context: BuildContex
     ...["-o", `Dir::Etc::preferences=${state}/preferences`, "-o", "Dir::Etc::preferencesparts=/dev/null"],
     ...["-o", "Acquire::Languages=none", "-o", "APT::Install-Recommends=false", "-o", "APT::Sandbox::User=root"],
     ...["-o", "Acquire::ForceHash=SHA256", "-o", "Acquire::Retries=3", "-o", "APT::Architecture=amd64"],
+    ...(inputs.allowExpired ? ["-o", "Acquire::Check-Valid-Until=false"] : []),
     ...["-o", "pkgCacheGen::ForceEssential=,"], // else apt counts itself
   ];
   const apt = async (args: readonly string[], cwd = "/"): Promise<RunResult> =>
@@ -273,9 +276,14 @@ function gone(error: unknown): unknown {
 function unreachable({ suite }: PackageInputs, error: unknown): unknown {
   const text = errorsOf(error);
   if (!text) return error;
+  const expired = /is expired/.test(text);
   const unknown = /does not have a Release file|404/.test(text);
   return new AppError("ARCHIVE_UNREACHABLE", `the archive of ${suite} could not be read: ${text}`, {
-    hint: unknown ? "Check `base.suite` and `base.mirror`." : "Check the network, then build again.",
+    hint: expired
+      ? "Check the clock of this machine. If the mirror is a frozen snapshot, set `base.allowExpired: true`."
+      : unknown
+        ? "Check `base.suite` and `base.mirror`."
+        : "Check the network, then build again.",
     cause: error,
   });
 }

@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { alignUp, KiB, MiB, type Bytes } from "../core/units.ts";
 import { fileSize, sha256File } from "../host/files.ts";
-import { partialFile, writingOutput } from "../host/partial-file.ts";
+import { partialFile } from "../host/partial-file.ts";
+import { writingTo } from "../host/disk-full.ts";
 import { copySparse, writePatches } from "../host/sparse.ts";
 import type { Tools } from "../host/tools.ts";
 import { encodeGpt } from "../layout/gpt.ts";
@@ -82,7 +83,7 @@ export async function assembleSystemImage(
     },
     { path: `/${BOOT_FILES.manifest}`, data: formatManifest(manifest) },
   ];
-  await writingOutput(output, async () => {
+  await writingTo(output, async () => {
     await using image = await partialFile(output, gpt.size);
     await writePatches(image.path, encodeGpt(gpt, SYSTEM_IMAGE_SECTOR));
     const volume = {

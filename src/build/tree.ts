@@ -273,6 +273,8 @@ export interface Kernel {
   readonly version: string;
   /** Path on the host, outside the tree. */
   readonly vmlinuz: string;
+  /** What it was built with, when its package tells. */
+  readonly config: string | undefined;
 }
 
 /** @throws AppError `KERNEL_MISSING`, `KERNEL_AMBIGUOUS` */
@@ -314,7 +316,8 @@ export async function takeKernel({ fs, tool }: Tree, work: string): Promise<Kern
   const version = versionOf(path);
   const vmlinuz = join(work, "vmlinuz");
   await tool(["cp", "--", fs.folder + path, vmlinuz], { binds: [{ source: dirname(vmlinuz), writable: true }] });
-  for (const copy of found) await fs.remove(copy);
+  const config = await fs.read(`/boot/config-${version}`);
+  for (const copy of [...found, "/vmlinuz", "/vmlinuz.old", "/initrd.img", "/initrd.img.old"]) await fs.remove(copy);
   await tool(["depmod", `--basedir=${fs.folder}`, version]);
-  return { version, vmlinuz };
+  return { version, vmlinuz, config };
 }

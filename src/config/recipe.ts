@@ -18,6 +18,10 @@ const Base = z.strictObject({
     .min(1, "must name at least one component")
     .default(["main"])
     .describe("Components of the archive; main is the free part"),
+  allowExpired: z
+    .boolean()
+    .default(false)
+    .describe("Take an archive whose release file has expired, as those of frozen snapshots have"),
 });
 
 const Kernel = z.strictObject({

@@ -92,3 +92,17 @@ export async function walk(from: string, path = ""): Promise<TreeEntry[]> {
 
 /** A second file with the same bytes; blocks are shared where the file system can. */
 export const copyFile = async (from: string, to: string): Promise<void> => await copy(from, to, constants.COPYFILE_FICLONE);
+
+/** Moves a finished file to where users look for it; it appears there whole, also across file systems. */
+export async function placeFile(from: string, to: string): Promise<void> {
+  await rename(from, to).catch(async (error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
+    const partial = `${to}.${process.pid}.partial`;
+    try {
+      await copy(from, partial);
+      await rename(partial, to);
+    } finally {
+      await rm(partial, { force: true });
+    }
+  });
+}

@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { mkdir, open, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { AppError } from "../core/error.ts";
 import type { Bytes } from "../core/units.ts";
 
 /** An output in the making, beside the place where it will appear; removed with its scope unless it was finished. */
@@ -34,26 +33,6 @@ export async function partialFile(output: string, size: Bytes): Promise<PartialF
     finish: async () => await rename(path, output),
     [Symbol.asyncDispose]: async () => await rm(path, { force: true }),
   };
-}
-
-/**
- * Runs work that writes `output`, telling a full disk from every other failure.
- *
- * @throws AppError `DISK_FULL`
- */
-export async function writingOutput<T>(output: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (cause) {
-    const full =
-      cause instanceof Error &&
-      (("code" in cause && cause.code === "ENOSPC") || /No space left on device|Disk full/i.test(cause.message));
-    if (!full) throw cause;
-    throw new AppError("DISK_FULL", `there is no space left for ${output}`, {
-      hint: "Free some space, or write the output elsewhere.",
-      cause,
-    });
-  }
 }
 
 /** Writes a file and the folders above it; for files in a work folder, where a power cut does not matter. */

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { AppError } from "../core/error.ts";
 import { MiB } from "../core/units.ts";
-import { partialFile, writingOutput } from "./partial-file.ts";
+import { partialFile } from "./partial-file.ts";
+import { writingTo } from "./disk-full.ts";
 import { copySparse, runsOfData, writePatches } from "./sparse.ts";
 
 const folder = async () => await mkdtempDisposable(join(tmpdir(), "petrify-sparse-"));
@@ -76,7 +77,7 @@ const failures: readonly [name: string, error: Error, code: string][] = [
 for (const [name, error, code] of failures) {
   test(`${name} is told as ${code}`, async () => {
     await assert.rejects(
-      writingOutput("disk.raw", async () => await Promise.reject(error)),
+      writingTo("disk.raw", async () => await Promise.reject(error)),
       { code },
     );
   });

@@ -1,0 +1,67 @@
+import { createHash } from "node:crypto";
+import type { Bytes } from "../core/units.ts";
+import { planDisk, DISK_PARTITIONS, type DiskGuids, type DiskPlan } from "../layout/disk.ts";
+import { guidFromBytes } from "../layout/guid.ts";
+import { firstRecord, type BootRecord } from "../layout/record.ts";
+import { FULL_TRIES } from "../layout/slots.ts";
+import { encodeTries } from "../layout/tries.ts";
+import { formatManifest, type Manifest } from "../release/manifest.ts";
+import type { BuildContext } from "./context.ts";
+import { buildDisk } from "./disk.ts";
+import { buildGrub } from "./grub.ts";
+
+export interface ImageDisk {
+  /** Path of the system image; it goes into slot a and into the recovery partition. */
+  readonly image: string;
+  readonly manifest: Manifest;
+  /** Fill slot b with the same image, proven like a: for tests of what happens when a breaks. */
+  readonly bothSlots?: boolean;
+  readonly slotSize?: Bytes | undefined;
+  readonly diskSize?: Bytes | undefined;
+  readonly format: "raw" | "qcow2";
+  readonly work: string;
+}
+
+/** A disk as a factory would write it: the image in slot a on trial (it has not been healthy on this machine yet), slot b empty. */
+export async function diskOfImage(
+  { image, manifest, bothSlots = false, slotSize, diskSize, format, work }: ImageDisk,
+  output: string,
+  { tools, random, signal }: Pick<BuildContext, "tools" | "random" | "signal">,
+): Promise<DiskPlan> {
+  const { partitions } = planDisk({ imageSize: manifest.sizes.image, slotSize, diskSize });
+  const digest = createHash("sha256").update(formatManifest(manifest)).digest("hex");
+  const state = bothSlots ? "proven" : "trial";
+  const record: BootRecord = {
+    active: "a",
+    slots: { a: { state, digest }, b: bothSlots ? { state, digest } : { state: "empty" } },
+    recovery: 1,
+  };
+  return await buildDisk(
+    tools,
+    {
+      images: { a: image, ...(bothSlots ? { b: image } : {}), recovery: image },
+      slotSize,
+      diskSize,
+      guids: freshGuids(random),
+      record: firstRecord(record),
+      tries: encodeTries({ a: FULL_TRIES[state], b: FULL_TRIES[record.slots.b.state] }),
+      loader: await buildGrub(tools, { biosPartition: partitions.bios, work, signal }),
+      time: manifest.created,
+      format,
+    },
+    output,
+    work,
+    signal,
+  );
+}
+
+/** Source: RFC 9562, section 5.4, version 4. */
+function freshGuids(random: (bytes: number) => Uint8Array): DiskGuids {
+  const fresh = (): string => {
+    const bytes = Uint8Array.from(random(16));
+    bytes[7] = (bytes[7]! & 0x0f) | 0x40; // the high byte of the third group, which a GPT stores last
+    bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+    return guidFromBytes(bytes);
+  };
+  return Object.fromEntries(["disk", ...DISK_PARTITIONS].map((name) => [name, fresh()])) as unknown as DiskGuids;
+}

@@ -1,0 +1,32 @@
+import type { Recipe } from "../config/recipe.ts";
+import { encodeImageFacts, IMAGE_FACTS_PATH } from "../layout/image-facts.ts";
+import { MOUNT_POINTS } from "../layout/fstab.ts";
+import type { Tree } from "./tree.ts";
+
+/** Kept on every image, whatever the recipe says besides. */
+const ALWAYS_PERSISTENT = ["/home", "/root", "/opt", "/srv", "/var/log"] as const;
+
+/** What an image says about itself, and the folders that a boot mounts over. */
+export async function addImageFacts({ fs, tool }: Tree, { name, version, persistent }: Recipe, created: number): Promise<void> {
+  const folders = [...new Set([...ALWAYS_PERSISTENT, ...persistent])];
+  for (const path of [...MOUNT_POINTS, ...folders]) await fs.folderAt(path);
+  await fs.write(IMAGE_FACTS_PATH, encodeImageFacts({ name, version, created, persistent: folders }));
+  // systemd-networkd is off unless the recipe enables it; then every wired interface asks DHCP.
+  await fs.write("/usr/lib/systemd/network/89-petrify-dhcp.network", DHCP);
+  // Its presence makes the journal persistent: /var/log is. Source: journald.conf(5), Storage=auto.
+  await fs.folderAt("/var/log/journal", 0o2755);
+  const group = /^systemd-journal:x:(\d+):/m.exec((await fs.read("/etc/group")) ?? "")?.[1];
+  if (group) {
+    const folder = await fs.resolve("/var/log/journal");
+    await tool(["chown", `0:${group}`, folder]);
+    await tool(["chmod", "2755", folder]); // chown drops the set-gid bit
+  }
+}
+
+const DHCP = `[Match]
+Kind=!*
+Type=ether
+
+[Network]
+DHCP=yes
+`;
