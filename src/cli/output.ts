@@ -36,7 +36,7 @@ export class Interrupted extends AppError<"INTERRUPTED"> {
   readonly exitCode: number;
   /** @param number of the signal, e.g. 2 for SIGINT: the exit code is 128 more, as shells have it */
   constructor(number: number) {
-    super("INTERRUPTED", "interrupted; nothing half made was left behind");
+    super("INTERRUPTED", "interrupted");
     this.exitCode = 128 + number;
   }
 }
