@@ -229,16 +229,3 @@ test("an aborted build leaves nothing", async () => {
   await assert.rejects(building, { message: "stopped" });
   assert.deepEqual(await readdir(out.path), []);
 });
-
-const leaf = " 0/ 0   1/  1     0 -  16383   2048 -  18431  16384 \n";
-const stores: readonly [name: string, text: string, message: RegExp][] = [
-  ["a file that is not there", "/a.img: File not found by ext2_lookup \n", /has 0 of/],
-  ["unwritten extents", leaf.replace("16384 ", "16384 Uninit"), /has 0 of/],
-  ["a hole", leaf.replace("    0 -", "    1 -"), /has 0 of/],
-];
-for (const [name, text, message] of stores) {
-  test(`${name} is noticed when extents are read`, () => {
-    assert.equal(piecesOf("a.img", leaf, 0, 64 * MiB).length, 1);
-    assert.throws(() => piecesOf("a.img", text, 0, 64 * MiB), { code: "EXT4_UNEXPECTED", message });
-  });
-}
