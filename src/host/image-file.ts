@@ -5,7 +5,7 @@ import type { Bytes } from "../core/units.ts";
 export interface ImageFile extends Disposable {
   readonly size: Bytes;
   /** `length` bytes from `offset`; fewer where the file ends. */
-  read(offset: Bytes, length: Bytes): Uint8Array;
+  readonly read: (offset: Bytes, length: Bytes) => Uint8Array;
 }
 
 /** @throws NodeJS.ErrnoException */

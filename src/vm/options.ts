@@ -1,5 +1,5 @@
 import type { Bytes } from "../core/units.ts";
-import type { Patch } from "../layout/gpt.ts";
+import type { Patch } from "../layout/patch.ts";
 
 /** How a disk is attached; each needs another driver in the guest. */
 export const CONTROLLERS = ["virtio-blk", "virtio-scsi", "ahci", "nvme", "usb-storage"] as const;

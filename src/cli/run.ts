@@ -1,0 +1,156 @@
+import { join, resolve } from "node:path";
+import { InvalidArgumentError, Option, type Command } from "commander";
+import { AppError } from "../core/error.ts";
+import { parseSize, type Bytes } from "../core/units.ts";
+import { openImage } from "../host/image-file.ts";
+import type { Tools } from "../host/tools.ts";
+import { workDir } from "../host/work-dir.ts";
+import { bootableKind, kernelOf, type Bootable } from "../vm/bootable.ts";
+import { requireMemory } from "../vm/host-memory.ts";
+import { chooseAccelerator, type AcceleratorChoice } from "../vm/kvm.ts";
+import type { Forward, VmDisk, VmOptions } from "../vm/options.ts";
+import { startVm, type VmHost } from "../vm/vm.ts";
+import { toolsOf, type Cli, type CliContext } from "./context.ts";
+import { attend } from "./run-console.ts";
+
+/** Makes a disk with the system image in slot a, as a raw file at `output`. */
+export type DiskFor = (image: string, output: string, tools: Tools, context: CliContext) => Promise<void>;
+
+interface RunOptions {
+  readonly uefi?: boolean;
+  readonly memory: Bytes;
+  readonly cpus: number;
+  readonly forward: readonly Forward[];
+  readonly online?: boolean;
+  readonly headless?: boolean;
+  readonly keep?: boolean;
+  readonly kvm?: boolean;
+}
+
+const EXAMPLES = `
+Examples:
+  petrify run dist/my-os.raw
+  petrify run dist/my-os.raw --uefi --forward 2222:22 --memory 2GiB
+  petrify run dist/my-os.image --headless --json`;
+
+/** `petrify run IMAGE|DISK`. */
+export function registerRun(program: Command, cli: Cli, diskFor: DiskFor): void {
+  program
+    .command("run")
+    .summary("boot an image or a disk in a virtual machine")
+    .description(
+      "Boots a system image or a disk (raw or qcow2) in QEMU, with its serial console on the terminal. Ctrl-C ends it.",
+    )
+    .argument("<file>", "system image or disk")
+    .option("--uefi", "boot with UEFI firmware instead of BIOS")
+    .option("--memory <size>", "memory of the machine, e.g. 512MiB", memory, parseSize("1024MiB"))
+    .option("--cpus <number>", "processors of the machine", cpus, 1)
+    .option("--forward <host:guest>", "make a TCP port of the guest a port of 127.0.0.1; repeatable", forward, [])
+    .option("--online", "let the guest reach the network of this machine")
+    .option("--headless", "no console on the terminal; ends with the machine or on Ctrl-C")
+    .option("--keep", "write changes to the disk; without this they are thrown away")
+    .addOption(new Option("--kvm", "use KVM without trying it first"))
+    .addOption(new Option("--no-kvm", "use software emulation"))
+    .addHelpText("after", EXAMPLES)
+    .action(cli.action(async (context, file: string, options: RunOptions) => await runMachine(context, file, options, diskFor)));
+}
+
+async function runMachine(context: CliContext, file: string, options: RunOptions, diskFor: DiskFor): Promise<void> {
+  const { output, clock, signal, caller, run } = context;
+  const path = resolve(context.cwd, file);
+  const kind = kindOf(path);
+  if (kind === "system-image" && options.keep) {
+    throw new AppError("KEEP_NEEDS_DISK", "an image is put on a temporary disk, so there is nothing to keep changes in", {
+      hint: "Run a disk: `petrify build --output disk`.",
+    });
+  }
+  await requireMemory(options.memory);
+
+  const tools = await toolsOf(context);
+  const host: VmHost = { tools, caller, run, folder: join(context.cacheFolder, "vm"), signal };
+  await using work = await workDir(host.folder, caller, run);
+  const choice = await accelerator(host, options, path, kind, work.path);
+  const disk = await diskOf(context, tools, path, kind, options, join(work.path, "disk.raw"), diskFor);
+  const vm: VmOptions = {
+    ...{ disks: [disk], accelerator: choice.accelerator, cpus: options.cpus, memory: options.memory },
+    ...{ firmware: options.uefi ? "uefi" : "bios", forwards: options.forward, online: options.online === true },
+  };
+  const started = clock();
+  await using machine = await startVm(host, vm);
+  const name = choice.accelerator === "kvm" ? "KVM" : "software emulation";
+  const event = { type: "started", ...choice, firmware: vm.firmware, file: path };
+  output.event(event, `running on ${name}: ${choice.reason}`);
+  for (const port of options.forward) output.event({ type: "forward", ...port }, `127.0.0.1:${port.host} → port ${port.guest}`);
+
+  const seconds = (): number => Math.round((clock() - started) / 100) / 10;
+  const exit = await attend(context, machine, {
+    headless: options.headless === true || context.json,
+    kept: options.keep === true,
+    seconds,
+  });
+  if (exit.reason === "killed" || exit.code !== 0) {
+    throw new AppError("QEMU_FAILED", `QEMU ended by itself with status ${exit.code}`);
+  }
+  output.result({ reason: exit.reason, seconds: seconds() }, `the machine has ended (${exit.reason}) after ${seconds()} s`);
+}
+
+function kindOf(path: string): Bootable {
+  try {
+    using image = openImage(path);
+    return bootableKind(image);
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    const what = { ENOENT: "there is no such file", EACCES: "it may not be read", EISDIR: "it is a folder" }[code ?? ""];
+    if (!what) throw cause;
+    throw new AppError("FILE_UNREADABLE", `${path} cannot be run: ${what}`, { hint: "Make one with `petrify build`.", cause });
+  }
+}
+
+async function accelerator(
+  host: VmHost,
+  { kvm }: RunOptions,
+  path: string,
+  kind: Bootable,
+  folder: string,
+): Promise<AcceleratorChoice> {
+  if (kvm === true) return { accelerator: "kvm", reason: "as asked for" };
+  if (kvm === false) return { accelerator: "tcg", reason: "as asked for" };
+  return await chooseAccelerator(host, async () =>
+    kind === "qcow2" ? undefined : await kernelOf(host.tools, path, folder, host.signal),
+  );
+}
+
+async function diskOf(
+  context: CliContext,
+  tools: Tools,
+  path: string,
+  kind: Bootable,
+  options: RunOptions,
+  temporary: string,
+  diskFor: DiskFor,
+): Promise<VmDisk> {
+  if (kind !== "system-image") return { path, format: kind, writes: options.keep ? "keep" : "discard" };
+  await diskFor(path, temporary, tools, context);
+  return { path: temporary, format: "raw", writes: "keep" }; // the disk itself is thrown away
+}
+
+function memory(text: string): Bytes {
+  try {
+    return parseSize(text);
+  } catch (error) {
+    const { message, hint } = error as AppError;
+    throw new InvalidArgumentError(`${message}. ${hint}`);
+  }
+}
+
+function cpus(text: string): number {
+  if (!/^([1-9]|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])$/.test(text)) throw new InvalidArgumentError("Write a number from 1 to 255.");
+  return Number(text);
+}
+
+function forward(text: string, before: readonly Forward[]): readonly Forward[] {
+  const [host, guest] = (/^(\d{1,5}):(\d{1,5})$/.exec(text) ?? []).slice(1).map(Number);
+  const isPort = (port: number | undefined): port is number => port !== undefined && port > 0 && port < 65_536;
+  if (!isPort(host) || !isPort(guest)) throw new InvalidArgumentError("Write HOST:GUEST, two ports, e.g. 2222:22.");
+  return [...before, { host, guest }];
+}

@@ -1,0 +1,73 @@
+import { join } from "node:path";
+import { AppError } from "../core/error.ts";
+import type { Bytes } from "../core/units.ts";
+import { fileExists } from "../host/files.ts";
+import { openImage, type ImageFile } from "../host/image-file.ts";
+import type { Tools } from "../host/tools.ts";
+import { decodeGpt, type Gpt, type ReadAt } from "../layout/gpt.ts";
+import { BOOT_FILES, SYSTEM_IMAGE_SECTOR } from "../layout/system-image.ts";
+
+/** What a file that somebody wants to boot is, by its content. */
+export type Bootable = "raw" | "qcow2" | "system-image";
+
+const QCOW2_MAGIC = [0x51, 0x46, 0x49, 0xfb] as const; // QFI\xfb
+
+/** @throws AppError `NOT_BOOTABLE` */
+export function bootableKind({ read, size }: Pick<ImageFile, "read" | "size">): Bootable {
+  if (QCOW2_MAGIC.every((byte, index) => read(0, 4)[index] === byte)) return "qcow2";
+  const gpt = tableOf(read, size);
+  if (gpt?.partitions.some(({ name }) => name === "root-verity")) return "system-image";
+  const signature = read(510, 2); // of a master boot record: a disk without a GPT may boot as well
+  if (gpt || (signature[0] === 0x55 && signature[1] === 0xaa)) return "raw";
+  throw new AppError("NOT_BOOTABLE", "the file is neither a system image nor a disk (raw or qcow2)", {
+    hint: "Give what `petrify build` wrote: an image or a disk.",
+  });
+}
+
+function tableOf(read: ReadAt, size: Bytes): Gpt | undefined {
+  for (const sectorSize of [512, 4096] as const) {
+    try {
+      return decodeGpt(read, size, sectorSize);
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Copies the Linux kernel of a system image, or of slot a of a raw disk, into `folder`.
+ *
+ * @returns its path; nothing when there is none where petrify puts it
+ */
+export async function kernelOf(tools: Tools, path: string, folder: string, signal?: AbortSignal): Promise<string | undefined> {
+  using image = openImage(path);
+  const outer = tableOf(image.read, image.size);
+  const state = outer?.partitions.find(({ name }) => name === "state");
+  const base = state ? await slotStart(tools, path, state.start, signal) : 0;
+  if (base === undefined) return undefined;
+  const inner = state ? slotTable(image, base) : outer;
+  const boot = inner?.partitions.find(({ name }) => name === "boot");
+  if (!boot) return undefined;
+  const binds = [{ source: path }, { source: folder, writable: true }];
+  const source = ["-i", `${path}@@${base + boot.start}`, `::${BOOT_FILES.kernel}`];
+  await tools.run(["mcopy", ...source, join(folder, "vmlinuz")], { binds, signal, okExit: [0, 1] });
+  return (await fileExists(join(folder, "vmlinuz"))) ? join(folder, "vmlinuz") : undefined;
+}
+
+/** Slots are contiguous, so the first block of one says where it is. */
+async function slotStart(tools: Tools, path: string, state: Bytes, signal?: AbortSignal): Promise<Bytes | undefined> {
+  const command = ["debugfs", "-R", "bmap /a.img 0", `${path}?offset=${state}`] as const;
+  const { stdout } = await tools.run([...command], { binds: [{ source: path }], signal, okExit: [0, 1] });
+  const block = Number(stdout.trim());
+  return Number.isSafeInteger(block) && block > 0 ? state + block * 4096 : undefined;
+}
+
+function slotTable(image: ImageFile, base: Bytes): Gpt | undefined {
+  try {
+    return decodeGpt((offset, length) => image.read(base + offset, length), image.size - base, SYSTEM_IMAGE_SECTOR);
+  } catch (error) {
+    if (error instanceof AppError) return undefined;
+    throw error;
+  }
+}
