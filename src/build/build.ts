@@ -1,0 +1,178 @@
+import { createHash } from "node:crypto";
+import { dirname, join } from "node:path";
+import { AppError } from "../core/error.ts";
+import type { Bytes } from "../core/units.ts";
+import { formatLock, parseLock, type Lock } from "../config/lock.ts";
+import { parseRecipe } from "../config/parse-recipe.ts";
+import type { Recipe } from "../config/recipe.ts";
+import { fileExists, makeFolder, placeFile, readText } from "../host/files.ts";
+import { writingTo } from "../host/disk-full.ts";
+import { replaceFile } from "../host/replace-file.ts";
+import { workDir } from "../host/work-dir.ts";
+import { imageCommandLine } from "../layout/cmdline.ts";
+import { planDisk } from "../layout/disk.ts";
+import { imageScript } from "../layout/grub-script.ts";
+import { formatManifest, type Manifest } from "../release/manifest.ts";
+import type { Ids } from "./accounts.ts";
+import { suiteBase } from "./base.ts";
+import type { BuildContext } from "./context.ts";
+import { packageInputs } from "./default-packages.ts";
+import { diskOfImage } from "./image-disk.ts";
+import { addImageFacts } from "./image-runtime.ts";
+import { buildInitrd } from "./initrd.ts";
+import { packRoot, refuseUnreadable } from "./pack-root.ts";
+import { resolvePackages } from "./packages.ts";
+import { assembleSystemImage } from "./system-image.ts";
+import { addRecipeUsers, cleanTree, layFiles, nameImage, refusePrivateKeys, setUnits, takeKernel, unpackBase } from "./tree.ts";
+import { formatVerity } from "./verity.ts";
+
+export interface BuildRequest {
+  readonly recipePath: string;
+  readonly outputs: readonly ("image" | "disk")[];
+  /** Of the disk. */
+  readonly format: "raw" | "qcow2";
+  readonly outDir: string;
+  /** Take the archive's packages of today, whatever the lock says. */
+  readonly updateLock: boolean;
+}
+export interface BuildResult {
+  readonly image: string | undefined;
+  readonly disk: string | undefined;
+  readonly manifest: Manifest;
+  /** The smallest disk that the image can be installed on with this recipe's slots. */
+  readonly smallestDisk: Bytes;
+  readonly seconds: number;
+}
+
+/**
+ * A recipe becomes a system image and, when asked for, a disk.
+ *
+ * Outputs and the lock appear whole, by renames, after everything has succeeded; a failure or an abort leaves only caches. The image's
+ * bytes depend on the recipe with its files, the lock, and this version of petrify: not on time, place, user, umask or locale.
+ */
+export async function build(request: BuildRequest, context: BuildContext): Promise<BuildResult> {
+  const started = context.clock();
+  const { recipePath, outDir } = request;
+  const recipe = await readRecipe(recipePath);
+  const lockPath = join(dirname(recipePath), "petrify.lock");
+  const lock = await readLock(lockPath);
+  return await writingTo(`${context.cacheFolder} or ${outDir}`, async () => {
+    await using work = await workDir(join(context.cacheFolder, "work"), context.caller, context.run);
+    const input = { recipe, recipeFolder: dirname(recipePath), lock, renew: request.updateLock, work: work.path };
+    const made = await buildSystemImage(input, context);
+    const { size: smallestDisk } = planDisk({ imageSize: made.manifest.sizes.image, slotSize: recipe.disk.slotSize });
+    const placed = await writeOutputs(made, recipe, request, work.path, context);
+    if (!lock || formatLock(lock) !== formatLock(made.lock)) await replaceFile(lockPath, formatLock(made.lock));
+    return { ...placed, manifest: made.manifest, smallestDisk, seconds: (context.clock() - started) / 1000 };
+  });
+}
+
+/** The disk first: it is the one that can fail, and the image is then still in the work folder. */
+async function writeOutputs(
+  { image: made, manifest }: MadeImage,
+  { name, version, disk: { slotSize, size: diskSize } }: Recipe,
+  { outputs, outDir, format }: BuildRequest,
+  work: string,
+  context: BuildContext,
+): Promise<Pick<BuildResult, "image" | "disk">> {
+  await makeFolder(outDir);
+  const place = (suffix: string): string => join(outDir, `${name}-${version}.${suffix}`);
+  const disk = outputs.includes("disk") ? place(format) : undefined;
+  const image = outputs.includes("image") ? place("img") : undefined;
+  if (disk) {
+    await context.progress.step(`make the disk (${format})`, async () => {
+      await diskOfImage({ image: made, manifest, slotSize, diskSize, format, work }, disk, context);
+    });
+  }
+  if (image) {
+    await placeFile(made, image);
+    await replaceFile(place("manifest.json"), formatManifest(manifest));
+  }
+  return { image, disk };
+}
+
+interface ImageInput {
+  readonly recipe: Recipe;
+  /** Where the recipe's own files are. */
+  readonly recipeFolder: string;
+  readonly lock: Lock | undefined;
+  readonly renew: boolean;
+  readonly work: string;
+}
+interface MadeImage {
+  readonly image: string;
+  readonly manifest: Manifest;
+  readonly lock: Lock;
+}
+
+/** The recipe of a build, one line a step. */
+async function buildSystemImage(
+  { recipe, recipeFolder, lock, renew, work }: ImageInput,
+  context: BuildContext,
+): Promise<MadeImage> {
+  const { tools, progress, signal } = context;
+  const lockedIds: Ids = lock ?? { users: [], groups: [] };
+  const image = join(work, "system.img");
+  const root = join(work, "root.erofs");
+  const verity = join(work, "root.verity");
+  const initrd = join(work, "initrd");
+
+  const resolved = await resolvePackages(packageInputs(recipe), lock, renew, work, context);
+  const base = await suiteBase(recipe.base.suite, resolved, work, context);
+  const tree = await progress.step("unpack the base", async () => await unpackBase(base, lockedIds, work, context));
+  const kernel = await takeKernel(tree, work);
+  refuseUnreadable(recipe.root.compression, kernel);
+  await progress.step("make the initrd", async () => {
+    const { microcode } = recipe.firmware;
+    const input = { root: tree.fs.folder, kernelVersion: kernel.version, sourceDateEpoch: resolved.time, microcode };
+    await buildInitrd(tools, input, initrd, work, signal);
+  });
+  const ids = await progress.step("make the root file system", async () => {
+    await cleanTree(tree);
+    await nameImage(tree, recipe);
+    await addImageFacts(tree, recipe, resolved.time);
+    const all = await addRecipeUsers(tree, recipe, lockedIds);
+    await layFiles(tree, recipe.files, recipeFolder);
+    await setUnits(tree, recipe);
+    await refusePrivateKeys(tree);
+    await packRoot(tree, resolved.time, recipe.root.compression, root);
+    return all;
+  });
+  const manifest = await progress.step("make the system image", async () => {
+    const rootHash = await formatVerity(tools, root, verity, signal);
+    const imageCfg = imageScript(imageCommandLine({ rootHash, words: recipe.kernel.cmdline }));
+    const facts = {
+      name: recipe.name,
+      version: recipe.version,
+      architecture: "x86-64",
+      kernel: kernel.version,
+      created: resolved.time,
+    } as const;
+    return await assembleSystemImage(
+      tools,
+      { facts, vmlinuz: kernel.vmlinuz, initrd, imageCfg, root, verity, rootHash },
+      image,
+      work,
+      signal,
+    );
+  });
+  return {
+    image,
+    manifest,
+    lock: { format: 1, ...resolved, packages: [...resolved.packages], users: [...ids.users], groups: [...ids.groups] },
+  };
+}
+
+async function readRecipe(path: string): Promise<Recipe> {
+  const text = await readText(path).catch((cause: unknown) => {
+    throw new AppError("RECIPE_MISSING", `there is no recipe at ${path}`, {
+      hint: "Write one with `petrify init`, or name another.",
+      cause,
+    });
+  });
+  return parseRecipe(text, path);
+}
+
+async function readLock(path: string): Promise<Lock | undefined> {
+  return (await fileExists(path)) ? parseLock(await readText(path), path) : undefined;
+}
