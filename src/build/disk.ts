@@ -6,7 +6,16 @@ import { partialFile } from "../host/partial-file.ts";
 import { writingTo } from "../host/disk-full.ts";
 import { copySparse, writePatches, type Piece } from "../host/sparse.ts";
 import type { Tools } from "../host/tools.ts";
-import { DISK_LABELS, diskGpt, IMAGE_FILES, planDisk, TRIES_FILE, type DiskGuids, type DiskPlan } from "../layout/disk.ts";
+import {
+  DISK_LABELS,
+  diskGpt,
+  IMAGE_FILES,
+  planDisk,
+  TRIES_FILE,
+  type DiskGuids,
+  type DiskPlan,
+  type Extent,
+} from "../layout/disk.ts";
 import { encodeGpt } from "../layout/gpt.ts";
 import type { Patch } from "../layout/patch.ts";
 import { makeExt4, makeImageStore, type Ext4Volume } from "./ext4.ts";
@@ -125,7 +134,7 @@ function clip(pieces: readonly Piece[], size: Bytes): Piece[] {
 }
 
 /** A loader or a record that does not fit its place would destroy what lies beside it. */
-function refuseStray(patches: readonly Patch[], places: readonly { readonly start: Bytes; readonly size: Bytes }[]): void {
+function refuseStray(patches: readonly Patch[], places: readonly Extent[]): void {
   for (const { offset, data } of patches) {
     if (places.some(({ start, size }) => offset >= start && offset + data.length <= start + size)) continue;
     throw new AppError("PATCH_OUTSIDE", `${formatSize(data.length)} at byte ${offset} of the disk do not fit their partition`);

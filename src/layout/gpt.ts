@@ -5,8 +5,6 @@ import { crc32 } from "./crc32.ts";
 import { guidFromBytes, guidToBytes, type Guid } from "./guid.ts";
 import type { Patch } from "./patch.ts";
 
-export type { Patch } from "./patch.ts";
-
 /** `length` bytes from `offset`; fewer where the disk ends. May throw when the disk cannot be read there. */
 export type ReadAt = (offset: Bytes, length: Bytes) => Uint8Array;
 
