@@ -31,10 +31,11 @@ export function grubScript(): string {
     `set tries_file="($disk,gpt${number("efi")})${TRIES_FILE}"`,
     grubFunctions(),
     "function start {",
-    `  linux (loop0,gpt1)/${BOOT_FILES.kernel} $${CMDLINE_VARIABLE} petrify.slot=$target petrify.disk=$part_uuid petrify.file=$file`,
-    `  if [ "$?" != 0 ]; then set problem="its kernel cannot be loaded"; return 1; fi`,
-    `  initrd (loop0,gpt1)/${BOOT_FILES.initrd}`,
-    `  if [ "$?" != 0 ]; then set problem="its initrd cannot be loaded"; return 1; fi`,
+    `  set problem="its kernel cannot be loaded"`,
+    `  set words="petrify.slot=$target petrify.disk=$part_uuid petrify.file=$file"`,
+    `  if linux "$boot/${BOOT_FILES.kernel}" $${CMDLINE_VARIABLE} $words; then true; else return 1; fi`,
+    `  set problem="its initrd cannot be loaded"`,
+    `  if initrd "$boot/${BOOT_FILES.initrd}"; then true; else return 1; fi`,
     `  set problem="its kernel came back"`,
     "  boot",
     "  return 1",
@@ -47,8 +48,8 @@ export function grubScript(): string {
 }
 
 /**
- * `choose`, and what it needs. It reads `$record_part`, `$state_part`, `$recovery_part` and `$tries_file`, and calls `start`, which
- * returns only when `$target` does not boot, with `$problem` set.
+ * `choose`, and what it needs. It reads `$record_part`, `$state_part`, `$recovery_part` and `$tries_file`, and calls `start`, which comes
+ * back with status 1 when `$target` does not boot, and `$problem` says why; status 0, in tests, ends `choose`.
  */
 export function grubFunctions(): string {
   return lines(readCopy(), readRecord(), readTries(), saving(), attempt(), ...BOOT_TARGETS.map(bootTarget), choose());
@@ -59,8 +60,8 @@ const readCopy = (): string =>
   lines(
     "function read_copy {",
     ...[...Object.keys(RECORD_ENVELOPE), ...Object.keys(RECORD_FIELDS)].map((name) => `  set ${name}=missing`),
-    `  load_env --file "($record_part)$1" ${[...Object.keys(RECORD_ENVELOPE), ...Object.keys(RECORD_FIELDS)].join(" ")}`,
-    `  if [ "$?" != 0 ]; then return 1; fi`,
+    `  if load_env --file "($record_part)$1" ${[...Object.keys(RECORD_ENVELOPE), ...Object.keys(RECORD_FIELDS)].join(" ")}; then true`,
+    "  else return 1; fi",
     // The list names its block list without a device: that is looked for on $root.
     `  set loaded_from="$root"`,
     `  set root="$record_part"`,
@@ -106,8 +107,7 @@ const readTries = (): string =>
   lines(
     "function load_tries {",
     ...Object.keys(TRIES_FIELDS).map((name) => `  set ${name}=missing`),
-    `  load_env --file "$tries_file" ${Object.keys(TRIES_FIELDS).join(" ")}`,
-    `  if [ "$?" != 0 ]; then return 1; fi`,
+    `  if load_env --file "$tries_file" ${Object.keys(TRIES_FIELDS).join(" ")}; then true; else return 1; fi`,
     ...Object.entries(TRIES_FIELDS).map((field) => `  ${refuseUnless(...field)}`),
     "  return 0",
     "}",
@@ -148,7 +148,10 @@ const saving = (): string =>
 /** Must be there and not be empty: an empty list would pass as checked. */
 const CHECKED = [BOOT_FILES.kernel, BOOT_FILES.initrd, BOOT_FILES.config, BOOT_FILES.sums] as const;
 
-/** Opens one image, checks its boot files and starts it; comes back with status 1 and nothing left open when that fails. */
+/**
+ * Opens one image, checks its boot files and starts it. The image stays open: GRUB 2.12's `hashsum` never closes its list, so the device
+ * could not be removed. Its name says where the image is from, so opening the same one again is no harm.
+ */
 const attempt = (): string =>
   lines(
     "function attempt {",
@@ -157,25 +160,28 @@ const attempt = (): string =>
     `  set part="$3"`,
     `  set file="$4"`,
     `  echo "petrify: $title ($reason)"`,
-    `  set problem="its image cannot be opened"`,
-    `  if loopback loop0 "($part)$file"; then`,
-    "    check_and_start",
-    "    loopback -d loop0",
-    "  fi",
+    "  if check_and_start; then return 0; fi",
     `  echo "petrify: $title does not boot: $problem"`,
     "  return 1",
     "}",
     "function check_and_start {",
-    ...CHECKED.map((name) => {
-      return `  if [ ! -s (loop0,gpt1)/${name} ]; then set problem="${name} is missing from its boot partition"; return 1; fi`;
-    }),
-    `  hashsum --hash sha256 --prefix (loop0,gpt1) --check (loop0,gpt1)/${BOOT_FILES.sums}`,
-    `  if [ "$?" != 0 ]; then set problem="a boot file does not match its SHA-256"; return 1; fi`,
+    `  set problem="its partition has no GUID"`,
+    `  if probe --set=part_uuid --part-uuid "($part)"; then true; else return 1; fi`,
+    `  set problem="$file cannot be opened"`,
+    `  if [ ! -s "($part)$file" ]; then return 1; fi`,
+    `  regexp --set=1:name '([a-z0-9]+)' "$file"`,
+    `  loopback "$name-$part_uuid" "($part)$file"`,
+    `  set boot="($name-$part_uuid,gpt1)"`,
+    ...CHECKED.flatMap((name) => [
+      `  set problem="its boot partition has no ${name}"`,
+      `  if [ ! -s "$boot/${name}" ]; then return 1; fi`,
+    ]),
+    `  set problem="a boot file does not match its SHA-256"`,
+    `  if hashsum --hash sha256 --prefix "$boot" --check "$boot/${BOOT_FILES.sums}"; then true; else return 1; fi`,
+    `  set problem="its ${BOOT_FILES.config} sets no command line"`,
     `  unset ${CMDLINE_VARIABLE}`,
-    `  source (loop0,gpt1)/${BOOT_FILES.config}`,
-    `  if [ -z "$${CMDLINE_VARIABLE}" ]; then set problem="its ${BOOT_FILES.config} sets no command line"; return 1; fi`,
-    `  probe --set=part_uuid --part-uuid "($part)"`,
-    `  if [ "$?" != 0 ]; then set problem="its partition has no GUID"; return 1; fi`,
+    `  source "$boot/${BOOT_FILES.config}"`,
+    `  if [ -z "$${CMDLINE_VARIABLE}" ]; then return 1; fi`,
     "  start",
     "}",
   );
@@ -199,7 +205,7 @@ function bootTarget(target: BootTarget): string {
   );
 }
 
-/** The table. Status 0: something was started and `start` did not come back with a problem, which happens in tests only. */
+/** The table. */
 const choose = (): string =>
   lines(
     "function choose {",
