@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { bundle } from "../host/bundle.ts";
-import { copyFile, makeFolder, writeText } from "../host/files.ts";
+import { copyFile, fileExists, makeFolder, writeText } from "../host/files.ts";
 import type { Tools } from "../host/tools.ts";
 
 const SOURCES = join(import.meta.dirname, "../initrd");
@@ -14,10 +14,12 @@ const QUICKJS = "/usr/lib/x86_64-linux-gnu/quickjs";
  * It needs no library and no loader, so it runs in an empty initrd and in an image of any distribution.
  *
  * @param work an existing folder for intermediate files
- * @returns path of the program, in `work`
+ * @returns path of the program, in `work`; a second call finds the first one's
  */
 export async function earlyProgram(tools: Tools, work: string, signal?: AbortSignal): Promise<string> {
   const folder = join(work, "early");
+  const program = join(folder, "init");
+  if (await fileExists(program)) return program; // the initrd and the image hold the same
   await makeFolder(folder);
   await writeText(join(folder, "init.js"), await bundle(join(SOURCES, "init.ts"), BUILT_IN));
   await copyFile(join(SOURCES, "native.c"), join(folder, "native.c"));
@@ -28,5 +30,5 @@ export async function earlyProgram(tools: Tools, work: string, signal?: AbortSig
   const libraries = [`-L${QUICKJS}`, "-lquickjs", "-lm", "-ldl", "-lpthread"];
   const flags = ["-static", "-O2", "-s", "-Wall", "-I/usr/include/quickjs"];
   await tools.run(["gcc", ...flags, "-o", "init", ...sources, ...libraries], options);
-  return join(folder, "init");
+  return program;
 }

@@ -35,7 +35,7 @@ function leaveLastWords(sys: Sys, disk: NonNullable<Known["disk"]>, slot: string
 }
 
 /** An expected failure is a sentence; of a bug, the place is what helps. */
-function sentence(error: unknown): string {
+export function sentence(error: unknown): string {
   if (error instanceof AppError) return [error.message, error.hint].filter(Boolean).join(". ").replace(/\.$/, "");
   if (!(error instanceof Error)) return String(error);
   return `${error.message} (${(error.stack ?? "")

@@ -1,21 +1,44 @@
-/** The initrd's only program: PID 1 there. In the image the same program does what has to be done before and after the data is mounted. */
+/**
+ * The only program of the initrd, where it is PID 1. In the image the same program does what is left to do before and after the data is
+ * mounted: `petrify-early persist|bless`.
+ */
 import * as native from "native";
 import * as std from "std";
+import { bless } from "./bless.ts";
 import { boot, type Known } from "./boot.ts";
-import { fail } from "./failure.ts";
+import { fail, sentence } from "./failure.ts";
+import { persist } from "./persist.ts";
 import { quickJsSys } from "./quickjs-sys.ts";
+import type { Sys } from "./sys.ts";
 
 const GETPID = 39;
+const USAGE = 64; // sysexits.h
 
-const sys = quickJsSys();
-if (native.syscall(GETPID) === 1) {
-  const known: Known = { reached: {} };
-  try {
-    boot(sys, known, scriptArgs.slice(1));
-  } catch (error) {
-    fail(sys, known, error);
+const COMMANDS: Readonly<Record<string, (sys: Sys) => string | void>> = { persist, bless };
+
+function main(): void {
+  const sys = quickJsSys();
+  const [program, ...words] = scriptArgs;
+  if (native.syscall(GETPID) === 1) {
+    const known: Known = { reached: {} };
+    try {
+      boot(sys, known, words);
+    } catch (error) {
+      fail(sys, known, error);
+    }
   }
-} else {
-  std.err.puts(`${scriptArgs[0]}: runs as PID 1 of an initrd\n`);
-  std.exit(64);
+  const command = COMMANDS[words[0] ?? ""];
+  if (!command) {
+    std.err.puts(`usage: ${program} ${Object.keys(COMMANDS).join("|")}\n`);
+    std.exit(USAGE);
+  }
+  try {
+    const done = command(sys);
+    if (done) std.out.puts(`${done}\n`);
+  } catch (error) {
+    std.err.puts(`${sentence(error)}\n`);
+    std.exit(1);
+  }
 }
+
+main();

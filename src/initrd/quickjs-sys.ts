@@ -15,6 +15,7 @@ const CALL = {
   pwrite64: 18,
   fsync: 74,
   chdir: 80,
+  rename: 82,
   mkdir: 83,
   rmdir: 84,
   unlink: 87,
@@ -104,6 +105,7 @@ export function quickJsSys(): Sys {
       const result = native.syscall(CALL.mkdir, path, mode);
       if (result < 0 && result !== -ERRNO.exists) throw new SysError(`mkdir ${path}`, -result, std.strerror(-result));
     },
+    rename: (from, to) => void call(`rename ${from}`, CALL.rename, from, to),
     setOwner: (path, { mode, uid, gid }) => {
       call(`chown ${path}`, CALL.chown, path, uid, gid);
       call(`chmod ${path}`, CALL.chmod, path, mode & 0o7777);

@@ -10,7 +10,9 @@ export const IMAGES_FOLDER = `${RUN_FOLDER}/images`;
 /** A tmpfs: upper layers of /etc and /var. */
 export const EPHEMERAL_FOLDER = `${RUN_FOLDER}/ephemeral`;
 
-const OVERLAYS = "/usr/local/.petrify/overlay";
+/** Where the persistent partition is mounted. */
+export const PERSISTENT_FOLDER = "/usr/local";
+const OVERLAYS = `${PERSISTENT_FOLDER}/.petrify/overlay`;
 /** Makes the folders that the overlays need. */
 const PERSIST_UNIT = "petrify-persist.service";
 
@@ -23,7 +25,7 @@ const OPTIONAL = "nofail,x-systemd.before=local-fs.target";
 const FLAGS: Readonly<Record<string, string>> = { "/home": "nosuid,nodev,", "/var/log": "nosuid,nodev,noexec," };
 
 /** Mount points that the image must hold, the persistent folders besides. */
-export const MOUNT_POINTS = ["/dev", "/etc", "/oem", "/proc", "/run", "/sys", "/tmp", "/usr/local", "/var"] as const;
+export const MOUNT_POINTS = ["/dev", "/etc", "/oem", "/proc", "/run", "/sys", "/tmp", PERSISTENT_FOLDER, "/var"] as const;
 
 /** The data partitions of this disk; one that is missing is done without. */
 export interface DataPartitions {
@@ -77,8 +79,8 @@ export function fstab({ oem, persistent }: DataPartitions, paths: readonly strin
     "tmpfs /tmp tmpfs mode=1777,nosuid,nodev,size=50% 0 0",
     ...(oem ? [`PARTUUID=${oem} /oem ext4 nosuid,nodev,noexec,${OPTIONAL} 0 2`] : []),
     persistent
-      ? `PARTUUID=${persistent} /usr/local ext4 nodev,${OPTIONAL} 0 2`
-      : "tmpfs /usr/local tmpfs mode=0755,nodev,size=50% 0 0",
+      ? `PARTUUID=${persistent} ${PERSISTENT_FOLDER} ext4 nodev,${OPTIONAL} 0 2`
+      : `tmpfs ${PERSISTENT_FOLDER} tmpfs mode=0755,nodev,size=50% 0 0`,
     ...paths.filter(isMountablePath).toSorted().map(overlayLine),
   ];
   return `${lines.join("\n")}\n`;
@@ -87,6 +89,6 @@ export function fstab({ oem, persistent }: DataPartitions, paths: readonly strin
 function overlayLine(path: string): string {
   const { lower, upper, work } = persistentOverlay(path);
   const layers = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
-  const order = `x-systemd.requires=${PERSIST_UNIT},x-systemd.requires-mounts-for=/usr/local`;
+  const order = `x-systemd.requires=${PERSIST_UNIT},x-systemd.requires-mounts-for=${PERSISTENT_FOLDER}`;
   return `overlay ${path} overlay ${FLAGS[path] ?? ""}${layers},${OVERLAY_FEATURES},${order},${OPTIONAL} 0 0`;
 }

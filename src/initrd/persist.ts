@@ -1,0 +1,41 @@
+/** @portable Makes the layers of persistent folders, once the partition that keeps them is mounted. docs/concepts/persistence.md */
+import { IMAGE_ROOT, isMountablePath, PERSISTENT_FOLDER, persistentOverlay } from "../layout/fstab.ts";
+import { parseRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
+import type { Sys } from "./sys.ts";
+
+const FOLDER = 0o040000;
+const TYPE = 0o170000;
+/** Nobody but root reaches a layer other than through its overlay. */
+const PRIVATE = 0o700;
+
+/** @throws SysError when a layer cannot be made: its overlay will not be mounted then */
+export function persist(sys: Sys): void {
+  const { image } = parseRunFacts(sys.readText(RUN_FACTS_PATH));
+  keepLocalFolders(sys);
+  for (const path of (image?.persistent ?? []).filter(isMountablePath)) makeLayers(sys, path);
+}
+
+/** The partition covers the image's `/usr/local`, whose empty folders programs expect. */
+function keepLocalFolders(sys: Sys): void {
+  const image = `${IMAGE_ROOT}${PERSISTENT_FOLDER}`;
+  for (const name of sys.list(image)) {
+    const status = sys.status(`${image}/${name}`);
+    const path = `${PERSISTENT_FOLDER}/${name}`;
+    if ((status.mode & TYPE) !== FOLDER || sys.exists(path)) continue;
+    sys.makeFolder(path);
+    sys.setOwner(path, status);
+  }
+}
+
+function makeLayers(sys: Sys, path: string): void {
+  const { lower, upper, work } = persistentOverlay(path);
+  const parts = work.slice(PERSISTENT_FOLDER.length + 1).split("/");
+  for (const [index] of parts.entries()) {
+    sys.makeFolder([PERSISTENT_FOLDER, ...parts.slice(0, index + 1)].join("/"), PRIVATE);
+  }
+  if (sys.exists(upper)) return; // its owner may have been changed since
+  const fresh = `${upper}.new`;
+  sys.makeFolder(fresh, PRIVATE);
+  sys.setOwner(fresh, sys.status(lower)); // the upper layer's owner and mode are the ones that programs see
+  sys.rename(fresh, upper);
+}
