@@ -58,7 +58,7 @@ async function build(context: CliContext, recipe: string, options: BuildOptions)
 }
 
 /** A folder stands for the recipe in it. */
-export async function findRecipe(path: string): Promise<string> {
+async function findRecipe(path: string): Promise<string> {
   const inside = join(path, RECIPE_FILE);
   return (await fileExists(inside)) ? inside : path;
 }

@@ -44,7 +44,7 @@ export function addGlobalOptions(program: Command): void {
     .option("--cache <folder>", "keep what can be made again here (default: ~/.cache/petrify)");
 }
 
-export function openContext(edge: Edge, { json = false, cache }: GlobalOptions): CliContext {
+function openContext(edge: Edge, { json = false, cache }: GlobalOptions): CliContext {
   const { sinks, clock } = edge;
   const progress = json
     ? jsonProgress(sinks, clock)

@@ -18,7 +18,10 @@ export function registerInspect(program: Command, cli: Cli): void {
 async function inspect(context: CliContext, file: string): Promise<void> {
   const path = resolve(context.cwd, file);
   const manifest = await readManifest(await toolsOf(context), path, context.signal).catch((cause: unknown) => {
-    const code = (cause as NodeJS.ErrnoException).code;
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (cause instanceof AppError && cause.code === "SYSTEM_IMAGE_INVALID") {
+      throw new AppError(cause.code, `${path}: ${message}`, { hint: "Name a system image (.img), not a disk.", cause });
+    }
     if (code !== "ENOENT" && code !== "EACCES" && code !== "EISDIR") throw cause;
     throw new AppError("FILE_UNREADABLE", `${path} cannot be read (${code})`, { hint: "Make one with `petrify build`.", cause });
   });

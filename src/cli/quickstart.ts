@@ -68,7 +68,7 @@ async function prove({ progress }: CliContext, host: VmHost, disk: string): Prom
     return await chooseAccelerator(host, async () => await kernelOf(host.tools, disk, work.path, host.signal));
   });
   progress.note(`  ${choice.accelerator === "kvm" ? "yes" : "no, so QEMU emulates a processor"}: ${choice.reason}`);
-  const options = { disks: [{ path: disk, format: "raw" }], accelerator: choice.accelerator, firmware: "uefi" } as const;
+  const options = { disks: [{ path: disk, format: "raw" }], accelerator: choice.accelerator, firmware: "uefi", cpus: 2 } as const;
 
   const first = await progress.step("boot it in QEMU, with UEFI", async (note) => {
     await using setup = new AsyncDisposableStack();

@@ -33,7 +33,9 @@ const Kernel = z.strictObject({
 });
 
 const Firmware = z.strictObject({
-  packages: list(words.PackageName).describe("Firmware packages, such as firmware-realtek; the component non-free-firmware is added by itself"),
+  packages: list(words.PackageName).describe(
+    "Firmware packages, such as firmware-realtek; the component non-free-firmware is added by itself",
+  ),
   microcode: list(z.enum(["intel", "amd"])).describe("CPU microcode loaded by the kernel before anything else"),
 });
 
