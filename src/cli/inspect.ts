@@ -19,8 +19,11 @@ async function inspect(context: CliContext, file: string): Promise<void> {
   const path = resolve(context.cwd, file);
   const manifest = await readManifest(await toolsOf(context), path, context.signal).catch((cause: unknown) => {
     const { code, message } = cause as NodeJS.ErrnoException;
-    if (cause instanceof AppError && cause.code === "SYSTEM_IMAGE_INVALID") {
-      throw new AppError(cause.code, `${path}: ${message}`, { hint: "Name a system image (.img), not a disk.", cause });
+    if (cause instanceof AppError && ["SYSTEM_IMAGE_INVALID", "GPT_DAMAGED"].includes(cause.code)) {
+      throw new AppError("SYSTEM_IMAGE_INVALID", `${path} is not a system image: ${message}`, {
+        hint: "Name a system image (.img), not a disk.",
+        cause,
+      });
     }
     if (code !== "ENOENT" && code !== "EACCES" && code !== "EISDIR") throw cause;
     throw new AppError("FILE_UNREADABLE", `${path} cannot be read (${code})`, { hint: "Make one with `petrify build`.", cause });
