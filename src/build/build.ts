@@ -18,12 +18,22 @@ import { suiteBase } from "./base.ts";
 import type { BuildContext } from "./context.ts";
 import { packageInputs } from "./default-packages.ts";
 import { diskOfImage } from "./image-disk.ts";
-import { addImageFacts } from "./image-runtime.ts";
+import { addImageFacts, addRuntime } from "./image-runtime.ts";
 import { buildInitrd } from "./initrd.ts";
 import { packRoot, refuseUnreadable } from "./pack-root.ts";
 import { resolvePackages } from "./packages.ts";
 import { assembleSystemImage } from "./system-image.ts";
-import { addRecipeUsers, cleanTree, layFiles, nameImage, refusePrivateKeys, setUnits, takeKernel, unpackBase } from "./tree.ts";
+import {
+  addRecipeUsers,
+  cleanTree,
+  layFiles,
+  nameImage,
+  refusePrivateKeys,
+  refuseTwoKernels,
+  setUnits,
+  takeKernel,
+  unpackBase,
+} from "./tree.ts";
 import { formatVerity } from "./verity.ts";
 
 export interface BuildRequest {
@@ -118,6 +128,7 @@ async function buildSystemImage(
   const initrd = join(work, "initrd");
 
   const resolved = await resolvePackages(packageInputs(recipe), lock, renew, work, context);
+  refuseTwoKernels(resolved.packages);
   const base = await suiteBase(recipe.base.suite, resolved, work, context);
   const tree = await progress.step("unpack the base", async () => await unpackBase(base, lockedIds, work, context));
   const kernel = await takeKernel(tree, work);
@@ -131,6 +142,7 @@ async function buildSystemImage(
     await cleanTree(tree);
     await nameImage(tree, recipe);
     await addImageFacts(tree, recipe, resolved.time);
+    await addRuntime(tree, work, context);
     const all = await addRecipeUsers(tree, recipe, lockedIds);
     await layFiles(tree, recipe.files, recipeFolder);
     await setUnits(tree, recipe);

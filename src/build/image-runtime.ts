@@ -1,6 +1,8 @@
 import type { Recipe } from "../config/recipe.ts";
 import { encodeImageFacts, IMAGE_FACTS_PATH } from "../layout/image-facts.ts";
 import { MOUNT_POINTS } from "../layout/fstab.ts";
+import type { BuildContext } from "./context.ts";
+import { runtimeFiles } from "./runtime-files.ts";
 import type { Tree } from "./tree.ts";
 
 /** Kept on every image, whatever the recipe says besides. */
@@ -20,6 +22,14 @@ export async function addImageFacts({ fs, tool }: Tree, { name, version, persist
     const folder = await fs.resolve("/var/log/journal");
     await tool(["chown", `0:${group}`, folder]);
     await tool(["chmod", "2755", folder]); // chown drops the set-gid bit
+  }
+}
+
+/** The programs and units that every image has besides its packages. */
+export async function addRuntime({ fs }: Tree, work: string, { tools, signal }: BuildContext): Promise<void> {
+  for (const file of await runtimeFiles(tools, work, signal)) {
+    if ("target" in file) await fs.link(file.path, file.target);
+    else await fs.write(file.path, file.data, file.mode);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Steps that turn a base into the root file system of an image; build.ts calls them in order. */
 import { dirname, join, resolve } from "node:path";
 import { AppError } from "../core/error.ts";
-import type { LockedId } from "../config/lock.ts";
+import type { LockedId, LockedPackage } from "../config/lock.ts";
 import type { Recipe, RecipeFile } from "../config/recipe.ts";
 import { makeFolder, readBytes, walk, writeText } from "../host/files.ts";
 import { CommandError } from "../host/run.ts";
@@ -171,13 +171,16 @@ export async function setUnits({ fs, tool }: Tree, { units }: Recipe): Promise<v
       await tool(["systemctl", `--root=${fs.folder}`, "--quiet", verb, ...names]);
     } catch (cause) {
       const text = cause instanceof CommandError ? (cause.result?.stderr.trim() ?? "") : "";
-      const unknown = /Unit (\S+?)(?:\.service)? (?:does not exist|could not be found)|Unit file (\S+) does not exist/.exec(text);
-      if (!unknown) throw cause;
-      const name = unknown[1] ?? unknown[2];
-      throw new AppError("UNIT_UNKNOWN", `units.${verb}: the image has no unit ${name}`, {
-        hint: "Check the name, and that its package is listed under `packages`.",
-        cause,
-      });
+      const name = /Unit (?:file )?(\S+) (?:does not exist|could not be found)/.exec(text)?.[1];
+      if (name === undefined) throw cause;
+      throw new AppError(
+        "UNIT_UNKNOWN",
+        `units.${verb}: the image has no unit ${names.find((unit) => unit.startsWith(name)) ?? name}`,
+        {
+          hint: "Check the name, and that its package is listed under `packages`.",
+          cause,
+        },
+      );
     }
   }
 }
@@ -277,6 +280,17 @@ export interface Kernel {
   readonly config: string | undefined;
 }
 
+/** Two kernels that their packages' names give away, told before they are installed. @throws AppError `KERNEL_AMBIGUOUS` */
+export function refuseTwoKernels(packages: readonly LockedPackage[]): void {
+  const kernels = packages.map(({ name }) => /^linux-image-(\d.*)$/.exec(name)?.[1]).filter((version) => version !== undefined);
+  if (kernels.length > 1) throw ambiguous(kernels);
+}
+
+const ambiguous = (versions: readonly string[]): AppError =>
+  new AppError("KERNEL_AMBIGUOUS", `the image has ${versions.length} kernels: ${versions.join(", ")}`, {
+    hint: "An image boots one kernel. Choose it by `kernel.flavour`, and take the other's package out of `packages`.",
+  });
+
 /** @throws AppError `KERNEL_MISSING`, `KERNEL_AMBIGUOUS` */
 export async function takeKernel({ fs, tool }: Tree, work: string): Promise<Kernel> {
   const found = (
@@ -302,11 +316,7 @@ export async function takeKernel({ fs, tool }: Tree, work: string): Promise<Kern
   const versionOf = (path: string): string =>
     path.startsWith("/boot/") ? path.slice("/boot/vmlinuz-".length) : path.split("/").at(-2)!;
   const versions = [...new Set(found.map(versionOf))].toSorted();
-  if (versions.length > 1) {
-    throw new AppError("KERNEL_AMBIGUOUS", `the image has ${versions.length} kernels: ${versions.join(", ")}`, {
-      hint: "An image boots one kernel. Choose it by `kernel.flavour`, and take the other's package out of `packages`.",
-    });
-  }
+  if (versions.length > 1) throw ambiguous(versions);
   const path = found[0];
   if (path === undefined) {
     throw new AppError("KERNEL_MISSING", "the image has no kernel: neither /boot/vmlinuz-* nor /usr/lib/modules/*/vmlinuz", {
