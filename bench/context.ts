@@ -18,7 +18,10 @@ export interface BenchContext {
 }
 
 /** Removes files whoever owns them. */
-export async function remove({ tools, folder }: Pick<BenchContext, "tools" | "folder">, ...paths: readonly string[]): Promise<void> {
+export async function remove(
+  { tools, folder }: Pick<BenchContext, "tools" | "folder">,
+  ...paths: readonly string[]
+): Promise<void> {
   await tools.run(["rm", "--recursive", "--force", "--", ...paths], {
     binds: [{ source: folder, writable: true }],
     anyOwner: true,

@@ -52,7 +52,9 @@ export async function mkosiTree({ folder, tools, caller, run, progress, signal }
           onLine: (line) => note(line.replace(/^I: /, "")),
         },
       );
-      await run(["tar", "--extract", "--no-same-owner", "--exclude=./dev/*", `--file=${tar}`, `--directory=${fresh}`], { signal });
+      await run(["tar", "--extract", "--no-same-owner", "--exclude=./dev/*", `--file=${tar}`, `--directory=${fresh}`], {
+        signal,
+      });
       for (const name of ["resolv.conf", "hosts"]) await writeText(join(fresh, "etc", name), ""); // to be bound over
       await moveInto(fresh, tree);
     });

@@ -17,6 +17,7 @@ export function spread(values: readonly number[]): Spread {
 
 /** Ratios of runs that were made one after the other: what slows the machine down slows both, so pairs say more than medians. */
 export function pairRatios(ours: readonly number[], theirs: readonly number[]): Spread {
-  if (ours.length !== theirs.length) throw new AppError("RUNS_UNPAIRED", `${ours.length} runs cannot be paired with ${theirs.length}`);
+  if (ours.length !== theirs.length)
+    throw new AppError("RUNS_UNPAIRED", `${ours.length} runs cannot be paired with ${theirs.length}`);
   return spread(ours.map((value, index) => value / theirs[index]!));
 }

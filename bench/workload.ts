@@ -4,7 +4,17 @@ import { writeText } from "../src/host/files.ts";
 
 export const SUITE = "trixie";
 /** petrify puts the same list into every image; the others are told. */
-export const PACKAGES = ["systemd", "systemd-sysv", "udev", "dbus", "kmod", "login", "passwd", "e2fsprogs", "linux-image-cloud-amd64"] as const;
+export const PACKAGES = [
+  "systemd",
+  "systemd-sysv",
+  "udev",
+  "dbus",
+  "kmod",
+  "login",
+  "passwd",
+  "e2fsprogs",
+  "linux-image-cloud-amd64",
+] as const;
 /** Of the kernel, on both sides of the boot comparison. */
 export const KERNEL_WORDS = ["panic=5", "console=tty0", "console=ttyS0"] as const;
 

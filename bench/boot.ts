@@ -1,0 +1,67 @@
+import { join } from "node:path";
+import { AppError } from "../src/core/error.ts";
+import { makeFolder } from "../src/host/files.ts";
+import { startVm, type Vm } from "../src/vm/vm.ts";
+import type { BenchContext } from "./context.ts";
+import { MARKER } from "./workload.ts";
+
+/** Seconds since QEMU let the machine run. */
+export interface BootTime {
+  /** The kernel's first line on the console. */
+  readonly kernel: number;
+  /** systemd's greeting in the root file system. */
+  readonly init: number;
+  readonly multiUser: number;
+  /** `/proc/self/mounts` of the root: proof of what was booted. */
+  readonly root: string;
+}
+
+const LIMIT_MS = 600_000;
+
+/**
+ * Boots a disk once and lets it end in good order, so that what a system does only at its first boot is not measured.
+ *
+ * Both systems keep what they write.
+ */
+export async function settle(disk: string, context: BenchContext): Promise<void> {
+  await using vm = await start(disk, "keep", context);
+  await vm.qmp.execute("cont");
+  await vm.waitForConsole(MARKER, { timeoutMs: LIMIT_MS });
+  await vm.waitForConsole(/login:/, { timeoutMs: LIMIT_MS });
+  await vm.qmp.execute("system_powerdown");
+  const { reason } = await vm.exited;
+  if (reason !== "guest-shutdown") throw new AppError("BOOT_UNSETTLED", `${disk} did not shut down by itself (${reason})`);
+}
+
+/** Boots a disk without changing it. QEMU waits, its devices made, until the clock has started. */
+export async function timeBoot(disk: string, context: BenchContext): Promise<BootTime> {
+  await using vm = await start(disk, "discard", context);
+  let text = "";
+  const seen: Record<string, number> = {};
+  const begin = performance.now();
+  vm.onConsole((chunk) => {
+    text += chunk;
+    for (const [name, pattern] of Object.entries(PATTERNS)) {
+      if (seen[name] === undefined && pattern.test(text)) seen[name] = (performance.now() - begin) / 1000;
+    }
+  });
+  await vm.qmp.execute("cont");
+  const [, root] = await vm.waitForConsole(new RegExp(`^${MARKER}\\n(.* / .*)\\n`, "m"), { timeoutMs: LIMIT_MS });
+  const { kernel, init, multiUser } = seen;
+  if (kernel === undefined || init === undefined || multiUser === undefined) {
+    throw new AppError("BOOT_UNCLEAR", `the console of ${disk} does not show every stage of the boot:\n${vm.consoleText()}`);
+  }
+  return { kernel, init, multiUser, root: root! };
+}
+
+const PATTERNS = { kernel: /Linux version/, init: /Welcome to /, multiUser: new RegExp(MARKER) } as const;
+
+async function start(path: string, writes: "keep" | "discard", context: BenchContext): Promise<Vm> {
+  const { tools, caller, run, signal } = context;
+  const folder = join(context.folder, "vm");
+  await makeFolder(folder);
+  return await startVm(
+    { tools, caller, run, folder, signal },
+    { disks: [{ path, format: "raw", writes }], accelerator: "tcg", firmware: "bios", extra: ["-S"] },
+  );
+}
