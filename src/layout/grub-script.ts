@@ -1,6 +1,7 @@
 /**
  * @portable GRUB's script: the table of boot-rules.ts as commands of GRUB 2.12. It has no menu and no prompt, and ends in a boot or a
- * reboot. Each line it prints starts with `petrify:`.
+ * reboot. Each line it prints starts with `petrify:` and
+ * fits 79 columns: GRUB breaks longer ones.
  */
 import { BOOT_RULES, imagesOf, type BootRule, type Condition, type ImageName } from "./boot-rules.ts";
 import { DISK_PARTITIONS, IMAGE_FILES, TRIES_FILE, type DiskPartition } from "./disk.ts";
@@ -191,7 +192,7 @@ function bootTarget(target: BootTarget): string {
     `attempt "${title}" ${target} "$${target === "recovery" ? "recovery" : "state"}_part" ${IMAGE_FILES[image]}`;
   if (target !== "recovery") return lines(`function boot_${target} {`, `  ${call(target, `slot ${target}`)}`, "}");
   const inOrder = (current: 1 | 2): string[] => {
-    return imagesOf("recovery", current).map((image) => call(image, `recovery (file ${image.at(-1)})`));
+    return imagesOf("recovery", current).map((image) => call(image, `recovery ${image.at(-1)}`));
   };
   return lines(
     "function boot_recovery {",
