@@ -1,6 +1,7 @@
 /** @portable What a boot that went well writes into the boot record. Rules: docs/concepts/boot.md */
 import { AppError } from "../core/error.ts";
 import type { Bytes } from "../core/units.ts";
+import { targetName } from "../layout/cmdline.ts";
 import { TRIES_FILE, type DiskPartition } from "../layout/disk.ts";
 import { findInFat } from "../layout/fat.ts";
 import {
@@ -83,7 +84,7 @@ export function bless(sys: Sys): string {
   sys.close(record);
   sys.close(efi);
   const done = [...(todo.record ? ["is proven"] : []), ...(todo.tries ? ["has all its tries again"] : [])];
-  return `${facts.slot} ${done.join(" and ") || "needs nothing"}`;
+  return `${targetName(facts.slot)} ${done.join(" and ") || "needs nothing"}`;
 }
 
 function openPartition(sys: Sys, { partitions, disk }: RunFacts, name: DiskPartition): number {

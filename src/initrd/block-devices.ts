@@ -47,7 +47,10 @@ export function searchDisk(sys: Sys, partition: Guid): Search {
       }
       const [disk, ...copies] = found;
       if (copies.length > 0) {
-        const names = found.map(({ name }) => name).join(" and ");
+        const names = found
+          .map(({ name }) => name)
+          .toSorted()
+          .join(" and ");
         throw new AppError("DISK_AMBIGUOUS", `the disks ${names} are copies: both have the partition ${partition}`, {
           hint: "Remove one of them.",
         });

@@ -1,14 +1,14 @@
 /** @portable Early boot, from an empty machine to the image's init. docs/concepts/initrd.md */
 import { AppError } from "../core/error.ts";
-import { parseCommandLine, type BootArguments } from "../layout/cmdline.ts";
+import { parseCommandLine, targetName, type BootArguments } from "../layout/cmdline.ts";
 import { IMAGES_FOLDER, RUN_FOLDER } from "../layout/fstab.ts";
 import { encodeRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
 import { partitionDevice, searchDisk, type Disk } from "./block-devices.ts";
-import { openDrivers, type Drivers } from "./drivers.ts";
+import { openDrivers } from "./drivers.ts";
 import { diskPartitions, prepareRoot } from "./prepare-root.ts";
 import { MOUNT_FLAGS, poll, type Sys } from "./sys.ts";
 import { mountVerityRoot } from "./verity-root.ts";
-import { armWatchdog } from "./watchdog.ts";
+import { openWatchdog } from "./watchdog.ts";
 
 export const NEW_ROOT = "/sysroot";
 /** A slow USB disk takes 20 s from power to its first sector. */
@@ -36,22 +36,27 @@ export function boot(sys: Sys, known: Known, words: readonly string[]): never {
   const args = (known.arguments = parseCommandLine(sys.readText("/proc/cmdline")));
 
   const drivers = openDrivers(sys);
-  drivers.loadForDevices();
+  const watchdog = openWatchdog(sys);
+  const loadDrivers = (): void => {
+    drivers.loadForDevices();
+    watchdog.arm();
+  };
+  loadDrivers();
+  drivers.loadAlways(); // meanwhile the devices get ready
   reach("drivers");
-  const watchdog = armWatchdog(sys);
-  const { disk, device } = findDisk(sys, args, drivers);
+  const { disk, device } = findDisk(sys, args, loadDrivers, drivers.refused);
   known.disk = disk;
   reach("disk");
 
-  drivers.loadAlways();
   mountImages(sys, device);
-  mountVerityRoot(sys, { image: `${IMAGES_FOLDER}${args.file}`, rootHash: args.rootHash, target: NEW_ROOT });
+  mountVerityRoot(sys, { folder: IMAGES_FOLDER, file: args.file, rootHash: args.rootHash, target: NEW_ROOT });
   reach("root");
 
   const notes = disk.gpt.damage ? [`the partition table of ${disk.name} is damaged: ${disk.gpt.damage}`] : [];
   const image = prepareRoot(sys, NEW_ROOT, { gpt: disk.gpt, holder: args.disk, notes });
   const init = INITS.find((path) => sys.exists(NEW_ROOT + path));
   if (!init) throw new AppError("NO_INIT", `the image has no init: there is no ${INITS.join(", no ")}`);
+  loadDrivers(); // a watchdog may be ready by now
   reach("switch");
   sys.writeText(
     RUN_FACTS_PATH,
@@ -61,8 +66,7 @@ export function boot(sys: Sys, known: Known, words: readonly string[]): never {
     }),
   );
   for (const note of notes) sys.log("error", note);
-  sys.log("info", `${args.slot}: ${image ? `${image.name} ${image.version}` : args.file} from ${device}`);
-  watchdog?.keepAlive();
+  sys.log("info", `${targetName(args.slot)}: ${image ? `${image.name} ${image.version}` : args.file} from ${device}`);
   for (const folder of ["/dev", "/proc", "/sys", "/run"]) sys.mount(folder, NEW_ROOT + folder, { flags: MOUNT_FLAGS.move });
   sys.switchRoot(NEW_ROOT);
   return sys.exec(init, [init, ...words]);
@@ -79,19 +83,25 @@ function mountKernelFileSystems(sys: Sys): void {
 }
 
 /** The disk with the loader's partition, and that partition's device node. */
-function findDisk(sys: Sys, { disk: guid }: BootArguments, drivers: Drivers): { disk: Disk; device: string } {
+function findDisk(
+  sys: Sys,
+  { disk: guid }: BootArguments,
+  loadDrivers: () => void,
+  refused: readonly string[],
+): { readonly disk: Disk; readonly device: string } {
   const search = searchDisk(sys, guid);
   const found = poll(sys, DISK_LIMIT_MS, () => {
-    drivers.loadForDevices();
     const disk = search.find();
     const partition = disk?.gpt.partitions.find((candidate) => candidate.guid === guid);
     const device = disk && partition && partitionDevice(sys, disk.name, partition);
-    return device ? { disk, device } : undefined;
+    if (device) return { disk, device };
+    loadDrivers();
+    return undefined;
   });
   if (found) return found;
   const disks = [...search.seen].map(([name, what]) => `${name}: ${what}`).join("; ") || "there are no disks";
-  const refused = drivers.refused.length > 0 ? `; drivers that did not start: ${drivers.refused.join(", ")}` : "";
-  throw new AppError("DISK_NOT_FOUND", `no disk has the partition ${guid} after ${DISK_LIMIT_MS / 1000} s (${disks}${refused})`);
+  const drivers = refused.length > 0 ? `; drivers that did not start: ${refused.join(", ")}` : "";
+  throw new AppError("DISK_NOT_FOUND", `no disk has the partition ${guid} after ${DISK_LIMIT_MS / 1000} s (${disks}${drivers})`);
 }
 
 function mountImages(sys: Sys, device: string): void {

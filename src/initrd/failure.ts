@@ -1,5 +1,6 @@
 /** @portable How a boot ends that cannot go on: it says why, leaves its last words, and restarts. It never asks. */
 import { AppError } from "../core/error.ts";
+import { targetName } from "../layout/cmdline.ts";
 import { encodeLastWords } from "../layout/last-words.ts";
 import { LAST_WORDS_OFFSET } from "../layout/record.ts";
 import { partitionDevice } from "./block-devices.ts";
@@ -11,7 +12,7 @@ const DEFAULT_PANIC_SECONDS = 5;
 export function fail(sys: Sys, { arguments: args, disk }: Known, error: unknown): never {
   const reason = sentence(error);
   const seconds = args?.panicSeconds ?? DEFAULT_PANIC_SECONDS;
-  sys.log("error", `${args?.slot ?? "this boot"} does not start: ${reason}. Restarting in ${seconds} s.`);
+  sys.log("error", `${args ? targetName(args.slot) : "this boot"} does not start: ${reason}. Restarting in ${seconds} s.`);
   if (disk) {
     try {
       leaveLastWords(sys, disk, args?.slot, reason);

@@ -137,7 +137,7 @@ export function quickJsSys(): Sys {
     unmount: (target) => void call(`unmount ${target}`, CALL.umount2, target, 0),
     loadModule: (path) => {
       const file = open(path, OPEN.read);
-      const result = native.syscall(CALL.finit_module, file, "", 0);
+      const result = native.syscall(CALL.finit_module, file, "async_probe", 0);
       close(file);
       if (result < 0 && result !== -ERRNO.exists) throw new SysError(`load ${path}`, -result, std.strerror(-result));
     },

@@ -53,7 +53,10 @@ export interface Sys {
 
   mount(source: string, target: string, options?: MountOptions): void;
   unmount(target: string): void;
-  /** Loads a driver from a file that holds it decompressed; one that is loaded already is fine. */
+  /**
+   * Loads a driver from a file that holds it decompressed; one that is loaded already is fine. Its devices may appear after the call: a
+   * controller that looks for disks holds nobody up.
+   */
   loadModule(path: string): void;
 
   /** Makes `folder` the root, frees the memory of the old one. */

@@ -14,14 +14,18 @@ const ON_DAMAGE = "restart_on_corruption";
 const ON_ERROR = { option: "restart_on_error", since: [1, 10] } as const;
 
 export interface VerityRoot {
-  /** Path of the system image. */
-  readonly image: string;
+  /** Where the file system with the system images is mounted. */
+  readonly folder: string;
+  /** Path of the system image in it. */
+  readonly file: string;
   readonly rootHash: string;
   /** Folder to mount it on. */
   readonly target: string;
 }
 
-export function mountVerityRoot(sys: Sys, { image, rootHash, target }: VerityRoot): void {
+export function mountVerityRoot(sys: Sys, { folder, file, rootHash, target }: VerityRoot): void {
+  const image = folder + file;
+  if (!sys.exists(image)) throw new AppError("IMAGE_MISSING", `there is no ${file} on the partition that the boot loader named`);
   const { parts, superblock } = readImage(sys, image, rootHash);
   const data = attachLoop(sys, image, parts.root);
   const hash = attachLoop(sys, image, parts.verity);
@@ -41,7 +45,6 @@ function readImage(
   image: string,
   rootHash: string,
 ): { readonly parts: ReturnType<typeof systemImageParts>; readonly superblock: VeritySuperblock } {
-  if (!sys.exists(image)) throw new AppError("IMAGE_MISSING", `there is no ${image}`);
   const file = sys.open(image, "read");
   try {
     const read = (offset: Bytes, length: Bytes): Uint8Array => sys.readAt(file, offset, length);

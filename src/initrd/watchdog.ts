@@ -6,32 +6,27 @@ const DEVICE = "/dev/watchdog";
 const SECONDS = 120;
 /** Source: linux/watchdog.h */
 const WDIOC_SETTIMEOUT = 0xc0045706;
-const WDIOC_KEEPALIVE = 0x80045705;
 
 export interface Watchdog {
-  /** Seconds until it reboots the machine, if it is there and armed. */
-  readonly seconds: number | undefined;
-  /** Starts the time anew. */
-  keepAlive(): void;
+  /** Starts the watchdog, if it is there by now and not running yet: its driver may get ready at any time. */
+  arm(): void;
 }
 
-/**
- * Opens the device, which arms it. It stays armed when {@link Sys.exec} closes it: only a written `V` would stop it.
- *
- * @returns `undefined` when there is none (yet): its driver may still have to be loaded
- */
-export function armWatchdog(sys: Sys): Watchdog | undefined {
-  if (!sys.exists(DEVICE)) return undefined;
-  const file = sys.open(DEVICE, "write");
-  const seconds = new Uint8Array(4);
-  new DataView(seconds.buffer).setInt32(0, SECONDS, true);
-  try {
-    sys.ioctl(file, WDIOC_SETTIMEOUT, seconds);
-  } catch {
-    return { seconds: undefined, keepAlive: () => void sys.ioctl(file, WDIOC_KEEPALIVE, 0) }; // a fixed time
-  }
+/** A watchdog that is armed stays so when {@link Sys.exec} closes its device: only a written `V` would stop it. */
+export function openWatchdog(sys: Sys): Watchdog {
+  let armed = false;
   return {
-    seconds: new DataView(seconds.buffer).getInt32(0, true), // as the hardware rounds it
-    keepAlive: () => void sys.ioctl(file, WDIOC_KEEPALIVE, 0),
+    arm: () => {
+      if (armed || !sys.exists(DEVICE)) return;
+      armed = true;
+      const seconds = new Uint8Array(4);
+      new DataView(seconds.buffer).setInt32(0, SECONDS, true);
+      try {
+        sys.ioctl(sys.open(DEVICE, "write"), WDIOC_SETTIMEOUT, seconds);
+      } catch (error) {
+        // One with a fixed time runs all the same; without any, a boot still goes well nearly always.
+        sys.log("info", `watchdog: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    },
   };
 }

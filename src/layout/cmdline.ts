@@ -25,6 +25,9 @@ export interface BootArguments extends LoaderArguments {
   readonly panicSeconds: number;
 }
 
+/** What people call a target: `slot a`, `recovery`. */
+export const targetName = (target: BootTarget): string => (target === "recovery" ? target : `slot ${target}`);
+
 /** Words of every image. A panic reboots: the boot loader then counts a try. The last console is `/dev/console`. */
 const ALWAYS = ["panic=5", "console=tty0", "console=ttyS0"] as const;
 const DEFAULT_PANIC_SECONDS = 5;

@@ -1,30 +1,51 @@
 /** @portable Which kernel modules drive a device: patterns of `modules.alias` against the `modalias` of sysfs. */
 
+interface Pattern {
+  readonly prefix: string;
+  readonly glob: string;
+  readonly module: string;
+}
 /** A compiled list of aliases: {@link modulesFor} looks devices up in it. */
 export interface AliasTable {
-  readonly patterns: readonly { readonly prefix: string; readonly glob: string; readonly module: string }[];
+  /** By what is in front of the first colon: the table is long, and this runs early in each boot. */
+  readonly byBus: ReadonlyMap<string, readonly Pattern[]>;
+  /** Patterns that fit several buses. */
+  readonly anyBus: readonly Pattern[];
 }
 
 /** @param aliases pairs of pattern and module, as in `modules.alias` */
 export function compileAliases(aliases: readonly (readonly [pattern: string, module: string])[]): AliasTable {
-  return {
-    patterns: aliases.map(([pattern, module]) => {
-      const glob = normalise(pattern);
-      return { prefix: glob.slice(0, literalLength(glob)), glob, module };
-    }),
-  };
+  const byBus = new Map<string, Pattern[]>();
+  const anyBus: Pattern[] = [];
+  for (const [pattern, module] of aliases) {
+    const glob = normalise(pattern);
+    const compiled = { prefix: glob.slice(0, literalLength(glob)), glob, module };
+    const bus = busOf(glob);
+    if (bus.length >= compiled.prefix.length) anyBus.push(compiled);
+    else push(byBus, bus, compiled);
+  }
+  return { byBus, anyBus };
 }
 
-/** Names of the modules that claim a device, each once, in the order of the table. */
-export function modulesFor({ patterns }: AliasTable, modalias: string): string[] {
+/** Names of the modules that claim a device, each once. */
+export function modulesFor({ byBus, anyBus }: AliasTable, modalias: string): string[] {
   const text = normalise(modalias.trim());
   const found = new Set<string>();
-  for (const { prefix, glob, module } of patterns) {
-    // Nearly every pattern ends here: the table is long and this runs early in each boot.
-    if (text.startsWith(prefix) && !found.has(module) && matches(glob, prefix.length, text, prefix.length)) found.add(module);
+  for (const patterns of [byBus.get(busOf(text)) ?? [], anyBus]) {
+    for (const { prefix, glob, module } of patterns) {
+      if (text.startsWith(prefix) && !found.has(module) && matches(glob, prefix.length, text, prefix.length)) found.add(module);
+    }
   }
   return [...found];
 }
+
+function push(lists: Map<string, Pattern[]>, bus: string, pattern: Pattern): void {
+  const list = lists.get(bus);
+  if (list) list.push(pattern);
+  else lists.set(bus, [pattern]);
+}
+
+const busOf = (text: string): string => text.slice(0, Math.max(0, text.indexOf(":")));
 
 /** Module names are written with `-` and `_` alike. */
 export const moduleName = (name: string): string => name.replaceAll("-", "_");
