@@ -3,6 +3,7 @@ import { AppError } from "../core/error.ts";
 import type { Bytes } from "../core/units.ts";
 import { targetName } from "../layout/cmdline.ts";
 import { TRIES_FILE, type DiskPartition } from "../layout/disk.ts";
+import { ENV_BLOCK_SIZE } from "../layout/env-block.ts";
 import { findInFat } from "../layout/fat.ts";
 import {
   newestRecord,
@@ -69,7 +70,7 @@ export function bless(sys: Sys): string {
   const found = newestRecord([readCopy(sys, record, 0), readCopy(sys, record, 1)]);
   const place = triesPlace(sys, efi);
   const block = sys.readAt(efi, place, RECORD_BLOCK_SIZE);
-  const todo = blessing(facts.slot, found.newest, decodeTries(block));
+  const todo = blessing(facts.slot, found.newest, decodeTries(block.subarray(0, ENV_BLOCK_SIZE)));
   if (todo.record) {
     const { offset, data } = nextRecordWrite(found, todo.record);
     sys.writeAt(record, offset, data);

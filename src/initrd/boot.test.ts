@@ -1,0 +1,282 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseRunFacts } from "../layout/run-facts.ts";
+import { decodeLastWords } from "../layout/last-words.ts";
+import { LAST_WORDS_OFFSET } from "../layout/record.ts";
+import { boot, type Known } from "./boot.ts";
+import { fail } from "./failure.ts";
+import { addDisk, diskPartitions, fakeMachine, GUIDS, ROOT_HASH, STATE_DEVICE, systemImage } from "./fake-machine.ts";
+import { Gone, type FakeSys } from "./fake-sys.ts";
+
+/** As init.ts does it. */
+function run(sys: FakeSys, words: readonly string[] = []): Known {
+  const known: Known = { reached: {} };
+  assert.throws(() => {
+    try {
+      boot(sys, known, words);
+    } catch (error) {
+      if (error instanceof Gone) throw error;
+      fail(sys, known, error);
+    }
+  }, Gone);
+  return known;
+}
+const errors = (sys: FakeSys): string[] => sys.done.filter((line) => line.startsWith("error: ")).map((line) => line.slice(7));
+
+test("a whole machine becomes the image's init, one step after the other", () => {
+  const sys = fakeMachine();
+  run(sys, ["single"]);
+  const steps = sys.done.filter((line) => /^(mount|load|ioctl|root|exec|error|info)/.test(line));
+  assert.deepEqual(steps, [
+    "mount devtmpfs devtmpfs /dev",
+    "mount proc proc /proc",
+    "mount sysfs sysfs /sys",
+    "mount tmpfs tmpfs /run",
+    "load /lib/modules/kernel/virtio_blk.ko",
+    "load /lib/modules/kernel/dm-bufio.ko",
+    "load /lib/modules/kernel/dm-verity.ko",
+    `mount ext4 ${STATE_DEVICE} /run/petrify/images`,
+    "ioctl /dev/loop-control 4c82",
+    "ioctl /dev/loop0 4c0a",
+    "ioctl /dev/loop-control 4c82",
+    "ioctl /dev/loop1 4c0a",
+    "ioctl /dev/mapper/control c138fd11 verity",
+    "ioctl /dev/mapper/control c138fd03 petrify-root",
+    "ioctl /dev/mapper/control c138fd09 petrify-root 65536 verity " +
+      `1 /dev/loop0 /dev/loop1 4096 4096 8192 1 sha256 ${ROOT_HASH} - 1 restart_on_corruption`,
+    "ioctl /dev/mapper/control c138fd06 petrify-root",
+    "mount erofs /dev/dm-7 /sysroot",
+    "mount 4097 /sysroot /run/petrify/root",
+    "mount tmpfs tmpfs /run/petrify/ephemeral",
+    "mount overlay overlay /sysroot/etc",
+    "mount overlay overlay /sysroot/var",
+    "info: slot a: edge 1.2.0 from /dev/vda6",
+    "mount 8192 /dev /sysroot/dev",
+    "mount 8192 /proc /sysroot/proc",
+    "mount 8192 /sys /sysroot/sys",
+    "mount 8192 /run /sysroot/run",
+    "root /sysroot",
+    "exec /sbin/init /sbin/init single",
+  ]);
+});
+
+test("facts, fstab and machine id are in place before the image's init starts", () => {
+  const sys = fakeMachine();
+  run(sys);
+  const facts = parseRunFacts(sys.readText("/run/petrify/boot.json"));
+  assert.equal(facts.slot, "a");
+  assert.equal(facts.disk, "/dev/vda");
+  assert.deepEqual(facts.partitions.record, { guid: GUIDS.record, device: "/dev/vda3" });
+  assert.equal(facts.image?.version, "1.2.0");
+  assert.deepEqual(facts.notes, []);
+  assert.deepEqual(Object.keys(facts.reached), ["start", "drivers", "disk", "root", "switch"]);
+  assert.match(sys.readText("/sysroot/etc/fstab"), new RegExp(`^PARTUUID=${GUIDS.persistent} /usr/local ext4 `, "m"));
+  assert.match(sys.readText("/sysroot/etc/fstab"), /^overlay \/home overlay /m);
+  assert.equal(sys.readText("/sysroot/etc/machine-id"), "00000007111142228333444444444444\n");
+});
+
+test("a kernel that can restart on a read error is asked to", () => {
+  const sys = fakeMachine();
+  const ioctl = sys.ioctl.bind(sys);
+  sys.ioctl = (file, request, data) => {
+    const result = ioctl(file, request, data);
+    if (request === 0xc138fd11 && typeof data !== "number") new DataView(data.buffer).setUint32(312 + 8, 10, true);
+    return result;
+  };
+  run(sys);
+  assert.ok(sys.done.some((line) => line.endsWith(" 2 restart_on_corruption restart_on_error")));
+});
+
+test("a watchdog is armed as soon as its driver is ready, and once", () => {
+  const sys = fakeMachine();
+  const react = sys.react;
+  sys.react = (line) => {
+    react(line);
+    if (line.startsWith("mount erofs")) sys.blocks.set("/dev/watchdog", { size: 0, patches: [] });
+  };
+  run(sys);
+  assert.equal(sys.done.filter((line) => line === "ioctl /dev/watchdog c0045706").length, 1);
+  assert.deepEqual(errors(sys), []);
+});
+
+test("a clock that stands before the image's build is set forward, no other is touched", () => {
+  const late = fakeMachine();
+  run(late);
+  assert.equal(
+    late.done.some((line) => line.startsWith("clock")),
+    false,
+  );
+  const early = fakeMachine();
+  early.setClock(1000);
+  run(early);
+  assert.equal(early.clock(), 1_790_000_000);
+});
+
+test("a disk without data partitions boots, and says what it does without", () => {
+  for (const [name, note] of [
+    ["oem", /no oem partition/],
+    ["persistent", /no persistent partition/],
+  ] as const) {
+    const sys = fakeMachine();
+    const react = sys.react;
+    sys.react = (line) => (line.includes("virtio_blk") ? addDisk(sys, "vda", { without: name }) : react(line));
+    run(sys);
+    assert.match(errors(sys).join(), note);
+    assert.match(sys.done.at(-1)!, /^exec/);
+    assert.match(sys.readText("/sysroot/etc/machine-id"), /^[0-9a-f]{32}\n$/);
+  }
+});
+
+test("an image without facts boots, without persistent folders", () => {
+  const sys = fakeMachine();
+  const react = sys.react;
+  sys.react = (line) => {
+    react(line);
+    if (line.startsWith("mount erofs")) sys.files.delete("/sysroot/usr/lib/petrify/image.json");
+  };
+  run(sys);
+  assert.match(errors(sys).join(), /the image does not say what it is/);
+  assert.doesNotMatch(sys.readText("/sysroot/etc/fstab"), /\noverlay/);
+});
+
+test("a disk that takes 20 seconds is waited for", () => {
+  const sys = fakeMachine();
+  const pause = sys.pause.bind(sys);
+  sys.react = (
+    (react) => (line: string) =>
+      void (line.includes("virtio_blk") || react(line))
+  )(sys.react);
+  sys.pause = (milliseconds) => {
+    pause(milliseconds);
+    if (sys.now() > 21_000 && !sys.blocks.has("/dev/vda")) addDisk(sys, "vda");
+  };
+  run(sys);
+  assert.match(sys.done.at(-1)!, /^exec/);
+});
+
+/** Something wrong with the machine, and what the console says about it. */
+const FAULTS: readonly (readonly [what: string, fault: (sys: FakeSys) => void, says: RegExp, lastWords: boolean])[] = [
+  [
+    "no disk at all",
+    (sys) => (sys.react = () => {}),
+    /^slot a does not start: no disk has the partition 00000006\S* after 30 s \(there are no disks\)\. Restarting in 5 s\.$/,
+    false,
+  ],
+  [
+    "a driver that refuses to start",
+    (sys) => sys.refuses.set("load /lib/modules/kernel/virtio_blk.ko", 19),
+    /drivers that did not start: virtio_blk \(errno 19\)/,
+    false,
+  ],
+  [
+    "a disk with other partitions",
+    (sys) => sys.files.set("/proc/cmdline", sys.readText("/proc/cmdline").replace(GUIDS.state, GUIDS.disk)),
+    /\(vda: another disk's partitions\)/,
+    false,
+  ],
+  [
+    "both partition tables damaged",
+    (sys) => {
+      const { react } = sys;
+      sys.react = (line) => {
+        react(line);
+        if (line.includes("virtio_blk")) sys.blocks.get("/dev/vda")!.patches.length = 0;
+      };
+    },
+    /\(vda: both partition tables are damaged: primary header: no signature; backup header: no signature\)/,
+    false,
+  ],
+  ["two copies of the disk", (sys) => addDisk(sys, "sdb"), /the disks sdb and vda are copies: both have the partition/, false],
+  ["a file system that does not mount", (sys) => sys.refuses.set("mount ext4", 117), /mount ext4 \/dev\/vda6/, true],
+  [
+    "no image",
+    (sys) => {
+      const { react } = sys;
+      sys.react = (line) => (line.startsWith("mount ext4") ? undefined : react(line));
+    },
+    /there is no \/a\.img on the partition that the boot loader named/,
+    true,
+  ],
+  [
+    "the image of another root hash",
+    (sys) => sys.files.set("/proc/cmdline", sys.readText("/proc/cmdline").replace(ROOT_HASH, "f".repeat(64))),
+    /its root partition is not the one of the root hash/,
+    true,
+  ],
+  [
+    "a damaged superblock of the hash tree",
+    (sys) => {
+      const { react } = sys;
+      sys.react = (line) => {
+        react(line);
+        const image = systemImage();
+        if (line.startsWith("mount ext4")) {
+          sys.blocks.set("/run/petrify/images/a.img", { ...image, patches: image.patches.slice(0, -1) });
+        }
+      };
+    },
+    /the superblock of the hash tree has no signature/,
+    true,
+  ],
+  ["a root that does not mount", (sys) => sys.refuses.set("mount erofs", 117), /mount erofs \/dev\/dm-7 \/sysroot/, true],
+  [
+    "an image without an init",
+    (sys) => {
+      const { react } = sys;
+      sys.react = (line) => {
+        react(line);
+        if (line.startsWith("mount erofs")) sys.files.delete("/sysroot/sbin/init");
+      };
+    },
+    /the image has no init/,
+    true,
+  ],
+  ["an init that cannot be started", (sys) => sys.refuses.set("exec", 8), /exec \/sbin\/init/, true],
+  [
+    "a command line without a slot",
+    (sys) => sys.files.set("/proc/cmdline", "quiet"),
+    /^this boot does not start: the kernel command line has no petrify.slot/,
+    false,
+  ],
+  ["an index of drivers that is cut short", (sys) => sys.files.set("/lib/modules/index.json", "{"), /JSON/, false],
+];
+for (const [what, fault, says, lastWords] of FAULTS) {
+  test(`${what}: the console says so${lastWords ? ", the record partition keeps it," : ""} and the machine restarts`, () => {
+    const sys = fakeMachine();
+    fault(sys);
+    run(sys);
+    assert.equal(errors(sys).length, 1);
+    assert.match(errors(sys)[0]!, says);
+    assert.deepEqual(sys.done.slice(-2), ["sync", "reboot"]);
+    const record = sys.blocks.get("/dev/vda3")?.patches ?? [];
+    assert.equal(record.length, lastWords ? 1 : 0);
+    for (const { offset, data } of record) {
+      assert.equal(offset, LAST_WORDS_OFFSET);
+      assert.match(errors(sys)[0]!, new RegExp(`^slot a does not start: .*`));
+      assert.ok(errors(sys)[0]!.includes(decodeLastWords(data)!.reason));
+    }
+  });
+}
+
+test("last words that cannot be stored do not keep the machine from restarting", () => {
+  const sys = fakeMachine();
+  sys.refuses.set("mount erofs", 5);
+  sys.refuses.set("write /dev/vda3", 5);
+  run(sys);
+  assert.equal(errors(sys).length, 2);
+  assert.match(errors(sys)[1]!, /last words could not be stored/);
+  assert.equal(sys.done.at(-1), "reboot");
+});
+
+test("the primary partition table may be damaged: the backup is used, and it is said", () => {
+  const sys = fakeMachine();
+  const { react } = sys;
+  sys.react = (line) => {
+    react(line);
+    if (line.includes("virtio_blk")) sys.blocks.get("/dev/vda")!.patches.push({ offset: 512, data: new Uint8Array(8) });
+  };
+  run(sys);
+  assert.match(errors(sys).join(), /the partition table of vda is damaged: primary header/);
+  assert.match(sys.done.at(-1)!, /^exec/);
+  assert.equal(diskPartitions.length, 7);
+});

@@ -1,0 +1,161 @@
+/** A machine in memory, for tests: it notes what is done to it in the words of {@link FakeSys.done}. */
+import type { Bytes } from "../core/units.ts";
+import { latin1Text } from "../layout/env-block.ts";
+import { ERRNO, SysError, type MountOptions, type Sys } from "./sys.ts";
+
+/** Bytes at places; what lies between them is zero. */
+export interface FakeBlock {
+  readonly size: Bytes;
+  readonly patches: { offset: Bytes; data: Uint8Array }[];
+}
+export interface FakeSys extends Sys {
+  /** One line for each change, in order: `mount ext4 /dev/vda6 /run/petrify/images`. */
+  readonly done: string[];
+  /** By path, texts and folders (`undefined`). */
+  readonly files: Map<string, string | undefined>;
+  /** Contents of device nodes and large files, by path. */
+  readonly blocks: Map<string, FakeBlock>;
+  /** A line of {@link done} that starts with a key fails with that errno. */
+  readonly refuses: Map<string, number>;
+  /** Called with each line of {@link done}: what happens by itself when something is done. */
+  react: (line: string) => void;
+}
+/** Thrown where a real machine would not come back. */
+export class Gone extends Error {}
+
+export function fakeSys(files: Readonly<Record<string, string>> = {}): FakeSys {
+  const state = new Map<string, string | undefined>(Object.entries(files));
+  const blocks = new Map<string, FakeBlock>();
+  const refuses = new Map<string, number>();
+  const done: string[] = [];
+  const opened = new Map<number, string>();
+  const modes = new Map<string, number>();
+  let time = 1000;
+  let clock = 2_000_000_000;
+  let nextFile = 3;
+
+  const exists = (path: string): boolean =>
+    state.has(path) || blocks.has(path) || [...state.keys(), ...blocks.keys()].some((file) => file.startsWith(`${path}/`));
+  const missing = (what: string): SysError => new SysError(what, ERRNO.noEntry, "No such file or directory");
+  const act = (line: string): void => {
+    for (const [start, errno] of refuses) if (line.startsWith(start)) throw new SysError(line, errno, `errno ${errno}`);
+    done.push(line);
+    sys.react(line);
+  };
+  const blockOf = (file: number): FakeBlock => {
+    const block = blocks.get(opened.get(file)!);
+    if (!block) throw missing(`read ${opened.get(file)}`);
+    return block;
+  };
+
+  const sys: FakeSys = {
+    done,
+    files: state,
+    blocks,
+    refuses,
+    react: () => {},
+    now: () => time,
+    pause: (milliseconds) => void (time += milliseconds),
+    clock: () => clock,
+    setClock: (seconds) => {
+      act(`clock ${seconds}`);
+      clock = seconds;
+    },
+    log: (level, line) => void done.push(`${level}: ${line}`),
+    kernelLog: () => "[    0.0] log\n",
+    exists,
+    readText: (path) => {
+      const text = state.get(path);
+      if (text === undefined) throw missing(`open ${path}`);
+      return text;
+    },
+    writeText: (path, text) => {
+      act(`write ${path}`);
+      state.set(path, text);
+    },
+    list: (path) => {
+      const names = [...state.keys(), ...blocks.keys()]
+        .filter((file) => file.startsWith(`${path}/`))
+        .map((file) => file.slice(path.length + 1).split("/")[0]!);
+      return [...new Set(names)].toSorted();
+    },
+    status: (path) => {
+      if (!exists(path)) throw missing(`stat ${path}`);
+      const type = state.get(path) === undefined && !blocks.has(path) ? 0o040000 : 0o100000;
+      return { mode: type | (modes.get(path) ?? 0o755), uid: 0, gid: 0, size: blocks.get(path)?.size ?? 0 };
+    },
+    makeFolder: (path, mode = 0o755) => {
+      if (state.has(path)) return;
+      act(`mkdir ${path} ${mode.toString(8)}`);
+      state.set(path, undefined);
+      modes.set(path, mode);
+    },
+    rename: (from, to) => {
+      act(`rename ${from} ${to}`);
+      state.set(to, state.get(from));
+      state.delete(from);
+    },
+    setOwner: (path, { mode, uid, gid }) => act(`own ${path} ${uid}:${gid} ${(mode & 0o7777).toString(8)}`),
+    open: (path) => {
+      if (!exists(path)) throw missing(`open ${path}`);
+      if (refuses.has(`open ${path}`)) throw new SysError(`open ${path}`, refuses.get(`open ${path}`)!, "refused");
+      opened.set(nextFile, path);
+      return nextFile++;
+    },
+    close: (file) => void opened.delete(file),
+    readAt: (file, offset, length) => {
+      const path = opened.get(file)!;
+      if (refuses.has(`read ${path} ${offset}`)) throw new SysError(`read ${path}`, 5, "Input/output error");
+      const { size, patches } = blockOf(file);
+      const bytes = new Uint8Array(Math.max(0, Math.min(length, size - offset)));
+      for (const patch of patches) {
+        const from = Math.max(offset, patch.offset);
+        const to = Math.min(offset + bytes.length, patch.offset + patch.data.length);
+        if (from < to) bytes.set(patch.data.subarray(from - patch.offset, to - patch.offset), from - offset);
+      }
+      return bytes;
+    },
+    writeAt: (file, offset, data) => {
+      act(`write ${opened.get(file)} at ${offset}`);
+      blockOf(file).patches.push({ offset, data: data.slice() });
+    },
+    syncFile: (file) => act(`sync ${opened.get(file)}`),
+    ioctl: (file, request, data) => {
+      const path = opened.get(file)!;
+      const detail = path === "/dev/mapper/control" && typeof data !== "number" ? ` ${deviceMapper(request, data)}` : "";
+      act(`ioctl ${path} ${request.toString(16)}${detail}`);
+      if (path === "/dev/loop-control") return done.filter((line) => line.startsWith("ioctl /dev/loop-control")).length - 1;
+      return 0;
+    },
+    mount: (source, target, options: MountOptions = {}) => act(`mount ${options.type ?? options.flags} ${source} ${target}`),
+    unmount: (target) => act(`unmount ${target}`),
+    loadModule: (path) => act(`load ${path}`),
+    switchRoot: (folder) => act(`root ${folder}`),
+    exec: (program, values) => {
+      act(`exec ${program} ${values.join(" ")}`);
+      throw new Gone("exec");
+    },
+    sync: () => act("sync"),
+    reboot: () => {
+      act("reboot");
+      throw new Gone("reboot");
+    },
+  };
+  return sys;
+}
+
+/** What a request says, and an answer to those that have one. Source: linux/dm-ioctl.h */
+function deviceMapper(request: number, data: Uint8Array): string {
+  const view = new DataView(data.buffer, data.byteOffset);
+  const number = request & 0xff;
+  const name = text(data, 48);
+  if (number === 17) {
+    view.setUint32(312 + 4, 1, true);
+    view.setUint32(312 + 8, 9, true);
+  }
+  if (number === 3) view.setBigUint64(40, 0xfd07n, true);
+  if (number !== 9) return name;
+  return `${name} ${Number(view.getBigUint64(312 + 8, true))} ${text(data, 312 + 24)} ${text(data, 312 + 40)}`;
+}
+
+const text = (bytes: Uint8Array, from: number): string => latin1Text(bytes.subarray(from)).split("\0", 1)[0]!;

@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { encodeRunFacts } from "../layout/run-facts.ts";
+import { fakeSys } from "./fake-sys.ts";
+import { persist } from "./persist.ts";
+
+const machine = () => {
+  const image = { name: "edge", version: "1", created: 0, persistent: ["/root", "/var/log", "/a b"] };
+  const facts = {
+    slot: "a",
+    file: "/a.img",
+    rootHash: "",
+    disk: "/dev/vda",
+    partitions: {},
+    notes: [],
+    reached: {},
+    image,
+  } as const;
+  const sys = fakeSys({ "/run/petrify/boot.json": encodeRunFacts(facts), "/run/petrify/root/usr/local/share/readme": "text" });
+  for (const path of ["/root", "/var/log", "/usr/local", "/usr/local/bin"]) sys.files.set(`/run/petrify/root${path}`, undefined);
+  sys.files.set("/usr/local", undefined);
+  return sys;
+};
+
+test("a persistent folder's upper layer appears whole, with the owner and mode of the image's folder", () => {
+  const sys = machine();
+  persist(sys);
+  const layers = "/usr/local/.petrify/overlay";
+  assert.deepEqual(
+    sys.done.filter((line) => line.includes(".petrify")),
+    [
+      "mkdir /usr/local/.petrify 700",
+      `mkdir ${layers} 700`,
+      `mkdir ${layers}/root 700`,
+      `mkdir ${layers}/root/work 700`,
+      `mkdir ${layers}/root/upper.new 700`,
+      `own ${layers}/root/upper.new 0:0 755`,
+      `rename ${layers}/root/upper.new ${layers}/root/upper`,
+      `mkdir ${layers}/var-log 700`,
+      `mkdir ${layers}/var-log/work 700`,
+      `mkdir ${layers}/var-log/upper.new 700`,
+      `own ${layers}/var-log/upper.new 0:0 755`,
+      `rename ${layers}/var-log/upper.new ${layers}/var-log/upper`,
+    ],
+  );
+});
+
+test("the image's empty folders of /usr/local are there too", () => {
+  const sys = machine();
+  persist(sys);
+  assert.deepEqual(sys.list("/usr/local"), [".petrify", "bin", "share"]);
+  assert.equal(sys.exists("/usr/local/share/readme"), false);
+});
+
+test("a second boot changes nothing", () => {
+  const sys = machine();
+  persist(sys);
+  const before = sys.done.length;
+  persist(sys);
+  assert.equal(sys.done.length, before);
+});
+
+test("a layer that was cut short by a crash is made again", () => {
+  const sys = machine();
+  sys.refuses.set("own /usr/local/.petrify/overlay/root/upper.new", 5);
+  assert.throws(() => persist(sys), /errno 5/);
+  assert.equal(sys.exists("/usr/local/.petrify/overlay/root/upper"), false);
+  sys.refuses.clear();
+  persist(sys);
+  assert.equal(sys.exists("/usr/local/.petrify/overlay/root/upper"), true);
+});
