@@ -23,8 +23,11 @@ export function grubScript(): string {
     "set pager=0",
     // Nobody is a superuser without a password: should GRUB ever fall through to its prompt, that prompt is locked.
     "set superusers=nobody",
-    // A machine without a serial port keeps the screen.
-    "if serial --unit=0 --speed=115200; then terminal_output console serial; fi",
+    // UEFI's console is on the serial port where the firmware was told so: a second one would say everything twice.
+    // A BIOS machine without a serial port keeps the screen.
+    `if [ "$grub_platform" = pc ]; then`,
+    "  if serial --unit=0 --speed=115200; then terminal_output console serial; fi",
+    "fi",
     `regexp --set=1:disk '^([^,]+)' "$root"`,
     `set record_part="$disk,gpt${number("record")}"`,
     `set state_part="$disk,gpt${number("state")}"`,
@@ -90,6 +93,7 @@ const readRecord = (): string =>
     "  set fact_record=unreadable",
     ...KEPT.map((name) => `  set fact_${name}=`),
     ...RECORD_COPIES.flatMap((copy) => [
+      `  echo -n "petrify: boot record, copy ${copy + 1}: "`,
       `  if read_copy ${recordBlockList(copy)} ${recordCheckBlockList(copy)}; then`,
       `    if [ -z "$fact_first" ]; then keep_copy; elif [ "$first" -gt "$fact_first" ]; then keep_copy; fi`,
       "  else",
