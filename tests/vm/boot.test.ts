@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { BOOTS, SUITES } from "./harness/choice.ts";
+import { fixture } from "./harness/fixture.ts";
+import type { Guest } from "./harness/guest.ts";
+import { machine } from "./harness/machine.ts";
+
+const PERSISTENT = ["/usr/local", "/oem", "/home", "/root", "/opt", "/srv", "/var/log", "/var/lib/test"];
+const EPHEMERAL = ["/etc", "/var/lib", "/tmp"];
+const REFUSED: readonly (readonly [what: string, script: string])[] = [
+  ["a new file in /", "touch /mark"],
+  ["a new file in /usr", "touch /usr/mark"],
+  ["a new file in /usr/lib/systemd", "touch /usr/lib/systemd/mark"],
+  ["a change of a program", "echo x >>/usr/bin/sh"],
+  ["the removal of a program", "rm /usr/bin/sh"],
+  ["mounting / read-write", "mount -o remount,rw /"],
+  ["writing to the device below /", "dd if=/dev/zero of=/dev/dm-0 bs=4096 count=1 conv=fsync"],
+  ["writing to the slot's file", "dd if=/dev/zero of=/run/petrify/images/a.img bs=4096 count=1 conv=notrunc"],
+];
+
+for (const name of SUITES) {
+  suite(name, { concurrency: 2 }, () => {
+    for (const { firmware, ...disk } of BOOTS) {
+      const how = `${firmware.toUpperCase()}, ${disk.controller}, ${disk.sectorSize}-byte sectors`;
+      test(`boots (${how}), refuses every write to the image, and keeps after a reboot what it should`, async () => {
+        await using booted = await machine(await fixture({ suite: name }), { firmware, disk });
+        const { guest } = booted;
+        await guest.ready();
+        assert.equal(await slot(guest), "a");
+        assert.equal((await guest.run("test -d /sys/firmware/efi")).status === 0, firmware === "uefi");
+        assert.equal(await guest.check("systemctl is-system-running --wait || systemctl --failed"), "running");
+        for (const [what, script] of REFUSED) assert.notEqual((await guest.run(script)).status, 0, `${what} is refused`);
+
+        for (const folder of [...PERSISTENT, ...EPHEMERAL]) await guest.check(`echo kept >${folder}/mark`);
+        const machineId = await guest.check("cat /etc/machine-id");
+        assert.match(machineId, /^[0-9a-f]{32}$/);
+        await guest.reboot();
+
+        assert.equal(await slot(guest), "a");
+        for (const folder of PERSISTENT) assert.equal(await guest.check(`cat ${folder}/mark`), "kept", folder);
+        for (const folder of EPHEMERAL) assert.notEqual((await guest.run(`test -e ${folder}/mark`)).status, 0, folder);
+        assert.equal(await guest.check("cat /etc/machine-id"), machineId);
+        assert.equal(await guest.check("journalctl --list-boots --quiet | wc -l"), "2", "the journal has both boots");
+      });
+    }
+  });
+}
+
+const slot = async (guest: Guest): Promise<string> =>
+  (JSON.parse(await guest.check("cat /run/petrify/boot.json")) as { slot: string }).slot;

@@ -1,0 +1,17 @@
+import type { Controller, Firmware } from "../../../src/vm/options.ts";
+
+/** What runs at every change, and what only `npm run test:full` has the time for. */
+export const FULL = process.env["PETRIFY_TEST"] === "full";
+
+export const SUITES = FULL ? (["trixie", "bookworm", "sid"] as const) : (["trixie"] as const);
+
+export interface BootCase {
+  readonly firmware: Firmware;
+  readonly controller: Controller;
+  readonly sectorSize: 512 | 4096;
+}
+/** Boots through GRUB to the end: both firmwares and both sector sizes, with few machines. BIOS boots from 512-byte sectors only. */
+export const BOOTS: readonly BootCase[] = [
+  { firmware: "bios", controller: "virtio-blk", sectorSize: 512 },
+  { firmware: "uefi", controller: "nvme", sectorSize: 4096 },
+];

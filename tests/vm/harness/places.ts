@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Bytes } from "../../../src/core/units.ts";
+import { openImage } from "../../../src/host/image-file.ts";
+import { decodeGpt, type Partition } from "../../../src/layout/gpt.ts";
+import type { Patch } from "../../../src/layout/patch.ts";
+import { IMAGE_FILES } from "../../../src/layout/disk.ts";
+import type { Fixture } from "./fixture.ts";
+
+const BLOCK: Bytes = 4096;
+type ImagePart = "boot" | "root" | "root-verity";
+
+/** Where things are on a fixture's disk, in bytes from its start. */
+export interface Places {
+  partition(name: string): Partition;
+  /** A partition of the image that a slot or recovery file holds. */
+  part(image: keyof typeof IMAGE_FILES, name: ImagePart): { readonly start: Bytes; readonly size: Bytes };
+  /** In the middle of a file of the boot partition. */
+  bootFile(image: keyof typeof IMAGE_FILES, name: string): Bytes;
+  /** At the start of a file of the root file system. */
+  rootFile(image: keyof typeof IMAGE_FILES, path: string): Bytes;
+  /** The file of the efi partition that GRUB counts tries in. */
+  tries(): Bytes;
+  /** The byte there with one bit changed. */
+  flip(offset: Bytes): Patch;
+}
+
+export async function placesOf({ host: { tools }, image, disk }: Fixture, rootFiles: readonly string[]): Promise<Places> {
+  using inner = openImage(image);
+  const { partitions: parts } = decodeGpt(inner.read, inner.size, 512);
+  using outer = openImage(disk);
+  const { partitions } = decodeGpt(outer.read, outer.size, 512);
+  const partition = (name: string): Partition =>
+    found(
+      partitions.find((p) => p.name === name),
+      name,
+    );
+  const partOf = (name: ImagePart): Partition =>
+    found(
+      parts.find((p) => p.name === name),
+      name,
+    );
+
+  const starts = new Map<keyof typeof IMAGE_FILES, Bytes>();
+  for (const [name, path] of Object.entries(IMAGE_FILES) as [keyof typeof IMAGE_FILES, string][]) {
+    const base = partition(name.length === 1 ? "state" : "recovery").start;
+    const { stdout } = await tools.run(["debugfs", "-R", `bmap ${path} 0`, `${disk}?offset=${base}`], {
+      binds: [{ source: disk }],
+    });
+    starts.set(name, base + Number(stdout.trim()) * BLOCK);
+  }
+  const boot = partOf("boot");
+  const bootBytes = Buffer.from(inner.read(boot.start, boot.size));
+  const bootFiles = new Map<string, Bytes>();
+  for (const name of ["vmlinuz", "initrd", "image.cfg", "SHA256SUMS"]) {
+    const content = await copyOut(tools, `${image}@@${boot.start}`, name);
+    const middle = Math.floor(content.length / 2);
+    const at = bootBytes.indexOf(content.subarray(middle, middle + 32));
+    assert.ok(at >= 0, `${name} is not found in the boot partition`);
+    bootFiles.set(name, boot.start + at);
+  }
+  const root = partOf("root");
+  const inRoot = new Map<string, Bytes>();
+  for (const path of rootFiles) {
+    const argv = ["dump.erofs", `--offset=${root.start}`, `--path=${path}`, "-e", image] as const;
+    const { stdout } = await tools.run([...argv], { binds: [{ source: image }] });
+    const start = /^\s*0:\s+0\.\.\s*\d+ \|\s*\d+ :\s*(\d+)\.\./m.exec(stdout)?.[1];
+    inRoot.set(path, root.start + Number(found(start, `an extent of ${path} in ${stdout}`)));
+  }
+  const efi = partition("efi");
+  const tries = Buffer.from(outer.read(efi.start, efi.size)).indexOf("# GRUB Environment Block\n");
+  assert.ok(tries >= 0);
+  const at = (name: keyof typeof IMAGE_FILES, offset: Bytes): Bytes => found(starts.get(name), name) + offset;
+  return {
+    partition,
+    part: (name, part) => ({ start: at(name, partOf(part).start), size: partOf(part).size }),
+    bootFile: (name, file) => at(name, found(bootFiles.get(file), file)),
+    rootFile: (name, path) => at(name, found(inRoot.get(path), path)),
+    tries: () => efi.start + tries,
+    flip: (offset) => {
+      using file = openImage(disk);
+      return { offset, data: Uint8Array.of(file.read(offset, 1)[0]! ^ 0x10) };
+    },
+  };
+}
+
+/** The content of a file of a FAT file system; `source` as mtools names it. */
+export async function copyOut(tools: Fixture["host"]["tools"], source: string, name: string): Promise<Buffer> {
+  const folder = await mkdtemp(join(tmpdir(), "petrify-places-"));
+  try {
+    const binds = [{ source: source.replace(/@@\d+$/, "") }, { source: folder, target: "/tmp/out", writable: true }];
+    await tools.run(["mcopy", "-i", source, `::${name}`, "/tmp/out/file"], { binds });
+    return await readFile(join(folder, "file"));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+function found<T>(value: T | undefined, what: string): T {
+  assert.ok(value !== undefined, `there is no ${what}`);
+  return value;
+}
