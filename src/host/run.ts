@@ -46,12 +46,25 @@ export const run: Run = async (argv, options = {}) => {
     cwd,
     env: { ...BASE_ENV, ...env },
     stdio: [stdin === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+    detached: true, // a process group of its own, so that all of it can be ended
   });
-  // `unshare --fork` ignores SIGTERM and what it runs dies with it, so a program that does not listen is killed.
-  const end = (): void => {
-    child.kill("SIGTERM");
-    setTimeout(() => child.kill("SIGKILL"), KILL_AFTER_MS).unref();
+  const kill = (name: NodeJS.Signals): void => {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, name);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
   };
+  let ending = false;
+  // A first process of a pid namespace does not hear SIGTERM, and one whose parent died too early waits for ever: the rest is killed.
+  const end = (): void => {
+    ending = true;
+    kill("SIGTERM");
+    setTimeout(() => kill("SIGKILL"), KILL_AFTER_MS).unref();
+  };
+  child.once("exit", () => {
+    if (ending) kill("SIGKILL");
+  });
   signal?.addEventListener("abort", end, { once: true });
   const timer = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
   timer?.addEventListener("abort", end, { once: true });
