@@ -7,12 +7,12 @@ import type { Bytes } from "../core/units.ts";
 /** GRUB itself takes any size; `grub-editenv` makes and expects this one. */
 export const ENV_BLOCK_SIZE: Bytes = 1024;
 /** Variables end before this offset, so that a block torn between its two sectors holds either all the old ones or all the new ones. */
-export const ENV_BLOCK_VARIABLES_END: Bytes = 512;
+const ENV_BLOCK_VARIABLES_END: Bytes = 512;
 const SIGNATURE = "# GRUB Environment Block\n";
 
 /**
  * @param variables names and values without `=`, `\`, line feeds or characters above U+00FF
- * @throws Error when they do not fit in front of {@link ENV_BLOCK_VARIABLES_END}
+ * @throws Error when they do not fit in front of the second sector
  */
 export function encodeEnvBlock(variables: Readonly<Record<string, string>>): Uint8Array {
   const text = SIGNATURE + Object.entries(variables).reduce((lines, [name, value]) => `${lines}${name}=${value}\n`, "");
