@@ -18,6 +18,8 @@ const STORED = {
   "kernel/sound/snd.ko.xz": ["xz"],
 } as const;
 
+const moduleText = (path: string): string => `module ${path}\0restart_on_corruption\0restart_on_error\0`;
+
 interface Made {
   readonly path: string;
   readonly build: (options?: Partial<InitrdInput>) => Promise<Buffer>;
@@ -33,7 +35,7 @@ async function fixture(folder: string): Promise<Made> {
   };
   for (const [path, program] of Object.entries(STORED)) {
     const plain = path.replace(/\.(xz|zst|gz)$/, "");
-    await put(`${MODULES}/${plain}`, `module ${plain}`);
+    await put(`${MODULES}/${plain}`, moduleText(plain));
     const [command, ...options] = program;
     if (command) {
       await tools.run([command, ...options, join(root, MODULES, plain)], { binds: [{ source: root, writable: true }] });
@@ -98,10 +100,11 @@ test("an initrd holds one program, the modules a root needs and an index of them
     "lib/modules/index.json",
   ]);
   for (const name of names.slice(1, -1)) {
-    assert.equal(files.get(name)!.toString(), `module ${name.slice("lib/modules/".length)}`);
+    assert.equal(files.get(name)!.toString(), moduleText(name.slice("lib/modules/".length)));
   }
   const index = JSON.parse(files.get("lib/modules/index.json")!.toString()) as ModuleIndex;
   assert.deepEqual(index.modules["dm_verity"], { file: "kernel/drivers/md/dm-verity.ko", after: ["dm_mod"] });
+  assert.deepEqual(index.verityOptions, ["restart_on_error"], "the option that the kernel's module knows");
 });
 
 test("every folder comes before what is in it", async () => {

@@ -34,6 +34,9 @@ const BY_DEVICE = [
   ...["i6300esb", "iTCO_wdt", "lpc_ich", "i2c_i801", "sp5100_tco", "wdat_wdt", "hpwdt"],
 ];
 
+/** A block that cannot be read at all restarts the machine too, where the kernel can: the other slot may be readable. */
+const WANTED_VERITY_OPTIONS = ["restart_on_error"];
+
 export interface InitrdModules {
   readonly index: ModuleIndex;
   /** Decompressed; by path below the modules folder. */
@@ -70,7 +73,13 @@ export async function initrdModules(tools: Tools, folder: string, work: string, 
   }
   const files = new Map<string, Uint8Array>();
   for (const file of wanted.toSorted()) files.set(file, await readBytes(join(copies, file)));
-  return { index, files };
+  return { index: { ...index, verityOptions: verityOptions(files) }, files };
+}
+
+/** The target's version does not tell (1.9 in Linux 6.1 without and in 6.12 with the option), and asking in vain is an error on the console. */
+function verityOptions(files: ReadonlyMap<string, Uint8Array>): string[] {
+  const target = files.get("kernel/drivers/md/dm-verity.ko") ?? new Uint8Array(0);
+  return WANTED_VERITY_OPTIONS.filter((option) => Buffer.from(target).includes(`\0${option}\0`));
 }
 
 async function storedPath(folder: string, file: string): Promise<string> {

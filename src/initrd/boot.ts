@@ -49,7 +49,13 @@ export function boot(sys: Sys, known: Known, words: readonly string[]): never {
   reach("disk");
 
   mountImages(sys, device);
-  mountVerityRoot(sys, { folder: IMAGES_FOLDER, file: args.file, rootHash: args.rootHash, target: NEW_ROOT });
+  mountVerityRoot(sys, {
+    folder: IMAGES_FOLDER,
+    file: args.file,
+    rootHash: args.rootHash,
+    options: drivers.verityOptions,
+    target: NEW_ROOT,
+  });
   reach("root");
 
   const notes = disk.gpt.damage ? [`the partition table of ${disk.name} is damaged: ${disk.gpt.damage}`] : [];

@@ -5,7 +5,7 @@ import type { VerityTable } from "../layout/verity.ts";
 import type { Sys } from "./sys.ts";
 
 const CONTROL = "/dev/mapper/control";
-const COMMAND = { create: 3, resume: 6, load: 9, targetVersion: 17 } as const;
+const COMMAND = { create: 3, resume: 6, load: 9 } as const;
 const READ_ONLY = 1;
 const HEADER = { size: 312, dataSize: 12, dataStart: 16, targetCount: 20, flags: 28, device: 40, name: 48, uuid: 176 } as const;
 const TARGET = { size: 40, length: 8, type: 24 } as const;
@@ -32,17 +32,6 @@ export function createVerityDevice(sys: Sys, { name, uuid, table }: VerityDevice
   sys.close(control);
   const minor = Number((device & 0xffn) | ((device >> 12n) & 0xfff00n));
   return `/dev/dm-${minor}`;
-}
-
-/** Version of the kernel's verity target, as `[major, minor]`; its driver must have been loaded. */
-export function verityVersion(sys: Sys): readonly [major: number, minor: number] {
-  const control = sys.open(CONTROL, "write");
-  const request = encodeRequest("verity", { flags: 0 });
-  sys.ioctl(control, requestNumber(COMMAND.targetVersion), request);
-  sys.close(control);
-  const view = new DataView(request.buffer);
-  const answer = view.getUint32(HEADER.dataStart, true);
-  return [view.getUint32(answer + 4, true), view.getUint32(answer + 8, true)];
 }
 
 /** `_IOWR(0xfd, number, struct dm_ioctl)` */

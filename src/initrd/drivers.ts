@@ -24,6 +24,8 @@ export interface Drivers {
   loadForDevices(): void;
   /** Loads what every machine needs, whatever its devices. */
   loadAlways(): void;
+  /** Options of the verity target that this kernel knows and a root is to have. */
+  readonly verityOptions: readonly string[];
   /** Drivers that were asked for and refused to be loaded, with the kernel's word for why. */
   readonly refused: readonly string[];
 }
@@ -62,6 +64,7 @@ export function openDrivers(sys: Sys): Drivers {
 
   return {
     refused,
+    verityOptions: index.verityOptions,
     loadAlways: () => index.always.forEach(load),
     loadForDevices: () => {
       loadFor("/sys/devices/system/cpu");

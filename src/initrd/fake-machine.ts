@@ -61,6 +61,7 @@ export function fakeMachine(): FakeSys {
     },
     aliases: [["virtio:d00000002v*", "virtio_blk"]],
     always: ["dm_verity"],
+    verityOptions: ["restart_on_error"],
   };
   const sys = fakeSys({
     "/proc/cmdline": `${imageCommandLine({ rootHash: ROOT_HASH })} ${loader}\n`,

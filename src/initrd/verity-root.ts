@@ -4,14 +4,13 @@ import type { Bytes } from "../core/units.ts";
 import { decodeGpt, type Gpt } from "../layout/gpt.ts";
 import { SYSTEM_IMAGE_SECTOR, systemImageParts } from "../layout/system-image.ts";
 import { decodeVeritySuperblock, VERITY_SUPERBLOCK_SIZE, verityTable, type VeritySuperblock } from "../layout/verity.ts";
-import { createVerityDevice, verityVersion } from "./device-mapper.ts";
+import { createVerityDevice } from "./device-mapper.ts";
 import { attachLoop } from "./loop-device.ts";
 import { MOUNT_FLAGS, type Sys } from "./sys.ts";
 
 const NAME = "petrify-root";
-/** A damaged block reboots the machine; where the kernel can, so does one that cannot be read at all (since version 1.10 of the target). */
+/** A damaged block restarts the machine. */
 const ON_DAMAGE = "restart_on_corruption";
-const ON_ERROR = { option: "restart_on_error", since: [1, 10] } as const;
 
 export interface VerityRoot {
   /** Where the file system with the system images is mounted. */
@@ -19,23 +18,22 @@ export interface VerityRoot {
   /** Path of the system image in it. */
   readonly file: string;
   readonly rootHash: string;
+  /** Of the verity target, besides {@link ON_DAMAGE}. */
+  readonly options: readonly string[];
   /** Folder to mount it on. */
   readonly target: string;
 }
 
-export function mountVerityRoot(sys: Sys, { folder, file, rootHash, target }: VerityRoot): void {
+export function mountVerityRoot(sys: Sys, { folder, file, rootHash, options, target }: VerityRoot): void {
   const image = folder + file;
   if (!sys.exists(image)) throw new AppError("IMAGE_MISSING", `there is no ${file} on the partition that the boot loader named`);
   const { parts, superblock } = readImage(sys, image, rootHash);
   const data = attachLoop(sys, image, parts.root);
   const hash = attachLoop(sys, image, parts.verity);
-  const [major, minor] = verityVersion(sys);
-  const knowsErrors = major > ON_ERROR.since[0] || (major === ON_ERROR.since[0] && minor >= ON_ERROR.since[1]);
-  const options = [ON_DAMAGE, ...(knowsErrors ? [ON_ERROR.option] : [])];
   const device = createVerityDevice(sys, {
     name: NAME,
     uuid: `CRYPT-VERITY-${superblock.uuid}-${NAME}`,
-    table: verityTable(superblock, rootHash, { data, hash }, options),
+    table: verityTable(superblock, rootHash, { data, hash }, [ON_DAMAGE, ...options]),
   });
   sys.mount(device, target, { type: "erofs", flags: MOUNT_FLAGS.readOnly });
 }

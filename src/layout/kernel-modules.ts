@@ -16,6 +16,8 @@ export interface ModuleIndex {
   readonly aliases: readonly (readonly [pattern: string, module: string])[];
   /** Needed on every machine: what the root is made of, whatever the disk. */
   readonly always: readonly string[];
+  /** Options that this kernel's verity target knows, among those that a root is to have. */
+  readonly verityOptions: readonly string[];
 }
 export interface IndexedModule {
   /** Without compression: `kernel/drivers/block/loop.ko`. */
@@ -34,7 +36,11 @@ export const plainModulePath = (path: string): string => path.replace(/\.ko\.(xz
  * @param wanted loaded when a device asks for them
  * @param always loaded in any case
  */
-export function indexModules(files: ModuleFiles, wanted: readonly string[], always: readonly string[]): ModuleIndex {
+export function indexModules(
+  files: ModuleFiles,
+  wanted: readonly string[],
+  always: readonly string[],
+): Omit<ModuleIndex, "verityOptions"> {
   const known = parseDependencies(files.dep);
   const aliases = parseAliases(files.alias);
   const providers = new Map<string, string[]>();
