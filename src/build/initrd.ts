@@ -6,6 +6,7 @@ import { fileExists, listFolder, readBytes } from "../host/files.ts";
 import type { Tools } from "../host/tools.ts";
 import { writeBytes } from "../host/write-bytes.ts";
 import { CPIO_CHARACTER, CPIO_FILE, CPIO_FOLDER, encodeCpio, type CpioEntry } from "../layout/cpio.ts";
+import { MODULE_INDEX, MODULES_FOLDER } from "../layout/kernel-modules.ts";
 import { earlyProgram } from "./early-program.ts";
 import { foldersOf, initrdModules } from "./kernel-modules.ts";
 
@@ -48,7 +49,8 @@ export async function buildInitrd(
   const program = await readBytes(await earlyProgram(tools, work, signal));
   const modules = await initrdModules(tools, join(root, "usr/lib/modules", kernelVersion), work, signal);
   const index = new TextEncoder().encode(JSON.stringify(modules.index));
-  const files = new Map([...modules.files, ["index.json", index] as const].map(([path, data]) => [`lib/modules/${path}`, data]));
+  const files = new Map([...modules.files].map(([path, data]) => [inArchive(`${MODULES_FOLDER}/${path}`), data]));
+  files.set(inArchive(MODULE_INDEX), index);
   const entries: CpioEntry[] = [
     ...["dev", ...foldersOf(files.keys())].map((path) => ({ path, mode: CPIO_FOLDER | 0o755 })),
     { path: "dev/console", mode: CPIO_CHARACTER | 0o600, device: [5, 1] }, // where the kernel points init's output
@@ -60,6 +62,8 @@ export async function buildInitrd(
   const early = microcode.length > 0 ? [encodeCpio(await microcodeEntries(root, microcode), sourceDateEpoch)] : [];
   return await writeBytes(output, [...early, main]);
 }
+
+const inArchive = (path: string): string => path.slice(1);
 
 /** An archive of its own, never compressed, in front of the other. */
 async function microcodeEntries(root: string, vendors: readonly CpuVendor[]): Promise<CpioEntry[]> {

@@ -10,7 +10,7 @@ import { MOUNT_FLAGS, poll, type Sys } from "./sys.ts";
 import { mountVerityRoot } from "./verity-root.ts";
 import { openWatchdog } from "./watchdog.ts";
 
-export const NEW_ROOT = "/sysroot";
+const NEW_ROOT = "/sysroot";
 /** A slow USB disk takes 20 s from power to its first sector. */
 const DISK_LIMIT_MS = 30_000;
 const INITS = ["/sbin/init", "/usr/lib/systemd/systemd", "/lib/systemd/systemd"] as const;

@@ -1,11 +1,7 @@
 /** @portable Loads the drivers that this machine's devices ask for. */
 import { compileAliases, modulesFor, type AliasTable } from "../layout/modalias.ts";
-import type { ModuleIndex } from "../layout/kernel-modules.ts";
+import { MODULE_INDEX, MODULES_FOLDER, type ModuleIndex } from "../layout/kernel-modules.ts";
 import type { Sys } from "./sys.ts";
-
-/** Written by the build beside the modules. */
-export const MODULES_FOLDER = "/lib/modules";
-export const MODULE_INDEX = `${MODULES_FOLDER}/index.json`;
 
 /** Buses with very many devices and no drivers in an initrd. */
 const PASSED_OVER = new Set([

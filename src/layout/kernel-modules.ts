@@ -1,6 +1,10 @@
 /** @portable Kernel modules of an initrd: which, in what order, and the index that /init loads them by. Source: depmod's text files. */
 import { moduleName } from "./modalias.ts";
 
+/** Where an initrd holds its modules, and their index. */
+export const MODULES_FOLDER = "/lib/modules";
+export const MODULE_INDEX = `${MODULES_FOLDER}/index.json`;
+
 /** Texts of depmod's files; paths in them may have any compression's suffix. */
 export interface ModuleFiles {
   readonly dep: string;
