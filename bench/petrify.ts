@@ -3,11 +3,11 @@ import { dirname, join } from "node:path";
 import { fileExists, makeFolder, writeText } from "../src/host/files.ts";
 import { remove, type BenchContext } from "./context.ts";
 import { timed, type Builder, type BuildTime } from "./builder.ts";
-import { KERNEL_WORDS, MARKER_UNIT, SUITE, writeOverlay } from "./workload.ts";
+import { MARKER_UNIT, SUITE, writeOverlay } from "./workload.ts";
 
 const TOP = join(import.meta.dirname, "..");
-/** petrify's own default packages and kernel words are the workload's; see {@link KERNEL_WORDS}. */
-const RECIPE = `apiVersion: petrify/v1
+/** petrify's defaults are the workload's packages and kernel words: petrify.test.ts compares them. */
+export const RECIPE = `apiVersion: petrify/v1
 name: bench
 version: 1.0.0
 base:
@@ -20,14 +20,14 @@ units:
 `;
 
 export interface PetrifyBuilder extends Builder {
-  /** Builds the disk that is booted. @returns its path and the seconds of a build that makes image and disk */
-  disk(): Promise<{ readonly path: string; readonly seconds: number }>;
+  /** The disk that the last build made, where it makes one. */
+  readonly disk: string;
 }
 
 /** petrify as a user runs it: the command line, Node's start included. */
-export async function petrifyBuilder(context: BenchContext): Promise<PetrifyBuilder> {
+export async function petrifyBuilder(outputs: "image" | "image,disk", context: BenchContext): Promise<PetrifyBuilder> {
   const { run, signal } = context;
-  const folder = join(context.folder, "petrify");
+  const folder = join(context.folder, outputs === "image" ? "petrify" : "petrify-disk");
   const project = join(folder, "project");
   const cache = join(folder, "cache");
   const out = join(folder, "out");
@@ -38,7 +38,7 @@ export async function petrifyBuilder(context: BenchContext): Promise<PetrifyBuil
   await writeText(join(project, "petrify.yaml"), RECIPE);
   await writeOverlay(join(project, "overlay"), "0");
 
-  const build = async (outputs = "image"): Promise<BuildTime> => {
+  const build = async (): Promise<BuildTime> => {
     const steps: Record<string, number> = {};
     const argv = ["--cache", cache, "--json", "build", project, "--output", outputs, "--out-dir", out] as const;
     const seconds = await timed(
@@ -54,7 +54,8 @@ export async function petrifyBuilder(context: BenchContext): Promise<PetrifyBuil
     return { seconds, steps };
   };
   return {
-    title: "petrify",
+    title: outputs === "image" ? "system image" : "system image and disk",
+    disk: join(out, "bench-1.0.0.raw"),
     image: join(out, "bench-1.0.0.img"),
     prepare: async () => void (await build()),
     cold: async () => {
@@ -66,7 +67,6 @@ export async function petrifyBuilder(context: BenchContext): Promise<PetrifyBuil
       await writeOverlay(join(project, "overlay"), content);
       return await build();
     },
-    disk: async () => ({ seconds: (await build("image,disk")).seconds, path: join(out, "bench-1.0.0.raw") }),
   };
 }
 
@@ -77,6 +77,3 @@ function parseStep(line: string): { readonly step?: string; readonly seconds?: n
     return {}; // a line of stderr
   }
 }
-
-/** Words that petrify adds to every image; the plain disk gets them too. */
-export const petrifyWords = KERNEL_WORDS;

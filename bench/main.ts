@@ -1,0 +1,110 @@
+/**
+ * `npm run bench`: petrify beside mkosi and beside a plain Debian, on this machine, now.
+ *
+ * A complete run writes its tables into docs/benchmarks.md. `--only` measures parts and writes nothing.
+ */
+import { randomBytes } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Command, InvalidArgumentError } from "commander";
+import { toolsTree } from "../src/build/tools-tree.ts";
+import { plainProgress } from "../src/cli/progress.ts";
+import { defaultCacheFolder } from "../src/host/cache-folder.ts";
+import { currentCaller } from "../src/host/caller.ts";
+import { run } from "../src/host/run.ts";
+import type { BenchContext } from "./context.ts";
+import { machineFacts, othersLoad } from "./machine.ts";
+import { benchFolder, measureBoots, measureBuilds, measureSizes } from "./measure.ts";
+import { mkosiTree } from "./mkosi-tree.ts";
+import { markdown, type Report } from "./report.ts";
+
+const TOP = join(import.meta.dirname, "..");
+const PAGE = join(TOP, "docs/benchmarks.md");
+const BEGIN = "<!-- written by `npm run bench`: do not edit -->";
+const END = "<!-- end of what is written -->";
+const PARTS = ["builds", "boots", "sizes"] as const;
+type Part = (typeof PARTS)[number];
+
+interface Options {
+  readonly json?: boolean;
+  readonly runs: number;
+  readonly boots: number;
+  readonly only: readonly Part[];
+}
+
+const count = (text: string): number => {
+  if (!/^[1-9]\d?$/.test(text)) throw new InvalidArgumentError("Give a number from 1 to 99.");
+  return Number(text);
+};
+const parts = (text: string): Part[] => {
+  const names = text.split(",") as Part[];
+  if (names.some((name) => !PARTS.includes(name))) throw new InvalidArgumentError(`There are ${PARTS.join(", ")}.`);
+  return names;
+};
+const options = new Command("bench")
+  .option("--json", "print the measurements as one JSON document")
+  .option("--runs <n>", "of each build", count, 3)
+  .option("--boots <n>", "of each system", count, 5)
+  .option("--only <parts>", PARTS.join(", "), parts, [...PARTS])
+  .parse()
+  .opts<Options>();
+
+const stop = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort(new Error(`ended by ${signal}`)));
+
+const progress = plainProgress({ out: () => {}, err: (text) => void process.stderr.write(text), columns: () => 0 }, () =>
+  performance.now(),
+);
+const caller = currentCaller();
+const cache = defaultCacheFolder(process.env);
+const folder = benchFolder(cache);
+const common = { caller, run, progress, signal: stop.signal };
+const tools = await toolsTree({ ...common, folder: join(cache, "tools") });
+const mkosiTools = await mkosiTree({ ...common, folder: join(folder, "tools"), tools });
+const context: BenchContext = { ...common, tools, mkosiTools, folder, random: randomBytes };
+
+const notes: string[] = [];
+const loads: string[] = [];
+const part = async <T>(name: Part, body: () => Promise<T>): Promise<T | undefined> => {
+  if (!options.only.includes(name)) return undefined;
+  loads.push(`${Math.round((await othersLoad()) * 100)} % before the ${name}`);
+  return await body();
+};
+const builds = (await part("builds", async () => await measureBuilds(options.runs, context))) ?? [];
+const boots = await part("boots", async () => await measureBoots(options.boots, context));
+const sizes = await part("sizes", async () => await measureSizes(context));
+notes.push(...(boots?.notes ?? []), ...(sizes?.notes ?? []));
+
+const report: Report = {
+  date: new Date().toISOString().slice(0, 16).replace("T", " ") + " UTC",
+  command: ["npm run bench", ...(process.argv.length > 2 ? ["--", ...process.argv.slice(2)] : [])].join(" "),
+  machine: { ...machineFacts(), "CPU in use by others": loads.join(", ") },
+  versions: await versions(sizes?.packages ?? []),
+  builds,
+  boots: boots?.boots ?? [],
+  stages: boots?.stages ?? [],
+  sizes: sizes?.sizes ?? [],
+  notes,
+};
+const text = markdown(report);
+process.stdout.write(options.json ? `${JSON.stringify(report, undefined, 2)}\n` : text);
+if (PARTS.every((name) => options.only.includes(name))) {
+  const page = await readFile(PAGE, "utf8");
+  const [before, after] = [page.slice(0, page.indexOf(BEGIN)), page.slice(page.indexOf(END))];
+  await writeFile(PAGE, `${before}${BEGIN}\n\n${text}\n${after}`);
+}
+
+async function versions(packages: readonly string[]): Promise<Record<string, string>> {
+  const first = async (...argv: Parameters<typeof tools.run>): Promise<string> =>
+    (await tools.run(...argv)).stdout.split("\n")[0]!;
+  const commit = (await run(["git", "-C", TOP, "describe", "--always", "--dirty", "--exclude=*"])).stdout.trim();
+  const mkosi = (await mkosiTools.run(["mkosi", "--version"])).stdout.trim();
+  const wanted = packages.filter((name) => /^(systemd|linux-image-\d\S*|mkosi) /.test(name));
+  return {
+    Versions: [
+      ...[`petrify at ${commit}`, `Node ${process.version}`, mkosi],
+      ...[await first(["qemu-system-x86_64", "--version"]), await first(["mkfs.erofs", "--version"])],
+      ...wanted,
+    ].join("; "),
+  };
+}

@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isReached, markdown, packageDifferences, type Comparison, type Report } from "./report.ts";
+
+const comparison: Comparison = {
+  title: "rebuild",
+  peer: "mkosi",
+  ours: [10, 12],
+  theirs: [40, 50],
+  goal: { ratio: 0.3, seconds: 15 },
+};
+
+test("a goal is reached when the median ratio and the median time both are", () => {
+  for (const [change, reached] of [
+    [{}, true],
+    [{ goal: { ratio: 0.2 } }, false],
+    [{ goal: { ratio: 0.3, seconds: 10 } }, false],
+    [{ ours: [1, 100], theirs: [100, 100], goal: { ratio: 0.3 } }, false],
+  ] as const) {
+    assert.equal(isReached({ ...comparison, ...change }), reached, JSON.stringify(change));
+  }
+});
+
+test("a report shows medians with their range, ratios of pairs, goals and whether they are reached", () => {
+  const report: Report = {
+    date: "2026-11-21",
+    command: "npm run bench",
+    versions: { mkosi: "25.3" },
+    machine: { cores: "2" },
+    builds: [comparison],
+    boots: [],
+    stages: [],
+    sizes: [{ title: "zstd -19", sizes: { petrify: 61e6, mkosi: 50e6 }, goal: 60e6 }],
+    notes: ["as it was"],
+  };
+  const text = markdown(report);
+  assert.match(
+    text,
+    /\| rebuild \| mkosi \| 11\.0 s \(10\.0–12\.0\) \| 45\.0 s \(40\.0–50\.0\) \| 0\.24 \(0\.24–0\.25\) \| ≤ 0\.30 and ≤ 15 s \| yes \|/,
+  );
+  assert.match(text, /\| zstd -19 \| 61\.0 MB \(58\.2 MiB\) \| 50\.0 MB \(47\.7 MiB\) \| ≤ 60\.0 MB \(57\.2 MiB\) \| no \|/);
+  assert.doesNotMatch(text, /Boot to multi-user/);
+});
+
+test("differences between two package lists are named, and their absence too", () => {
+  assert.deepEqual(packageDifferences("mkosi", ["a 1", "c 1"], ["a 1", "b 1"]), [
+    "Only mkosi has: c 1.",
+    "Only petrify (of these two, beside mkosi) has: b 1.",
+  ]);
+  assert.deepEqual(packageDifferences("mkosi", ["a 1"], ["a 1"]), [
+    "mkosi has exactly petrify's 1 packages, in the same versions.",
+  ]);
+});

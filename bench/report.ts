@@ -1,0 +1,126 @@
+/** Measurements as tables, for people and for docs/benchmarks.md. Pure. */
+import { formatSize, type Bytes } from "../src/core/units.ts";
+import { pairRatios, spread } from "./stats.ts";
+
+/** One thing measured on two sides, run by run in pairs. */
+export interface Comparison {
+  readonly title: string;
+  readonly peer: string;
+  /** Seconds. */
+  readonly ours: readonly number[];
+  readonly theirs: readonly number[];
+  readonly goal?: { readonly ratio: number; readonly seconds?: number };
+}
+export interface SizeComparison {
+  readonly title: string;
+  /** Bytes by side. */
+  readonly sizes: Readonly<Record<string, Bytes>>;
+  /** Largest size that is aimed at, of petrify's. */
+  readonly goal?: Bytes;
+}
+export interface BootStages {
+  readonly side: string;
+  readonly kernel: readonly number[];
+  readonly init: readonly number[];
+  readonly multiUser: readonly number[];
+}
+export interface Report {
+  readonly date: string;
+  readonly command: string;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly machine: Readonly<Record<string, string>>;
+  readonly builds: readonly Comparison[];
+  readonly boots: readonly Comparison[];
+  readonly stages: readonly BootStages[];
+  readonly sizes: readonly SizeComparison[];
+  readonly notes: readonly string[];
+}
+
+const seconds = (value: number): string => `${value.toFixed(1)} s`;
+const range = (values: readonly number[]): string => {
+  const { median, min, max } = spread(values);
+  return values.length === 1 ? seconds(median) : `${seconds(median)} (${min.toFixed(1)}–${max.toFixed(1)})`;
+};
+
+/** A whole report as Markdown. */
+export function markdown(report: Report): string {
+  const list = (facts: Readonly<Record<string, string>>): string[] =>
+    Object.entries(facts).map(([name, value]) => `- ${name}: ${value}`);
+  return [
+    `Measured on ${report.date} by \`${report.command}\`.`,
+    "",
+    ...list(report.machine),
+    ...list(report.versions),
+    ...section("Builds", comparisonTable(report.builds)),
+    ...section(
+      "Boot to multi-user",
+      [...comparisonTable(report.boots), ...(report.stages.length > 0 ? ["", ...stageTable(report.stages)] : [])],
+      report.boots.length,
+    ),
+    ...section("Size", sizeTable(report.sizes), report.sizes.length),
+    ...(report.notes.length > 0 ? ["", ...report.notes.map((note) => `- ${note}`)] : []),
+    "",
+  ].join("\n");
+}
+
+const section = (title: string, lines: readonly string[], count = lines.length): string[] =>
+  count === 0 ? [] : ["", `### ${title}`, "", ...lines];
+
+function comparisonTable(comparisons: readonly Comparison[]): string[] {
+  if (comparisons.length === 0) return [];
+  return [
+    "| what | peer | petrify | peer's | ratio of pairs | goal | reached |",
+    "|---|---|---|---|---|---|---|",
+    ...comparisons.map((comparison) => {
+      const { title, peer, ours, theirs, goal } = comparison;
+      const ratio = pairRatios(ours, theirs);
+      const ratios = `${ratio.median.toFixed(2)}${ours.length > 1 ? ` (${ratio.min.toFixed(2)}–${ratio.max.toFixed(2)})` : ""}`;
+      const aim = goal ? `≤ ${goal.ratio.toFixed(2)}${goal.seconds === undefined ? "" : ` and ≤ ${goal.seconds} s`}` : "";
+      return `| ${[title, peer, range(ours), range(theirs), ratios, aim, goal ? (isReached(comparison) ? "yes" : "no") : ""].join(" | ")} |`;
+    }),
+  ];
+}
+
+/** By the medians: a goal is not reached because one run was lucky. */
+export function isReached({ ours, theirs, goal }: Comparison): boolean {
+  if (!goal) return true;
+  return pairRatios(ours, theirs).median <= goal.ratio && (goal.seconds === undefined || spread(ours).median <= goal.seconds);
+}
+
+function stageTable(stages: readonly BootStages[]): string[] {
+  return [
+    "| side | kernel starts | init starts | multi-user |",
+    "|---|---|---|---|",
+    ...stages.map(
+      ({ side, kernel, init, multiUser }) => `| ${[side, range(kernel), range(init), range(multiUser)].join(" | ")} |`,
+    ),
+  ];
+}
+
+function sizeTable(comparisons: readonly SizeComparison[]): string[] {
+  const sides = [...new Set(comparisons.flatMap(({ sizes }) => Object.keys(sizes)))];
+  return [
+    `| what | ${sides.join(" | ")} | goal | reached |`,
+    `|---|${sides.map(() => "---|").join("")}---|---|`,
+    ...comparisons.map(({ title, sizes, goal }) => {
+      const cells = sides.map((side) => (sizes[side] === undefined ? "" : sizeText(sizes[side])));
+      const ours = sizes[sides[0]!];
+      return `| ${[title, ...cells, goal === undefined ? "" : `≤ ${sizeText(goal)}`, goal === undefined || ours === undefined ? "" : ours <= goal ? "yes" : "no"].join(" | ")} |`;
+    }),
+  ];
+}
+
+/** Decimal megabytes, as the goal is written, and the binary size. */
+const sizeText = (bytes: Bytes): string => `${(bytes / 1e6).toFixed(1)} MB (${formatSize(bytes)})`;
+
+/** Packages that only one of two lists has, as sentences. */
+export function packageDifferences(side: string, theirs: readonly string[], ours: readonly string[]): string[] {
+  const only = (a: readonly string[], b: readonly string[]): string => a.filter((name) => !b.includes(name)).join(", ");
+  const more = only(theirs, ours);
+  const less = only(ours, theirs);
+  return [
+    ...(more ? [`Only ${side} has: ${more}.`] : []),
+    ...(less ? [`Only petrify (of these two, beside ${side}) has: ${less}.`] : []),
+    ...(more || less ? [] : [`${side} has exactly petrify's ${ours.length} packages, in the same versions.`]),
+  ];
+}

@@ -1,0 +1,76 @@
+import { join } from "node:path";
+import { openImage } from "../src/host/image-file.ts";
+import { fileSize, makeFolder } from "../src/host/files.ts";
+import { writeBytes } from "../src/host/partial-file.ts";
+import { copySparse } from "../src/host/sparse.ts";
+import { decodeGpt, PARTITION_TYPES } from "../src/layout/gpt.ts";
+import { AppError } from "../src/core/error.ts";
+import type { Bytes } from "../src/core/units.ts";
+import { remove, type BenchContext } from "./context.ts";
+
+export interface ImageSizes {
+  /** Of every file of the root file system, hard links once. */
+  readonly installed: Bytes;
+  readonly raw: Bytes;
+  /** `zstd -19` of the whole file, in one thread and in two. */
+  readonly zstd: Bytes;
+  readonly zstdTwoThreads: Bytes;
+  /** `NAME VERSION` of every installed package. */
+  readonly packages: readonly string[];
+}
+
+/** Measures an image in the same way whoever made it: its root file system is unpacked out of it. */
+export async function imageSizes(image: string, context: BenchContext): Promise<ImageSizes> {
+  const { tools, signal } = context;
+  const folder = join(context.folder, "unpacked");
+  await remove(context, folder);
+  await makeFolder(folder);
+  const inside = {
+    binds: [
+      { source: folder, writable: true },
+      { source: image, target: "/tmp/image" },
+    ],
+    anyOwner: true,
+    signal,
+  };
+
+  const erofs = join(folder, "root.erofs");
+  const tree = join(folder, "tree");
+  {
+    using file = openImage(image);
+    const { partitions } = decodeGpt(file.read, file.size, 512);
+    const root = partitions.find(({ type }) => type === PARTITION_TYPES.rootX86);
+    if (!root) throw new AppError("ROOT_MISSING", `${image} has no root partition`);
+    await writeBytes(erofs, new Uint8Array());
+    await copySparse(image, erofs, [{ from: root.start, length: root.size, to: 0 }], signal);
+    await tools.run(["truncate", `--size=${root.size}`, erofs], inside);
+  }
+  await tools.run(["fsck.erofs", `--extract=${tree}`, erofs], inside);
+  const compressed = async (...flags: string[]): Promise<Bytes> => {
+    const output = join(folder, "image.zst");
+    await tools.run(["zstd", "-19", ...flags, "--quiet", "--force", "-o", output, "/tmp/image"], inside);
+    return await fileSize(output);
+  };
+  const sizes = {
+    ...(await treeFacts(tree, context)),
+    raw: await fileSize(image),
+    zstd: await compressed("-T1"),
+    zstdTwoThreads: await compressed("-T2"),
+  };
+  await remove(context, folder);
+  return sizes;
+}
+
+/** What is installed in a root file system. */
+export async function treeFacts(
+  tree: string,
+  { tools, folder, signal }: BenchContext,
+): Promise<Pick<ImageSizes, "installed" | "packages">> {
+  const inside = { binds: [{ source: folder }], anyOwner: true, signal };
+  const { stdout: du } = await tools.run(["du", "--apparent-size", "--block-size=1", "--summarize", tree], inside);
+  const { stdout: list } = await tools.run(
+    ["dpkg-query", `--admindir=${join(tree, "var/lib/dpkg")}`, "--show", "--showformat=${Package} ${Version}\\n"],
+    inside,
+  );
+  return { installed: Number(/^\d+/.exec(du)![0]), packages: list.trim().split("\n") };
+}
