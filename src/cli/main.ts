@@ -9,6 +9,9 @@ import { runCli } from "./program.ts";
 
 const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
+// Modes of what is built are the recipe's business; a stricter umask would only break the tools.
+process.umask(0o022);
+
 const stop = new AbortController();
 for (const [name, number] of Object.entries(SIGNALS)) {
   process.on(name, () => {
