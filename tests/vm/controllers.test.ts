@@ -17,7 +17,7 @@ suite("the initrd finds its disk", { concurrency: 2 }, () => {
         test(`on ${controller} with ${sectorSize}-byte sectors and the ${kernel} kernel`, async () => {
           const made = await fixture({ kernel });
           await using booted = await machine(made, { slot: "a", disk: { controller, sectorSize } });
-          await booted.vm.waitForConsole("petrify: a: petrify-test");
+          await booted.vm.waitForConsole("petrify: slot a: petrify-test");
         });
       }
     }

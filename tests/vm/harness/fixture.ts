@@ -6,6 +6,7 @@ import type { BuildContext } from "../../../src/build/context.ts";
 import { diskOfImage } from "../../../src/build/image-disk.ts";
 import { silent } from "../../../src/core/progress.ts";
 import { currentCaller } from "../../../src/host/caller.ts";
+import { moveInto } from "../../../src/host/files.ts";
 import { run } from "../../../src/host/run.ts";
 import type { VmHost } from "../../../src/vm/vm.ts";
 import { CACHE } from "../../support/cli.ts";
@@ -28,8 +29,17 @@ const FOLDER = join(CACHE, "vm-fixtures");
 /** Fixtures of other states of the source are dropped when nobody has used them for so long. */
 const KEPT_MS = 2 * 3600 * 1000;
 
-/** Builds the fixture the way a user builds an image; once for a state of the source. */
+const made = new Map<string, Promise<Fixture>>();
+
+/** Builds the fixture the way a user builds an image; once for a state of the source, and never twice in a process. */
 export async function fixture({ suite = "trixie", kernel = "cloud" }: FixtureOptions = {}): Promise<Fixture> {
+  const name = `${suite} ${kernel}`;
+  const known = made.get(name) ?? makeFixture(suite, kernel);
+  made.set(name, known);
+  return await known;
+}
+
+async function makeFixture(suite: string, kernel: string): Promise<Fixture> {
   const tools = await testTools();
   const caller = currentCaller();
   const host: VmHost = { tools, caller, run, folder: join(CACHE, "vm") };
@@ -37,10 +47,10 @@ export async function fixture({ suite = "trixie", kernel = "cloud" }: FixtureOpt
     .update(`${tools.id} ${suite} ${kernel} ${await sourceDigest()}`)
     .digest("hex");
   const folder = join(FOLDER, key.slice(0, 16));
-  const made: Fixture = { host, image: join(folder, "system.img"), disk: join(folder, "disk.raw") };
+  const fresh: Fixture = { host, image: join(folder, "system.img"), disk: join(folder, "disk.raw") };
   await mkdir(FOLDER, { recursive: true });
   await dropOld(folder);
-  if (await stat(folder).catch(() => undefined)) return made;
+  if (await stat(folder).catch(() => undefined)) return fresh;
 
   const work = await mkdtemp(join(FOLDER, "work-"));
   try {
@@ -58,11 +68,11 @@ export async function fixture({ suite = "trixie", kernel = "cloud" }: FixtureOpt
     await rename(image!, join(outDir, "system.img"));
     const both = { image: join(outDir, "system.img"), manifest, bothSlots: true, format: "raw", work } as const;
     await diskOfImage(both, join(outDir, "disk.raw"), context);
-    await rename(outDir, folder);
+    await moveInto(outDir, folder);
   } finally {
     await rm(work, { recursive: true, force: true });
   }
-  return made;
+  return fresh;
 }
 
 /** Of all that decides what an image is, besides the archive. */

@@ -4,12 +4,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Bytes } from "../../../src/core/units.ts";
 import { openImage } from "../../../src/host/image-file.ts";
-import { decodeGpt, type Partition } from "../../../src/layout/gpt.ts";
+import { findInFat } from "../../../src/layout/fat.ts";
 import type { Patch } from "../../../src/layout/patch.ts";
-import { IMAGE_FILES } from "../../../src/layout/disk.ts";
+import { decodeGpt, type Partition } from "../../../src/layout/gpt.ts";
+import { IMAGE_FILES, TRIES_FILE } from "../../../src/layout/disk.ts";
 import type { Fixture } from "./fixture.ts";
 
 const BLOCK: Bytes = 4096;
+/** By the names of a FAT without its long ones. */
+const BOOT = { vmlinuz: "vmlinuz", initrd: "initrd", "image.cfg": "image.cfg", SHA256SUMS: "SHA256~1" } as const;
+export type BootFile = keyof typeof BOOT;
 type ImagePart = "boot" | "root" | "root-verity";
 
 /** Where things are on a fixture's disk, in bytes from its start. */
@@ -18,7 +22,7 @@ export interface Places {
   /** A partition of the image that a slot or recovery file holds. */
   part(image: keyof typeof IMAGE_FILES, name: ImagePart): { readonly start: Bytes; readonly size: Bytes };
   /** In the middle of a file of the boot partition. */
-  bootFile(image: keyof typeof IMAGE_FILES, name: string): Bytes;
+  bootFile(image: keyof typeof IMAGE_FILES, name: BootFile): Bytes;
   /** At the start of a file of the root file system. */
   rootFile(image: keyof typeof IMAGE_FILES, path: string): Bytes;
   /** The file of the efi partition that GRUB counts tries in. */
@@ -52,15 +56,15 @@ export async function placesOf({ host: { tools }, image, disk }: Fixture, rootFi
     starts.set(name, base + Number(stdout.trim()) * BLOCK);
   }
   const boot = partOf("boot");
-  const bootBytes = Buffer.from(inner.read(boot.start, boot.size));
-  const bootFiles = new Map<string, Bytes>();
-  for (const name of ["vmlinuz", "initrd", "image.cfg", "SHA256SUMS"]) {
-    const content = await copyOut(tools, `${image}@@${boot.start}`, name);
-    const middle = Math.floor(content.length / 2);
-    const at = bootBytes.indexOf(content.subarray(middle, middle + 32));
-    assert.ok(at >= 0, `${name} is not found in the boot partition`);
-    bootFiles.set(name, boot.start + at);
-  }
+  const inBoot = (name: string): Bytes => {
+    const { size, extents } = findInFat((offset, length) => inner.read(boot.start + offset, length), `/${name}`);
+    const place = extents.find((extent) => extent.size > size / 2)!; // a file in one piece has one extent
+    return boot.start + place.start + Math.floor(size / 2);
+  };
+  const bootFiles = Object.fromEntries((Object.keys(BOOT) as BootFile[]).map((name) => [name, inBoot(BOOT[name])])) as Record<
+    BootFile,
+    Bytes
+  >;
   const root = partOf("root");
   const inRoot = new Map<string, Bytes>();
   for (const path of rootFiles) {
@@ -70,13 +74,12 @@ export async function placesOf({ host: { tools }, image, disk }: Fixture, rootFi
     inRoot.set(path, root.start + Number(found(start, `an extent of ${path} in ${stdout}`)));
   }
   const efi = partition("efi");
-  const tries = Buffer.from(outer.read(efi.start, efi.size)).indexOf("# GRUB Environment Block\n");
-  assert.ok(tries >= 0);
+  const tries = findInFat((offset, length) => outer.read(efi.start + offset, length), TRIES_FILE).extents[0]!.start;
   const at = (name: keyof typeof IMAGE_FILES, offset: Bytes): Bytes => found(starts.get(name), name) + offset;
   return {
     partition,
     part: (name, part) => ({ start: at(name, partOf(part).start), size: partOf(part).size }),
-    bootFile: (name, file) => at(name, found(bootFiles.get(file), file)),
+    bootFile: (name, file) => at(name, bootFiles[file]),
     rootFile: (name, path) => at(name, found(inRoot.get(path), path)),
     tries: () => efi.start + tries,
     flip: (offset) => {
