@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { AppError } from "../core/error.ts";
 import type { Bytes } from "../core/units.ts";

@@ -1,12 +1,10 @@
+import { ALWAYS_PERSISTENT } from "../config/persistent-path.ts";
 import type { Recipe } from "../config/recipe.ts";
 import { encodeImageFacts, IMAGE_FACTS_PATH } from "../layout/image-facts.ts";
 import { MOUNT_POINTS } from "../layout/fstab.ts";
 import type { BuildContext } from "./context.ts";
 import { runtimeFiles } from "./runtime-files.ts";
 import type { Tree } from "./tree.ts";
-
-/** Kept on every image, whatever the recipe says besides. */
-const ALWAYS_PERSISTENT = ["/home", "/root", "/opt", "/srv", "/var/log"] as const;
 
 /** What an image says about itself, and the folders that a boot mounts over. */
 export async function addImageFacts({ fs, tool }: Tree, { name, version, persistent }: Recipe, created: number): Promise<void> {

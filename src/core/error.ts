@@ -20,7 +20,3 @@ export class AppError<Code extends string = string> extends Error {
     this.hint = options.hint;
   }
 }
-
-export function assertNever(value: never): never {
-  throw new Error(`unreachable: ${JSON.stringify(value)}`);
-}

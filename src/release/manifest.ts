@@ -36,7 +36,9 @@ export function parseManifest(text: string, origin: string): Manifest {
   const parsed = Manifest.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw new AppError("MANIFEST_INVALID", `${origin}: ${issue?.path.join(".") || "(top level)"}: ${issue?.message}`, { cause: parsed.error });
+  throw new AppError("MANIFEST_INVALID", `${origin}: ${issue?.path.join(".") || "(top level)"}: ${issue?.message}`, {
+    cause: parsed.error,
+  });
 }
 
 /** The bytes that are stored, and that signatures will cover. */

@@ -25,13 +25,19 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Run inside this command, e.g. `unshare …`. */
   readonly prefix?: readonly string[];
+  /** Another path of the same Node and the same program. */
+  readonly node?: string;
+  readonly main?: string;
   /** Called with each JSON event; may interrupt the process. */
   readonly onEvent?: (event: CliEvent, interrupt: () => void) => void;
 }
 
 /** Runs the real program as a user would, in a process of its own. */
-export async function petrify(args: readonly string[], { cwd, env, prefix = [], onEvent }: CliOptions): Promise<CliRun> {
-  const argv = [...prefix, process.execPath, "--disable-warning=ExperimentalWarning", MAIN, ...args];
+export async function petrify(
+  args: readonly string[],
+  { cwd, env, prefix = [], node = process.execPath, main = MAIN, onEvent }: CliOptions,
+): Promise<CliRun> {
+  const argv = [...prefix, node, "--disable-warning=ExperimentalWarning", main, ...args];
   const child = spawn(argv[0]!, argv.slice(1), { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
   let stdout = "";
   let stderr = "";
