@@ -15,6 +15,9 @@ const PASSED_OVER = new Set([
   "machinecheck",
 ]);
 
+/** Loop devices are made when they are asked for; the eight that would be made up front cost the image's init half a second. */
+const PARAMETERS: Readonly<Record<string, string>> = { loop: "max_loop=0" };
+
 export interface Drivers {
   /** Loads what devices ask for that were not there at the last call; drivers bring further devices with them. */
   loadForDevices(): void;
@@ -38,7 +41,7 @@ export function openDrivers(sys: Sys): Drivers {
     if (!module || tried.has(name)) return;
     tried.add(name);
     try {
-      sys.loadModule(`${MODULES_FOLDER}/${module.file}`);
+      sys.loadModule(`${MODULES_FOLDER}/${module.file}`, PARAMETERS[name] ?? "");
     } catch (error) {
       // Not fatal by itself: an accelerated cipher of another CPU says "no such device". What is missing will be missed by name.
       refused.push(`${name} (${error instanceof Error ? error.message.replace(/^.*: /, "") : String(error)})`);

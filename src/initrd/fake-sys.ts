@@ -129,7 +129,7 @@ export function fakeSys(files: Readonly<Record<string, string>> = {}): FakeSys {
     },
     mount: (source, target, options: MountOptions = {}) => act(`mount ${options.type ?? options.flags} ${source} ${target}`),
     unmount: (target) => act(`unmount ${target}`),
-    loadModule: (path) => act(`load ${path}`),
+    loadModule: (path, parameters) => act(`load ${path} ${parameters}`.trim()),
     switchRoot: (folder) => act(`root ${folder}`),
     exec: (program, values) => {
       act(`exec ${program} ${values.join(" ")}`);

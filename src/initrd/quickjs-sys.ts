@@ -135,9 +135,9 @@ export function quickJsSys(): Sys {
     mount: (source, target, { type = "", flags = 0, data = "" } = {}) =>
       void call(`mount ${source} on ${target}`, CALL.mount, source, target, type, flags, data),
     unmount: (target) => void call(`unmount ${target}`, CALL.umount2, target, 0),
-    loadModule: (path) => {
+    loadModule: (path, parameters) => {
       const file = open(path, OPEN.read);
-      const result = native.syscall(CALL.finit_module, file, "async_probe", 0);
+      const result = native.syscall(CALL.finit_module, file, `async_probe ${parameters}`, 0);
       close(file);
       if (result < 0 && result !== -ERRNO.exists) throw new SysError(`load ${path}`, -result, std.strerror(-result));
     },

@@ -57,7 +57,7 @@ export interface Sys {
    * Loads a driver from a file that holds it decompressed; one that is loaded already is fine. Its devices may appear after the call: a
    * controller that looks for disks holds nobody up.
    */
-  loadModule(path: string): void;
+  loadModule(path: string, parameters: string): void;
 
   /** Makes `folder` the root, frees the memory of the old one. */
   switchRoot(folder: string): void;
