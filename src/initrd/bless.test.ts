@@ -120,3 +120,10 @@ test("a copy of the record that the disk cannot read is replaced", async () => {
   assert.deepEqual(sys.blocks.get("/dev/vda3")!.patches.at(-1)!.offset, RECORD_COPY_OFFSETS[1]);
   assert.deepEqual(stored(sys), { newest: { is: "whole", sequence: 2, record: record("proven", "bad") }, copy: 1 });
 });
+
+test("a machine whose disk has no boot record has nothing to bless", () => {
+  const facts: RunFacts = { slot: "a", file: "/a.img", rootHash: "", disk: "/dev/vda", notes: [], reached: {}, partitions: {} };
+  const sys = fakeSys({ [RUN_FACTS_PATH]: encodeRunFacts(facts) });
+  assert.equal(bless(sys), "/dev/vda has no boot record");
+  assert.deepEqual(sys.done, []);
+});

@@ -2,7 +2,7 @@
 import { AppError } from "../core/error.ts";
 import type { Bytes } from "../core/units.ts";
 import { targetName } from "../layout/cmdline.ts";
-import { TRIES_FILE, type DiskPartition } from "../layout/disk.ts";
+import { TRIES_FILE } from "../layout/disk.ts";
 import { ENV_BLOCK_SIZE } from "../layout/env-block.ts";
 import { findInFat } from "../layout/fat.ts";
 import {
@@ -13,7 +13,7 @@ import {
   type BootRecord,
   type FoundRecord,
 } from "../layout/record.ts";
-import { parseRunFacts, RUN_FACTS_PATH, type RunFacts } from "../layout/run-facts.ts";
+import { parseRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
 import { FULL_TRIES, otherSlot, type BootTarget, type SlotName } from "../layout/slots.ts";
 import { decodeTries, encodeTries, type Tries } from "../layout/tries.ts";
 import type { Sys } from "./sys.ts";
@@ -61,12 +61,14 @@ const freshRecord = (running: SlotName): BootRecord => ({
  * Writes the blessing of this boot. The record comes first: with the tries alone, a slot on trial would have more than its three.
  *
  * @returns a sentence about what was done
- * @throws AppError `PARTITION_MISSING`, `TRIES_MISPLACED`; SysError
+ * @throws AppError `TRIES_MISPLACED`; SysError
  */
 export function bless(sys: Sys): string {
   const facts = parseRunFacts(sys.readText(RUN_FACTS_PATH));
-  const record = openPartition(sys, facts, "record");
-  const efi = openPartition(sys, facts, "efi");
+  const { record: recordPart, efi: efiPart } = facts.partitions;
+  if (!recordPart || !efiPart) return `${facts.disk} has no boot record`;
+  const record = sys.open(recordPart.device, "direct");
+  const efi = sys.open(efiPart.device, "direct");
   const found = newestRecord([readCopy(sys, record, 0), readCopy(sys, record, 1)]);
   const place = triesPlace(sys, efi);
   const block = sys.readAt(efi, place, RECORD_BLOCK_SIZE);
@@ -86,12 +88,6 @@ export function bless(sys: Sys): string {
   sys.close(efi);
   const done = [...(todo.record ? ["is proven"] : []), ...(todo.tries ? ["has all its tries again"] : [])];
   return `${targetName(facts.slot)} ${done.join(" and ") || "needs nothing"}`;
-}
-
-function openPartition(sys: Sys, { partitions, disk }: RunFacts, name: DiskPartition): number {
-  const partition = partitions[name];
-  if (!partition) throw new AppError("PARTITION_MISSING", `${disk} has no ${name} partition`);
-  return sys.open(partition.device, "direct");
 }
 
 /** `undefined` where the disk cannot read it. */
