@@ -1,8 +1,11 @@
 import { dirname, join } from "node:path";
-import type { Bytes } from "../core/units.ts";
+import { KiB, MiB, type Bytes } from "../core/units.ts";
 import { copyFile, makeFolder } from "../host/files.ts";
 import { writeBytes } from "../host/partial-file.ts";
 import type { Tools } from "../host/tools.ts";
+
+/** Below this mkfs.vfat's usual clusters are too few for FAT16. */
+const SMALLEST_FAT16: Bytes = 16 * MiB;
 
 /** A file of a FAT volume; `path` starts at its root (`/EFI/BOOT/BOOTX64.EFI`). */
 export type FatFile = { readonly path: string } & ({ readonly data: string | Uint8Array } | { readonly source: string });
@@ -48,19 +51,11 @@ export async function makeFat(tools: Tools, volume: FatVolume, work: string, sig
       signal,
     });
   };
-  await tool(
-    ...[
-      "mkfs.vfat",
-      "-S",
-      String(sectorSize),
-      ...(sectorSize === 4096 ? ["-s", "1", "-F", "16"] : []),
-      "-n",
-      label,
-      "-i",
-      volumeId,
-    ],
-    ...([`--offset=${offset / sectorSize}`, "/tmp/disk", String(size / 1024)] as const),
-  );
+  // mkfs.vfat would choose by the size of the whole file, and want a FAT32 for 32 MiB of a large image.
+  const bits = size < SMALLEST_FAT16 ? "12" : "16";
+  const form = ["-S", String(sectorSize), "-F", bits, ...(sectorSize === 4096 ? ["-s", "1"] : [])];
+  const place = [`--offset=${offset / sectorSize}`, "/tmp/disk", String(size / KiB)];
+  await tool("mkfs.vfat", ...form, "-n", label, "-i", volumeId, ...place);
   const image = ["-i", `/tmp/disk@@${offset}`];
   const folders = [...new Set(files.flatMap(({ path }) => ancestors(path)))].sort();
   if (folders.length > 0) await tool("mmd", ...image, ...folders.map((folder) => `::${folder}`));
