@@ -138,7 +138,7 @@ async function buildSystemImage(
     await buildInitrd(tools, input, initrd, work, signal);
   });
   const ids = await progress.step("make the root file system", async () => {
-    await cleanTree(tree);
+    await cleanTree(tree, recipe);
     await nameImage(tree, recipe);
     await addImageFacts(tree, recipe, resolved.time);
     await addRuntime(tree, work, context);

@@ -2,6 +2,7 @@
 import { dirname, join, resolve } from "node:path";
 import { AppError } from "../core/error.ts";
 import type { LockedId, LockedPackage } from "../config/lock.ts";
+import { mountedOver } from "../config/persistent-path.ts";
 import type { Recipe, RecipeFile } from "../config/recipe.ts";
 import { makeFolder, readBytes, walk, writeText } from "../host/files.ts";
 import { CommandError } from "../host/run.ts";
@@ -138,6 +139,16 @@ export async function layFiles({ fs, tool }: Tree, files: readonly RecipeFile[],
     });
     for (const entry of entries) {
       const at = entry.path === "" ? target : join(target, entry.path);
+      const hidden = entry.kind === "folder" ? undefined : mountedOver(at);
+      if (hidden) {
+        throw new AppError(
+          "FILE_HIDDEN",
+          `files: ${join(source, entry.path)} would lie in ${hidden}, which is mounted over at run time`,
+          {
+            hint: "Put it elsewhere in the image, for example below /usr/lib or /opt.",
+          },
+        );
+      }
       if (entry.kind === "folder") {
         if (!(await fs.exists(at))) await fs.folderAt(at, entry.mode);
       } else if (entry.kind === "link") await fs.link(at, entry.target);
@@ -196,8 +207,10 @@ export async function nameImage({ fs }: Tree, { name, version, hostname = name }
 }
 
 /** Takes out what a running system makes for itself, what the build host left, and what differs between two builds. */
-export async function cleanTree({ fs, tool }: Tree): Promise<void> {
+export async function cleanTree({ fs, tool }: Tree, { kernel }: Recipe): Promise<void> {
   for (const path of LEFTOVERS) await fs.remove(path);
+  // Names and quirks of hardware that the cloud kernel has no drivers for; udev does without.
+  if (kernel.flavour === "cloud") await fs.remove("/usr/lib/udev/hwdb.bin");
   for (const folder of EMPTIED) {
     if (await fs.exists(folder)) await tool(["find", await fs.resolve(folder), "-mindepth", "1", "-delete"]);
   }

@@ -56,3 +56,9 @@ export function whyNotPersistent(path: string): string | undefined {
   const inside = ALWAYS_PERSISTENT.find((folder) => isIn(folder, path));
   return inside && `contains ${inside}, which is persistent in every image`;
 }
+
+/** Places that only exist at run time: what an image holds there would be hidden. */
+const MOUNTED_OVER = ["/usr/local", "/oem", "/run", "/tmp", "/proc", "/sys", "/dev"];
+
+/** The folder that a running system mounts over this path, if any. */
+export const mountedOver = (path: string): string | undefined => MOUNTED_OVER.find((folder) => isIn(path, folder));

@@ -1,12 +1,9 @@
 /** @portable The recipe: what an image is made of. Reference: docs/recipe.md; JSON Schema: schemas/recipe.json. */
 import { z } from "zod";
-import { isIn, whyNotPersistent } from "./persistent-path.ts";
+import { isIn, mountedOver, whyNotPersistent } from "./persistent-path.ts";
 import * as words from "./words.ts";
 
 const list = <T extends z.ZodType>(item: T): z.ZodDefault<z.ZodArray<T>> => z.array(item).max(2000).default([]);
-
-/** Places that only exist at run time: what an image holds there would be hidden. */
-const MOUNTED_OVER = ["/usr/local", "/oem", "/run", "/tmp", "/proc", "/sys", "/dev"];
 
 const Base = z.strictObject({
   suite: words.Suite.describe("Suite of the Debian archive: trixie, bookworm, sid …"),
@@ -42,7 +39,7 @@ const Firmware = z.strictObject({
 const File = z.strictObject({
   source: words.RelativePath.describe("A file or folder, relative to the recipe; a folder is laid over the target"),
   target: words.AbsolutePath.superRefine((path, context) => {
-    const over = MOUNTED_OVER.find((folder) => isIn(path, folder));
+    const over = mountedOver(path);
     if (over) context.addIssue({ code: "custom", message: `lies in ${over}, which is not part of the image` });
   }).describe("Where it goes in the image, as a full path"),
   mode: words.Mode.optional().describe('Permission bits of a file, octal in quotes: "0644"; default: those of the source'),

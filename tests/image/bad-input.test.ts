@@ -61,6 +61,13 @@ const cases: [name: string, files: Record<string, string>, code: string, message
     /configuration/,
   ],
   [
+    "a file where the running system mounts something",
+    { "petrify.yaml": recipe("files: [{ source: tree, target: / }]\n"), "tree/usr/local/bin/tool": "x" },
+    "FILE_HIDDEN",
+    /tree\/usr\/local\/bin\/tool would lie in \/usr\/local/,
+    /elsewhere/,
+  ],
+  [
     "a user in a group that is not there",
     { "petrify.yaml": recipe("users: [{ name: ann, groups: [nope] }]\n") },
     "GROUP_UNKNOWN",

@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { chmod, cp, mkdir, readFile, rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { build, type BuildResult } from "../../src/build/build.ts";
+import type { BuildContext } from "../../src/build/context.ts";
+import { cachedPackage, resolvePackages } from "../../src/build/packages.ts";
+import { toolsTree } from "../../src/build/tools-tree.ts";
+import { silent } from "../../src/core/progress.ts";
+import { currentCaller } from "../../src/host/caller.ts";
+import { sha256File } from "../../src/host/files.ts";
+import { run, type Run } from "../../src/host/run.ts";
+import { openTools } from "../../src/host/tools.ts";
+import { CACHE, ownCache, petrify, workspace, type Workspace } from "../support/cli.ts";
+
+const TOP = resolve(import.meta.dirname, "../..");
+/** Something of everything that could differ: ids, owners, modes, links, units, keys, compressed parts. */
+const RECIPE = `apiVersion: petrify/v1
+name: test
+base: { suite: trixie }
+packages: [openssh-server]
+kernel: { cmdline: [quiet] }
+files:
+  - { source: tree, target: / }
+  - { source: tree/etc/motd, target: /opt/owned, mode: "0640", owner: "ann:adm" }
+users: [{ name: ann, groups: [adm], sshKeys: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEJq7Q1N0hYQ0n0g5v6lN0wq0t3qkq1v0l9m2b3c4d5e ann"] }]
+units: { enable: [systemd-networkd.service], mask: [fstrim.timer] }
+persistent: [/var/lib/app]
+`;
+const FILES = {
+  "petrify.yaml": RECIPE,
+  "tree/etc/motd": "hello\n",
+  "tree/usr/bin/tool": "#!/bin/sh\n",
+  "tree/var/lib/app/state": "1\n",
+};
+
+describe("the same recipe, files and lock give the same image, byte for byte", () => {
+  let first: Workspace;
+  let image: string;
+  let manifest: string;
+
+  before(async () => {
+    first = await workspace(FILES);
+    await chmod(join(first.folder, "tree/usr/bin/tool"), 0o755);
+    const made = await petrify(["build", "--json"], { cwd: first.folder });
+    assert.equal(made.exitCode, 0, made.stdout + made.stderr);
+    image = await sha256File(join(first.folder, "out/test-0.1.0.img"));
+    manifest = await readFile(join(first.folder, "out/test-0.1.0.manifest.json"), "utf8");
+  });
+  after(async () => await first[Symbol.asyncDispose]());
+
+  /** The recipe as a colleague would check it out: files and lock, no outputs. */
+  async function checkout(folder: string): Promise<void> {
+    await cp(first.folder, folder, { recursive: true, filter: (path) => !path.startsWith(join(first.folder, "out")) });
+  }
+  async function assertSame(folder: string): Promise<void> {
+    assert.equal(await readFile(join(folder, "out/test-0.1.0.manifest.json"), "utf8"), manifest);
+    assert.equal(await sha256File(join(folder, "out/test-0.1.0.img")), image);
+    assert.equal(
+      await readFile(join(folder, "petrify.lock"), "utf8"),
+      await readFile(join(first.folder, "petrify.lock"), "utf8"),
+    );
+  }
+
+  test("under another path, user, umask, time zone and locale", { timeout: 900_000 }, async (t) => {
+    if (process.getuid!() !== 0) return t.skip("only root can become another user");
+    await run(["useradd", "--create-home", "petrify-test"], { okExit: [0, 9] }); // 9: is there already
+    const home = "/home/petrify-test";
+    const folder = join(home, "elsewhere");
+    await rm(folder, { recursive: true, force: true });
+    await checkout(folder);
+    await run(["chown", "--recursive", "petrify-test:", folder]);
+    t.after(async () => await rm(folder, { recursive: true, force: true }));
+    // The checkout of petrify may lie where that user cannot go: it is shown at another path, too.
+    const script = 'mount --bind "$0" /mnt && umask 077 && exec runuser --user petrify-test -- "$@"';
+    const made = await petrify(["build", "--json"], {
+      cwd: "/",
+      main: "/mnt/src/cli/main.ts",
+      node: process.execPath.replace(TOP, "/mnt"),
+      prefix: ["unshare", "--mount", "--", "sh", "-c", script, TOP, "env", `--chdir=${folder}`, `HOME=${home}`],
+      env: { LANG: "tr_TR.UTF-8", LC_ALL: "tr_TR.UTF-8", TZ: "Asia/Kathmandu", XDG_CACHE_HOME: "" },
+    });
+    assert.equal(made.exitCode, 0, made.stdout + made.stderr);
+    await assertSame(folder);
+  });
+
+  test("under another clock", { timeout: 900_000 }, async (t) => {
+    await using other = await workspace();
+    const folder = join(other.folder, "checkout");
+    await checkout(folder);
+    const cache = await ownCache(other.folder); // its base is made again, too
+    const library = await fakeTimeLibrary(other.folder);
+    const shifted = await contextOf(shiftedClock(library), cache);
+    const seen = Number((await shifted.tools.run(["date", "+%s"])).stdout);
+    assert.ok(seen < Date.now() / 1000 - 399 * 86_400, "the clock is another one");
+    const made = await buildWith(shifted, folder);
+    assert.ok(made.image);
+    await assertSame(folder);
+    t.diagnostic(`image ${image}`);
+  });
+});
+
+/** libfaketime, unpacked below `folder`: it is no part of the tools. */
+async function fakeTimeLibrary(folder: string): Promise<string> {
+  const context = await contextOf(run, CACHE);
+  const work = join(folder, "faketime");
+  await mkdir(work);
+  const { packages } = await resolvePackages(
+    { suite: "trixie", components: ["main"], names: ["libfaketime"] },
+    undefined,
+    false,
+    work,
+    context,
+  );
+  const wanted = packages.find(({ name }) => name === "libfaketime")!;
+  const [deb, tree] = [cachedPackage(context, wanted), join(work, "tree")];
+  await context.tools.run(["dpkg-deb", "--extract", deb, tree], { binds: [{ source: deb }, { source: work, writable: true }] });
+  return join(tree, "usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1");
+}
+
+/** Programs in the sandbox see a clock 400 days behind; not mmdebstrap, whose apt waits for ever on such a clock. */
+function shiftedClock(library: string): Run {
+  return async (argv, options) => {
+    const at = argv.indexOf("--clearenv");
+    if (at < 0 || argv.includes("mmdebstrap")) return await run(argv, options);
+    const outside = [...argv.slice(0, at), "--ro-bind", library, "/run/faketime.so", "--clearenv"];
+    const set = ["--setenv", "LD_PRELOAD", "/run/faketime.so", "--setenv", "FAKETIME", "-400d", "--setenv", "NO_FAKE_STAT", "1"];
+    return await run([...outside, ...set, ...argv.slice(at + 1)] as [string, ...string[]], options);
+  };
+}
+
+async function contextOf(runWith: Run, cacheFolder: string): Promise<BuildContext> {
+  const caller = currentCaller();
+  const { root, id } = await toolsTree({ folder: join(CACHE, "tools"), caller, run, progress: silent });
+  const tools = openTools(root, id, caller, runWith);
+  const random = (): never => assert.fail("an image may hold nothing random");
+  return { tools, run, caller, progress: silent, signal: undefined, cacheFolder, clock: () => performance.now(), random };
+}
+
+async function buildWith(context: BuildContext, folder: string): Promise<BuildResult> {
+  const place = { recipePath: join(folder, "petrify.yaml"), outDir: join(folder, "out") };
+  return await build({ ...place, outputs: ["image"], format: "raw", updateLock: false }, context);
+}
