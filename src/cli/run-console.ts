@@ -66,7 +66,9 @@ function connect({ terminal: { input }, sinks }: CliContext, vm: Vm, kept: boole
     [Symbol.dispose]: () => {
       input.off("data", onData);
       input.pause();
-      if (input.isTTY) input.setRawMode(false);
+      if (!input.isTTY) return;
+      input.setRawMode(false);
+      sinks.err("\u001b[0m\r\n"); // the guest stopped anywhere in a line, in any colour
     },
   };
 }
