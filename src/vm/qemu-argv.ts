@@ -13,7 +13,7 @@ export const INSIDE = {
 
 /** The sockets QEMU inherits: QMP, the console, then one for each of `ports`. */
 export const QMP_FD = 3;
-export const CONSOLE_FD = 4;
+const CONSOLE_FD = 4;
 export const FIRST_PORT_FD = 5;
 
 const OVMF_CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd";

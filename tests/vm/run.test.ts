@@ -51,7 +51,7 @@ suite("petrify run", { concurrency: 2 }, () => {
   test("shows the console on a terminal, and Ctrl-C ends the machine", async () => {
     const { disk } = await fixture();
     const command = [process.execPath, MAIN, "run", disk].join(" ");
-    const terminal = spawn("script", ["--quiet", "--return", "--flush", "--command", command, "/dev/null"], {
+    const terminal = spawn("/usr/bin/script", ["--quiet", "--return", "--flush", "--command", command, "/dev/null"], {
       stdio: ["pipe", "pipe", "inherit"],
     });
     let text = "";
