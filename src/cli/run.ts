@@ -20,7 +20,7 @@ interface RunOptions {
   readonly uefi?: boolean;
   readonly memory: Bytes;
   readonly cpus: number;
-  readonly forward: readonly Forward[];
+  readonly forward?: readonly Forward[];
   readonly online?: boolean;
   readonly headless?: boolean;
   readonly keep?: boolean;
@@ -29,9 +29,9 @@ interface RunOptions {
 
 const EXAMPLES = `
 Examples:
-  petrify run dist/my-os.raw
-  petrify run dist/my-os.raw --uefi --forward 2222:22 --memory 2GiB
-  petrify run dist/my-os.image --headless --json`;
+  petrify run out/my-os-0.1.0.raw
+  petrify run out/my-os-0.1.0.raw --uefi --forward 2222:22 --memory 2GiB
+  petrify run out/my-os-0.1.0.img --headless --json`;
 
 /** `petrify run IMAGE|DISK`. */
 export function registerRun(program: Command, cli: Cli, diskFor: DiskFor): void {
@@ -43,9 +43,11 @@ export function registerRun(program: Command, cli: Cli, diskFor: DiskFor): void 
     )
     .argument("<file>", "system image or disk")
     .option("--uefi", "boot with UEFI firmware instead of BIOS")
-    .option("--memory <size>", "memory of the machine, e.g. 512MiB", memory, parseSize("1024MiB"))
+    .addOption(
+      new Option("--memory <size>", "memory of the machine, e.g. 512MiB").argParser(memory).default(parseSize("1GiB"), "1GiB"),
+    )
     .option("--cpus <number>", "processors of the machine", cpus, 1)
-    .option("--forward <host:guest>", "make a TCP port of the guest a port of 127.0.0.1; repeatable", forward, [])
+    .option("--forward <host:guest>", "make a TCP port of the guest a port of 127.0.0.1; repeatable", forward)
     .option("--online", "let the guest reach the network of this machine")
     .option("--headless", "no console on the terminal; ends with the machine or on Ctrl-C")
     .option("--keep", "write changes to the disk; without this they are thrown away")
@@ -73,14 +75,15 @@ async function runMachine(context: CliContext, file: string, options: RunOptions
   const disk = await diskOf(context, tools, path, kind, options, join(work.path, "disk.raw"), diskFor);
   const vm: VmOptions = {
     ...{ disks: [disk], accelerator: choice.accelerator, cpus: options.cpus, memory: options.memory },
-    ...{ firmware: options.uefi ? "uefi" : "bios", forwards: options.forward, online: options.online === true },
+    ...{ firmware: options.uefi ? "uefi" : "bios", forwards: options.forward ?? [], online: options.online === true },
   };
   const started = clock();
   await using machine = await startVm(host, vm);
   const name = choice.accelerator === "kvm" ? "KVM" : "software emulation";
   const event = { type: "started", ...choice, firmware: vm.firmware, file: path };
   output.event(event, `running on ${name}: ${choice.reason}`);
-  for (const port of options.forward) output.event({ type: "forward", ...port }, `127.0.0.1:${port.host} → port ${port.guest}`);
+  for (const port of options.forward ?? [])
+    output.event({ type: "forward", ...port }, `127.0.0.1:${port.host} → port ${port.guest}`);
 
   const seconds = (): number => Math.round((clock() - started) / 100) / 10;
   const exit = await attend(context, machine, {
@@ -148,7 +151,7 @@ function cpus(text: string): number {
   return Number(text);
 }
 
-function forward(text: string, before: readonly Forward[]): readonly Forward[] {
+function forward(text: string, before: readonly Forward[] = []): readonly Forward[] {
   const [host, guest] = (/^(\d{1,5}):(\d{1,5})$/.exec(text) ?? []).slice(1).map(Number);
   const isPort = (port: number | undefined): port is number => port !== undefined && port > 0 && port < 65_536;
   if (!isPort(host) || !isPort(guest)) throw new InvalidArgumentError("Write HOST:GUEST, two ports, e.g. 2222:22.");
