@@ -68,6 +68,7 @@ describe("the same recipe, files and lock give the same image, byte for byte", (
     const home = "/home/petrify-test";
     const folder = join(home, "elsewhere");
     await rm(folder, { recursive: true, force: true });
+    await rm(join(home, ".cache/petrify/bases"), { recursive: true, force: true }); // its base is made again, too
     await checkout(folder);
     await run(["chown", "--recursive", "petrify-test:", folder]);
     t.after(async () => await rm(folder, { recursive: true, force: true }));
@@ -88,7 +89,7 @@ describe("the same recipe, files and lock give the same image, byte for byte", (
     await using other = await workspace();
     const folder = join(other.folder, "checkout");
     await checkout(folder);
-    const cache = await ownCache(other.folder); // its base is made again, too
+    const cache = await ownCache(other.folder); // without a base
     const library = await fakeTimeLibrary(other.folder);
     const shifted = await contextOf(shiftedClock(library), cache);
     const seen = Number((await shifted.tools.run(["date", "+%s"])).stdout);
