@@ -2,7 +2,7 @@ import type { PackageInputs } from "./packages.ts";
 import type { Recipe } from "../config/recipe.ts";
 
 /** What every image has besides the suite's essential packages: an init, its device manager, logins, fsck for the data partitions. */
-const ALWAYS = ["systemd", "systemd-sysv", "udev", "dbus", "kmod", "login", "passwd", "e2fsprogs"];
+const ALWAYS = ["systemd", "systemd-sysv", "udev", "dbus", "kmod", "mount", "login", "passwd", "e2fsprogs"];
 const KERNEL = { cloud: "linux-image-cloud-amd64", full: "linux-image-amd64", none: undefined } as const;
 const MICROCODE = { intel: "intel-microcode", amd: "amd64-microcode" } as const;
 

@@ -59,6 +59,12 @@ export function guestOf(vm: Vm): Guest {
       clearTimeout(timer);
     }
   };
+  const send = async (script: string): Promise<GuestResult> => {
+    const id = String(next++);
+    const result = new Promise<GuestResult>((resolve) => running.set(id, resolve));
+    port.send(`${id} ${Buffer.from(script).toString("base64")}\n`);
+    return await result;
+  };
   const guest: Guest = {
     ready: async (timeoutMs = READY_LIMIT_MS) => {
       awaited++;
@@ -71,10 +77,7 @@ export function guestOf(vm: Vm): Guest {
       await limited("the agent's start", timeoutMs, ready);
     },
     run: async (script, timeoutMs = RUN_LIMIT_MS) => {
-      const id = String(next++);
-      const result = new Promise<GuestResult>((resolve) => running.set(id, resolve));
-      port.send(`${id} ${Buffer.from(script).toString("base64")}\n`);
-      return await limited(script, timeoutMs, result);
+      return await limited(script, timeoutMs, send(script));
     },
     check: async (script) => {
       const { status, output } = await guest.run(script);
@@ -82,7 +85,7 @@ export function guestOf(vm: Vm): Guest {
       return output.trim();
     },
     reboot: async () => {
-      await guest.run("systemctl reboot --no-block");
+      void send("systemctl reboot"); // the agent may end before it can answer
       await guest.ready();
     },
   };
