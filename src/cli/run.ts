@@ -71,7 +71,7 @@ async function runMachine(context: CliContext, file: string, options: RunOptions
   const tools = await toolsOf(context);
   const host: VmHost = { tools, caller, run, folder: join(context.cacheFolder, "vm"), signal };
   await using work = await workDir(host.folder, caller, run);
-  const choice = await accelerator(host, options, path, kind, work.path);
+  const choice = await accelerator(host, options, path, work.path);
   const disk = await diskOf(context, tools, path, kind, options, join(work.path, "disk.raw"), diskFor);
   const vm: VmOptions = {
     ...{ disks: [disk], accelerator: choice.accelerator, cpus: options.cpus, memory: options.memory },
@@ -109,18 +109,10 @@ function kindOf(path: string): Bootable {
   }
 }
 
-async function accelerator(
-  host: VmHost,
-  { kvm }: RunOptions,
-  path: string,
-  kind: Bootable,
-  folder: string,
-): Promise<AcceleratorChoice> {
+async function accelerator(host: VmHost, { kvm }: RunOptions, path: string, folder: string): Promise<AcceleratorChoice> {
   if (kvm === true) return { accelerator: "kvm", reason: "as asked for" };
   if (kvm === false) return { accelerator: "tcg", reason: "as asked for" };
-  return await chooseAccelerator(host, async () =>
-    kind === "qcow2" ? undefined : await kernelOf(host.tools, path, folder, host.signal),
-  );
+  return await chooseAccelerator(host, async () => await kernelOf(host.tools, path, folder, host.signal));
 }
 
 async function diskOf(

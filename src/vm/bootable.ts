@@ -36,11 +36,24 @@ function tableOf(read: ReadAt, size: Bytes): Gpt | undefined {
 }
 
 /**
- * Copies the Linux kernel of a system image, or of slot a of a raw disk, into `folder`.
+ * Copies the Linux kernel of a system image, or of slot a of a disk, into `folder`.
  *
  * @returns its path; nothing when there is none where petrify puts it
  */
 export async function kernelOf(tools: Tools, path: string, folder: string, signal?: AbortSignal): Promise<string | undefined> {
+  if (kindOf(path) !== "qcow2") return await kernelOfRaw(tools, path, folder, signal);
+  const raw = join(folder, "converted.raw");
+  const binds = [{ source: path }, { source: folder, writable: true }];
+  await tools.run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", path, raw], { binds, signal });
+  return await kernelOfRaw(tools, raw, folder, signal);
+}
+
+function kindOf(path: string): Bootable {
+  using image = openImage(path);
+  return bootableKind(image);
+}
+
+async function kernelOfRaw(tools: Tools, path: string, folder: string, signal?: AbortSignal): Promise<string | undefined> {
   using image = openImage(path);
   const outer = tableOf(image.read, image.size);
   const state = outer?.partitions.find(({ name }) => name === "state");

@@ -13,7 +13,9 @@ export interface AcceleratorChoice {
 }
 
 const SOURCE = join(import.meta.dirname, "probe-init.c");
-const PROBE_LIMIT_MS = 15_000;
+/** Not kept: permissions change while the host runs. */
+const FORBIDDEN: AcceleratorChoice = { accelerator: "tcg", reason: "this user may not open /dev/kvm" };
+const PROBE_LIMIT_MS = { kvm: 15_000, tcg: 120_000 } as const;
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 
 /**
@@ -33,7 +35,7 @@ export async function chooseAccelerator(host: VmHost, kernel: () => Promise<stri
   const path = await kernel();
   if (path === undefined) return { accelerator: "tcg", reason: "there is no kernel at hand to try KVM with" };
   const choice = await probe(host, path);
-  await writeText(memory, `${JSON.stringify({ key, ...choice })}\n`);
+  if (choice !== FORBIDDEN) await writeText(memory, `${JSON.stringify({ key, ...choice })}\n`);
   return choice;
 }
 
@@ -48,21 +50,31 @@ async function recall(path: string, key: string): Promise<AcceleratorChoice | un
 }
 
 async function probe(host: VmHost, kernel: string): Promise<AcceleratorChoice> {
-  await using work = await workDir(host.folder, host.caller, host.run);
-  const inside = { binds: [{ source: work.path, writable: true }, { source: SOURCE }], cwd: work.path, signal: host.signal };
-  await host.tools.run(["gcc", "-Os", "-static", "-nostdlib", "-ffreestanding", "-o", "init", SOURCE], inside);
-  await host.tools.run(["cpio", "--quiet", "--create", "--format=newc", "--file=initrd"], { ...inside, stdin: "init\n" });
   try {
-    await using vm = await startVm(host, {
-      ...{ disks: [], accelerator: "kvm", memory: 256 * MiB, endOnReboot: true },
-      kernel: { path: kernel, initrd: join(work.path, "initrd"), cmdline: "console=ttyS0 quiet panic=-1" },
-    });
-    await vm.waitForConsole("petrify-probe: user space", { timeoutMs: PROBE_LIMIT_MS });
+    await bootProbe(host, kernel, "kvm");
     return { accelerator: "kvm", reason: "a kernel reached user space under KVM" };
   } catch (error) {
     host.signal?.throwIfAborted();
     if (!(error instanceof AppError)) throw error;
+    if (/Permission denied/.test(error.message)) return FORBIDDEN;
     const what = error.code === "VM_TIMEOUT" ? "a kernel hangs under KVM here" : "KVM does not run a kernel here";
     return { accelerator: "tcg", reason: what };
   }
+}
+
+/**
+ * Boots a kernel to the probe's own init.
+ *
+ * @throws AppError `VM_TIMEOUT`, `VM_ENDED`, `QEMU_FAILED` when it does not get there
+ */
+export async function bootProbe(host: VmHost, kernel: string, accelerator: Accelerator): Promise<void> {
+  await using work = await workDir(host.folder, host.caller, host.run);
+  const inside = { binds: [{ source: work.path, writable: true }, { source: SOURCE }], cwd: work.path, signal: host.signal };
+  await host.tools.run(["gcc", "-Os", "-static", "-nostdlib", "-ffreestanding", "-o", "init", SOURCE], inside);
+  await host.tools.run(["cpio", "--quiet", "--create", "--format=newc", "--file=initrd"], { ...inside, stdin: "init\n" });
+  await using vm = await startVm(host, {
+    ...{ disks: [], accelerator, memory: 256 * MiB, endOnReboot: true },
+    kernel: { path: kernel, initrd: join(work.path, "initrd"), cmdline: "console=ttyS0 quiet panic=-1" },
+  });
+  await vm.waitForConsole("petrify-probe: user space", { timeoutMs: PROBE_LIMIT_MS[accelerator] });
 }
