@@ -5,7 +5,7 @@ import type { Kernel, Tree } from "./tree.ts";
 
 /** Raised when an EROFS feature needs it: what a kernel must have been built with to read the root. */
 const KERNEL_OPTION = { none: "CONFIG_EROFS_FS", lz4hc: "CONFIG_EROFS_FS_ZIP", zstd: "CONFIG_EROFS_FS_ZIP_ZSTD" } as const;
-const COMPRESSION = { none: [], lz4hc: ["-zlz4hc", "-C65536"], zstd: ["-zzstd,level=12", "-C65536"] } as const;
+const COMPRESSION = { none: [], lz4hc: ["-zlz4hc", "-C65536"], zstd: ["-zzstd,level=3", "-C65536"] } as const;
 
 /** @throws AppError `COMPRESSION_UNSUPPORTED` when the image's kernel could not read its own root */
 export function refuseUnreadable(compression: Recipe["root"]["compression"], { config, version }: Kernel): void {
