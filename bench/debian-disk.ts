@@ -6,7 +6,7 @@ import { partialFile } from "../src/host/partial-file.ts";
 import { writePatches } from "../src/host/sparse.ts";
 import { encodeGpt, GPT_RESERVED, PARTITION_TYPES } from "../src/layout/gpt.ts";
 import { remove, type BenchContext } from "./context.ts";
-import { KERNEL_WORDS, MARKER_UNIT, PACKAGES, SUITE, writeOverlay } from "./workload.ts";
+import { KERNEL_WORDS, PACKAGES, SUITE, UNITS, writeOverlay } from "./workload.ts";
 
 const SIZE = 3 * GiB;
 const BIOS = { start: GPT_RESERVED, size: 1 * MiB };
@@ -64,7 +64,10 @@ export async function debianDisk(context: BenchContext): Promise<DebianDisk> {
         ...(["mmdebstrap", "--mode=root", "--variant=essential", "--format=directory"] as const),
         ...[`--include=${[...PACKAGES, "initramfs-tools"].join(",")}`, '--aptopt=Acquire::Languages "none"'],
         ...["--dpkgopt=force-unsafe-io", "--dpkgopt=path-exclude=/usr/share/doc/*", ...LEFT_OUT],
-        ...[`--customize-hook=cp -r ${overlay}/. "$1/"`, `--customize-hook=systemctl --root="$1" enable ${MARKER_UNIT}`],
+        ...[
+          `--customize-hook=cp -r ${overlay}/. "$1/"`,
+          `--customize-hook=systemctl --root="$1" enable ${Object.keys(UNITS).join(" ")}`,
+        ],
         ...[SUITE, tree],
       ],
       { ...inside, network: true, onLine: (line) => note(line.replace(/^I: /, "")) },

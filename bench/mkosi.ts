@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { makeFolder, writeText } from "../src/host/files.ts";
 import { timed, type Builder, type BuildTime } from "./builder.ts";
 import { remove, type BenchContext } from "./context.ts";
-import { KERNEL_WORDS, MARKER_UNIT, PACKAGES, SUITE, writeOverlay } from "./workload.ts";
+import { KERNEL_WORDS, PACKAGES, SUITE, UNITS, writeOverlay } from "./workload.ts";
 
 /**
  * What mkosi is asked for.
@@ -85,7 +85,12 @@ export async function mkosiBuilder(variant: MkosiVariant, context: BenchContext)
   const repart = { ...REPART, ...(variant === "bootable" ? { "00-esp.conf": REPART_ESP } : {}) };
   for (const [name, text] of Object.entries(repart)) await writeText(join(project, "mkosi.repart", name), text);
   await writeOverlay(join(project, "mkosi.extra"), "0");
-  await writeText(join(project, "mkosi.extra/usr/lib/systemd/system-preset/00-bench.preset"), `enable ${MARKER_UNIT}\n`);
+  await writeText(
+    join(project, "mkosi.extra/usr/lib/systemd/system-preset/00-bench.preset"),
+    Object.keys(UNITS)
+      .map((name) => `enable ${name}\n`)
+      .join(""),
+  );
   await writeStub(join(project, "mkosi.sandbox/opt/stub"), context);
 
   const build = async (...options: string[]): Promise<void> =>

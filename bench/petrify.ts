@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { fileExists, makeFolder, writeText } from "../src/host/files.ts";
 import { remove, type BenchContext } from "./context.ts";
 import { timed, type Builder, type BuildTime } from "./builder.ts";
-import { MARKER_UNIT, SUITE, writeOverlay } from "./workload.ts";
+import { SUITE, UNITS, writeOverlay } from "./workload.ts";
 
 const TOP = join(import.meta.dirname, "..");
 /** petrify's defaults are the workload's packages and kernel words: petrify.test.ts compares them. */
@@ -16,7 +16,7 @@ files:
   - source: overlay
     target: /
 units:
-  enable: [${MARKER_UNIT}]
+  enable: [${Object.keys(UNITS).join(", ")}]
 `;
 
 export interface PetrifyBuilder extends Builder {

@@ -12,6 +12,7 @@ export const PACKAGES = [
   "kmod",
   "login",
   "passwd",
+  "mount",
   "e2fsprogs",
   "linux-image-cloud-amd64",
 ] as const;
@@ -19,7 +20,7 @@ export const PACKAGES = [
 export const KERNEL_WORDS = ["panic=5", "console=tty0", "console=ttyS0"] as const;
 
 export const MARKER = "BENCH-MULTI-USER";
-export const MARKER_UNIT = "bench-marker.service";
+const MARKER_UNIT = "bench-marker.service";
 /** Ordered after the target that wants it, so it starts when multi-user has been reached. The second line shows what the root is. */
 const UNIT = `[Unit]
 Description=Says on the console that multi-user has been reached
@@ -36,8 +37,25 @@ ExecStart=/bin/grep " / " /proc/self/mounts
 WantedBy=multi-user.target
 `;
 
+/** `idle` waits until nothing else is being started: a machine can be shut down without cutting its first boot short. */
+export const IDLE_MARKER = "BENCH-IDLE";
+const IDLE_UNIT = `[Unit]
+Description=Says on the console that nothing more is being started
+After=multi-user.target ${MARKER_UNIT}
+
+[Service]
+Type=idle
+StandardOutput=tty
+TTYPath=/dev/ttyS0
+ExecStart=/bin/echo ${IDLE_MARKER}
+
+[Install]
+WantedBy=multi-user.target
+`;
+export const UNITS = { [MARKER_UNIT]: UNIT, "bench-idle.service": IDLE_UNIT } as const;
+
 /** Writes the files that go over the image, as a folder; `content` is that of the one file that a rebuild changes. */
 export async function writeOverlay(folder: string, content: string): Promise<void> {
-  await writeText(join(folder, "etc/systemd/system", MARKER_UNIT), UNIT);
+  for (const [name, text] of Object.entries(UNITS)) await writeText(join(folder, "etc/systemd/system", name), text);
   await writeText(join(folder, "etc/bench.conf"), `${content}\n`);
 }
