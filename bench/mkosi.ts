@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { makeFolder, writeText } from "../src/host/files.ts";
+import { makeFolder, writeText, readText } from "../src/host/files.ts";
 import { timed, type Builder, type BuildTime } from "./builder.ts";
 import { remove, type BenchContext } from "./context.ts";
 import { KERNEL_WORDS, PACKAGES, SUITE, UNITS, writeOverlay } from "./workload.ts";
@@ -21,24 +21,17 @@ Provides: linux-initramfs-tool
 Description: stands for the initrd that is made with the image
 `;
 
-/** mkosi's own list would add source and debug archives; these are the ones of petrify's tools tree. */
-const SOURCES = `Types: deb
-URIs: https://mirror.example/debian
-Suites: ${SUITE} ${SUITE}-updates
-Components: main
-Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
-
-Types: deb
-URIs: https://mirror.example/debian-security
-Suites: ${SUITE}-security
-Components: main
-Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
-
-Types: deb
-URIs: file:///opt/stub
-Suites: ./
-Trusted: yes
-`;
+/** mkosi's own list would add source and debug archives; these are the ones of petrify's tools tree, in the format of sources.list(5). */
+async function archiveSources(toolsRoot: string): Promise<string> {
+  const lines = (await readText(join(toolsRoot, "etc/apt/sources.list"))).split("\n");
+  const stanzas = lines.flatMap((line) => {
+    const [, uri, suite, components] = /^deb (\S+) (\S+) (.+)$/.exec(line) ?? [];
+    if (uri === undefined) return [];
+    const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
+    return [`Types: deb\nURIs: ${uri}\nSuites: ${suite}\nComponents: ${components}\nSigned-By: ${keyring}\n`];
+  });
+  return [...stanzas, "Types: deb\nURIs: file:///opt/bench-initrd\nSuites: ./\nTrusted: yes\n"].join("\n");
+}
 
 const REPART: Readonly<Record<string, string>> = {
   "10-root.conf":
@@ -81,7 +74,7 @@ export async function mkosiBuilder(variant: MkosiVariant, context: BenchContext)
   ) as [string, string, string, string, string];
   for (const path of [out, cache, packages, workspace, temporary]) await makeFolder(path);
   await writeText(join(project, "mkosi.conf"), config(variant));
-  await writeText(join(project, "mkosi.sandbox/etc/apt/sources.list.d/mkosi.sources"), SOURCES);
+  await writeText(join(project, "mkosi.sandbox/etc/apt/sources.list.d/mkosi.sources"), await archiveSources(context.tools.root));
   const repart = { ...REPART, ...(variant === "bootable" ? { "00-esp.conf": REPART_ESP } : {}) };
   for (const [name, text] of Object.entries(repart)) await writeText(join(project, "mkosi.repart", name), text);
   await writeOverlay(join(project, "mkosi.extra"), "0");
@@ -91,7 +84,7 @@ export async function mkosiBuilder(variant: MkosiVariant, context: BenchContext)
       .map((name) => `enable ${name}\n`)
       .join(""),
   );
-  await writeStub(join(project, "mkosi.sandbox/opt/stub"), context);
+  await writeStub(join(project, "mkosi.sandbox/opt/bench-initrd"), context);
 
   const build = async (...options: string[]): Promise<void> =>
     void (await mkosiTools.run(

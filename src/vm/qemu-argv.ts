@@ -3,12 +3,12 @@ import type { VmDisk, VmOptions } from "./options.ts";
 
 /** Where QEMU finds things inside its sandbox, whatever they are called on the host. */
 export const INSIDE = {
-  work: "/vm/work",
-  firmware: "/vm/work/firmware-variables.fd",
+  work: "/vm/scratch",
+  firmware: "/vm/scratch/firmware-variables.fd",
   kernel: "/vm/kernel",
   initrd: "/vm/initrd",
   disk: (index: number): string => `/vm/disk${index}`,
-  overlay: (index: number): string => `/vm/work/disk${index}.qcow2`,
+  overlay: (index: number): string => `/vm/scratch/disk${index}.qcow2`,
 } as const;
 
 /** The sockets QEMU inherits: QMP, the console, then one for each of `ports`. */
