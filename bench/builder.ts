@@ -1,12 +1,10 @@
 /** One side of the build comparison. Times are seconds of wall clock for the whole command. */
 export interface Builder {
   readonly title: string;
-  /** Fills what is warm for everybody: tools and downloaded packages. Not measured; the only part that uses the network. */
+  /** Builds once, online, with every cache turned on: tools, packages, and what a rebuild will find. Not measured. */
   prepare(): Promise<void>;
-  /** Builds with nothing else at hand. */
+  /** Builds offline with nothing at hand but tools and downloaded packages. */
   cold(): Promise<BuildTime>;
-  /** Builds once with every cache turned on, so that rebuilds find them. Not measured. */
-  warmUp(): Promise<void>;
   /** Builds again after one file has changed. */
   rebuild(content: string): Promise<BuildTime>;
   /** What the last build made. */

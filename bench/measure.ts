@@ -36,7 +36,7 @@ export async function measureBuilds(runs: number, context: BenchContext): Promis
   const { progress } = context;
   const sides = await builders(context);
   for (const [name, side] of Object.entries(sides)) {
-    await progress.step(`fetch what is warm: ${name}`, async () => await side.prepare());
+    await progress.step(`fetch packages and fill caches: ${name}`, async () => await side.prepare());
   }
   const round = async (
     what: string,
@@ -51,14 +51,11 @@ export async function measureBuilds(runs: number, context: BenchContext): Promis
     }
     return times;
   };
-  const cold: Record<string, number>[] = [];
-  for (let i = 0; i < runs; i++) cold.push(await round("cold build", i, async (side) => (await side.cold()).seconds));
-  for (const [name, side] of Object.entries(sides)) {
-    await progress.step(`fill the caches: ${name}`, async () => await side.warmUp());
-  }
   const again: Record<string, number>[] = [];
   for (let i = 0; i < runs; i++) again.push(await round("rebuild", i, async (side) => (await side.rebuild(`${i + 1}`)).seconds));
 
+  const cold: Record<string, number>[] = [];
+  for (let i = 0; i < runs; i++) cold.push(await round("cold build", i, async (side) => (await side.cold()).seconds));
   const compare = (what: string, rounds: readonly Record<string, number>[], goal: Comparison["goal"]): Comparison[] =>
     PAIRS.map(([ours, theirs]) => ({
       title: `${what}: ${sides[ours].title}`,
@@ -77,7 +74,7 @@ export async function measureBoots(
 ): Promise<{ boots: Comparison[]; stages: BootStages[]; notes: string[] }> {
   const { progress } = context;
   const petrify = await petrifyBuilder("image,disk", context);
-  await progress.step("build petrify's disk", async () => await petrify.warmUp());
+  await progress.step("build petrify's disk", async () => await petrify.prepare());
   const disks = { petrify: petrify.disk, "plain Debian": (await debianDisk(context)).path } as const;
   for (const [name, disk] of Object.entries(disks))
     await progress.step(`first boot: ${name}`, async () => await settle(disk, context));
@@ -117,7 +114,7 @@ export async function measureSizes(
     [bootable.title, bootable],
   ] as const) {
     await progress.step(`build and measure: ${name}`, async () => {
-      await side.warmUp();
+      await side.prepare();
       measured[name] = await imageSizes(side.image, context);
     });
   }

@@ -109,13 +109,12 @@ export async function mkosiBuilder(variant: MkosiVariant, context: BenchContext)
   return {
     title: variant === "bootable" ? "mkosi" : "mkosi, root and verity only",
     image: join(out, "bench.raw"),
-    prepare: async () => await build("--cache-only=never", "--force"),
+    prepare: async () => await build("--cache-only=never", "--force", "--incremental=yes"),
     cold: async () => {
       await remove(context, cache, out);
       for (const path of [cache, out]) await makeFolder(path);
       return await offline("--incremental=no");
     },
-    warmUp: async () => void (await offline("--incremental=yes")),
     rebuild: async (content) => {
       await writeOverlay(join(project, "mkosi.extra"), content);
       return await offline("--incremental=yes");

@@ -62,7 +62,6 @@ export async function petrifyBuilder(outputs: "image" | "image,disk", context: B
       await remove(context, out, ...["bases", "work"].map((name) => join(cache, name)));
       return await build();
     },
-    warmUp: async () => void (await build()),
     rebuild: async (content) => {
       await writeOverlay(join(project, "overlay"), content);
       return await build();
