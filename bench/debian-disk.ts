@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { alignUp, GiB, MiB } from "../src/core/units.ts";
 import { buildGrub } from "../src/build/grub.ts";
@@ -42,11 +43,14 @@ export interface DebianDisk {
 /**
  * The same packages as an ordinary Debian: ext4 on a partition, its own initrd (initramfs-tools, all defaults), GRUB for BIOS.
  *
- * Kept in the benchmark's folder until that is removed.
+ * Kept in the benchmark's folder by what it is made of.
  */
 export async function debianDisk(context: BenchContext): Promise<DebianDisk> {
   const { tools, progress, signal } = context;
-  const folder = join(context.folder, "debian");
+  const id = createHash("sha256")
+    .update(JSON.stringify([tools.id, SUITE, PACKAGES, UNITS, SCRIPT, LEFT_OUT]))
+    .digest("hex");
+  const folder = join(context.folder, `debian-${id.slice(0, 16)}`);
   const tree = join(folder, "tree");
   const path = join(folder, "disk.raw");
   if (await fileExists(path)) return { path, tree };

@@ -21,7 +21,7 @@ export const KERNEL_WORDS = ["panic=5", "console=tty0", "console=ttyS0"] as cons
 
 export const MARKER = "BENCH-MULTI-USER";
 const MARKER_UNIT = "bench-marker.service";
-/** Ordered after the target that wants it, so it starts when multi-user has been reached. The second line shows what the root is. */
+/** Ordered after the target that wants it, so it starts when multi-user has been reached. Then what the root is, and for how long the kernel runs. */
 const UNIT = `[Unit]
 Description=Says on the console that multi-user has been reached
 After=multi-user.target
@@ -32,6 +32,7 @@ StandardOutput=tty
 TTYPath=/dev/ttyS0
 ExecStart=/bin/echo ${MARKER}
 ExecStart=/bin/grep " / " /proc/self/mounts
+ExecStart=/bin/cat /proc/uptime
 
 [Install]
 WantedBy=multi-user.target
