@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import type { Socket } from "node:net";
+import { killGroup } from "./process-group.ts";
 
 /** How a program ended: its status, or the signal that killed it. */
 export interface ProcessExit {
@@ -46,7 +47,7 @@ export async function startProcess(argv: readonly [string, ...string[]], channel
   });
   const sockets = child.stdio.slice(3) as unknown as Socket[];
   for (const socket of sockets) socket.on("error", () => {}); // the program's end says more
-  const kill = (): void => void child.kill("SIGKILL");
+  const kill = (): void => killGroup(child, "SIGKILL");
   return {
     channels: sockets,
     exited,

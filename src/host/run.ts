@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { AppError } from "../core/error.ts";
+import { killGroup } from "./process-group.ts";
 
 export interface RunOptions {
   readonly stdin?: string;
@@ -48,22 +49,15 @@ export const run: Run = async (argv, options = {}) => {
     stdio: [stdin === undefined ? "ignore" : "pipe", "pipe", "pipe"],
     detached: true, // a process group of its own, so that all of it can be ended
   });
-  const kill = (name: NodeJS.Signals): void => {
-    try {
-      if (child.pid !== undefined) process.kill(-child.pid, name);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-    }
-  };
   let ending = false;
-  // A first process of a pid namespace does not hear SIGTERM, and one whose parent died too early waits for ever: the rest is killed.
   const end = (): void => {
     ending = true;
-    kill("SIGTERM");
-    setTimeout(() => kill("SIGKILL"), KILL_AFTER_MS).unref();
+    killGroup(child, "SIGTERM");
+    setTimeout(() => killGroup(child, "SIGKILL"), KILL_AFTER_MS).unref();
   };
+  // The first process of a pid namespace does not hear SIGTERM.
   child.once("exit", () => {
-    if (ending) kill("SIGKILL");
+    if (ending) killGroup(child, "SIGKILL");
   });
   signal?.addEventListener("abort", end, { once: true });
   const timer = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
