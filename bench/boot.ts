@@ -68,7 +68,7 @@ export async function timeBoot(disk: string, context: BenchContext): Promise<Boo
 /**
  * Boots a disk with a clock that goes by the guest's instructions (one a nanosecond) and jumps over its idle time.
  *
- * What else the machine is doing changes nothing, so two systems can be compared at any time. Firmware and boot loader do not count.
+ * What else the machine is doing changes little, so two systems can be compared at any time. Firmware and boot loader do not count.
  *
  * @returns seconds of that clock from the kernel's start to multi-user
  */

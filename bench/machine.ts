@@ -1,7 +1,11 @@
-import { readFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readFile, rm } from "node:fs/promises";
 import { availableParallelism, cpus, totalmem } from "node:os";
+import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { AppError } from "../src/core/error.ts";
 import { formatSize } from "../src/core/units.ts";
+import { writeBytes } from "../src/host/partial-file.ts";
 
 export function machineFacts(): Record<string, string> {
   return {
@@ -24,4 +28,14 @@ export async function othersLoad(): Promise<number> {
 async function cpuTimes(): Promise<{ readonly idle: number; readonly total: number }> {
   const ticks = (await readFile("/proc/stat", "utf8")).split("\n", 1)[0]!.split(/\s+/).slice(1, 9).map(Number);
   return { idle: ticks[3]! + ticks[4]!, total: ticks.reduce((sum, value) => sum + value, 0) };
+}
+
+/** Marks the folder as in use for the length of a run. @throws AppError `BENCH_RUNNING`: two at once would measure each other */
+export async function onlyRun(folder: string): Promise<AsyncDisposable> {
+  const mark = join(folder, "running");
+  const other = await readFile(mark, "utf8").catch(() => "");
+  if (other !== "" && existsSync(`/proc/${other}`))
+    throw new AppError("BENCH_RUNNING", `a benchmark is running already (process ${other})`);
+  await writeBytes(mark, String(process.pid));
+  return { [Symbol.asyncDispose]: async () => await rm(mark, { force: true }) };
 }

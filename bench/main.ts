@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: petrify beside mkosi and beside a plain Debian, on this machine, now.
  *
- * A complete run writes its tables into docs/benchmarks.md. `--only` measures parts and writes nothing.
+ * A run of all parts writes their tables into docs/benchmarks.md. Each part is printed when it has been measured.
  */
 import { randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
@@ -13,15 +13,13 @@ import { defaultCacheFolder } from "../src/host/cache-folder.ts";
 import { currentCaller } from "../src/host/caller.ts";
 import { run } from "../src/host/run.ts";
 import type { BenchContext } from "./context.ts";
-import { machineFacts, othersLoad } from "./machine.ts";
+import { machineFacts, onlyRun, othersLoad } from "./machine.ts";
 import { benchFolder, measureBoots, measureBuilds, measureSizes } from "./measure.ts";
 import { mkosiTree } from "./mkosi-tree.ts";
-import { markdown, type Report } from "./report.ts";
+import { markdown, replaceTables, type Report } from "./report.ts";
 
 const TOP = join(import.meta.dirname, "..");
 const PAGE = join(TOP, "docs/benchmarks.md");
-const BEGIN = "<!-- written by `npm run bench`: do not edit -->";
-const END = "<!-- end of what is written -->";
 const PARTS = ["builds", "boots", "sizes"] as const;
 type Part = (typeof PARTS)[number];
 
@@ -42,7 +40,7 @@ const parts = (text: string): Part[] => {
   return names;
 };
 const options = new Command("bench")
-  .option("--json", "print the measurements as one JSON document")
+  .option("--json", "print the measurements as JSON, one document for each part")
   .option("--runs <n>", "of each build", count, 3)
   .option("--boots <n>", "of each system", count, 5)
   .option("--only <parts>", PARTS.join(", "), parts, [...PARTS])
@@ -61,50 +59,43 @@ const folder = benchFolder(cache);
 const common = { caller, run, progress, signal: stop.signal };
 const tools = await toolsTree({ ...common, folder: join(cache, "tools") });
 const mkosiTools = await mkosiTree({ ...common, folder: join(folder, "tools"), tools });
+await using scope = new AsyncDisposableStack();
+scope.use(await onlyRun(folder));
 const context: BenchContext = { ...common, tools, mkosiTools, folder, random: randomBytes };
 
-const notes: string[] = [];
-const loads: string[] = [];
-const part = async <T>(name: Part, body: () => Promise<T>): Promise<T | undefined> => {
-  if (!options.only.includes(name)) return undefined;
-  loads.push(`${Math.round((await othersLoad()) * 100)} % before the ${name}`);
-  return await body();
-};
-const builds = (await part("builds", async () => await measureBuilds(options.runs, context))) ?? [];
-const boots = await part("boots", async () => await measureBoots(options.boots, context));
-const sizes = await part("sizes", async () => await measureSizes(context));
-notes.push(...(boots?.notes ?? []), ...(sizes?.notes ?? []));
+const MEASURE = {
+  builds: async () => await measureBuilds(options.runs, context),
+  boots: async () => await measureBoots(options.boots, context),
+  sizes: async () => await measureSizes(context),
+} as const;
 
-const report: Report = {
-  date: new Date().toISOString().slice(0, 16).replace("T", " ") + " UTC",
-  command: ["npm run bench", ...(process.argv.length > 2 ? ["--", ...process.argv.slice(2)] : [])].join(" "),
-  machine: { ...machineFacts(), "CPU in use by others": loads.join(", ") },
-  versions: await versions(sizes?.packages ?? []),
-  builds,
-  boots: boots?.boots ?? [],
-  stages: boots?.stages ?? [],
-  sizes: sizes?.sizes ?? [],
-  notes,
-};
-const text = markdown(report);
-process.stdout.write(options.json ? `${JSON.stringify(report, undefined, 2)}\n` : text);
-if (PARTS.every((name) => options.only.includes(name))) {
-  const page = await readFile(PAGE, "utf8");
-  const [before, after] = [page.slice(0, page.indexOf(BEGIN)), page.slice(page.indexOf(END))];
-  await writeFile(PAGE, `${before}${BEGIN}\n\n${text}\n${after}`);
+const TITLES = { builds: "Builds", boots: "Boot to multi-user", sizes: "Size" } as const;
+const tables: string[] = [];
+for (const name of PARTS.filter((part) => options.only.includes(part))) {
+  const load = `${Math.round((await othersLoad()) * 100)} % just before`;
+  const report: Report = {
+    date: `${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC`,
+    command: ["npm run bench", ...(process.argv.length > 2 ? ["--", ...process.argv.slice(2)] : [])].join(" "),
+    machine: { ...machineFacts(), "CPU in use by others": load },
+    versions: await versions(),
+    ...{ comparisons: [], stages: [], sizes: [], notes: [] },
+    ...(await MEASURE[name]()),
+  };
+  const text = `### ${TITLES[name]}\n\n${markdown(report)}`;
+  tables.push(text);
+  process.stdout.write(options.json ? `${JSON.stringify({ part: name, ...report })}\n` : `${text}\n`);
 }
+if (tables.length === PARTS.length) await writeFile(PAGE, replaceTables(await readFile(PAGE, "utf8"), tables.join("\n")));
 
-async function versions(packages: readonly string[]): Promise<Record<string, string>> {
+async function versions(): Promise<Record<string, string>> {
   const first = async (...argv: Parameters<typeof tools.run>): Promise<string> =>
     (await tools.run(...argv)).stdout.split("\n")[0]!;
   const commit = (await run(["git", "-C", TOP, "describe", "--always", "--dirty", "--exclude=*"])).stdout.trim();
   const mkosi = (await mkosiTools.run(["mkosi", "--version"])).stdout.trim();
-  const wanted = packages.filter((name) => /^(systemd|linux-image-\d\S*|mkosi) /.test(name));
   return {
     Versions: [
       ...[`petrify at ${commit}`, `Node ${process.version}`, mkosi],
       ...[await first(["qemu-system-x86_64", "--version"]), await first(["mkfs.erofs", "--version"])],
-      ...wanted,
     ].join("; "),
   };
 }

@@ -6,7 +6,7 @@ import type { BenchContext } from "./context.ts";
 import { debianDisk } from "./debian-disk.ts";
 import { mkosiBuilder } from "./mkosi.ts";
 import { petrifyBuilder } from "./petrify.ts";
-import { packageDifferences, type BootStages, type Comparison, type SizeComparison } from "./report.ts";
+import { packageDifferences, type Comparison, type Report, type SizeComparison } from "./report.ts";
 import { imageSizes, treeFacts } from "./size.ts";
 
 const COLD = { ratio: 1 } as const;
@@ -14,6 +14,8 @@ const REBUILD = { ratio: 0.3, seconds: 15 } as const;
 const BOOT = { ratio: 0.75 } as const;
 /** Decimal megabytes, the stricter reading. */
 const COMPRESSED = 60e6;
+
+type Measured = Partial<Pick<Report, "comparisons" | "stages" | "sizes" | "notes">>;
 
 /** Which image of petrify is compared with which of mkosi. */
 const PAIRS = [
@@ -32,7 +34,7 @@ async function builders(context: BenchContext) {
 }
 
 /** Cold builds and rebuilds. */
-export async function measureBuilds(runs: number, context: BenchContext): Promise<Comparison[]> {
+export async function measureBuilds(runs: number, context: BenchContext): Promise<Measured> {
   const { progress } = context;
   const sides = await builders(context);
   for (const [name, side] of Object.entries(sides)) {
@@ -64,14 +66,11 @@ export async function measureBuilds(runs: number, context: BenchContext): Promis
       theirs: rounds.map((times) => times[theirs]!),
       ...(goal ? { goal } : {}),
     }));
-  return [...compare("cold build", cold, COLD), ...compare("rebuild after one file changed", again, REBUILD)];
+  return { comparisons: [...compare("cold build", cold, COLD), ...compare("rebuild after one file changed", again, REBUILD)] };
 }
 
 /** Boots of petrify's disk and of the plain Debian disk, by turns. */
-export async function measureBoots(
-  runs: number,
-  context: BenchContext,
-): Promise<{ boots: Comparison[]; stages: BootStages[]; notes: string[] }> {
+export async function measureBoots(runs: number, context: BenchContext): Promise<Measured> {
   const { progress } = context;
   const petrify = await petrifyBuilder("image,disk", context);
   await progress.step("build petrify's disk", async () => await petrify.prepare());
@@ -94,7 +93,7 @@ export async function measureBoots(
   const ours = of("petrify", "multiUser");
   const theirs = of("plain Debian", "multiUser");
   return {
-    boots: [
+    comparisons: [
       { title: "QEMU start to multi-user", peer: "plain Debian", ours, theirs, goal: BOOT },
       {
         title: "kernel to multi-user, by a clock of instructions",
@@ -114,9 +113,7 @@ export async function measureBoots(
 }
 
 /** Sizes of what a build leaves, and whether the sides have the same packages. */
-export async function measureSizes(
-  context: BenchContext,
-): Promise<{ sizes: SizeComparison[]; notes: string[]; packages: readonly string[] }> {
+export async function measureSizes(context: BenchContext): Promise<Measured> {
   const { progress } = context;
   const { image, bare, bootable } = await builders(context);
   const measured: Record<string, Awaited<ReturnType<typeof imageSizes>>> = {};
@@ -150,8 +147,8 @@ export async function measureSizes(
     notes: [
       ...[bare, bootable].flatMap(({ title }) => packageDifferences(title, measured[title]!.packages, ours)),
       ...packageDifferences("plain Debian", plain.packages, ours),
+      `Packages that matter: ${ours.filter((name) => /^(systemd|linux-image-\d\S*) /.test(name)).join("; ")}.`,
     ],
-    packages: ours,
   };
 }
 

@@ -111,8 +111,8 @@ export async function mkosiBuilder(variant: MkosiVariant, context: BenchContext)
     image: join(out, "bench.raw"),
     prepare: async () => await build("--cache-only=never", "--force", "--incremental=yes"),
     cold: async () => {
-      await remove(context, cache, out);
-      for (const path of [cache, out]) await makeFolder(path);
+      await remove(context, out);
+      await makeFolder(out);
       return await offline("--incremental=no");
     },
     rebuild: async (content) => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isReached, markdown, packageDifferences, type Comparison, type Report } from "./report.ts";
+import { isReached, markdown, packageDifferences, replaceTables, type Comparison, type Report } from "./report.ts";
 
 const comparison: Comparison = {
   title: "rebuild",
@@ -27,8 +27,7 @@ test("a report shows medians with their range, ratios of pairs, goals and whethe
     command: "npm run bench",
     versions: { mkosi: "25.3" },
     machine: { cores: "2" },
-    builds: [comparison],
-    boots: [],
+    comparisons: [comparison],
     stages: [],
     sizes: [{ title: "zstd -19", sizes: { petrify: 61e6, mkosi: 50e6 }, goal: 60e6 }],
     notes: ["as it was"],
@@ -39,7 +38,7 @@ test("a report shows medians with their range, ratios of pairs, goals and whethe
     /\| rebuild \| mkosi \| 11\.0 s \(10\.0–12\.0\) \| 45\.0 s \(40\.0–50\.0\) \| 0\.24 \(0\.24–0\.25\) \| ≤ 0\.30 and ≤ 15 s \| yes \|/,
   );
   assert.match(text, /\| zstd -19 \| 61\.0 MB \(58\.2 MiB\) \| 50\.0 MB \(47\.7 MiB\) \| ≤ 60\.0 MB \(57\.2 MiB\) \| no \|/);
-  assert.doesNotMatch(text, /Boot to multi-user/);
+  assert.match(text, /Measured on 2026-11-21 by `npm run bench`\.\n\n- cores: 2\n- mkosi: 25\.3\n- as it was\n$/);
 });
 
 test("differences between two package lists are named, and their absence too", () => {
@@ -50,4 +49,11 @@ test("differences between two package lists are named, and their absence too", (
   assert.deepEqual(packageDifferences("mkosi", ["a 1"], ["a 1"]), [
     "mkosi has exactly petrify's 1 packages, in the same versions.",
   ]);
+});
+
+test("new tables replace the older ones in the page and nothing else; a page without the marks is refused", () => {
+  const page = (tables: string): string =>
+    `# Title\n<!-- written by \`npm run bench\`: do not edit -->\n\n${tables}\n<!-- end of what is written -->\nend\n`;
+  assert.equal(replaceTables(page("old"), "new"), page("new"));
+  assert.throws(() => replaceTables("# Title\n", "new"), { code: "PAGE_UNMARKED" });
 });

@@ -1,4 +1,5 @@
 /** Measurements as tables, for people and for docs/benchmarks.md. Pure. */
+import { AppError } from "../src/core/error.ts";
 import { formatSize, type Bytes } from "../src/core/units.ts";
 import { pairRatios, spread } from "./stats.ts";
 
@@ -24,13 +25,13 @@ export interface BootStages {
   readonly init: readonly number[];
   readonly multiUser: readonly number[];
 }
+/** What one part of a run has measured, and under which circumstances. */
 export interface Report {
   readonly date: string;
   readonly command: string;
   readonly versions: Readonly<Record<string, string>>;
   readonly machine: Readonly<Record<string, string>>;
-  readonly builds: readonly Comparison[];
-  readonly boots: readonly Comparison[];
+  readonly comparisons: readonly Comparison[];
   readonly stages: readonly BootStages[];
   readonly sizes: readonly SizeComparison[];
   readonly notes: readonly string[];
@@ -42,32 +43,35 @@ const range = (values: readonly number[]): string => {
   return values.length === 1 ? seconds(median) : `${seconds(median)} (${min.toFixed(1)}–${max.toFixed(1)})`;
 };
 
-/** A whole report as Markdown. */
-export function markdown(report: Report): string {
+/** A report as Markdown. */
+export function markdown({ date, command, machine, versions, comparisons, stages, sizes, notes }: Report): string {
   const list = (facts: Readonly<Record<string, string>>): string[] =>
     Object.entries(facts).map(([name, value]) => `- ${name}: ${value}`);
-  return [
-    `Measured on ${report.date} by \`${report.command}\`.`,
-    "",
-    ...list(report.machine),
-    ...list(report.versions),
-    ...section("Builds", comparisonTable(report.builds)),
-    ...section(
-      "Boot to multi-user",
-      [...comparisonTable(report.boots), ...(report.stages.length > 0 ? ["", ...stageTable(report.stages)] : [])],
-      report.boots.length,
-    ),
-    ...section("Size", sizeTable(report.sizes), report.sizes.length),
-    ...(report.notes.length > 0 ? ["", ...report.notes.map((note) => `- ${note}`)] : []),
-    "",
-  ].join("\n");
+  const blocks = [
+    comparisons.length > 0 ? comparisonTable(comparisons) : [],
+    stages.length > 0 ? stageTable(stages) : [],
+    sizes.length > 0 ? sizeTable(sizes) : [],
+    [`Measured on ${date} by \`${command}\`.`],
+    [...list(machine), ...list(versions), ...notes.map((note) => `- ${note}`)],
+  ];
+  return blocks
+    .filter((lines) => lines.length > 0)
+    .map((lines) => `${lines.join("\n")}\n`)
+    .join("\n");
 }
 
-const section = (title: string, lines: readonly string[], count = lines.length): string[] =>
-  count === 0 ? [] : ["", `### ${title}`, "", ...lines];
+const BEGIN = "<!-- written by `npm run bench`: do not edit -->";
+const END = "<!-- end of what is written -->";
+
+/** The page with these tables in place of older ones. */
+export function replaceTables(page: string, tables: string): string {
+  const [before, rest] = page.split(BEGIN);
+  const after = rest?.split(END)[1];
+  if (before === undefined || after === undefined) throw new AppError("PAGE_UNMARKED", "the page has no place for the tables");
+  return `${before}${BEGIN}\n\n${tables}\n${END}${after}`;
+}
 
 function comparisonTable(comparisons: readonly Comparison[]): string[] {
-  if (comparisons.length === 0) return [];
   return [
     "| what | peer | petrify | peer's | ratio of pairs | goal | reached |",
     "|---|---|---|---|---|---|---|",
