@@ -7,7 +7,7 @@ import { debianDisk } from "./debian-disk.ts";
 import { mkosiBuilder } from "./mkosi.ts";
 import { petrifyBuilder } from "./petrify.ts";
 import { packageDifferences, type Comparison, type Report, type SizeComparison } from "./report.ts";
-import { imageSizes, treeFacts } from "./size.ts";
+import { imageSizes, treeFacts, type ImageSizes } from "./size.ts";
 
 const COLD = { ratio: 1 } as const;
 const REBUILD = { ratio: 0.3, seconds: 15 } as const;
@@ -116,20 +116,20 @@ export async function measureBoots(runs: number, context: BenchContext): Promise
 export async function measureSizes(context: BenchContext): Promise<Measured> {
   const { progress } = context;
   const { image, bare, bootable } = await builders(context);
-  const measured: Record<string, Awaited<ReturnType<typeof imageSizes>>> = {};
-  for (const [name, side] of [
-    ["petrify", image],
-    [bare.title, bare],
-    [bootable.title, bootable],
-  ] as const) {
-    await progress.step(`build and measure: ${name}`, async () => {
-      await side.prepare();
-      measured[name] = await imageSizes(side.image, context);
-    });
-  }
+  const measured: Record<string, ImageSizes> = {};
+  const images = [
+    ["petrify", "image", image],
+    [bare.title, "bare", bare],
+    [bootable.title, "bootable", bootable],
+  ] as const;
+  for (const [title, , side] of images) await progress.step(`build: ${title}`, async () => await side.prepare());
+  await progress.step("unpack and compress the images", async () => {
+    const sizes = await Promise.all(images.map(async ([, name, side]) => await imageSizes(side.image, name, context)));
+    for (const [index, [title]] of images.entries()) measured[title] = sizes[index]!;
+  });
   const plain = await treeFacts((await debianDisk(context)).tree, context);
   const ours = measured["petrify"]!.packages;
-  const row = (title: string, of: "installed" | "raw" | "zstd" | "zstdTwoThreads", goal?: number): SizeComparison => ({
+  const row = (title: string, of: "installed" | "raw" | "zstd", goal?: number): SizeComparison => ({
     title,
     sizes: {
       ...Object.fromEntries(Object.entries(measured).map(([name, sizes]) => [name, sizes[of]])),
@@ -138,12 +138,7 @@ export async function measureSizes(context: BenchContext): Promise<Measured> {
     ...(goal ? { goal } : {}),
   });
   return {
-    sizes: [
-      row("installed files of the root", "installed"),
-      row("raw image", "raw"),
-      row("`zstd -19`", "zstd", COMPRESSED),
-      row("`zstd -19 -T2`", "zstdTwoThreads", COMPRESSED),
-    ],
+    sizes: [row("installed files of the root", "installed"), row("raw image", "raw"), row("`zstd -19`", "zstd", COMPRESSED)],
     notes: [
       ...[bare, bootable].flatMap(({ title }) => packageDifferences(title, measured[title]!.packages, ours)),
       ...packageDifferences("plain Debian", plain.packages, ours),

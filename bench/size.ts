@@ -12,17 +12,16 @@ export interface ImageSizes {
   /** Of every file of the root file system, hard links once. */
   readonly installed: Bytes;
   readonly raw: Bytes;
-  /** `zstd -19` of the whole file, in one thread and in two. */
+  /** `zstd -19` of the whole file, in one thread: more threads give other sizes. */
   readonly zstd: Bytes;
-  readonly zstdTwoThreads: Bytes;
   /** `NAME VERSION` of every installed package. */
   readonly packages: readonly string[];
 }
 
-/** Measures an image in the same way whoever made it: its root file system is unpacked out of it. */
-export async function imageSizes(image: string, context: BenchContext): Promise<ImageSizes> {
+/** Measures an image in the same way whoever made it: its root file system is unpacked out of it. @param name of a folder for that */
+export async function imageSizes(image: string, name: string, context: BenchContext): Promise<ImageSizes> {
   const { tools, signal } = context;
-  const folder = join(context.folder, "unpacked");
+  const folder = join(context.folder, "unpacked", name);
   await remove(context, folder);
   await makeFolder(folder);
   const inside = {
@@ -46,17 +45,9 @@ export async function imageSizes(image: string, context: BenchContext): Promise<
     await tools.run(["truncate", `--size=${root.size}`, erofs], inside);
   }
   await tools.run(["fsck.erofs", `--extract=${tree}`, erofs], inside);
-  const compressed = async (...flags: string[]): Promise<Bytes> => {
-    const output = join(folder, "image.zst");
-    await tools.run(["zstd", "-19", ...flags, "--quiet", "--force", "-o", output, "/tmp/image"], inside);
-    return await fileSize(output);
-  };
-  const sizes = {
-    ...(await treeFacts(tree, context)),
-    raw: await fileSize(image),
-    zstd: await compressed("-T1"),
-    zstdTwoThreads: await compressed("-T2"),
-  };
+  const output = join(folder, "image.zst");
+  await tools.run(["zstd", "-19", "-T1", "--quiet", "--force", "-o", output, "/tmp/image"], inside);
+  const sizes = { ...(await treeFacts(tree, context)), raw: await fileSize(image), zstd: await fileSize(output) };
   await remove(context, folder);
   return sizes;
 }
