@@ -18,6 +18,9 @@ export interface ImageSizes {
   readonly packages: readonly string[];
 }
 
+/** The empty packages in place of an initrd maker. */
+const STAND_IN = /^(petrify|bench)-initrd /;
+
 /** Measures an image in the same way whoever made it: its root file system is unpacked out of it. @param name of a folder for that */
 export async function imageSizes(image: string, name: string, context: BenchContext): Promise<ImageSizes> {
   const { tools, signal } = context;
@@ -63,5 +66,11 @@ export async function treeFacts(
     ["dpkg-query", `--admindir=${join(tree, "var/lib/dpkg")}`, "--show", "--showformat=${Package} ${Version}\\n"],
     inside,
   );
-  return { installed: Number(/^\d+/.exec(du)![0]), packages: list.trim().split("\n") };
+  return {
+    installed: Number(/^\d+/.exec(du)![0]),
+    packages: list
+      .trim()
+      .split("\n")
+      .filter((name) => !STAND_IN.test(name)),
+  };
 }
