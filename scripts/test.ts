@@ -32,7 +32,8 @@ const STAGES: Readonly<Record<string, () => Promise<readonly TestRecord[]>>> = {
   lint: async () => await program("oxlint", "--deny-warnings", "."),
   unused: async () => await program("knip"),
   tools: bootstrapTools,
-  unit: async () => await tests(2, "src/**/*.test.ts", "tests/architecture.test.ts", "tests/contract/*.test.ts"),
+  unit: async () =>
+    await tests(2, "src/**/*.test.ts", "bench/*.test.ts", "tests/architecture.test.ts", "tests/contract/*.test.ts"),
   image: async () => await tests(1, "tests/grub/*.test.ts", "tests/image/*.test.ts"),
   vm: async () => await tests(1, "tests/vm/*.test.ts"),
 };
