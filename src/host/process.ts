@@ -47,7 +47,12 @@ export async function startProcess(argv: readonly [string, ...string[]], channel
   });
   const sockets = child.stdio.slice(3) as unknown as Socket[];
   for (const socket of sockets) socket.on("error", () => {}); // the program's end says more
-  const kill = (): void => killGroup(child, "SIGKILL");
+  let ended = false;
+  child.once("close", () => (ended = true));
+  // Once all of it has ended, its number may be somebody else's.
+  const kill = (): void => {
+    if (!ended) killGroup(child, "SIGKILL");
+  };
   return {
     channels: sockets,
     exited,
