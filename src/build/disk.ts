@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { AppError } from "../core/error.ts";
-import { formatSize, type Bytes } from "../core/units.ts";
+import { formatSize, KiB, type Bytes } from "../core/units.ts";
 import { fileSize } from "../host/files.ts";
 import { partialFile } from "../host/partial-file.ts";
 import { writingTo } from "../host/disk-full.ts";
@@ -20,6 +20,12 @@ import { encodeGpt } from "../layout/gpt.ts";
 import type { Patch } from "../layout/patch.ts";
 import { makeExt4, makeImageStore, type Ext4Volume } from "./ext4.ts";
 import { makeFat, type FatFile } from "./fat-volume.ts";
+
+/**
+ * Keeps the tries away from the loader: firmware for UEFI reads files of a FAT by 64 KiB (EDK2's FatDxe), and would not start the loader
+ * when the sector of the tries cannot be read.
+ */
+const TRIES_GAP: FatFile = { path: "/petrify/gap", data: new Uint8Array(128 * KiB) };
 
 export interface DiskInput {
   /** Paths of system images; slot b stays empty without one. */
@@ -97,7 +103,7 @@ async function fillDisk(
   refuseStray(recordPatches, [recordPart]);
   await writePatches(disk, [...encodeGpt(diskGpt(plan, guids), "both"), ...loader.biosPatches, ...recordPatches]);
 
-  const files: FatFile[] = [...loader.espFiles, { path: TRIES_FILE, data: tries }];
+  const files: FatFile[] = [...loader.espFiles, TRIES_GAP, { path: TRIES_FILE, data: tries }];
   const volumeId = guids.efi.slice(0, 8);
   // 4096-byte sectors are read on any disk, and make the file with the tries a block of its own.
   await makeFat(tools, { ...volume("efi"), sectorSize: 4096, volumeId, files }, join(work, "efi"), signal);
