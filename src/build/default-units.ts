@@ -1,8 +1,14 @@
+import type { Recipe } from "../config/recipe.ts";
+import type { Tree } from "./tree.ts";
+
+const UNITS = "/usr/lib/systemd/system";
+const OWN_UNITS = "/etc/systemd/system";
+
 /**
  * Units that have no work on an image-based system; each would only cost time at every boot.
  * A recipe that enables one of them gets it.
  */
-export const MASKED_UNITS: readonly string[] = [
+const MASKED_UNITS: readonly string[] = [
   // The root is read-only and whole: nothing to remount, to migrate, to update after an upgrade.
   ...["systemd-remount-fs.service", "systemd-hwdb-update.service", "systemd-journal-catalog-update.service"],
   ...["systemd-update-done.service", "ldconfig.service", "systemd-sysusers.service", "systemd-firstboot.service"],
@@ -17,4 +23,70 @@ export const MASKED_UNITS: readonly string[] = [
   ...["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer"],
   // Disks without LVM: nothing for a snapshot check to do.
   ...["e2scrub_all.timer", "e2scrub_reap.service"],
+  // udev's rules are the image's.
+  "systemd-udev-load-credentials.service",
+  // Loaded by the initrd, or by the drivers that need it.
+  ...["modprobe@configfs.service", "modprobe@fuse.service", "modprobe@efi_pstore.service", "modprobe@drm.service"],
 ];
+
+/** Units whose work another one has done by then; masked where that one is there. */
+const DONE_BY: Readonly<Record<string, string>> = {
+  // The second run is for users that systemd-sysusers adds in between; an image has its users.
+  "systemd-tmpfiles-setup-dev.service": "systemd-tmpfiles-setup-dev-early.service",
+};
+
+/** Programs that look at each boot for something an image does not have. Source: systemd.generator(7) */
+const MASKED_GENERATORS: readonly string[] = [
+  // The kernel command line is part of the image; a unit is the way to have a unit.
+  ...["systemd-run-generator", "systemd-debug-generator"],
+  // The initrd has found the disk, and its fstab names every partition.
+  "systemd-gpt-auto-generator",
+  // No hibernation, no updates by packages, no TPM, no systemd-boot.
+  ...[
+    "systemd-hibernate-resume-generator",
+    "systemd-system-update-generator",
+    "systemd-tpm2-generator",
+    "systemd-bless-boot-generator",
+  ],
+  // An SSH server listens where the recipe says, and nowhere by itself.
+  "systemd-ssh-generator",
+];
+
+/** Masks what has no work here. A recipe that names a unit has the last word. */
+export async function maskIdleUnits({ fs }: Tree, { units }: Recipe): Promise<void> {
+  const named = new Set([...units.enable, ...units.disable]);
+  const has = async (unit: string): Promise<boolean> => await fs.exists(`${UNITS}/${unit.replace(/@.+(?=\.)/, "@")}`);
+  const done: string[] = [];
+  for (const [unit, other] of Object.entries(DONE_BY)) if (await has(other)) done.push(unit);
+  for (const unit of [...MASKED_UNITS, ...done]) {
+    if (!named.has(unit) && (await has(unit))) await fs.link(`${OWN_UNITS}/${unit}`, "/dev/null");
+  }
+  const generators = [...MASKED_GENERATORS];
+  if (!(await fs.exists("/etc/rc.local"))) generators.push("systemd-rc-local-generator");
+  const scripts = await fs.list("/etc/init.d");
+  const replaced = await Promise.all(scripts.map(async (name) => await has(`${name}.service`)));
+  if (replaced.every(Boolean)) generators.push("systemd-sysv-generator");
+  for (const name of generators) {
+    if (await fs.exists(`/usr/lib/systemd/system-generators/${name}`))
+      await fs.link(`/etc/systemd/system-generators/${name}`, "/dev/null");
+  }
+}
+
+/** Takes out Debian's list of modules to load if it names none: an empty one starts a service as well. */
+export async function dropEmptyModuleList({ fs }: Tree): Promise<void> {
+  const list = await fs.read("/etc/modules");
+  if (list !== undefined && list.split("\n").every((line) => /^\s*(#|$)/.test(line)))
+    await fs.remove("/etc/modules-load.d/modules.conf");
+}
+
+/**
+ * Lets the login prompts of the kernel's own serial consoles start without udev: their devices are there before any program.
+ *
+ * systemd's template waits for udev to announce a terminal, which may be unplugged. A unit of the instance's name goes before the template.
+ */
+export async function startConsolesAtOnce({ fs }: Tree, consoles: readonly string[]): Promise<void> {
+  const template = await fs.read(`${UNITS}/serial-getty@.service`);
+  if (template === undefined) return;
+  const text = template.replace(/^BindsTo=dev-%i\.device\n/m, "").replace(/^After=dev-%i\.device */m, "After=");
+  for (const console of consoles) await fs.write(`${OWN_UNITS}/serial-getty@${console}.service`, text);
+}

@@ -4,7 +4,7 @@ import { fileExists, makeFolder, readBytes, readText } from "../host/files.ts";
 import type { Tools } from "../host/tools.ts";
 import { indexModules, type ModuleIndex } from "../layout/kernel-modules.ts";
 
-/** What reaches a root, and what it is made of, on any machine. */
+/** What reaches a root, what it is made of, and what every init asks for first, on any machine. */
 const ALWAYS = [
   "loop",
   "dm_mod",
@@ -15,6 +15,9 @@ const ALWAYS = [
   "sha256_generic",
   "crc32c_generic",
   "crc32c_cryptoapi",
+  "autofs4",
+  "configfs",
+  "efi_pstore",
 ];
 
 /** What reaches the disk, chosen by the machine's devices. Kernels without one of these have it built in, or not at all. */

@@ -10,7 +10,8 @@ import { rootFs, type RootFs } from "../host/rootfs.ts";
 import type { ToolsRunOptions } from "../host/tools.ts";
 import { addUsers, applyMoves, idMoves, lockIds, ownerIds, type AccountFiles, type Ids } from "./accounts.ts";
 import type { BuildContext } from "./context.ts";
-import { MASKED_UNITS } from "./default-units.ts";
+import { serialConsoles } from "../layout/cmdline.ts";
+import { dropEmptyModuleList, maskIdleUnits, startConsolesAtOnce } from "./default-units.ts";
 
 /** The root file system of the image that is being built. */
 export interface Tree {
@@ -165,13 +166,13 @@ export async function layFiles({ fs, tool }: Tree, files: readonly RecipeFile[],
   for (const [ids, paths] of owned) await tool(["chown", "--no-dereference", ids, "--", ...paths]);
 }
 
-/** Masks what has no work here, then applies the recipe. @throws AppError `UNIT_UNKNOWN` */
-export async function setUnits({ fs, tool }: Tree, { units }: Recipe): Promise<void> {
-  for (const unit of MASKED_UNITS) {
-    const wanted = [...units.enable, ...units.disable].includes(unit);
-    if (!wanted && (await fs.exists(`/usr/lib/systemd/system/${unit}`)))
-      await fs.link(`/etc/systemd/system/${unit}`, "/dev/null");
-  }
+/** petrify's defaults, then the recipe. @throws AppError `UNIT_UNKNOWN` */
+export async function setUnits(tree: Tree, recipe: Recipe): Promise<void> {
+  const { tool, fs } = tree;
+  const { units, kernel } = recipe;
+  await maskIdleUnits(tree, recipe);
+  await dropEmptyModuleList(tree);
+  await startConsolesAtOnce(tree, serialConsoles(kernel.cmdline));
   for (const [verb, names] of [
     ["enable", units.enable],
     ["disable", units.disable],

@@ -1,4 +1,4 @@
-import { chmod, lstat, mkdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, lstat, mkdir, readdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { AppError } from "../core/error.ts";
 
@@ -17,6 +17,8 @@ export interface RootFs {
   folderAt(path: string, mode?: number): Promise<void>;
   remove(path: string): Promise<void>;
   exists(path: string): Promise<boolean>;
+  /** Names in a folder; none where there is no such folder. */
+  list(path: string): Promise<string[]>;
   /** Path on the host with every link resolved inside the tree; the last part need not exist, and is not resolved if `keepLast`. */
   resolve(path: string, options?: { keepLast?: boolean }): Promise<string>;
 }
@@ -84,6 +86,7 @@ export function rootFs(folder: string): RootFs {
     remove: async (path) => {
       await rm(await resolve(path, { keepLast: true }), { recursive: true, force: true });
     },
+    list: async (path) => await readdir(await resolve(path)).catch(() => []),
     exists: async (path) => (await lstat(await resolve(path)).catch(() => undefined)) !== undefined,
   };
 }

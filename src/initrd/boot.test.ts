@@ -49,6 +49,10 @@ test("a whole machine becomes the image's init, one step after the other", () =>
     "mount tmpfs tmpfs /run/petrify/ephemeral",
     "mount overlay overlay /sysroot/etc",
     "mount overlay overlay /sysroot/var",
+    "mount tmpfs tmpfs /sysroot/tmp",
+    "mount tmpfs tmpfs /run/lock",
+    "mount mqueue mqueue /dev/mqueue",
+    "mount debugfs debugfs /sys/kernel/debug",
     "info: slot a: edge 1.2.0 from /dev/vda6",
     "mount 8192 /dev /sysroot/dev",
     "mount 8192 /proc /sysroot/proc",
@@ -69,9 +73,20 @@ test("facts, fstab and machine id are in place before the image's init starts", 
   assert.equal(facts.image?.version, "1.2.0");
   assert.deepEqual(facts.notes, []);
   assert.deepEqual(Object.keys(facts.reached), ["start", "drivers", "disk", "root", "switch"]);
-  assert.match(sys.readText("/sysroot/etc/fstab"), new RegExp(`^PARTUUID=${GUIDS.persistent} /usr/local ext4 `, "m"));
+  assert.match(sys.readText("/sysroot/etc/fstab"), /^\/run\/petrify\/dev\/persistent \/usr\/local ext4 /m);
+  assert.equal(sys.files.get("/run/petrify/dev/persistent"), "/dev/vda7");
+  assert.equal(sys.files.get("/run/petrify/dev/oem"), "/dev/vda4");
   assert.match(sys.readText("/sysroot/etc/fstab"), /^overlay \/home overlay /m);
   assert.equal(sys.readText("/sysroot/etc/machine-id"), "00000007111142228333444444444444\n");
+});
+
+test("a mount for services that the kernel refuses is left to the image's init", () => {
+  const sys = fakeMachine();
+  for (const type of ["tmpfs tmpfs /sysroot/tmp", "debugfs"]) sys.refuses.set(`mount ${type}`, 22);
+  run(sys);
+  assert.deepEqual(errors(sys), []);
+  assert.ok(sys.done.includes("mount mqueue mqueue /dev/mqueue"));
+  assert.match(sys.done.at(-1)!, /^exec/);
 });
 
 test("a watchdog is armed as soon as its driver is ready, and once", () => {

@@ -7,6 +7,7 @@ import { partitionDevice, searchDisk, type Disk } from "./block-devices.ts";
 import { openDrivers } from "./drivers.ts";
 import { diskPartitions, prepareRoot } from "./prepare-root.ts";
 import { MOUNT_FLAGS, poll, type Sys } from "./sys.ts";
+import { mountForServices } from "./service-mounts.ts";
 import { mountVerityRoot } from "./verity-root.ts";
 import { openWatchdog } from "./watchdog.ts";
 
@@ -59,7 +60,9 @@ export function boot(sys: Sys, known: Known, words: readonly string[]): never {
   reach("root");
 
   const notes = disk.gpt.damage ? [`the partition table of ${disk.name} is damaged: ${disk.gpt.damage}`] : [];
-  const image = prepareRoot(sys, NEW_ROOT, { gpt: disk.gpt, holder: args.disk, notes });
+  const partitions = diskPartitions(sys, disk);
+  const image = prepareRoot(sys, NEW_ROOT, { partitions, holder: args.disk, notes });
+  mountForServices(sys, NEW_ROOT);
   const init = INITS.find((path) => sys.exists(NEW_ROOT + path));
   if (!init) throw new AppError("NO_INIT", `the image has no init: there is no ${INITS.join(", no ")}`);
   loadDrivers(); // a watchdog may be ready by now
@@ -68,7 +71,7 @@ export function boot(sys: Sys, known: Known, words: readonly string[]): never {
     RUN_FACTS_PATH,
     encodeRunFacts({
       ...{ slot: args.slot, file: args.file, rootHash: args.rootHash, disk: `/dev/${disk.name}` },
-      ...{ partitions: diskPartitions(sys, disk), ...(image ? { image } : {}), notes, reached: known.reached },
+      ...{ partitions, ...(image ? { image } : {}), notes, reached: known.reached },
     }),
   );
   for (const note of notes) sys.log("error", note);

@@ -18,6 +18,9 @@ const PASSED_OVER = new Set([
 /** Loop devices are made when they are asked for; the eight that would be made up front cost the image's init half a second. */
 const PARAMETERS: Readonly<Record<string, string>> = { loop: "max_loop=0" };
 
+/** Modules for every machine that has this. */
+const ONLY_WITH: Readonly<Record<string, string>> = { efi_pstore: "/sys/firmware/efi" };
+
 export interface Drivers {
   /** Loads what devices ask for that were not there at the last call; drivers bring further devices with them. */
   loadForDevices(): void;
@@ -64,7 +67,7 @@ export function openDrivers(sys: Sys): Drivers {
   return {
     refused,
     verityOptions: index.verityOptions,
-    loadAlways: () => index.always.forEach(load),
+    loadAlways: () => index.always.filter((name) => !(name in ONLY_WITH) || sys.exists(ONLY_WITH[name]!)).forEach(load),
     loadForDevices: () => {
       loadFor("/sys/devices/system/cpu");
       for (let more = true; more;) {

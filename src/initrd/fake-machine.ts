@@ -67,6 +67,8 @@ export function fakeMachine(): FakeSys {
     "/proc/cmdline": `${imageCommandLine({ rootHash: ROOT_HASH })} ${loader}\n`,
     "/lib/modules/index.json": JSON.stringify(index),
     "/sys/bus/virtio/devices/virtio0/modalias": "virtio:d00000002v00001AF4\n",
+    "/proc/filesystems": "nodev\ttmpfs\nnodev\tmqueue\nnodev\tdebugfs\n\text4\n",
+    "/sys/kernel/debug/x": "",
     "/sys/bus/memory/devices/memory0/modalias": "never:read",
   });
   for (const device of ["loop-control", "loop0", "loop1", "mapper/control"]) {
@@ -76,7 +78,7 @@ export function fakeMachine(): FakeSys {
     if (line === "load /lib/modules/kernel/virtio_blk.ko") addDisk(sys, "vda");
     if (line === `mount ext4 ${STATE_DEVICE} /run/petrify/images`) sys.blocks.set("/run/petrify/images/a.img", systemImage());
     if (line === "mount erofs /dev/dm-7 /sysroot") {
-      for (const folder of ["etc", "var"]) sys.files.set(`/sysroot/${folder}`, undefined);
+      for (const folder of ["etc", "tmp", "var"]) sys.files.set(`/sysroot/${folder}`, undefined);
       sys.files.set("/sysroot/sbin/init", "");
       const facts = { name: "edge", version: "1.2.0", created: 1_790_000_000, persistent: ["/home"] };
       sys.files.set("/sysroot/usr/lib/petrify/image.json", encodeImageFacts(facts));

@@ -90,6 +90,10 @@ export function fakeSys(files: Readonly<Record<string, string>> = {}): FakeSys {
       state.set(path, undefined);
       modes.set(path, mode);
     },
+    makeLink: (path, target) => {
+      act(`link ${path} ${target}`);
+      state.set(path, target);
+    },
     rename: (from, to) => {
       act(`rename ${from} ${to}`);
       state.set(to, state.get(from));

@@ -1,10 +1,18 @@
 /** @portable Makes a read-only image a running system: what it may write to, who it is, what it mounts. docs/concepts/persistence.md */
 import { DISK_PARTITIONS, type DiskPartition } from "../layout/disk.ts";
-import { EPHEMERAL_FOLDER, fstab, IMAGE_ROOT, isMountablePath, OVERLAY_FEATURES } from "../layout/fstab.ts";
-import type { Gpt } from "../layout/gpt.ts";
+import {
+  DATA_PARTITIONS,
+  type DataPartition,
+  DEVICES_FOLDER,
+  EPHEMERAL_FOLDER,
+  fstab,
+  IMAGE_ROOT,
+  isMountablePath,
+  OVERLAY_FEATURES,
+} from "../layout/fstab.ts";
 import type { Guid } from "../layout/guid.ts";
 import { IMAGE_FACTS_PATH, parseImageFacts, type ImageFacts } from "../layout/image-facts.ts";
-import type { RunPartition } from "../layout/run-facts.ts";
+import type { RunFacts, RunPartition } from "../layout/run-facts.ts";
 import { partitionDevice, type Disk } from "./block-devices.ts";
 import { MOUNT_FLAGS, type Sys } from "./sys.ts";
 
@@ -12,7 +20,8 @@ import { MOUNT_FLAGS, type Sys } from "./sys.ts";
 const EPHEMERAL = ["etc", "var"] as const;
 
 export interface Surroundings {
-  readonly gpt: Gpt;
+  /** Of the disk, by name. */
+  readonly partitions: RunFacts["partitions"];
   /** GUID of the partition that the image is on. */
   readonly holder: Guid;
   /** Sentences about what this boot has to do without are added. */
@@ -20,7 +29,7 @@ export interface Surroundings {
 }
 
 /** @returns what the image says about itself, if it does */
-export function prepareRoot(sys: Sys, root: string, { gpt, holder, notes }: Surroundings): ImageFacts | undefined {
+export function prepareRoot(sys: Sys, root: string, { partitions, holder, notes }: Surroundings): ImageFacts | undefined {
   const { bind, readOnly, noSuid, noDevices } = MOUNT_FLAGS;
   sys.makeFolder(IMAGE_ROOT);
   sys.mount(root, IMAGE_ROOT, { flags: bind | readOnly });
@@ -30,16 +39,15 @@ export function prepareRoot(sys: Sys, root: string, { gpt, holder, notes }: Surr
 
   const image = readFacts(sys, root, notes);
   if (image) setClockForward(sys, image.created);
-  const guidOf = (name: DiskPartition): Guid | undefined => gpt.partitions.find((p) => p.name === name)?.guid;
-  const [oem, persistent] = [guidOf("oem"), guidOf("persistent")];
-  if (!oem) notes.push("the disk has no oem partition: there is no machine config");
-  if (!persistent) notes.push("the disk has no persistent partition: everything written is lost at the next boot");
+  const data = linkDataPartitions(sys, partitions);
+  if (!data.has("oem")) notes.push("the disk has no oem partition: there is no machine config");
+  if (!data.has("persistent")) notes.push("the disk has no persistent partition: everything written is lost at the next boot");
   const paths = image?.persistent ?? [];
   for (const path of paths) {
     if (!isMountablePath(path)) notes.push(`${JSON.stringify(path)} cannot be persistent: its name does not fit a mount option`);
   }
-  sys.writeText(`${root}/etc/fstab`, fstab({ ...(oem ? { oem } : {}), ...(persistent ? { persistent } : {}) }, paths));
-  sys.writeText(`${root}/etc/machine-id`, `${machineId(persistent ?? holder)}\n`);
+  sys.writeText(`${root}/etc/fstab`, fstab(data, paths));
+  sys.writeText(`${root}/etc/machine-id`, `${machineId(partitions.persistent?.guid ?? holder)}\n`);
   return image;
 }
 
@@ -52,6 +60,18 @@ export function diskPartitions(sys: Sys, disk: Disk): { [name in DiskPartition]?
     if (device) found[name] = { guid: partition.guid, device };
   }
   return found;
+}
+
+function linkDataPartitions(sys: Sys, partitions: RunFacts["partitions"]): ReadonlySet<DataPartition> {
+  sys.makeFolder(DEVICES_FOLDER);
+  const linked = new Set<DataPartition>();
+  for (const name of DATA_PARTITIONS) {
+    const device = partitions[name]?.device;
+    if (device === undefined) continue;
+    sys.makeLink(`${DEVICES_FOLDER}/${name}`, device);
+    linked.add(name);
+  }
+  return linked;
 }
 
 function mountEphemeral(sys: Sys, root: string, name: string): void {

@@ -19,6 +19,7 @@ const CALL = {
   mkdir: 83,
   rmdir: 84,
   unlink: 87,
+  symlink: 88,
   chmod: 90,
   chown: 92,
   syslog: 103,
@@ -105,6 +106,7 @@ export function quickJsSys(): Sys {
       const result = native.syscall(CALL.mkdir, path, mode);
       if (result < 0 && result !== -ERRNO.exists) throw new SysError(`mkdir ${path}`, -result, std.strerror(-result));
     },
+    makeLink: (path, target) => void call(`link ${path}`, CALL.symlink, target, path),
     rename: (from, to) => void call(`rename ${from}`, CALL.rename, from, to),
     setOwner: (path, { mode, uid, gid }) => {
       call(`chown ${path}`, CALL.chown, path, uid, gid);

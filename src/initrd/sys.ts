@@ -37,6 +37,7 @@ export interface Sys {
   status(path: string): FileStatus;
   /** A folder that is there already is fine. */
   makeFolder(path: string, mode?: number): void;
+  makeLink(path: string, target: string): void;
   /** Within one file system; at once or not at all. */
   rename(from: string, to: string): void;
   /** Owner and permission bits. */

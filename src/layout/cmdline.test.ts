@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { AppError } from "../core/error.ts";
-import { imageCommandLine, loaderCommandLine, parseCommandLine } from "./cmdline.ts";
+import { imageCommandLine, loaderCommandLine, parseCommandLine, serialConsoles } from "./cmdline.ts";
 
 const rootHash = "0123456789abcdef".repeat(4);
 const disk = "0fc63daf-8483-4772-8e79-3d69d8477de4";
@@ -62,3 +62,16 @@ test("any text is either read or refused", () => {
     }),
   );
 });
+
+for (const [words, consoles] of [
+  [[], ["ttyS0"]],
+  [
+    ["console=ttyAMA0,115200n8", "console=hvc0"],
+    ["ttyS0", "ttyAMA0", "hvc0"],
+  ],
+  [["console=tty1", "console=null", "console=ttyS0,9600", "loglevel=3"], ["ttyS0"]],
+] as const) {
+  test(`with ${words.join(" ") || "no words of its own"} an image's serial consoles are ${consoles.join(" and ")}`, () => {
+    assert.deepEqual(serialConsoles(words), consoles);
+  });
+}

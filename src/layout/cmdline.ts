@@ -41,6 +41,12 @@ export function imageCommandLine({ rootHash, words = [] }: ImageArguments): stri
   return [`petrify.roothash=${checked("petrify.roothash", rootHash, HASH)}`, ...ALWAYS, ...words].join(" ");
 }
 
+/** Terminals that the kernel of an image speaks on, virtual ones left out: `ttyS0`. @param words the recipe's own */
+export function serialConsoles(words: readonly string[]): string[] {
+  const consoles = [...ALWAYS, ...words].flatMap((word) => /^console=([a-zA-Z]+\d*)(?:,|$)/.exec(word)?.[1] ?? []);
+  return [...new Set(consoles)].filter((name) => !/^(tty\d+|null)$/.test(name));
+}
+
 /** The boot loader's part, to follow the image's. GRUB's script writes the same words. */
 export function loaderCommandLine({ slot, disk, file }: LoaderArguments): string {
   return [

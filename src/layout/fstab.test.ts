@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { fstab, isMountablePath, persistentOverlay } from "./fstab.ts";
+import { type DataPartition, fstab, isMountablePath, persistentOverlay } from "./fstab.ts";
 
-const oem = "11111111-1111-4111-8111-111111111111";
-const persistent = "22222222-2222-4222-8222-222222222222";
+const BOTH: ReadonlySet<DataPartition> = new Set(["oem", "persistent"]);
+const PERSISTENT: ReadonlySet<DataPartition> = new Set(["persistent"]);
+const NONE: ReadonlySet<DataPartition> = new Set();
 
 /** Fields as fstab(5) names them. */
 const parse = (text: string): { spec: string; file: string; type: string; options: string[]; pass: number }[] =>
@@ -16,21 +17,33 @@ const parse = (text: string): { spec: string; file: string; type: string; option
       return { spec: spec!, file: file!, type: type!, options: options!.split(","), pass: Number(pass) };
     });
 
-test("a whole disk: data partitions by GUID, checked before use, then the overlays", () => {
+test("a whole disk: the data partitions that the initrd found, then the overlays", () => {
   assert.deepEqual(
-    parse(fstab({ oem, persistent }, ["/var/log", "/home"])).map(({ spec, file, type, pass }) => [spec, file, type, pass]),
+    parse(fstab(BOTH, ["/var/log", "/home"])).map(({ spec, file, type, pass }) => [spec, file, type, pass]),
     [
       ["tmpfs", "/tmp", "tmpfs", 0],
-      [`PARTUUID=${oem}`, "/oem", "ext4", 2],
-      [`PARTUUID=${persistent}`, "/usr/local", "ext4", 2],
+      ["/run/petrify/dev/oem", "/oem", "ext4", 0],
+      ["/run/petrify/dev/persistent", "/usr/local", "ext4", 0],
       ["overlay", "/home", "overlay", 0],
       ["overlay", "/var/log", "overlay", 0],
     ],
   );
 });
 
+test("a data partition is checked by a unit of its own before it is mounted, and no line waits for a device under /dev", () => {
+  const lines = parse(fstab(BOTH, ["/home"]));
+  for (const name of ["oem", "persistent"]) {
+    const line = lines.find(({ spec }) => spec === `/run/petrify/dev/${name}`)!;
+    assert.ok(line.options.includes(`x-systemd.requires=petrify-fsck@${name}.service`), name);
+  }
+  assert.deepEqual(
+    lines.filter(({ spec }) => /^(\/dev|[A-Z]+=)/.test(spec)),
+    [],
+  );
+});
+
 test("an overlay of a persistent folder has the image below and the persistent partition above", () => {
-  const home = parse(fstab({ persistent }, ["/home"])).find(({ file }) => file === "/home")!;
+  const home = parse(fstab(PERSISTENT, ["/home"])).find(({ file }) => file === "/home")!;
   assert.deepEqual(home.options.slice(0, 9), [
     "nosuid",
     "nodev",
@@ -45,7 +58,7 @@ test("an overlay of a persistent folder has the image below and the persistent p
 });
 
 test("data that does not mount fails no boot, yet everything else waits for it", () => {
-  for (const { file, options } of parse(fstab({ oem, persistent }, ["/home", "/srv"]))) {
+  for (const { file, options } of parse(fstab(BOTH, ["/home", "/srv"]))) {
     if (file === "/tmp") continue;
     assert.ok(options.includes("nofail"), file);
     assert.ok(options.includes("x-systemd.before=local-fs.target"), file);
@@ -53,7 +66,7 @@ test("data that does not mount fails no boot, yet everything else waits for it",
 });
 
 test("without data partitions the same folders are there, on a tmpfs", () => {
-  const lines = parse(fstab({}, ["/home"]));
+  const lines = parse(fstab(NONE, ["/home"]));
   assert.deepEqual(
     lines.map(({ spec, file }) => [spec, file]),
     [
@@ -65,7 +78,7 @@ test("without data partitions the same folders are there, on a tmpfs", () => {
 });
 
 test("a folder in a folder is mounted after it", () => {
-  const files = parse(fstab({ persistent }, ["/srv/a/b", "/srv-x", "/srv"])).map(({ file }) => file);
+  const files = parse(fstab(PERSISTENT, ["/srv/a/b", "/srv-x", "/srv"])).map(({ file }) => file);
   assert.ok(files.indexOf("/srv") < files.indexOf("/srv/a/b"));
 });
 
@@ -87,7 +100,7 @@ for (const [path, mountable] of [
 ] as const) {
   test(`${path} ${mountable ? "can" : "cannot"} be persistent`, () => {
     assert.equal(isMountablePath(path), mountable);
-    assert.equal(fstab({ persistent }, [path]).includes("\noverlay"), mountable);
+    assert.equal(fstab(PERSISTENT, [path]).includes("\noverlay"), mountable);
   });
 }
 

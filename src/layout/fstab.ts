@@ -1,6 +1,4 @@
 /** @portable What a running image mounts: persistent folders as overlays, data partitions, /tmp. docs/concepts/persistence.md */
-import type { Guid } from "./guid.ts";
-
 /** Where the initrd leaves what the rest of the boot needs. */
 export const RUN_FOLDER = "/run/petrify";
 /** The image's own root file system, without anything mounted over it: lower layer of every overlay. */
@@ -9,6 +7,14 @@ export const IMAGE_ROOT = `${RUN_FOLDER}/root`;
 export const IMAGES_FOLDER = `${RUN_FOLDER}/images`;
 /** A tmpfs: upper layers of /etc and /var. */
 export const EPHEMERAL_FOLDER = `${RUN_FOLDER}/ephemeral`;
+
+/**
+ * Links to the device nodes of the data partitions, named like them.
+ *
+ * The initrd has found them. Under `/dev` systemd would wait until udev has worked its way to the disk: seconds, of a boot that waits for
+ * nothing else. Source: systemd.mount(5), systemd.device(5).
+ */
+export const DEVICES_FOLDER = `${RUN_FOLDER}/dev`;
 
 /** Where the persistent partition is mounted. */
 export const PERSISTENT_FOLDER = "/usr/local";
@@ -27,11 +33,9 @@ const FLAGS: Readonly<Record<string, string>> = { "/home": "nosuid,nodev,", "/va
 /** Mount points that the image must hold, the persistent folders besides. */
 export const MOUNT_POINTS = ["/dev", "/etc", "/oem", "/proc", "/run", "/sys", "/tmp", PERSISTENT_FOLDER, "/var"] as const;
 
-/** The data partitions of this disk; one that is missing is done without. */
-export interface DataPartitions {
-  readonly oem?: Guid;
-  readonly persistent?: Guid;
-}
+/** What data partitions a disk may have; one that is missing is done without. */
+export const DATA_PARTITIONS = ["oem", "persistent"] as const;
+export type DataPartition = (typeof DATA_PARTITIONS)[number];
 
 export interface PersistentOverlay {
   /** The folder, as programs see it. */
@@ -73,17 +77,22 @@ export const isMountablePath = (path: string): boolean => /^(\/(?!\.{1,2}(\/|$))
  * Paths that cannot be mounted are left out: {@link isMountablePath} tells which. Without a persistent partition everything is the same on a
  * tmpfs: programs find the same folders, which start empty at each boot.
  */
-export function fstab({ oem, persistent }: DataPartitions, paths: readonly string[]): string {
+export function fstab(partitions: ReadonlySet<DataPartition>, paths: readonly string[]): string {
   const lines = [
     "# Made at boot by petrify's initrd; changes are lost. Persistent folders are declared in the recipe.",
     "tmpfs /tmp tmpfs mode=1777,nosuid,nodev,size=50% 0 0",
-    ...(oem ? [`PARTUUID=${oem} /oem ext4 nosuid,nodev,noexec,${OPTIONAL} 0 2`] : []),
-    persistent
-      ? `PARTUUID=${persistent} ${PERSISTENT_FOLDER} ext4 nodev,${OPTIONAL} 0 2`
+    ...(partitions.has("oem") ? [dataLine("oem", "/oem", "nosuid,nodev,noexec")] : []),
+    partitions.has("persistent")
+      ? dataLine("persistent", PERSISTENT_FOLDER, "nodev")
       : `tmpfs ${PERSISTENT_FOLDER} tmpfs mode=0755,nodev,size=50% 0 0`,
     ...paths.filter(isMountablePath).toSorted().map(overlayLine),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+/** Checked by a unit of petrify's: systemd's own check is for nodes under `/dev`. */
+function dataLine(name: DataPartition, folder: string, flags: string): string {
+  return `${DEVICES_FOLDER}/${name} ${folder} ext4 ${flags},x-systemd.requires=petrify-fsck@${name}.service,${OPTIONAL} 0 0`;
 }
 
 function overlayLine(path: string): string {
