@@ -74,10 +74,11 @@ if (full && chosen.length === 0) {
 }
 process.exitCode = results.every(({ ok }) => ok) ? 0 : 1;
 
-/** Installs what is missing, as root; an ordinary user is told the commands. */
+/** Installs what is missing, as root (also what the tests as an ordinary user need); an ordinary user is told the commands. */
 async function prepareHost(): Promise<readonly TestRecord[]> {
   const caller = currentCaller();
-  const look = async () => missingOf(await hostFacts(run, caller, defaultCacheFolder(process.env)));
+  const ordinary = caller.uid === 0 ? { uid: 1, subordinateIds: true } : {}; // useradd gives the tests' user its ids
+  const look = async () => missingOf({ ...(await hostFacts(run, caller, defaultCacheFolder(process.env))), ...ordinary });
   let missing = await look();
   if (caller.uid === 0) {
     for (const argv of remedies(missing)) {

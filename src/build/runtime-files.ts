@@ -12,7 +12,8 @@ export type RuntimeFile = { readonly path: string } & (
 /** Laid out as in the image. */
 const SOURCES = join(import.meta.dirname, "rootfs");
 const PROGRAM = "/usr/lib/petrify/petrify-early";
-const BLESS_UNIT = "petrify-bless.service";
+/** What every boot starts. */
+const WANTED = ["petrify-bless.service", "petrify-grow.service"] as const;
 
 /**
  * What makes folders persistent and marks a boot as good, until an agent does: one static program and its units.
@@ -28,6 +29,6 @@ export async function runtimeFiles(tools: Tools, work: string, signal?: AbortSig
   return [
     { path: PROGRAM, mode: 0o755, data: await readBytes(await earlyProgram(tools, work, signal)) },
     ...units,
-    { path: `/usr/lib/systemd/system/multi-user.target.wants/${BLESS_UNIT}`, target: `../${BLESS_UNIT}` },
+    ...WANTED.map((unit) => ({ path: `/usr/lib/systemd/system/multi-user.target.wants/${unit}`, target: `../${unit}` })),
   ];
 }

@@ -4,8 +4,10 @@ import type { BuildContext } from "../build/context.ts";
 import { toolsTree } from "../build/tools-tree.ts";
 import type { Progress } from "../core/progress.ts";
 import { defaultCacheFolder } from "../host/cache-folder.ts";
+import { hostFacts, missingOf } from "../host/requirements.ts";
 import type { Run } from "../host/run.ts";
 import type { Caller, Tools } from "../host/tools.ts";
+import { hostNotReady } from "./host-not-ready.ts";
 import { humanOutput, jsonOutput, type Output, type Sinks } from "./output.ts";
 import { jsonProgress, liveProgress, plainProgress, type Clock } from "./progress.ts";
 
@@ -76,9 +78,20 @@ export const openCli = (edge: Edge): Cli => ({
     },
 });
 
-/** The tools tree of this cache, bootstrapped when it is not there yet. */
-export async function toolsOf({ cacheFolder, caller, run, progress, signal }: CliContext): Promise<Tools> {
-  return await toolsTree({ folder: join(cacheFolder, "tools"), caller, run, progress, signal });
+/**
+ * The tools tree of this cache, bootstrapped when it is not there yet.
+ *
+ * @throws AppError `HOST_NOT_READY` when that fails on a host that lacks something
+ */
+export async function toolsOf(context: CliContext): Promise<Tools> {
+  const { cacheFolder, caller, run, progress, signal } = context;
+  try {
+    return await toolsTree({ folder: join(cacheFolder, "tools"), caller, run, progress, signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    const missing = missingOf(await hostFacts(run, caller, cacheFolder));
+    throw missing.length > 0 ? hostNotReady(missing, error) : error;
+  }
 }
 
 /** What a build is given. */

@@ -1,8 +1,8 @@
-import { AppError } from "../core/error.ts";
 import { answersYes } from "../host/ask.ts";
-import { hostFacts, missingOf, remedies, type HostFacts, type Missing } from "../host/requirements.ts";
+import { hostFacts, missingOf, remedies, type HostFacts } from "../host/requirements.ts";
 import { quote } from "../host/run.ts";
 import type { CliContext } from "./context.ts";
+import { hostNotReady, rootCommands } from "./host-not-ready.ts";
 
 /**
  * Sees to it that this host can build and run images: says what is missing, and installs it after asking.
@@ -20,17 +20,19 @@ export async function makeHostReady(context: CliContext, yes: boolean): Promise<
 
   const commands = remedies(missing);
   const byHand = missing.find(({ advice }) => advice);
-  if (byHand) throw notReady(missing, byHand.advice!);
-  if (!facts.programs.includes("apt-get")) throw notReady(missing, "Install it with this distribution's package manager.");
+  if (byHand) throw hostNotReady(missing);
+  if (!facts.programs.includes("apt-get")) {
+    throw hostNotReady(missing, undefined, "Install it with this distribution's package manager.");
+  }
   const root = caller.uid === 0 ? [] : ["sudo", "--"];
-  const told = `Run as root: ${commands.map(quote).join(" && ")}`;
-  if (root.length > 0 && !facts.programs.includes("sudo")) throw notReady(missing, told);
+  const told = rootCommands(missing);
+  if (root.length > 0 && !facts.programs.includes("sudo")) throw hostNotReady(missing, undefined, told);
   if (!yes) {
     const canAsk = context.terminal.input.isTTY && !context.json;
-    if (!canAsk) throw notReady(missing, `${told}; or let petrify do it: --yes.`);
+    if (!canAsk) throw hostNotReady(missing, undefined, `${told}; or let petrify do it: --yes.`);
     progress.note(commands.map((argv) => `  ${quote([...root, ...argv])}`).join("\n"));
     context.sinks.err("Run this? [Y/n] ");
-    if (!(await answersYes(context.terminal.input, context.signal))) throw notReady(missing, told);
+    if (!(await answersYes(context.terminal.input, context.signal))) throw hostNotReady(missing, undefined, told);
   }
   for (const argv of commands) {
     const command = [...root, ...argv] as [string, ...string[]];
@@ -39,8 +41,5 @@ export async function makeHostReady(context: CliContext, yes: boolean): Promise<
     });
   }
   const left = missingOf(await look());
-  if (left.length > 0) throw notReady(left, left[0]!.advice ?? "Install it by hand.");
+  if (left.length > 0) throw hostNotReady(left, undefined, left[0]!.advice ?? "Install it by hand.");
 }
-
-const notReady = (missing: readonly Missing[], hint: string): AppError =>
-  new AppError("HOST_NOT_READY", `this host lacks ${missing.map(({ what }) => what).join(", and ")}`, { hint });

@@ -20,6 +20,12 @@ const failing = (error: unknown) => async (): Promise<void> => {
 const endings: readonly (readonly [name: string, error: unknown, exitCode: number, err: RegExp])[] = [
   ["a failure", new AppError("X", "no", { hint: "try" }), 1, /^error: no\nhint: try\n$/],
   ["a failure without a hint", new AppError("X", "no"), 1, /^error: no\n$/],
+  [
+    "a failure after which cleaning up failed too",
+    new SuppressedError(new Error("later"), new AppError("X", "no")),
+    1,
+    /^error: no\n$/,
+  ],
   ["wrong usage", new UsageError("USAGE", "no"), 2, /^error: no\n$/],
   ["a bug", new TypeError("oops"), 70, /^bug: TypeError: oops\n.* at /s],
   ["something thrown that is no error", "text", 70, /^bug: Error: text\n/],

@@ -52,13 +52,16 @@ export async function exitCodeOf(body: () => Promise<void>, isJson: boolean, sin
     return 0;
   } catch (caught) {
     // Once interrupted, whatever fails does so because of that.
-    const error: unknown = signal.aborted ? signal.reason : caught;
+    const error: unknown = signal.aborted ? signal.reason : firstOf(caught);
     report(error, isJson, sinks);
     if (error instanceof Interrupted) return error.exitCode;
     if (error instanceof UsageError) return 2;
     return error instanceof AppError ? 1 : 70;
   }
 }
+
+/** What went wrong first, where cleaning up failed as well: that is a consequence. */
+const firstOf = (error: unknown): unknown => (error instanceof SuppressedError ? firstOf(error.suppressed) : error);
 
 function report(error: unknown, isJson: boolean, { out, err }: Sinks): void {
   const { message, stack } = error instanceof Error ? error : new Error(String(error));

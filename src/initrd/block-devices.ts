@@ -35,7 +35,7 @@ export function searchDisk(sys: Sys, partition: Guid): Search {
     find: () => {
       for (const name of sys.list("/sys/block")) {
         if (NOT_DISKS.test(name) || seen.has(name)) continue;
-        const size = Number(sys.readText(`/sys/block/${name}/size`)) * SYSFS_SECTOR;
+        const size = diskSize(sys, name);
         if (size === 0) continue; // no medium, or not ready yet
         try {
           const gpt = readGpt(sys, name, size);
@@ -59,6 +59,8 @@ export function searchDisk(sys: Sys, partition: Guid): Search {
     },
   };
 }
+
+export const diskSize = (sys: Sys, name: string): Bytes => Number(sys.readText(`/sys/block/${name}/size`)) * SYSFS_SECTOR;
 
 function readGpt(sys: Sys, name: string, size: Bytes): DecodedGpt {
   const sectorSize = Number(sys.readText(`/sys/block/${name}/queue/logical_block_size`)) as SectorSize;

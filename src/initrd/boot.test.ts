@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { MiB } from "../core/units.ts";
 import { parseRunFacts } from "../layout/run-facts.ts";
 import { decodeLastWords } from "../layout/last-words.ts";
 import { LAST_WORDS_OFFSET } from "../layout/record.ts";
@@ -88,6 +89,57 @@ test("a mount for services that the kernel refuses is left to the image's init",
   assert.ok(sys.done.includes("mount mqueue mqueue /dev/mqueue"));
   assert.match(sys.done.at(-1)!, /^exec/);
 });
+
+test("a disk that is larger than its table grows before anything of it is mounted, and asks for the file system's growth", () => {
+  const sys = largerDisk();
+  run(sys);
+  assert.deepEqual(errors(sys), []);
+  const steps = sys.done
+    .filter((line) => /^(sync|ioctl|write) \/dev\/vda\b|^mount ext4/.test(line))
+    .map((line) => line.split(" at ")[0]);
+  const [writes, flush] = [Array<string>(4).fill("write /dev/vda"), "sync /dev/vda"];
+  const table = [...writes, flush, ...writes.slice(2), flush, ...writes.slice(2), flush, "ioctl /dev/vda 125f"];
+  assert.deepEqual(steps, [...table, `mount ext4 ${STATE_DEVICE} /run/petrify/images`]);
+  assert.ok(sys.exists("/run/petrify/grow-persistent"));
+  const again = fakeMachine();
+  run(again);
+  assert.equal(again.exists("/run/petrify/grow-persistent"), false);
+});
+
+for (const refused of ["write /dev/vda", "sync /dev/vda", "ioctl /dev/vda 125f"]) {
+  test(`a disk that cannot grow (${refused}) boots as it is, and it is said`, () => {
+    const sys = largerDisk();
+    sys.refuses.set(refused, 5);
+    run(sys);
+    assert.match(errors(sys).join(), /the last partition of vda cannot grow: /);
+    assert.match(sys.done.at(-1)!, /^exec/);
+  });
+}
+
+function largerDisk(): FakeSys {
+  const sys = fakeMachine();
+  const { react } = sys;
+  sys.react = (line) => {
+    if (!line.includes("virtio_blk")) return react(line);
+    addDisk(sys, "vda", { more: 64 * MiB });
+    const persistent = sys.blocks.get("/dev/vda7")!;
+    sys.blocks.set("/run/petrify/dev/persistent", {
+      ...persistent,
+      patches: [{ offset: 1024, data: superblock(persistent.size) }],
+    });
+  };
+  return sys;
+}
+
+/** Of an ext4 with blocks of 4096 bytes. */
+function superblock(size: number): Uint8Array {
+  const bytes = new Uint8Array(1024);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(4, size / 4096, true);
+  view.setUint32(24, 2, true);
+  view.setUint16(56, 0xef53, true);
+  return bytes;
+}
 
 test("a watchdog is armed as soon as its driver is ready, and once", () => {
   const sys = fakeMachine();

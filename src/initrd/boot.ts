@@ -5,6 +5,7 @@ import { IMAGES_FOLDER, RUN_FOLDER } from "../layout/fstab.ts";
 import { encodeRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
 import { partitionDevice, searchDisk, type Disk } from "./block-devices.ts";
 import { openDrivers } from "./drivers.ts";
+import { askForGrowth, growDisk } from "./grow-disk.ts";
 import { diskPartitions, prepareRoot } from "./prepare-root.ts";
 import { MOUNT_FLAGS, poll, type Sys } from "./sys.ts";
 import { mountForServices } from "./service-mounts.ts";
@@ -45,8 +46,10 @@ export function boot(sys: Sys, known: Known, words: readonly string[]): never {
   loadDrivers();
   drivers.loadAlways(); // meanwhile the devices get ready
   reach("drivers");
-  const { disk, device } = findDisk(sys, args, loadDrivers, drivers.refused);
-  known.disk = disk;
+  const { disk: found, device } = findDisk(sys, args, loadDrivers, drivers.refused);
+  known.disk = found;
+  const notes = found.gpt.damage ? [`the partition table of ${found.name} is damaged: ${found.gpt.damage}`] : [];
+  const disk = (known.disk = growDisk(sys, found, notes));
   reach("disk");
 
   mountImages(sys, device);
@@ -59,9 +62,9 @@ export function boot(sys: Sys, known: Known, words: readonly string[]): never {
   });
   reach("root");
 
-  const notes = disk.gpt.damage ? [`the partition table of ${disk.name} is damaged: ${disk.gpt.damage}`] : [];
   const partitions = diskPartitions(sys, disk);
   const image = prepareRoot(sys, NEW_ROOT, { partitions, holder: args.disk, notes });
+  askForGrowth(sys, disk.gpt);
   mountForServices(sys, NEW_ROOT);
   const init = INITS.find((path) => sys.exists(NEW_ROOT + path));
   if (!init) throw new AppError("NO_INIT", `the image has no init: there is no ${INITS.join(", no ")}`);

@@ -18,10 +18,11 @@ const plan = planDisk({ imageSize: 64 * MiB });
 export const diskPartitions: readonly Partition[] = diskGpt(plan, GUIDS).partitions;
 
 /** Makes `/dev/NAME` and what sysfs says about it; partitions get their nodes as from the kernel. */
-export function addDisk(sys: FakeSys, name: string, { without = "" } = {}): void {
+export function addDisk(sys: FakeSys, name: string, { without = "", more = 0 } = {}): void {
   const gpt = { ...diskGpt(plan, GUIDS), partitions: diskPartitions.filter((partition) => partition.name !== without) };
-  sys.blocks.set(`/dev/${name}`, { size: gpt.size, patches: encodeGpt(gpt, "both") });
-  sys.files.set(`/sys/block/${name}/size`, String(gpt.size / 512));
+  const whole = gpt.size + more; // more than its table says
+  sys.blocks.set(`/dev/${name}`, { size: whole, patches: encodeGpt(gpt, "both") });
+  sys.files.set(`/sys/block/${name}/size`, String(whole / 512));
   sys.files.set(`/sys/block/${name}/queue/logical_block_size`, "512\n");
   for (const { number, size } of gpt.partitions) {
     sys.files.set(`/sys/block/${name}/${name}${number}/partition`, `${number}\n`);

@@ -16,6 +16,9 @@ export const EPHEMERAL_FOLDER = `${RUN_FOLDER}/ephemeral`;
  */
 export const DEVICES_FOLDER = `${RUN_FOLDER}/dev`;
 
+/** Is there when the persistent file system is smaller than its partition. `petrify-grow.service` */
+export const GROWTH_WANTED = `${RUN_FOLDER}/grow-persistent`;
+
 /** Where the persistent partition is mounted. */
 export const PERSISTENT_FOLDER = "/usr/local";
 const OVERLAYS = `${PERSISTENT_FOLDER}/.petrify/overlay`;

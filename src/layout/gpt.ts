@@ -52,11 +52,16 @@ const HEADER_SIZE = 92;
 const ENTRY_SIZE = 128;
 const ENTRIES = 128;
 const TABLE_SIZE = ENTRIES * ENTRY_SIZE;
-/** Distance of an entry array from its end of the disk: the two sector sizes' arrays never touch each other's header. */
+/**
+ * Distance of an entry array from its end of the disk: the two sector sizes' arrays never touch each other's header.
+ *
+ * A primary array has two places: a table is changed by writing the one that is not in use, and then the header, which is one sector.
+ */
 const PLACES = {
-  512: { primary: 24_576, backup: 4096 + 2 * TABLE_SIZE },
-  4096: { primary: 8192, backup: 4096 + TABLE_SIZE },
+  512: { primary: [24_576, 40_960], backup: 4096 + 2 * TABLE_SIZE },
+  4096: { primary: [8192, 57_344], backup: 4096 + TABLE_SIZE },
 } as const;
+type Copies = "primary" | "backup";
 /** Larger tables than this are not believed. */
 const MAX_TABLE: Bytes = 1 * MiB;
 
@@ -73,8 +78,33 @@ export function encodeGpt(gpt: Gpt, sectorSize: SectorSize | "both"): Patch[] {
   const largest = Math.max(...sizes);
   if (gpt.size % largest !== 0) throw invalid(`a disk of ${gpt.size} bytes does not end at a sector of ${largest}`);
   checkPartitions(gpt.partitions, { first: GPT_RESERVED, end: gpt.size - GPT_RESERVED, align: largest });
-  const tables = sizes.flatMap((size) => [tableCopy(gpt, size, "primary"), tableCopy(gpt, size, "backup")].flat());
+  const copies = sizes.flatMap((size) => [tableCopy(gpt, size, "primary"), tableCopy(gpt, size, "backup")]);
+  const tables = copies.flatMap(({ header, entries }) => [header, entries]);
   return [{ offset: 440, data: protectiveMbr() }, ...tables].toSorted((a, b) => a.offset - b.offset);
+}
+
+/**
+ * Replaces the tables of a disk, for both sector sizes, so that a power cut at any moment leaves a whole primary: the old or the new one.
+ * (Linux looks for a backup only where the primary is whole, unless told otherwise; GRUB checks no checksum.)
+ *
+ * @param used where the primary's entries are now, by sector size
+ * @returns steps; each is to be on the disk before the next begins
+ * @throws AppError `GPT_INVALID` when the partitions cannot be on that disk
+ */
+export function replaceGpt(gpt: Gpt, used: Readonly<Partial<Record<SectorSize, Bytes>>>): readonly (readonly Patch[])[] {
+  const backups: Patch[] = [];
+  const entries: Patch[] = [];
+  const headers: Patch[] = [];
+  checkPartitions(gpt.partitions, { first: GPT_RESERVED, end: gpt.size - GPT_RESERVED, align: 4096 });
+  for (const sectorSize of [512, 4096] as const) {
+    const backup = tableCopy(gpt, sectorSize, "backup");
+    const [first, second] = PLACES[sectorSize].primary;
+    const primary = tableCopy(gpt, sectorSize, "primary", used[sectorSize] === first ? second : first);
+    backups.push(backup.entries, backup.header);
+    entries.push(primary.entries);
+    headers.push(primary.header);
+  }
+  return [backups, entries, headers];
 }
 
 /**
@@ -100,6 +130,11 @@ export function decodeGpt(read: ReadAt, size: Bytes, sectorSize: SectorSize): De
   return { ...found.gpt, ...(damage ? { damage } : {}) };
 }
 
+/** Where the primary table's entries are; nothing when it is damaged. */
+export function primaryEntriesAt(read: ReadAt, size: Bytes, sectorSize: SectorSize): Bytes | undefined {
+  return attempt("primary", () => decodeCopy(read, size, sectorSize, 1)).copy?.entriesAt;
+}
+
 /** No boot code and no disk signature (bytes 440 on), one entry of type 0xEE. Its length is "the rest" at either sector size. */
 function protectiveMbr(): Uint8Array {
   const data = new Uint8Array(512 - 440);
@@ -112,11 +147,15 @@ function protectiveMbr(): Uint8Array {
   return data;
 }
 
-function tableCopy(gpt: Gpt, sectorSize: SectorSize, copy: "primary" | "backup"): Patch[] {
+function tableCopy(
+  gpt: Gpt,
+  sectorSize: SectorSize,
+  copy: Copies,
+  primaryAt: Bytes = PLACES[sectorSize].primary[0],
+): { readonly header: Patch; readonly entries: Patch } {
   const entries = encodeEntries(gpt.partitions, sectorSize);
   const lastLba = gpt.size / sectorSize - 1;
-  const place = PLACES[sectorSize];
-  const entriesAt = copy === "primary" ? place.primary : gpt.size - place.backup;
+  const entriesAt = copy === "primary" ? primaryAt : gpt.size - PLACES[sectorSize].backup;
   const ownLba = copy === "primary" ? 1 : lastLba;
   const sector = new Uint8Array(512); // not 4096: the other sector size's header may share the last 4 KiB
   const header = sector.subarray(0, HEADER_SIZE);
@@ -135,10 +174,7 @@ function tableCopy(gpt: Gpt, sectorSize: SectorSize, copy: "primary" | "backup")
   view.setUint32(84, ENTRY_SIZE, true);
   view.setUint32(88, crc32(entries), true);
   view.setUint32(16, crc32(header), true);
-  return [
-    { offset: ownLba * sectorSize, data: sector },
-    { offset: entriesAt, data: entries },
-  ];
+  return { header: { offset: ownLba * sectorSize, data: sector }, entries: { offset: entriesAt, data: entries } };
 }
 
 function encodeEntries(partitions: readonly Partition[], sectorSize: SectorSize): Uint8Array {
@@ -164,9 +200,10 @@ interface Copy {
   readonly gpt: Gpt;
   readonly otherLba: number;
   readonly tableCrc: number;
+  readonly entriesAt: Bytes;
 }
 
-function attempt(which: "primary" | "backup", decode: () => Copy): { readonly copy?: Copy; readonly damage?: string } {
+function attempt(which: Copies, decode: () => Copy): { readonly copy?: Copy; readonly damage?: string } {
   try {
     return { copy: decode() };
   } catch (error) {
@@ -192,7 +229,8 @@ function decodeCopy(read: ReadAt, diskSize: Bytes, sectorSize: SectorSize, lba: 
   if (entrySize < ENTRY_SIZE || entrySize % ENTRY_SIZE !== 0 || count * entrySize > MAX_TABLE) {
     throw invalid(`header: ${count} entries of ${entrySize} bytes`);
   }
-  const table = readWhole(read, diskSize, get64(view, 72) * sectorSize, count * entrySize, "entries");
+  const entriesAt = get64(view, 72) * sectorSize;
+  const table = readWhole(read, diskSize, entriesAt, count * entrySize, "entries");
   const tableCrc = crc32(table);
   if (tableCrc !== view.getUint32(88, true)) throw invalid("entries: wrong checksum");
   const partitions: Partition[] = [];
@@ -216,7 +254,7 @@ function decodeCopy(read: ReadAt, diskSize: Bytes, sectorSize: SectorSize, lba: 
   }
   checkPartitions(partitions, { first, end: Math.min(last + sectorSize, diskSize), align: sectorSize });
   const gptSize = (Math.max(lba, otherLba) + 1) * sectorSize;
-  return { gpt: { diskGuid: guidFromBytes(sector, 56), size: gptSize, partitions }, otherLba, tableCrc };
+  return { gpt: { diskGuid: guidFromBytes(sector, 56), size: gptSize, partitions }, otherLba, tableCrc, entriesAt };
 }
 
 function readWhole(read: ReadAt, diskSize: Bytes, offset: Bytes, length: Bytes, part: string): Uint8Array {

@@ -17,6 +17,8 @@ export interface VmDisk {
   readonly sectorSize?: 512 | 4096;
   /** `discard` (default): the guest writes to a throw-away overlay and the file stays as it is. `keep`: it writes to the file. */
   readonly writes?: "discard" | "keep";
+  /** Of the disk that the guest sees, at least the file's; only for a disk whose writes are discarded. Default: the file's. */
+  readonly size?: Bytes;
   /** Bytes the guest finds in place of the file's; only for a disk whose writes are discarded. */
   readonly patches?: readonly Patch[];
   /** Offsets of 512-byte blocks of the disk that give an I/O error when they are read. */

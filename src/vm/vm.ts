@@ -170,9 +170,10 @@ function binds({ disks, kernel }: VmOptions): Bind[] {
 async function prepare({ tools, signal }: VmHost, options: VmOptions, work: string): Promise<void> {
   const sandbox = { binds: [...binds(options), { source: work, target: INSIDE.work, writable: true }], signal };
   if (options.firmware === "uefi") await tools.run(["cp", OVMF_VARIABLES, INSIDE.firmware], sandbox);
-  for (const [index, { format, writes, patches = [] }] of options.disks.entries()) {
+  for (const [index, { format, writes, size, patches = [] }] of options.disks.entries()) {
     if (writes === "keep") continue;
     const image = ["-f", "qcow2", "-F", format, "-b", INSIDE.disk(index), INSIDE.overlay(index)];
+    if (size !== undefined) image.push(String(size));
     await tools.run(["qemu-img", "create", "-q", ...image], sandbox);
     for (const { offset, data } of patches) {
       await replaceFile(join(work, "patch"), data);
