@@ -12,8 +12,12 @@ export type RuntimeFile = { readonly path: string } & (
 /** Laid out as in the image. */
 const SOURCES = join(import.meta.dirname, "rootfs");
 const PROGRAM = "/usr/lib/petrify/petrify-early";
-/** What every boot starts. */
-const WANTED = ["petrify-bless.service", "petrify-grow.service"] as const;
+/** What every boot starts, and by which target. */
+const WANTED = {
+  "petrify-bless.service": "multi-user.target",
+  "petrify-grow.service": "multi-user.target",
+  "petrify-clock.timer": "timers.target",
+} as const;
 
 /**
  * What makes folders persistent and marks a boot as good, until an agent does: one static program and its units.
@@ -29,6 +33,9 @@ export async function runtimeFiles(tools: Tools, work: string, signal?: AbortSig
   return [
     { path: PROGRAM, mode: 0o755, data: await readBytes(await earlyProgram(tools, work, signal)) },
     ...units,
-    ...WANTED.map((unit) => ({ path: `/usr/lib/systemd/system/multi-user.target.wants/${unit}`, target: `../${unit}` })),
+    ...Object.entries(WANTED).map(([unit, target]) => ({
+      path: `/usr/lib/systemd/system/${target}.wants/${unit}`,
+      target: `../${unit}`,
+    })),
   ];
 }

@@ -2,11 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MiB } from "../core/units.ts";
 import { parseRunFacts } from "../layout/run-facts.ts";
+import { CLOCK_OFFSET, decodeStoredClock, encodeStoredClock } from "../layout/stored-clock.ts";
+import { decodeIdentity, IDENTITY_OFFSETS } from "../layout/identity.ts";
 import { decodeLastWords } from "../layout/last-words.ts";
 import { LAST_WORDS_OFFSET } from "../layout/record.ts";
+import { keepClock } from "./clock.ts";
 import { boot, type Known } from "./boot.ts";
 import { fail } from "./failure.ts";
-import { addDisk, diskPartitions, fakeMachine, GUIDS, ROOT_HASH, STATE_DEVICE, systemImage } from "./fake-machine.ts";
+import { addDisk, diskPartitions, fakeMachine, GUIDS, MACHINE_ID, ROOT_HASH, STATE_DEVICE, systemImage } from "./fake-machine.ts";
 import { Gone, type FakeSys } from "./fake-sys.ts";
 
 /** As init.ts does it. */
@@ -78,7 +81,7 @@ test("facts, fstab and machine id are in place before the image's init starts", 
   assert.equal(sys.files.get("/run/petrify/dev/persistent"), "/dev/vda7");
   assert.equal(sys.files.get("/run/petrify/dev/oem"), "/dev/vda4");
   assert.match(sys.readText("/sysroot/etc/fstab"), /^overlay \/home overlay /m);
-  assert.equal(sys.readText("/sysroot/etc/machine-id"), "00000007111142228333444444444444\n");
+  assert.equal(sys.readText("/sysroot/etc/machine-id"), `${MACHINE_ID}\n`);
 });
 
 test("a mount for services that the kernel refuses is left to the image's init", () => {
@@ -111,7 +114,7 @@ for (const refused of ["write /dev/vda", "sync /dev/vda", "ioctl /dev/vda 125f"]
     const sys = largerDisk();
     sys.refuses.set(refused, 5);
     run(sys);
-    assert.match(errors(sys).join(), /the last partition of vda cannot grow: /);
+    assert.match(errors(sys).join(), /the partition table of vda cannot be changed: /);
     assert.match(sys.done.at(-1)!, /^exec/);
   });
 }
@@ -141,6 +144,87 @@ function superblock(size: number): Uint8Array {
   return bytes;
 }
 
+test("the first boot of a disk makes it its own: other GUIDs, an identity in both places, stored last", () => {
+  const sys = newDisk();
+  run(sys);
+  assert.deepEqual(errors(sys), []);
+  const { partitions } = parseRunFacts(sys.readText("/run/petrify/boot.json"));
+  assert.equal(new Set(Object.values(partitions).map(({ guid }) => guid)).size, 7);
+  for (const { guid } of Object.values(partitions)) assert.ok(!Object.values(GUIDS).includes(guid), guid);
+  const machineId = sys.readText("/sysroot/etc/machine-id").trim();
+  assert.match(machineId, /^[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}$/);
+  const steps = sys.done.filter((line) => /^(ioctl|write|sync) \/dev\/vda3?\b/.test(line));
+  const [first, second] = IDENTITY_OFFSETS;
+  const last = [
+    "ioctl /dev/vda 125f",
+    `write /dev/vda3 at ${first}`,
+    "sync /dev/vda3",
+    `write /dev/vda3 at ${second}`,
+    "sync /dev/vda3",
+  ];
+  assert.deepEqual(steps.slice(-5), last);
+  for (const offset of IDENTITY_OFFSETS) {
+    const { data } = sys.blocks.get("/dev/vda3")!.patches.find((patch) => patch.offset === offset)!;
+    assert.deepEqual(decodeIdentity(data), { machineId });
+  }
+});
+
+for (const copy of [0, 1]) {
+  test(`with copy ${copy + 1} of the identity damaged the machine stays who it is, and the copy is written again`, () => {
+    const sys = damagedIdentity([copy]);
+    run(sys);
+    assert.equal(sys.readText("/sysroot/etc/machine-id"), `${MACHINE_ID}\n`);
+    const patches = sys.blocks.get("/dev/vda3")!.patches.filter(({ offset }) => offset === IDENTITY_OFFSETS[copy]);
+    assert.deepEqual(decodeIdentity(patches.at(-1)!.data), { machineId: MACHINE_ID });
+    assert.ok(!sys.done.includes("ioctl /dev/vda 125f"), "it is no first boot");
+  });
+}
+
+test("with both copies gone it is a first boot again", () => {
+  const sys = damagedIdentity([0, 1]);
+  run(sys);
+  assert.match(sys.readText("/sysroot/etc/machine-id"), /^[0-9a-f]{32}\n$/);
+  assert.ok(sys.done.includes("ioctl /dev/vda 125f"));
+});
+
+test("an identity that cannot be read is neither replaced nor guessed, and it is said", () => {
+  const sys = fakeMachine();
+  for (const offset of IDENTITY_OFFSETS) sys.refuses.set(`read /dev/vda3 ${offset}`, 5);
+  run(sys);
+  assert.equal(sys.readText("/sysroot/etc/machine-id"), "");
+  assert.match(errors(sys).join(), /identity cannot be read/);
+  assert.equal(sys.done.filter((line) => line.startsWith("write /dev/vda")).length, 0);
+  assert.match(sys.done.at(-1)!, /^exec/);
+});
+
+test("an identity that cannot be stored is used for this boot, and it is said", () => {
+  const sys = newDisk();
+  sys.refuses.set("write /dev/vda3", 5);
+  run(sys);
+  assert.match(sys.readText("/sysroot/etc/machine-id"), /^[0-9a-f]{32}\n$/);
+  assert.match(errors(sys).join(), /identity cannot be stored/);
+});
+
+/** Written from a file, never booted. */
+function newDisk(): FakeSys {
+  const sys = fakeMachine();
+  const { react } = sys;
+  sys.react = (line) => (line.includes("virtio_blk") ? addDisk(sys, "vda", { booted: false }) : react(line));
+  return sys;
+}
+
+function damagedIdentity(copies: readonly number[]): FakeSys {
+  const sys = fakeMachine();
+  const { react } = sys;
+  sys.react = (line) => {
+    react(line);
+    if (!line.includes("virtio_blk")) return;
+    for (const copy of copies)
+      sys.blocks.get("/dev/vda3")!.patches.push({ offset: IDENTITY_OFFSETS[copy]! + 30, data: new Uint8Array(8) });
+  };
+  return sys;
+}
+
 test("a watchdog is armed as soon as its driver is ready, and once", () => {
   const sys = fakeMachine();
   const react = sys.react;
@@ -164,6 +248,38 @@ test("a clock that stands before the image's build is set forward, no other is t
   early.setClock(1000);
   run(early);
   assert.equal(early.clock(), 1_790_000_000);
+});
+
+test("a clock that stands before the last stored time is set to it", () => {
+  const sys = fakeMachine();
+  const { react } = sys;
+  sys.react = (line) => {
+    react(line);
+    if (!line.includes("virtio_blk")) return;
+    sys.blocks.get("/dev/vda3")!.patches.push({ offset: CLOCK_OFFSET, data: encodeStoredClock(1_900_000_000.9) });
+  };
+  sys.setClock(1000);
+  run(sys);
+  assert.equal(sys.clock(), 1_900_000_000);
+});
+
+test("a place for the time that cannot be read leaves the image's build time", () => {
+  const sys = fakeMachine();
+  sys.refuses.set(`read /dev/vda3 ${CLOCK_OFFSET}`, 5);
+  sys.setClock(1000);
+  run(sys);
+  assert.equal(sys.clock(), 1_790_000_000);
+  assert.deepEqual(errors(sys), []);
+});
+
+test("the time that a running machine stores is what the next boot finds", () => {
+  const sys = fakeMachine();
+  run(sys);
+  sys.setClock(1_950_000_000);
+  assert.equal(keepClock(sys), "the time is stored");
+  const { data } = sys.blocks.get("/dev/vda3")!.patches.at(-1)!;
+  assert.equal(decodeStoredClock(data), 1_950_000_000);
+  assert.equal(sys.done.at(-1), "sync /dev/vda3");
 });
 
 test("a disk without data partitions boots, and says what it does without", () => {
@@ -302,7 +418,7 @@ for (const [what, fault, says, lastWords] of FAULTS) {
     assert.equal(errors(sys).length, 1);
     assert.match(errors(sys)[0]!, says);
     assert.deepEqual(sys.done.slice(-2), ["sync", "reboot"]);
-    const record = sys.blocks.get("/dev/vda3")?.patches ?? [];
+    const record = (sys.blocks.get("/dev/vda3")?.patches ?? []).filter(({ offset }) => offset >= LAST_WORDS_OFFSET);
     assert.equal(record.length, lastWords ? 1 : 0);
     for (const { offset, data } of record) {
       assert.equal(offset, LAST_WORDS_OFFSET);

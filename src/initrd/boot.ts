@@ -5,8 +5,8 @@ import { IMAGES_FOLDER, RUN_FOLDER } from "../layout/fstab.ts";
 import { encodeRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
 import { partitionDevice, searchDisk, type Disk } from "./block-devices.ts";
 import { openDrivers } from "./drivers.ts";
-import { askForGrowth, growDisk } from "./grow-disk.ts";
 import { diskPartitions, prepareRoot } from "./prepare-root.ts";
+import { askForGrowth, settleDisk } from "./settle-disk.ts";
 import { MOUNT_FLAGS, poll, type Sys } from "./sys.ts";
 import { mountForServices } from "./service-mounts.ts";
 import { mountVerityRoot } from "./verity-root.ts";
@@ -49,7 +49,8 @@ export function boot(sys: Sys, known: Known, words: readonly string[]): never {
   const { disk: found, device } = findDisk(sys, args, loadDrivers, drivers.refused);
   known.disk = found;
   const notes = found.gpt.damage ? [`the partition table of ${found.name} is damaged: ${found.gpt.damage}`] : [];
-  const disk = (known.disk = growDisk(sys, found, notes));
+  const { disk, identity } = settleDisk(sys, found, notes);
+  known.disk = disk;
   reach("disk");
 
   mountImages(sys, device);
@@ -63,7 +64,7 @@ export function boot(sys: Sys, known: Known, words: readonly string[]): never {
   reach("root");
 
   const partitions = diskPartitions(sys, disk);
-  const image = prepareRoot(sys, NEW_ROOT, { partitions, holder: args.disk, notes });
+  const image = prepareRoot(sys, NEW_ROOT, { partitions, machineId: identity?.machineId, notes });
   askForGrowth(sys, disk.gpt);
   mountForServices(sys, NEW_ROOT);
   const init = INITS.find((path) => sys.exists(NEW_ROOT + path));

@@ -5,6 +5,7 @@ import { diskGpt, DISK_PARTITIONS, planDisk, type DiskGuids } from "../layout/di
 import { latin1Bytes } from "../layout/env-block.ts";
 import { encodeGpt, type Partition } from "../layout/gpt.ts";
 import { encodeImageFacts } from "../layout/image-facts.ts";
+import { encodeIdentity, IDENTITY_OFFSETS } from "../layout/identity.ts";
 import { planSystemImage } from "../layout/system-image.ts";
 import { fakeSys, type FakeBlock, type FakeSys } from "./fake-sys.ts";
 
@@ -17,16 +18,24 @@ export const STATE_DEVICE = "/dev/vda6";
 const plan = planDisk({ imageSize: 64 * MiB });
 export const diskPartitions: readonly Partition[] = diskGpt(plan, GUIDS).partitions;
 
-/** Makes `/dev/NAME` and what sysfs says about it; partitions get their nodes as from the kernel. */
-export function addDisk(sys: FakeSys, name: string, { without = "", more = 0 } = {}): void {
+export const MACHINE_ID = "0123456789abcdef0123456789abcdef";
+
+/**
+ * Makes `/dev/NAME` and what sysfs says about it; partitions get their nodes as from the kernel.
+ *
+ * @param more bytes that the disk has and its table does not know of
+ * @param booted it has been before, so it has an identity
+ */
+export function addDisk(sys: FakeSys, name: string, { without = "", more = 0, booted = true } = {}): void {
   const gpt = { ...diskGpt(plan, GUIDS), partitions: diskPartitions.filter((partition) => partition.name !== without) };
-  const whole = gpt.size + more; // more than its table says
+  const whole = gpt.size + more;
   sys.blocks.set(`/dev/${name}`, { size: whole, patches: encodeGpt(gpt, "both") });
   sys.files.set(`/sys/block/${name}/size`, String(whole / 512));
   sys.files.set(`/sys/block/${name}/queue/logical_block_size`, "512\n");
-  for (const { number, size } of gpt.partitions) {
+  for (const { number, size, name: partition } of gpt.partitions) {
     sys.files.set(`/sys/block/${name}/${name}${number}/partition`, `${number}\n`);
-    sys.blocks.set(`/dev/${name}${number}`, { size, patches: [] });
+    const identity = IDENTITY_OFFSETS.map((offset) => ({ offset, data: encodeIdentity({ machineId: MACHINE_ID }) }));
+    sys.blocks.set(`/dev/${name}${number}`, { size, patches: partition === "record" && booted ? identity : [] });
   }
 }
 

@@ -33,6 +33,7 @@ export function fakeSys(files: Readonly<Record<string, string>> = {}): FakeSys {
   let time = 1000;
   let clock = 2_000_000_000;
   let nextFile = 3;
+  let randomness = 1;
 
   const exists = (path: string): boolean =>
     state.has(path) || blocks.has(path) || [...state.keys(), ...blocks.keys()].some((file) => file.startsWith(`${path}/`));
@@ -56,6 +57,7 @@ export function fakeSys(files: Readonly<Record<string, string>> = {}): FakeSys {
     react: () => {},
     now: () => time,
     pause: (milliseconds) => void (time += milliseconds),
+    random: (bytes) => Uint8Array.from({ length: bytes }, () => (randomness = (randomness * 5 + 17) % 251)),
     clock: () => clock,
     setClock: (seconds) => {
       act(`clock ${seconds}`);

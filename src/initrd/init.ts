@@ -1,11 +1,12 @@
 /**
  * The only program of the initrd, where it is PID 1. In the image the same program does what is left to do before and after the data is
- * mounted: `petrify-early persist|bless`.
+ * mounted: `petrify-early persist|bless|clock`.
  */
 import * as native from "native";
 import * as std from "std";
 import { bless } from "./bless.ts";
 import { boot, type Known } from "./boot.ts";
+import { keepClock } from "./clock.ts";
 import { fail, sentence } from "./failure.ts";
 import { persist } from "./persist.ts";
 import { quickJsSys } from "./quickjs-sys.ts";
@@ -14,7 +15,7 @@ import type { Sys } from "./sys.ts";
 const GETPID = 39;
 const USAGE = 64; // sysexits.h
 
-const COMMANDS: Readonly<Record<string, (sys: Sys) => string | void>> = { persist, bless };
+const COMMANDS: Readonly<Record<string, (sys: Sys) => string | void>> = { persist, bless, clock: keepClock };
 
 function main(): void {
   const sys = quickJsSys();

@@ -10,10 +10,10 @@ import {
   isMountablePath,
   OVERLAY_FEATURES,
 } from "../layout/fstab.ts";
-import type { Guid } from "../layout/guid.ts";
 import { IMAGE_FACTS_PATH, parseImageFacts, type ImageFacts } from "../layout/image-facts.ts";
 import type { RunFacts, RunPartition } from "../layout/run-facts.ts";
 import { partitionDevice, type Disk } from "./block-devices.ts";
+import { setClockForward } from "./clock.ts";
 import { MOUNT_FLAGS, type Sys } from "./sys.ts";
 
 /** Folders of the image that can be written to, and forget it at a reboot. */
@@ -22,14 +22,14 @@ const EPHEMERAL = ["etc", "var"] as const;
 export interface Surroundings {
   /** Of the disk, by name. */
   readonly partitions: RunFacts["partitions"];
-  /** GUID of the partition that the image is on. */
-  readonly holder: Guid;
+  /** Nothing when this machine's own could not be found. */
+  readonly machineId: string | undefined;
   /** Sentences about what this boot has to do without are added. */
   readonly notes: string[];
 }
 
 /** @returns what the image says about itself, if it does */
-export function prepareRoot(sys: Sys, root: string, { partitions, holder, notes }: Surroundings): ImageFacts | undefined {
+export function prepareRoot(sys: Sys, root: string, { partitions, machineId, notes }: Surroundings): ImageFacts | undefined {
   const { bind, readOnly, noSuid, noDevices } = MOUNT_FLAGS;
   sys.makeFolder(IMAGE_ROOT);
   sys.mount(root, IMAGE_ROOT, { flags: bind | readOnly });
@@ -38,7 +38,7 @@ export function prepareRoot(sys: Sys, root: string, { partitions, holder, notes 
   for (const name of EPHEMERAL) mountEphemeral(sys, root, name);
 
   const image = readFacts(sys, root, notes);
-  if (image) setClockForward(sys, image.created);
+  setClockForward(sys, image?.created ?? 0, partitions.record?.device);
   const data = linkDataPartitions(sys, partitions);
   if (!data.has("oem")) notes.push("the disk has no oem partition: there is no machine config");
   if (!data.has("persistent")) notes.push("the disk has no persistent partition: everything written is lost at the next boot");
@@ -47,7 +47,10 @@ export function prepareRoot(sys: Sys, root: string, { partitions, holder, notes 
     if (!isMountablePath(path)) notes.push(`${JSON.stringify(path)} cannot be persistent: its name does not fit a mount option`);
   }
   sys.writeText(`${root}/etc/fstab`, fstab(data, paths));
-  sys.writeText(`${root}/etc/machine-id`, `${machineId(partitions.persistent?.guid ?? holder)}\n`);
+  if (machineId === undefined)
+    notes.push("this machine's identity cannot be read: it has another machine-id until the next boot");
+  // An empty file is for systemd to fill, for one boot. Source: machine-id(5)
+  sys.writeText(`${root}/etc/machine-id`, machineId === undefined ? "" : `${machineId}\n`);
   return image;
 }
 
@@ -93,11 +96,3 @@ function readFacts(sys: Sys, root: string, notes: string[]): ImageFacts | undefi
     return undefined;
   }
 }
-
-/** A machine whose clock has stopped must not refuse every certificate. */
-function setClockForward(sys: Sys, created: number): void {
-  if (sys.clock() < created) sys.setClock(created);
-}
-
-/** Stable for a disk and unlike any other disk's, because GUIDs are made anew for each. */
-const machineId = (guid: Guid): string => guid.replaceAll("-", "").toLowerCase();

@@ -30,6 +30,7 @@ const CALL = {
   reboot: 169,
   clock_settime: 227,
   finit_module: 313,
+  getrandom: 318,
 } as const;
 const OPEN = { read: 0, write: 1, readWrite: 2, direct: 0o40000, closeOnExec: 0o2000000 } as const;
 /** `SYSLOG_ACTION_READ_ALL` of syslog(2). */
@@ -60,6 +61,10 @@ export function quickJsSys(): Sys {
   return {
     now: () => os.now(),
     pause: (milliseconds) => os.sleep(milliseconds),
+    random: (bytes) => {
+      const memory = native.buffer(bytes);
+      return new Uint8Array(memory, 0, call("getrandom", CALL.getrandom, memory, bytes, 0)).slice();
+    },
     clock: () => Date.now() / 1000,
     setClock: (seconds) => {
       const time = new DataView(new ArrayBuffer(16));

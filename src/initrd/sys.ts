@@ -20,6 +20,8 @@ export interface Sys {
   /** Milliseconds since the machine started. */
   now(): number;
   pause(milliseconds: number): void;
+  /** Of the kernel's generator, once it has enough entropy. */
+  random(bytes: number): Uint8Array;
   /** Seconds since 1970. */
   clock(): number;
   setClock(seconds: number): void;

@@ -31,6 +31,7 @@ for (const name of SUITES) {
         assert.equal(await guest.check("systemctl is-system-running --wait || systemctl --failed"), "running");
         for (const [what, script] of REFUSED) assert.notEqual((await guest.run(script)).status, 0, `${what} is refused`);
 
+        assert.equal(await guest.check("cat /proc/sys/kernel/panic_on_oops /proc/sys/kernel/panic"), "1\n5");
         for (const folder of [...PERSISTENT, ...EPHEMERAL]) await guest.check(`echo kept >${folder}/mark`);
         const machineId = await guest.check("cat /etc/machine-id");
         assert.match(machineId, /^[0-9a-f]{32}$/);

@@ -15,6 +15,8 @@ import { testTools } from "../../support/tools.ts";
 export interface FixtureOptions {
   readonly suite?: "trixie" | "bookworm" | "sid";
   readonly kernel?: "cloud" | "full";
+  /** Beside those of every image. */
+  readonly packages?: readonly string[];
 }
 /** A system image with the tests' agent, and a disk that has it in both slots, proven, and in recovery. Never written to. */
 export interface Fixture {
@@ -32,19 +34,19 @@ const KEPT_MS = 2 * 3600 * 1000;
 const made = new Map<string, Promise<Fixture>>();
 
 /** Builds the fixture the way a user builds an image; once for a state of the source, and never twice in a process. */
-export async function fixture({ suite = "trixie", kernel = "cloud" }: FixtureOptions = {}): Promise<Fixture> {
-  const name = `${suite} ${kernel}`;
-  const known = made.get(name) ?? makeFixture(suite, kernel);
+export async function fixture({ suite = "trixie", kernel = "cloud", packages = [] }: FixtureOptions = {}): Promise<Fixture> {
+  const name = [suite, kernel, ...packages].join(" ");
+  const known = made.get(name) ?? makeFixture({ suite, kernel, packages });
   made.set(name, known);
   return await known;
 }
 
-async function makeFixture(suite: string, kernel: string): Promise<Fixture> {
+async function makeFixture({ suite, kernel, packages }: Required<FixtureOptions>): Promise<Fixture> {
   const tools = await testTools();
   const caller = currentCaller();
   const host: VmHost = { tools, caller, run, folder: join(CACHE, "vm") };
   const key = createHash("sha256")
-    .update(`${tools.id} ${suite} ${kernel} ${await sourceDigest()}`)
+    .update([tools.id, suite, kernel, ...packages, await sourceDigest()].join(" "))
     .digest("hex");
   const folder = join(FOLDER, key.slice(0, 16));
   const fresh: Fixture = { host, image: join(folder, "system.img"), disk: join(folder, "disk.raw") };
@@ -61,7 +63,11 @@ async function makeFixture(suite: string, kernel: string): Promise<Fixture> {
     await cp(RECIPE, join(work, "recipe"), { recursive: true });
     const recipePath = join(work, "recipe/petrify.yaml");
     const recipe = await readFile(recipePath, "utf8");
-    await writeFile(recipePath, recipe.replace("@SUITE@", suite).replace("@KERNEL@", kernel));
+    const words = { SUITE: suite, KERNEL: kernel, PACKAGES: packages.join(", ") };
+    await writeFile(
+      recipePath,
+      recipe.replaceAll(/@([A-Z]+)@/g, (_, word: keyof typeof words) => words[word]),
+    );
     const outDir = join(work, "out");
     const request = { recipePath, outputs: ["image"], format: "raw", outDir, updateLock: false } as const;
     const { image, manifest } = await build(request, context);

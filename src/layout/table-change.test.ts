@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KiB, MiB } from "../core/units.ts";
-import { diskGrowth } from "./disk-growth.ts";
+import { tableChange } from "./table-change.ts";
 import { diskGpt, DISK_PARTITIONS, planDisk, type DiskGuids } from "./disk.ts";
 import { decodeGpt, encodeGpt, type Gpt, type ReadAt, type SectorSize } from "./gpt.ts";
 import type { Patch } from "./patch.ts";
@@ -24,7 +24,7 @@ const readerOf =
     return bytes;
   };
 const written = encodeGpt(before, "both");
-const growth = diskGrowth(readerOf(written), LARGER)!;
+const growth = tableChange(readerOf(written), LARGER)!;
 const persistentSize = (patches: readonly Patch[], sectorSize: SectorSize): number => {
   const { damage, ...gpt } = decodeGpt(readerOf(patches), LARGER, sectorSize);
   assert.ok(damage === undefined || damage.startsWith("backup"), damage ?? "");
@@ -42,7 +42,7 @@ test("all steps done, both sector sizes read the new table whole, and there is n
   for (const sectorSize of [512, 4096] as const) {
     assert.deepEqual(decodeGpt(readerOf(disk), LARGER, sectorSize), growth.gpt);
   }
-  assert.equal(diskGrowth(readerOf(disk), LARGER), undefined);
+  assert.equal(tableChange(readerOf(disk), LARGER), undefined);
 });
 
 for (const [what, size, grows] of [
@@ -51,12 +51,12 @@ for (const [what, size, grows] of [
   ["1 MiB more", before.size + MiB, true],
   ["a size that is no multiple of 4096", LARGER + 512, true],
 ] as const) {
-  test(`${what}: ${grows ? "grows" : "stays"}`, () => assert.equal(diskGrowth(readerOf(written), size) !== undefined, grows));
+  test(`${what}: ${grows ? "grows" : "stays"}`, () => assert.equal(tableChange(readerOf(written), size) !== undefined, grows));
 }
 
 test("a last partition that is not marked to grow stays", () => {
   const partitions = before.partitions.map((p) => ({ ...p, attributes: [] }));
-  assert.equal(diskGrowth(readerOf(encodeGpt({ ...before, partitions }, "both")), LARGER), undefined);
+  assert.equal(tableChange(readerOf(encodeGpt({ ...before, partitions }, "both")), LARGER), undefined);
 });
 
 test("a power cut at any moment, sectors of 512 bytes in any of three orders, leaves a whole primary table, and a repeat finishes", () => {
@@ -68,7 +68,7 @@ test("a power cut at any moment, sectors of 512 bytes in any of three orders, le
     for (const sectorSize of [512, 4096] as const) {
       assert.ok([old, old + 300 * MiB].includes(persistentSize(disk, sectorSize)));
     }
-    const again = diskGrowth(readerOf(disk), LARGER);
+    const again = tableChange(readerOf(disk), LARGER);
     const finished = [...disk, ...(again?.steps.flat() ?? [])];
     for (const sectorSize of [512, 4096] as const) assert.equal(persistentSize(finished, sectorSize), old + 300 * MiB);
   };
@@ -89,6 +89,20 @@ test("entries that were written over in place would not pass that test", () => {
     () => persistentSize([...written, ...torn.flatMap(sectorsOf).slice(0, 20)], 512),
     /primary entries: wrong checksum/,
   );
+});
+
+test("asked for, the disk and every partition get GUIDs of their own, and all else stays", () => {
+  let count = 0;
+  const newGuid = (): string => `99999999-0000-4000-8000-${String(++count).padStart(12, "0")}`;
+  const change = tableChange(readerOf(written), before.size, newGuid)!;
+  assert.equal(change.grown, false);
+  for (const sectorSize of [512, 4096] as const) {
+    const after = decodeGpt(readerOf([...written, ...change.steps.flat()]), before.size, sectorSize);
+    assert.equal(new Set([after.diskGuid, ...after.partitions.map(({ guid }) => guid)]).size, before.partitions.length + 1);
+    assert.ok([after.diskGuid, ...after.partitions.map(({ guid }) => guid)].every((guid) => guid.startsWith("99999999")));
+    const old = after.partitions.map((p, index) => ({ ...p, guid: before.partitions[index]!.guid }));
+    assert.deepEqual({ ...after, diskGuid: before.diskGuid, partitions: old }, before);
+  }
 });
 
 function sectorsOf({ offset, data }: Patch): Patch[] {
