@@ -4,7 +4,7 @@ import type { Bytes } from "../core/units.ts";
 import { formatLock, parseLock, type Lock } from "../config/lock.ts";
 import { parseRecipe } from "../config/parse-recipe.ts";
 import type { Recipe } from "../config/recipe.ts";
-import { fileExists, makeFolder, placeFile, readText } from "../host/files.ts";
+import { fileExists, makeFolder, placeFile, readText, replaceFolder } from "../host/files.ts";
 import { writingTo } from "../host/disk-full.ts";
 import { replaceFile } from "../host/replace-file.ts";
 import { workDir } from "../host/work-dir.ts";
@@ -19,6 +19,7 @@ import { packageInputs } from "./default-packages.ts";
 import { diskOfImage } from "./image-disk.ts";
 import { addImageFacts, addRuntime } from "./image-runtime.ts";
 import { buildInitrd } from "./initrd.ts";
+import { netbootOfImage } from "./netboot.ts";
 import { packRoot, refuseUnreadable } from "./pack-root.ts";
 import { resolvePackages } from "./packages.ts";
 import { assembleSystemImage } from "./system-image.ts";
@@ -37,7 +38,7 @@ import { formatVerity } from "./verity.ts";
 
 export interface BuildRequest {
   readonly recipePath: string;
-  readonly outputs: readonly ("image" | "disk")[];
+  readonly outputs: readonly ("image" | "disk" | "netboot")[];
   /** Of the disk. */
   readonly format: "raw" | "qcow2";
   readonly outDir: string;
@@ -47,6 +48,8 @@ export interface BuildRequest {
 export interface BuildResult {
   readonly image: string | undefined;
   readonly disk: string | undefined;
+  /** Folder with what boots the image from memory. */
+  readonly netboot: string | undefined;
   readonly manifest: Manifest;
   /** The smallest disk that the image can be installed on with this recipe's slots. */
   readonly smallestDisk: Bytes;
@@ -76,14 +79,14 @@ export async function build(request: BuildRequest, context: BuildContext): Promi
   });
 }
 
-/** The disk first: it is the one that can fail, and the image is then still in the work folder. */
+/** The image last: the others can fail, and are made of it. */
 async function writeOutputs(
   { image: made, manifest }: MadeImage,
   { name, version, disk: { slotSize, size: diskSize } }: Recipe,
   { outputs, outDir, format }: BuildRequest,
   work: string,
   context: BuildContext,
-): Promise<Pick<BuildResult, "image" | "disk">> {
+): Promise<Pick<BuildResult, "image" | "disk" | "netboot">> {
   await makeFolder(outDir);
   const place = (suffix: string): string => join(outDir, `${name}-${version}.${suffix}`);
   const disk = outputs.includes("disk") ? place(format) : undefined;
@@ -93,11 +96,19 @@ async function writeOutputs(
       await diskOfImage({ image: made, manifest, slotSize, diskSize, format, work }, disk, context);
     });
   }
+  const netboot = outputs.includes("netboot") ? place("netboot") : undefined;
+  if (netboot) {
+    await context.progress.step("make the files for a boot from memory", async () => {
+      const folder = join(work, "netboot");
+      await netbootOfImage(context.tools, made, folder, context.signal);
+      await replaceFolder(folder, netboot);
+    });
+  }
   if (image) {
     await placeFile(made, image);
     await replaceFile(place("manifest.json"), formatManifest(manifest));
   }
-  return { image, disk };
+  return { image, disk, netboot };
 }
 
 interface ImageInput {

@@ -2,11 +2,12 @@ import { dirname, join, relative, resolve } from "node:path";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { build as buildImage, type BuildRequest, type BuildResult } from "../build/build.ts";
 import { formatSize } from "../core/units.ts";
+import { memoryForImage } from "../layout/netboot.ts";
 import { fileExists, fileSize } from "../host/files.ts";
 import { buildContextOf, type Cli, type CliContext } from "./context.ts";
 import { RECIPE_FILE } from "./init.ts";
 
-const OUTPUTS = ["image", "disk"] as const;
+const OUTPUTS = ["image", "disk", "netboot"] as const;
 type OutputKind = (typeof OUTPUTS)[number];
 interface BuildOptions {
   readonly output: readonly OutputKind[];
@@ -24,7 +25,7 @@ export function registerBuild(program: Command, cli: Cli): void {
       "Makes what the recipe describes. The same recipe, files and petrify.lock give the same system image, byte for byte;\n" +
         "the first build writes petrify.lock, and it belongs into version control with the recipe.",
     )
-    .option("-o, --output <kinds>", "what to make: image, disk, or image,disk", parseOutputs, ["image"] as const)
+    .option("-o, --output <kinds>", "what to make, one or more of image, disk, netboot", parseOutputs, ["image"] as const)
     .addOption(new Option("--format <format>", "of the disk").choices(["raw", "qcow2"]).default("raw"))
     .option("--out-dir <folder>", 'where to put it (default: "out" beside the recipe)')
     .option("--update-lock", "take the packages that the archive has today, and lock those")
@@ -32,7 +33,9 @@ export function registerBuild(program: Command, cli: Cli): void {
       "after",
       "\nExamples:\n  petrify build                                 # petrify.yaml here → out/NAME-VERSION.img\n" +
         "  petrify build my-os --output disk             # a disk for BIOS and UEFI: out/NAME-VERSION.raw\n" +
-        "  petrify build --output image,disk --format qcow2\n  petrify build --update-lock                   # with today's packages",
+        "  petrify build --output image,disk --format qcow2\n" +
+        "  petrify build --output netboot                # kernel and initrd that hold the whole OS: out/NAME-VERSION.netboot/\n" +
+        "  petrify build --update-lock                   # with today's packages",
     )
     .action(cli.action(build));
 }
@@ -40,7 +43,7 @@ export function registerBuild(program: Command, cli: Cli): void {
 function parseOutputs(text: string): OutputKind[] {
   const kinds = [...new Set(text.split(","))];
   const unknown = kinds.find((kind) => !OUTPUTS.includes(kind as OutputKind));
-  if (unknown !== undefined) throw new InvalidArgumentError(`There are ${OUTPUTS.join(" and ")}.`);
+  if (unknown !== undefined) throw new InvalidArgumentError(`There are ${OUTPUTS.join(", ")}.`);
   return kinds as OutputKind[];
 }
 
@@ -63,15 +66,18 @@ async function findRecipe(path: string): Promise<string> {
   return (await fileExists(inside)) ? inside : path;
 }
 
-async function describe({ image, disk, smallestDisk }: BuildResult, cwd: string): Promise<string> {
+async function describe({ image, disk, netboot, smallestDisk, manifest }: BuildResult, cwd: string): Promise<string> {
   const lines: string[] = [];
   for (const [kind, path] of Object.entries({ image, disk })) {
     if (path !== undefined) lines.push(`${kind.padEnd(6)} ${nearer(cwd, path)}  ${formatSize(await fileSize(path))}`);
   }
-  lines.push(
-    `The smallest disk it fits on: ${formatSize(smallestDisk)}.`,
-    `Next: petrify run ${nearer(cwd, disk ?? image ?? "")}`,
-  );
+  if (netboot !== undefined) {
+    const memory = formatSize(memoryForImage(manifest.sizes.image));
+    lines.push(`netboot ${nearer(cwd, netboot)}/  for machines with ${memory} of memory or more`);
+  }
+  lines.push(`The smallest disk it fits on: ${formatSize(smallestDisk)}.`);
+  const next = disk ?? image;
+  if (next !== undefined) lines.push(`Next: petrify run ${nearer(cwd, next)}`);
   return lines.join("\n");
 }
 

@@ -1,7 +1,8 @@
 import { dirname } from "node:path";
 import { diskOfImage } from "../build/image-disk.ts";
+import { netbootOfImage } from "../build/netboot.ts";
 import { readManifest } from "../build/read-manifest.ts";
-import type { DiskFor } from "./run.ts";
+import type { DiskFor, NetbootFor } from "./run.ts";
 
 /** The disk that `petrify run IMAGE` boots: as small as the image allows. */
 export const diskFor: DiskFor = async (image, output, tools, { random, signal, progress }) => {
@@ -11,3 +12,7 @@ export const diskFor: DiskFor = async (image, output, tools, { random, signal, p
     await diskOfImage(request, output, { tools, random, signal });
   });
 };
+
+/** What `petrify run IMAGE --ram` boots. */
+export const netbootFor: NetbootFor = async (image, folder, tools, { signal, progress }) =>
+  await progress.step("put the image into an initrd", async () => await netbootOfImage(tools, image, folder, signal));

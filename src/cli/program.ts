@@ -2,7 +2,7 @@ import { Command, CommanderError } from "commander";
 import { registerBuild } from "./build.ts";
 import { registerClean } from "./clean.ts";
 import { addGlobalOptions, openCli, type Cli, type Edge } from "./context.ts";
-import { diskFor } from "./disk-for.ts";
+import { diskFor, netbootFor } from "./disk-for.ts";
 import { registerInit } from "./init.ts";
 import { registerInspect } from "./inspect.ts";
 import { registerQuickstart } from "./quickstart.ts";
@@ -16,7 +16,7 @@ const COMMANDS: readonly Register[] = [
   registerQuickstart,
   registerInit,
   registerBuild,
-  (program, cli) => registerRun(program, cli, diskFor),
+  (program, cli) => registerRun(program, cli, { diskFor, netbootFor }),
   registerInspect,
   registerClean,
 ];

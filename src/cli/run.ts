@@ -1,14 +1,15 @@
 import { join, resolve } from "node:path";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { AppError } from "../core/error.ts";
-import { parseSize, type Bytes } from "../core/units.ts";
+import { formatSize, GiB, parseSize, type Bytes } from "../core/units.ts";
 import { openImage } from "../host/image-file.ts";
 import type { Tools } from "../host/tools.ts";
+import { memoryForImage } from "../layout/netboot.ts";
 import { workDir } from "../host/work-dir.ts";
 import { bootableKind, kernelOf, type Bootable } from "../vm/bootable.ts";
 import { requireMemory } from "../vm/host-memory.ts";
 import { chooseAccelerator, type AcceleratorChoice } from "../vm/kvm.ts";
-import type { Forward, VmDisk, VmOptions } from "../vm/options.ts";
+import type { Forward, VmOptions } from "../vm/options.ts";
 import { startVm, type VmHost } from "../vm/vm.ts";
 import { toolsOf, type Cli, type CliContext } from "./context.ts";
 import { attend } from "./run-console.ts";
@@ -16,9 +17,23 @@ import { attend } from "./run-console.ts";
 /** Makes a disk with the system image in slot a, as a raw file at `output`. */
 export type DiskFor = (image: string, output: string, tools: Tools, context: CliContext) => Promise<void>;
 
+/** Makes what boots the system image from memory, in `folder`. */
+export type NetbootFor = (
+  image: string,
+  folder: string,
+  tools: Tools,
+  context: CliContext,
+) => Promise<{ readonly kernel: string; readonly initrd: string; readonly cmdline: string; readonly size: Bytes }>;
+
+interface Makers {
+  readonly diskFor: DiskFor;
+  readonly netbootFor: NetbootFor;
+}
+
 interface RunOptions {
   readonly uefi?: boolean;
-  readonly memory: Bytes;
+  readonly memory?: Bytes;
+  readonly ram?: boolean;
   readonly cpus: number;
   readonly forward?: readonly Forward[];
   readonly online?: boolean;
@@ -31,10 +46,13 @@ const EXAMPLES = `
 Examples:
   petrify run out/my-os-0.1.0.raw
   petrify run out/my-os-0.1.0.raw --uefi --forward 2222:22 --memory 2GiB
-  petrify run out/my-os-0.1.0.img --headless --json`;
+  petrify run out/my-os-0.1.0.img --headless --json
+  petrify run out/my-os-0.1.0.img --ram`;
+
+const DEFAULT_MEMORY: Bytes = 1 * GiB;
 
 /** `petrify run IMAGE|DISK`. */
-export function registerRun(program: Command, cli: Cli, diskFor: DiskFor): void {
+export function registerRun(program: Command, cli: Cli, makers: Makers): void {
   program
     .command("run")
     .summary("boot an image or a disk in a virtual machine")
@@ -44,8 +62,11 @@ export function registerRun(program: Command, cli: Cli, diskFor: DiskFor): void 
     .argument("<file>", "system image or disk")
     .option("--uefi", "boot with UEFI firmware instead of BIOS")
     .addOption(
-      new Option("--memory <size>", "memory of the machine, e.g. 512MiB").argParser(memory).default(parseSize("1GiB"), "1GiB"),
+      new Option("--memory <size>", "memory of the machine, e.g. 512MiB (default: 1GiB, with --ram what it takes)").argParser(
+        memory,
+      ),
     )
+    .option("--ram", "boot the image from memory, without a disk: nothing is kept")
     .option("--cpus <number>", "processors of the machine", cpus, 1)
     .option("--forward <host:guest>", "make a TCP port of the guest a port of 127.0.0.1; repeatable", forward)
     .option("--online", "let the guest reach the network of this machine")
@@ -54,10 +75,10 @@ export function registerRun(program: Command, cli: Cli, diskFor: DiskFor): void 
     .addOption(new Option("--kvm", "use KVM without trying it first"))
     .addOption(new Option("--no-kvm", "use software emulation"))
     .addHelpText("after", EXAMPLES)
-    .action(cli.action(async (context, file: string, options: RunOptions) => await runMachine(context, file, options, diskFor)));
+    .action(cli.action(async (context, file: string, options: RunOptions) => await runMachine(context, file, options, makers)));
 }
 
-async function runMachine(context: CliContext, file: string, options: RunOptions, diskFor: DiskFor): Promise<void> {
+async function runMachine(context: CliContext, file: string, options: RunOptions, makers: Makers): Promise<void> {
   const { output, clock, signal, caller, run } = context;
   const path = resolve(context.cwd, file);
   const kind = kindOf(path);
@@ -66,15 +87,16 @@ async function runMachine(context: CliContext, file: string, options: RunOptions
       hint: "Run a disk: `petrify build --output disk`.",
     });
   }
-  await requireMemory(options.memory);
+  const size = memoryOf(path, kind, options);
+  await requireMemory(size);
 
   const tools = await toolsOf(context);
   const host: VmHost = { tools, caller, run, folder: join(context.cacheFolder, "vm"), signal };
   await using work = await workDir(host.folder, caller, run);
   const choice = await accelerator(host, options, path, work.path);
-  const disk = await diskOf(context, tools, path, kind, options, join(work.path, "disk.raw"), diskFor);
+  const boots = await bootOf(context, tools, { path, kind, work: work.path }, options, makers);
   const vm: VmOptions = {
-    ...{ disks: [disk], accelerator: choice.accelerator, cpus: options.cpus, memory: options.memory },
+    ...{ ...boots, accelerator: choice.accelerator, cpus: options.cpus, memory: size },
     ...{ firmware: options.uefi ? "uefi" : "bios", forwards: options.forward ?? [], online: options.online === true },
   };
   const started = clock();
@@ -115,18 +137,38 @@ async function accelerator(host: VmHost, { kvm }: RunOptions, path: string, fold
   return await chooseAccelerator(host, async () => await kernelOf(host.tools, path, folder, host.signal));
 }
 
-async function diskOf(
+/** @throws AppError `RAM_NEEDS_IMAGE`, `MEMORY_INSUFFICIENT` */
+function memoryOf(path: string, kind: Bootable, { ram, memory: wanted }: RunOptions): Bytes {
+  if (!ram) return wanted ?? DEFAULT_MEMORY;
+  if (kind !== "system-image") {
+    throw new AppError("RAM_NEEDS_IMAGE", `${path} is a disk: only a system image can be booted from memory`, {
+      hint: "Name the image (.img): `petrify build --output image`.",
+    });
+  }
+  using image = openImage(path);
+  const needed = memoryForImage(image.size);
+  if (wanted !== undefined && wanted < needed) {
+    const what = `an image of ${formatSize(image.size)} does not boot from ${formatSize(wanted)} of memory`;
+    throw new AppError("MEMORY_INSUFFICIENT", what, { hint: `Give the machine ${formatSize(needed)} or more.` });
+  }
+  return wanted ?? Math.max(DEFAULT_MEMORY, needed);
+}
+
+async function bootOf(
   context: CliContext,
   tools: Tools,
-  path: string,
-  kind: Bootable,
+  { path, kind, work }: { readonly path: string; readonly kind: Bootable; readonly work: string },
   options: RunOptions,
-  temporary: string,
-  diskFor: DiskFor,
-): Promise<VmDisk> {
-  if (kind !== "system-image") return { path, format: kind, writes: options.keep ? "keep" : "discard" };
-  await diskFor(path, temporary, tools, context);
-  return { path: temporary, format: "raw", writes: "keep" }; // the disk itself is thrown away
+  { diskFor, netbootFor }: Makers,
+): Promise<Pick<VmOptions, "disks" | "kernel">> {
+  if (options.ram) {
+    const { kernel, initrd, cmdline } = await netbootFor(path, join(work, "netboot"), tools, context);
+    return { disks: [], kernel: { path: kernel, initrd, cmdline } };
+  }
+  if (kind !== "system-image") return { disks: [{ path, format: kind, writes: options.keep ? "keep" : "discard" }] };
+  const disk = join(work, "disk.raw");
+  await diskFor(path, disk, tools, context);
+  return { disks: [{ path: disk, format: "raw", writes: "keep" }] }; // the disk itself is thrown away
 }
 
 function memory(text: string): Bytes {

@@ -106,3 +106,19 @@ export async function placeFile(from: string, to: string): Promise<void> {
     }
   });
 }
+
+/** Replaces a folder of outputs by another one; what was there goes. Between two renames, for a moment, there is none. */
+export async function replaceFolder(from: string, to: string): Promise<void> {
+  const partial = `${to}.${process.pid}.partial`;
+  const old = `${to}.${process.pid}.old`;
+  try {
+    await mkdir(partial, { recursive: true });
+    for (const name of await readdir(from)) await placeFile(`${from}/${name}`, `${partial}/${name}`);
+    await rename(to, old).catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    });
+    await rename(partial, to);
+  } finally {
+    for (const path of [partial, old]) await rm(path, { recursive: true, force: true });
+  }
+}

@@ -66,7 +66,7 @@ const freshRecord = (running: SlotName): BootRecord => ({
 export function bless(sys: Sys): string {
   const facts = parseRunFacts(sys.readText(RUN_FACTS_PATH));
   const { record: recordPart, efi: efiPart } = facts.partitions;
-  if (!recordPart || !efiPart) return `${facts.disk} has no boot record`;
+  if (facts.slot === "ram" || !recordPart || !efiPart) return `${facts.disk ?? "this boot"} has no boot record`;
   const record = sys.open(recordPart.device, "direct");
   const efi = sys.open(efiPart.device, "direct");
   const found = newestRecord([readCopy(sys, record, 0), readCopy(sys, record, 1)]);

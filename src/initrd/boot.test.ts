@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MiB } from "../core/units.ts";
+import { imageCommandLine, ramCommandLine } from "../layout/cmdline.ts";
 import { parseRunFacts } from "../layout/run-facts.ts";
 import { CLOCK_OFFSET, decodeStoredClock, encodeStoredClock } from "../layout/stored-clock.ts";
 import { decodeIdentity, IDENTITY_OFFSETS } from "../layout/identity.ts";
@@ -222,6 +223,46 @@ function damagedIdentity(copies: readonly number[]): FakeSys {
     for (const copy of copies)
       sys.blocks.get("/dev/vda3")!.patches.push({ offset: IDENTITY_OFFSETS[copy]! + 30, data: new Uint8Array(8) });
   };
+  return sys;
+}
+
+test("an image in memory boots without a disk, as a new machine, and every folder starts empty", () => {
+  const sys = ramMachine();
+  run(sys);
+  assert.deepEqual(errors(sys), []);
+  assert.match(sys.done.at(-1)!, /^exec/);
+  const facts = parseRunFacts(sys.readText("/run/petrify/boot.json"));
+  assert.equal(facts.slot, "ram");
+  assert.equal(facts.disk, undefined);
+  assert.deepEqual(facts.partitions, {});
+  assert.deepEqual(facts.notes, []);
+  assert.match(sys.readText("/sysroot/etc/fstab"), /^tmpfs \/usr\/local tmpfs /m);
+  assert.match(sys.readText("/sysroot/etc/machine-id"), /^[0-9a-f]{32}\n$/);
+  assert.deepEqual(
+    sys.done.filter((line) => line.startsWith("mount ext4")),
+    [],
+  );
+});
+
+for (const [memory, says] of [
+  [300_000, /only 40 MiB of the image's 1.5 GiB found room in 293 MiB of memory. Give the machine 4.6 GiB. Restarting/],
+  [8_000_000, /the initrd holds 41943040 of the image's \d+ bytes. Take initrd and command line of one build/],
+] as const) {
+  test(`an image in memory that is cut short is said to be, with ${memory} kB of memory`, () => {
+    const sys = ramMachine();
+    sys.blocks.set("/system.img", { ...systemImage(), stored: 40 * MiB });
+    sys.files.set("/proc/meminfo", `MemTotal:  ${memory} kB\n`);
+    run(sys);
+    assert.match(errors(sys).join(), /^memory does not start: /);
+    assert.match(errors(sys).join(), says);
+  });
+}
+
+function ramMachine(): FakeSys {
+  const sys = fakeMachine();
+  const image = systemImage();
+  sys.blocks.set("/system.img", image);
+  sys.files.set("/proc/cmdline", `${imageCommandLine({ rootHash: ROOT_HASH })} ${ramCommandLine(image.size)}\n`);
   return sys;
 }
 

@@ -1,11 +1,21 @@
 /** @portable Early boot, from an empty machine to the image's init. docs/concepts/initrd.md */
 import { AppError } from "../core/error.ts";
-import { parseCommandLine, targetName, type BootArguments } from "../layout/cmdline.ts";
+import {
+  parseCommandLine,
+  RAM_IMAGE,
+  targetName,
+  type BootArguments,
+  type LoaderArguments,
+  type RamArguments,
+} from "../layout/cmdline.ts";
 import { IMAGES_FOLDER, RUN_FOLDER } from "../layout/fstab.ts";
+import type { Identity } from "../layout/identity.ts";
 import { encodeRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
 import { partitionDevice, searchDisk, type Disk } from "./block-devices.ts";
 import { openDrivers } from "./drivers.ts";
 import { diskPartitions, prepareRoot } from "./prepare-root.ts";
+import { newIdentity } from "./identity.ts";
+import { requireWholeImage } from "./ram-image.ts";
 import { askForGrowth, settleDisk } from "./settle-disk.ts";
 import { MOUNT_FLAGS, poll, type Sys } from "./sys.ts";
 import { mountForServices } from "./service-mounts.ts";
@@ -46,26 +56,22 @@ export function boot(sys: Sys, known: Known, words: readonly string[]): never {
   loadDrivers();
   drivers.loadAlways(); // meanwhile the devices get ready
   reach("drivers");
-  const { disk: found, device } = findDisk(sys, args, loadDrivers, drivers.refused);
-  known.disk = found;
-  const notes = found.gpt.damage ? [`the partition table of ${found.name} is damaged: ${found.gpt.damage}`] : [];
-  const { disk, identity } = settleDisk(sys, found, notes);
-  known.disk = disk;
+  const source =
+    args.slot === "ram" ? openMemory(sys, args) : openDisk(sys, args, { known, loadDrivers, refused: drivers.refused });
+  const { disk, notes } = source;
   reach("disk");
 
-  mountImages(sys, device);
   mountVerityRoot(sys, {
-    folder: IMAGES_FOLDER,
-    file: args.file,
+    image: source.image,
     rootHash: args.rootHash,
     options: drivers.verityOptions,
     target: NEW_ROOT,
   });
   reach("root");
 
-  const partitions = diskPartitions(sys, disk);
-  const image = prepareRoot(sys, NEW_ROOT, { partitions, machineId: identity?.machineId, notes });
-  askForGrowth(sys, disk.gpt);
+  const partitions = disk && diskPartitions(sys, disk);
+  const image = prepareRoot(sys, NEW_ROOT, { partitions, machineId: source.identity?.machineId, notes });
+  if (disk) askForGrowth(sys, disk.gpt);
   mountForServices(sys, NEW_ROOT);
   const init = INITS.find((path) => sys.exists(NEW_ROOT + path));
   if (!init) throw new AppError("NO_INIT", `the image has no init: there is no ${INITS.join(", no ")}`);
@@ -74,15 +80,55 @@ export function boot(sys: Sys, known: Known, words: readonly string[]): never {
   sys.writeText(
     RUN_FACTS_PATH,
     encodeRunFacts({
-      ...{ slot: args.slot, file: args.file, rootHash: args.rootHash, disk: `/dev/${disk.name}` },
-      ...{ partitions, ...(image ? { image } : {}), notes, reached: known.reached },
+      ...{ slot: args.slot, file: source.file, rootHash: args.rootHash, ...(disk ? { disk: `/dev/${disk.name}` } : {}) },
+      ...{ partitions: partitions ?? {}, ...(image ? { image } : {}), notes, reached: known.reached },
     }),
   );
   for (const note of notes) sys.log("error", note);
-  sys.log("info", `${targetName(args.slot)}: ${image ? `${image.name} ${image.version}` : args.file} from ${device}`);
+  sys.log(
+    "info",
+    `${targetName(args.slot)}: ${image ? `${image.name} ${image.version}` : source.file}${source.device ? ` from ${source.device}` : ""}`,
+  );
   for (const folder of ["/dev", "/proc", "/sys", "/run"]) sys.mount(folder, NEW_ROOT + folder, { flags: MOUNT_FLAGS.move });
   sys.switchRoot(NEW_ROOT);
   return sys.exec(init, [init, ...words]);
+}
+
+/** Where the image of this boot is. */
+interface ImageSource {
+  /** Path of the image. */
+  readonly image: string;
+  /** The same in its file system. */
+  readonly file: string;
+  readonly notes: string[];
+  readonly identity?: Identity;
+  readonly disk?: Disk;
+  /** Of the file system that the image is in. */
+  readonly device?: string;
+}
+
+/** Nothing of a disk is touched: this machine is a new one at every boot. */
+function openMemory(sys: Sys, { size }: RamArguments): ImageSource {
+  requireWholeImage(sys, size);
+  return { image: RAM_IMAGE, file: RAM_IMAGE, notes: [], identity: newIdentity(sys) };
+}
+
+function openDisk(
+  sys: Sys,
+  args: LoaderArguments,
+  { known, loadDrivers, refused }: { known: Known; loadDrivers: () => void; refused: readonly string[] },
+): ImageSource {
+  const { disk: found, device } = findDisk(sys, args, loadDrivers, refused);
+  known.disk = found;
+  const notes = found.gpt.damage ? [`the partition table of ${found.name} is damaged: ${found.gpt.damage}`] : [];
+  const { disk, identity } = settleDisk(sys, found, notes);
+  known.disk = disk;
+  mountImages(sys, device);
+  const image = IMAGES_FOLDER + args.file;
+  if (!sys.exists(image)) {
+    throw new AppError("IMAGE_MISSING", `there is no ${args.file} on the partition that the boot loader named`);
+  }
+  return { image, file: args.file, notes, device, disk, ...(identity ? { identity } : {}) };
 }
 
 function mountKernelFileSystems(sys: Sys): void {
@@ -98,7 +144,7 @@ function mountKernelFileSystems(sys: Sys): void {
 /** The disk with the loader's partition, and that partition's device node. */
 function findDisk(
   sys: Sys,
-  { disk: guid }: BootArguments,
+  { disk: guid }: LoaderArguments,
   loadDrivers: () => void,
   refused: readonly string[],
 ): { readonly disk: Disk; readonly device: string } {

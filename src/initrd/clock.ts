@@ -11,8 +11,8 @@ export function setClockForward(sys: Sys, built: number, record: string | undefi
 
 /** For a unit of the image: stores the time. @returns a sentence about what was done */
 export function keepClock(sys: Sys): string {
-  const { partitions, disk } = parseRunFacts(sys.readText(RUN_FACTS_PATH));
-  if (!partitions.record) return `${disk} has no place for the time`;
+  const { partitions } = parseRunFacts(sys.readText(RUN_FACTS_PATH));
+  if (!partitions.record) return "there is no place for the time";
   const file = sys.open(partitions.record.device, "direct");
   sys.writeAt(file, CLOCK_OFFSET, encodeStoredClock(sys.clock()));
   sys.syncFile(file);

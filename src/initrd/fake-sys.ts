@@ -6,6 +6,8 @@ import { ERRNO, SysError, type MountOptions, type Sys } from "./sys.ts";
 /** Bytes at places; what lies between them is zero. */
 export interface FakeBlock {
   readonly size: Bytes;
+  /** Default: all of it. */
+  readonly stored?: Bytes;
   readonly patches: { offset: Bytes; data: Uint8Array }[];
 }
 export interface FakeSys extends Sys {
@@ -84,7 +86,13 @@ export function fakeSys(files: Readonly<Record<string, string>> = {}): FakeSys {
     status: (path) => {
       if (!exists(path)) throw missing(`stat ${path}`);
       const type = state.get(path) === undefined && !blocks.has(path) ? 0o040000 : 0o100000;
-      return { mode: type | (modes.get(path) ?? 0o755), uid: 0, gid: 0, size: blocks.get(path)?.size ?? 0 };
+      return {
+        mode: type | (modes.get(path) ?? 0o755),
+        uid: 0,
+        gid: 0,
+        size: blocks.get(path)?.size ?? 0,
+        stored: blocks.get(path)?.stored ?? blocks.get(path)?.size ?? 0,
+      };
     },
     makeFolder: (path, mode = 0o755) => {
       if (state.has(path)) return;

@@ -20,8 +20,8 @@ import { MOUNT_FLAGS, type Sys } from "./sys.ts";
 const EPHEMERAL = ["etc", "var"] as const;
 
 export interface Surroundings {
-  /** Of the disk, by name. */
-  readonly partitions: RunFacts["partitions"];
+  /** Of the disk, by name; none where the boot came from no disk. */
+  readonly partitions: RunFacts["partitions"] | undefined;
   /** Nothing when this machine's own could not be found. */
   readonly machineId: string | undefined;
   /** Sentences about what this boot has to do without are added. */
@@ -38,10 +38,11 @@ export function prepareRoot(sys: Sys, root: string, { partitions, machineId, not
   for (const name of EPHEMERAL) mountEphemeral(sys, root, name);
 
   const image = readFacts(sys, root, notes);
-  setClockForward(sys, image?.created ?? 0, partitions.record?.device);
-  const data = linkDataPartitions(sys, partitions);
-  if (!data.has("oem")) notes.push("the disk has no oem partition: there is no machine config");
-  if (!data.has("persistent")) notes.push("the disk has no persistent partition: everything written is lost at the next boot");
+  setClockForward(sys, image?.created ?? 0, partitions?.record?.device);
+  const data = linkDataPartitions(sys, partitions ?? {});
+  if (partitions && !data.has("oem")) notes.push("the disk has no oem partition: there is no machine config");
+  if (partitions && !data.has("persistent"))
+    notes.push("the disk has no persistent partition: everything written is lost at the next boot");
   const paths = image?.persistent ?? [];
   for (const path of paths) {
     if (!isMountablePath(path)) notes.push(`${JSON.stringify(path)} cannot be persistent: its name does not fit a mount option`);

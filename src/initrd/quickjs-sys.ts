@@ -41,6 +41,8 @@ const KERNEL_LOG = "/dev/kmsg";
 /** Shows on consoles whatever the log level that `quiet` sets. */
 const LEVEL = { info: 6, error: 2 } as const;
 const FOLDER = 0o040000;
+/** Unit of `st_blocks`. */
+const STAT_BLOCK = 512;
 
 export function quickJsSys(): Sys {
   const call = (what: string, number: number, ...values: (number | string | ArrayBuffer)[]): number => {
@@ -105,7 +107,7 @@ export function quickJsSys(): Sys {
     status: (path) => {
       const [status, errno] = os.lstat(path);
       if (!status) throw new SysError(`stat ${path}`, errno, std.strerror(errno));
-      return status;
+      return { ...status, stored: status.blocks * STAT_BLOCK };
     },
     makeFolder: (path, mode = 0o755) => {
       const result = native.syscall(CALL.mkdir, path, mode);

@@ -22,6 +22,8 @@ declare module "os" {
     readonly gid: number;
     readonly dev: number;
     readonly size: number;
+    /** In units of 512 bytes. */
+    readonly blocks: number;
   }
   /** Names with `.` and `..`, and an errno that is 0 when all is well. */
   export function readdir(path: string): [names: string[], errno: number];

@@ -7,6 +7,8 @@ export interface FileStatus {
   readonly uid: number;
   readonly gid: number;
   readonly size: Bytes;
+  /** Storage that the file has: less than its size where it has holes. */
+  readonly stored: Bytes;
 }
 export interface MountOptions {
   readonly type?: string;
@@ -43,7 +45,7 @@ export interface Sys {
   /** Within one file system; at once or not at all. */
   rename(from: string, to: string): void;
   /** Owner and permission bits. */
-  setOwner(path: string, status: Omit<FileStatus, "size">): void;
+  setOwner(path: string, status: Pick<FileStatus, "mode" | "uid" | "gid">): void;
 
   open(path: string, access: "read" | "write" | "direct"): number;
   close(file: number): void;

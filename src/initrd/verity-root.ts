@@ -1,5 +1,4 @@
 /** @portable The root file system out of an image file, every block of it checked against the root hash. */
-import { AppError } from "../core/error.ts";
 import type { Bytes } from "../core/units.ts";
 import { decodeGpt, type Gpt } from "../layout/gpt.ts";
 import { SYSTEM_IMAGE_SECTOR, systemImageParts } from "../layout/system-image.ts";
@@ -13,10 +12,8 @@ const NAME = "petrify-root";
 const ON_DAMAGE = "restart_on_corruption";
 
 export interface VerityRoot {
-  /** Where the file system with the system images is mounted. */
-  readonly folder: string;
-  /** Path of the system image in it. */
-  readonly file: string;
+  /** Path of the system image. */
+  readonly image: string;
   readonly rootHash: string;
   /** Of the verity target, besides {@link ON_DAMAGE}. */
   readonly options: readonly string[];
@@ -24,9 +21,7 @@ export interface VerityRoot {
   readonly target: string;
 }
 
-export function mountVerityRoot(sys: Sys, { folder, file, rootHash, options, target }: VerityRoot): void {
-  const image = folder + file;
-  if (!sys.exists(image)) throw new AppError("IMAGE_MISSING", `there is no ${file} on the partition that the boot loader named`);
+export function mountVerityRoot(sys: Sys, { image, rootHash, options, target }: VerityRoot): void {
   const { parts, superblock } = readImage(sys, image, rootHash);
   const data = attachLoop(sys, image, parts.root);
   const hash = attachLoop(sys, image, parts.verity);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { AppError } from "../core/error.ts";
-import { imageCommandLine, loaderCommandLine, parseCommandLine, serialConsoles } from "./cmdline.ts";
+import { imageCommandLine, loaderCommandLine, parseCommandLine, ramCommandLine, serialConsoles } from "./cmdline.ts";
 
 const rootHash = "0123456789abcdef".repeat(4);
 const disk = "0fc63daf-8483-4772-8e79-3d69d8477de4";
@@ -11,6 +11,12 @@ const whole = `BOOT_IMAGE=(loop0)/vmlinuz ${imageCommandLine({ rootHash, words: 
 
 test("what the builder and the boot loader write is what the initrd reads", () => {
   assert.deepEqual(parseCommandLine(whole), { ...loader, rootHash, panicSeconds: 5 });
+});
+
+test("a boot from memory is read back", () => {
+  const text = `${imageCommandLine({ rootHash })} ${ramCommandLine(123_456)}`;
+  assert.deepEqual(parseCommandLine(text), { slot: "ram", size: 123_456, rootHash, panicSeconds: 5 });
+  assert.throws(() => parseCommandLine(text.replace("size=123456", "size=12x")), { message: /malformed petrify.size: "12x"/ });
 });
 
 test("the image's part is fixed words around the recipe's", () => {

@@ -1,5 +1,6 @@
 /** @portable The kernel command line: what the image says, what the boot loader adds. docs/formats/cmdline.md */
 import { AppError } from "../core/error.ts";
+import type { Bytes } from "../core/units.ts";
 import type { Guid } from "./guid.ts";
 import { BOOT_TARGETS, type BootTarget } from "./slots.ts";
 
@@ -18,15 +19,27 @@ export interface LoaderArguments {
   /** Path of the image in that file system: `/a.img`. */
   readonly file: string;
 }
+/** In place of a boot loader's: the image came with the initrd, and no disk is looked for. */
+export interface RamArguments {
+  readonly slot: "ram";
+  /** Of the whole image: memory that ran out shows as less. */
+  readonly size: Bytes;
+}
 /** What the initrd needs to know. */
-export interface BootArguments extends LoaderArguments {
+export type BootArguments = (LoaderArguments | RamArguments) & {
   readonly rootHash: string;
   /** Seconds that a failure stays on the screen before the reboot, as for the kernel's own panics. */
   readonly panicSeconds: number;
-}
+};
 
-/** What people call a target: `slot a`, `recovery`. */
-export const targetName = (target: BootTarget): string => (target === "recovery" ? target : `slot ${target}`);
+/** Where the initrd of a boot from memory holds the image. */
+export const RAM_IMAGE = "/system.img";
+
+/** What people call a target: `slot a`, `recovery`, `memory`. */
+export function targetName(target: BootTarget | "ram"): string {
+  if (target === "ram") return "memory";
+  return target === "recovery" ? target : `slot ${target}`;
+}
 
 /** Words of every image. A panic reboots: the boot loader then counts a try. The last console is `/dev/console`. */
 const ALWAYS = ["panic=5", "console=tty0", "console=ttyS0"] as const;
@@ -34,6 +47,7 @@ const DEFAULT_PANIC_SECONDS = 5;
 
 const HASH = /^[0-9a-f]{64}$/;
 const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const SIZE = /^[1-9]\d{0,14}$/;
 const FILE = /^(\/[\w.-]+)+$/;
 
 /** The image's part of the command line. */
@@ -56,6 +70,9 @@ export function loaderCommandLine({ slot, disk, file }: LoaderArguments): string
   ].join(" ");
 }
 
+/** The words of a boot from memory, to follow the image's. */
+export const ramCommandLine = (size: Bytes): string => `petrify.slot=ram petrify.size=${size}`;
+
 /**
  * Reads `/proc/cmdline`. Words that are not petrify's belong to others and are passed over.
  *
@@ -72,14 +89,19 @@ export function parseCommandLine(text: string): BootArguments {
     }
     values.set(name, value);
   }
-  const slot = BOOT_TARGETS.find((target) => target === values.get("petrify.slot"));
+  const value = (name: string, form: RegExp): string => checked(name, values.get(name)?.toLowerCase(), form);
+  const slot = [...BOOT_TARGETS, "ram" as const].find((target) => target === values.get("petrify.slot"));
   if (!slot) throw invalid(describe("petrify.slot", values.get("petrify.slot")));
-  return {
+  const common = {
     rootHash: checked("petrify.roothash", values.get("petrify.roothash"), HASH),
-    slot,
-    disk: checked("petrify.disk", values.get("petrify.disk")?.toLowerCase(), GUID),
-    file: checked("petrify.file", values.get("petrify.file"), FILE),
     panicSeconds: panicSeconds(values.get("panic")),
+  };
+  if (slot === "ram") return { ...common, slot, size: Number(value("petrify.size", SIZE)) };
+  return {
+    ...common,
+    slot,
+    disk: value("petrify.disk", GUID),
+    file: checked("petrify.file", values.get("petrify.file"), FILE),
   };
 }
 

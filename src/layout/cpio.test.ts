@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CPIO_CHARACTER, CPIO_FILE, CPIO_FOLDER, encodeCpio } from "./cpio.ts";
+import { CPIO_CHARACTER, CPIO_FILE, CPIO_FOLDER, encodeCpio, encodeCpioAround } from "./cpio.ts";
 
 const ascii = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
 
@@ -26,3 +26,12 @@ test("an archive has a header, a name and data for each entry, each at a multipl
     ].join(""),
   );
 });
+
+for (const size of [0, 1, 4, 4099]) {
+  test(`what goes around a file of ${size} bytes makes the same archive as the file in it`, () => {
+    const data = new Uint8Array(size).fill(7);
+    const { before, after } = encodeCpioAround("system.img", size, 5);
+    const whole = encodeCpio([{ path: "system.img", mode: CPIO_FILE | 0o644, data }], 5);
+    assert.deepEqual(new Uint8Array(Buffer.concat([before, data, after])), whole);
+  });
+}

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BOOT_RULES } from "./boot-rules.ts";
-import { grubScript, imageScript } from "./grub-script.ts";
+import { commandLineOfScript, grubScript, imageScript } from "./grub-script.ts";
 
 const script = grubScript();
 
@@ -49,4 +49,10 @@ test("messages fit a line of 80 columns, whatever they are about", () => {
 
 test("an image's script quotes what GRUB would take as its own", () => {
   assert.equal(imageScript("quiet x=a\\b$c"), 'set petrify_cmdline="quiet x=a\\\\b\\$c"\n');
+});
+
+test("the command line of an image's script is read back, whatever is in it", () => {
+  for (const text of ["", "quiet", 'a="b c" x=$y z=\\', "petrify.roothash=00 panic=5"])
+    assert.equal(commandLineOfScript(imageScript(text)), text);
+  assert.throws(() => commandLineOfScript("set other=1\n"), { code: "SYSTEM_IMAGE_INVALID" });
 });

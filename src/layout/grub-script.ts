@@ -3,6 +3,7 @@
  * reboot. Each line it prints starts with `petrify:` and
  * fits 79 columns: GRUB breaks longer ones.
  */
+import { AppError } from "../core/error.ts";
 import { BOOT_RULES, imagesOf, type BootRule, type Condition, type ImageName } from "./boot-rules.ts";
 import { DISK_PARTITIONS, IMAGE_FILES, TRIES_FILE, type DiskPartition } from "./disk.ts";
 import { RECORD_COPIES, RECORD_ENVELOPE, RECORD_FIELDS, RECORD_FORMAT, recordBlockList, recordCheckBlockList } from "./record.ts";
@@ -16,6 +17,13 @@ const REBOOT_SECONDS = 10;
 
 /** The script that lies in an image: it gives the image's part of the kernel command line to the disk's script. */
 export const imageScript = (cmdline: string): string => `set ${CMDLINE_VARIABLE}="${cmdline.replaceAll(/[\\$"]/g, "\\$&")}"\n`;
+
+/** What {@link imageScript} was given. @throws AppError `SYSTEM_IMAGE_INVALID` */
+export function commandLineOfScript(script: string): string {
+  const quoted = new RegExp(`^set ${CMDLINE_VARIABLE}="((?:[^\\\\"]|\\\\.)*)"$`, "m").exec(script)?.[1];
+  if (quoted === undefined) throw new AppError("SYSTEM_IMAGE_INVALID", "the image's script does not set a kernel command line");
+  return quoted.replaceAll(/\\(.)/g, "$1");
+}
 
 /** The script of a disk. GRUB has set `root` to the efi partition of the disk that it was loaded from. */
 export function grubScript(): string {

@@ -17,13 +17,13 @@ export interface RunPartition {
 }
 
 export interface RunFacts {
-  /** What runs now; the boot record may say something else by now. */
-  readonly slot: BootTarget;
+  /** What runs now; the boot record may say something else by now. `ram`: the image came with the initrd, and there is no disk. */
+  readonly slot: BootTarget | "ram";
   /** Path of the running image in its file system: `/a.img`. */
   readonly file: string;
   readonly rootHash: string;
-  /** `/dev/vda` */
-  readonly disk: string;
+  /** `/dev/vda`; absent when the boot came from none. */
+  readonly disk?: string;
   /** By name; partitions that the disk does not have are missing. */
   readonly partitions: { readonly [name in DiskPartition]?: RunPartition };
   /** Absent when the image does not say. */

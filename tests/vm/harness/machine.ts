@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { netbootOfImage } from "../../../src/build/netboot.ts";
 import { MiB } from "../../../src/core/units.ts";
 import { openImage } from "../../../src/host/image-file.ts";
 import { loaderCommandLine } from "../../../src/layout/cmdline.ts";
@@ -19,6 +20,8 @@ export type MachineOptions = Omit<VmOptions, "disks" | "kernel" | "ports"> & {
   readonly disk?: Omit<VmDisk, "path" | "format">;
   /** Skip GRUB and boot this slot's kernel. */
   readonly slot?: SlotName;
+  /** Boot the image from memory, without a disk. */
+  readonly ram?: boolean;
 };
 export interface Machine extends AsyncDisposable {
   readonly vm: Vm;
@@ -29,22 +32,27 @@ export interface Machine extends AsyncDisposable {
 export const SAYS = /petrify: [^\n]*/g;
 
 /** Boots a fixture's disk; what the guest writes is thrown away. With KVM where it works. */
-export async function machine(fixture: Fixture, { disk, slot, ...options }: MachineOptions = {}): Promise<Machine> {
+export async function machine(fixture: Fixture, { disk, slot, ram, ...options }: MachineOptions = {}): Promise<Machine> {
   await using cleanup = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "petrify-vm-"));
   cleanup.defer(async () => await rm(folder, { recursive: true }));
-  const kernel = slot && (await bootedKernel(fixture, slot, folder));
+  const kernel = ram ? await ramKernel(fixture, folder) : slot && (await bootedKernel(fixture, slot, folder));
   const { accelerator } = await chooseAccelerator(
     fixture.host,
     async () => await kernelOf(fixture.host.tools, fixture.image, folder),
   );
   const vm = await startVm(fixture.host, {
     ...{ accelerator, memory: 512 * MiB, ports: [AGENT_PORT], ...options },
-    ...{ disks: [{ ...disk, path: fixture.disk, format: "raw" }], ...(kernel ? { kernel } : {}) },
+    ...{ disks: ram ? [] : [{ ...disk, path: fixture.disk, format: "raw" }], ...(kernel ? { kernel } : {}) },
   });
   cleanup.use(vm);
   const scope = cleanup.move();
   return { vm, guest: guestOf(vm), [Symbol.asyncDispose]: async () => await scope.disposeAsync() };
+}
+
+async function ramKernel({ host: { tools }, image }: Fixture, folder: string): Promise<NonNullable<VmOptions["kernel"]>> {
+  const { kernel, initrd, cmdline } = await netbootOfImage(tools, image, join(folder, "netboot"));
+  return { path: kernel, initrd, cmdline };
 }
 
 /** What GRUB would load, with the words it would add. */

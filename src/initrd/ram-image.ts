@@ -1,0 +1,33 @@
+/** @portable An image that came with the initrd. docs/concepts/ram.md */
+import { AppError } from "../core/error.ts";
+import { formatSize, KiB, type Bytes } from "../core/units.ts";
+import { RAM_IMAGE } from "../layout/cmdline.ts";
+import { memoryForImage } from "../layout/netboot.ts";
+import type { Sys } from "./sys.ts";
+
+/**
+ * The kernel unpacks an initrd as far as memory goes and says no more of it: what is missing would show as damage.
+ *
+ * @throws AppError `MEMORY_INSUFFICIENT`, `IMAGE_MISSING`
+ */
+export function requireWholeImage(sys: Sys, size: Bytes): void {
+  const file = sys.exists(RAM_IMAGE) ? sys.status(RAM_IMAGE) : undefined;
+  // The kernel gives the file its size first; what did not fit is a hole.
+  const there = Math.min(file?.size ?? 0, file?.stored ?? 0);
+  if (there === size) return;
+  const memory = memoryOf(sys);
+  const needed = memoryForImage(size);
+  if (memory !== undefined && memory < needed) {
+    const what = `only ${formatSize(there)} of the image's ${formatSize(size)} found room in ${formatSize(memory)} of memory`;
+    throw new AppError("MEMORY_INSUFFICIENT", what, { hint: `Give the machine ${formatSize(needed)}` });
+  }
+  throw new AppError("IMAGE_MISSING", `the initrd holds ${there} of the image's ${size} bytes`, {
+    hint: "Take initrd and command line of one build",
+  });
+}
+
+/** What the kernel has to give; less than what is built in. */
+function memoryOf(sys: Sys): Bytes | undefined {
+  const kib = /^MemTotal:\s+(\d+) kB$/m.exec(sys.readText("/proc/meminfo"))?.[1];
+  return kib === undefined ? undefined : Number(kib) * KiB;
+}

@@ -1,0 +1,19 @@
+/** @portable A boot from memory: kernel and an initrd that holds the whole image. docs/concepts/ram.md */
+import { alignUp, MiB, type Bytes } from "../core/units.ts";
+
+/** The kernel and the rest of the initrd. */
+const BESIDE: Bytes = 96 * MiB;
+const STEP: Bytes = 64 * MiB;
+
+/**
+ * Memory that a machine needs to boot an image from memory: the initrd as it was loaded is there until all of it is unpacked, and of what it
+ * leaves the kernel gives half to what is unpacked (measured with Linux 6.12).
+ */
+export const memoryForImage = (image: Bytes): Bytes => alignUp(3 * image + BESIDE, STEP);
+
+/** Names of the files that a boot from memory needs, in a folder of their own. */
+export const NETBOOT_FILES = { kernel: "vmlinuz", initrd: "initrd", cmdline: "cmdline", script: "boot.ipxe" } as const;
+
+/** For iPXE: it fetches the other files from where it fetched this. Source: ipxe.org/cfg/cwduri, ipxe.org/cmd */
+export const ipxeScript = (cmdline: string): string =>
+  `#!ipxe\nkernel ${NETBOOT_FILES.kernel} initrd=${NETBOOT_FILES.initrd} ${cmdline}\ninitrd ${NETBOOT_FILES.initrd}\nboot\n`;
