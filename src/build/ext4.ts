@@ -24,9 +24,9 @@ const BLOCK: Bytes = 4 * KiB;
 /** GRUB 2.12 reads neither: a checksum seed apart from the UUID, a file of orphans. */
 const NOT_FOR_GRUB = "^metadata_csum_seed,^orphan_file";
 
-/** An empty ext4. */
+/** An empty ext4, with the shape of one that is as large as what it may grow to: mke2fs would make a small one for few large files. */
 export async function makeExt4(tools: Tools, volume: Ext4Volume, signal?: AbortSignal): Promise<void> {
-  await mke2fs(tools, volume, ["-O", NOT_FOR_GRUB], {}, signal);
+  await mke2fs(tools, volume, ["-O", NOT_FOR_GRUB, "-T", "default"], {}, signal);
 }
 
 /**
