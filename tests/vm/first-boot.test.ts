@@ -19,7 +19,7 @@ suite("the first boot of a disk written from a file, on a larger disk", { concur
   });
 
   for (const { firmware, ...disk } of BOOTS) {
-    test(`has ids of its own and the whole disk, and keeps both (${firmware}, ${disk.sectorSize}-byte sectors)`, async () => {
+    test(`has ids of its own and the whole disk, keeps both, and its clock does not go back (${firmware}, ${disk.sectorSize}-byte sectors)`, async () => {
       const made = await fixture();
       using image = openImage(made.disk);
       const small = decodeGpt(image.read, image.size, 512).partitions.at(-1)!.size;
@@ -44,7 +44,10 @@ suite("the first boot of a disk written from a file, on a larger disk", { concur
         "none is the file's",
       );
 
+      const future = 1_925_000_000; // the hardware's clock stays in the present, as one without a battery would
+      await guest.check(`date --set=@${future}`);
       await guest.reboot(); // by way of firmware and GRUB, which read the new table
+      assert.ok(Number(await guest.check("date +%s")) >= future, "the clock is not before the last stored time");
       assert.equal(await partition(), small + more);
       assert.equal(await guest.check("cat /usr/local/mark"), "kept");
       assert.deepEqual(await identity(guest, disk.sectorSize), first);
