@@ -58,6 +58,15 @@ suite("the first boot of a disk written from a file, on a larger disk", { concur
   }
 });
 
+test("a disk beside its copy is refused, and both are named", async () => {
+  await using booted = await machine(await fixture(), { twice: true, endOnReboot: true });
+  await booted.vm.exited;
+  assert.match(
+    booted.vm.consoleText(),
+    /petrify: slot a does not start: the disks vda and vdb are copies: both have the partition \S+\. Remove one of them\./,
+  );
+});
+
 /** machine-id, then the GUIDs as the table on the disk has them. */
 async function identity(guest: Guest, sectorSize: 512 | 4096): Promise<string[]> {
   const facts = JSON.parse(await guest.check("cat /run/petrify/boot.json")) as RunFacts;

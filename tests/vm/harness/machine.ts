@@ -20,6 +20,8 @@ export type MachineOptions = Omit<VmOptions, "disks" | "kernel" | "ports"> & {
   readonly disk?: Omit<VmDisk, "path" | "format">;
   /** Skip GRUB and boot this slot's kernel. */
   readonly slot?: SlotName;
+  /** The same disk a second time, beside the first. */
+  readonly twice?: boolean;
   /** Boot the image from memory, without a disk. */
   readonly ram?: boolean;
 };
@@ -32,7 +34,7 @@ export interface Machine extends AsyncDisposable {
 export const SAYS = /petrify: [^\n]*/g;
 
 /** Boots a fixture's disk; what the guest writes is thrown away. With KVM where it works. */
-export async function machine(fixture: Fixture, { disk, slot, ram, ...options }: MachineOptions = {}): Promise<Machine> {
+export async function machine(fixture: Fixture, { disk, slot, twice, ram, ...options }: MachineOptions = {}): Promise<Machine> {
   await using cleanup = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "petrify-vm-"));
   cleanup.defer(async () => await rm(folder, { recursive: true }));
@@ -41,9 +43,10 @@ export async function machine(fixture: Fixture, { disk, slot, ram, ...options }:
     fixture.host,
     async () => await kernelOf(fixture.host.tools, fixture.image, folder),
   );
+  const one: VmDisk = { ...disk, path: fixture.disk, format: "raw" };
   const vm = await startVm(fixture.host, {
     ...{ accelerator, memory: 512 * MiB, ports: [AGENT_PORT], ...options },
-    ...{ disks: ram ? [] : [{ ...disk, path: fixture.disk, format: "raw" }], ...(kernel ? { kernel } : {}) },
+    ...{ disks: ram ? [] : twice ? [one, one] : [one], ...(kernel ? { kernel } : {}) },
   });
   cleanup.use(vm);
   const scope = cleanup.move();
