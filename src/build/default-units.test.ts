@@ -40,6 +40,20 @@ test("a unit that the recipe enables is not masked", async () => {
   assert.equal(await isMasked(t.fs, "/etc/systemd/system/ldconfig.service"), false);
 });
 
+test("a file that the recipe brings is neither masked nor replaced", async () => {
+  const own = ["/etc/systemd/system/ldconfig.service", "/etc/systemd/system-generators/systemd-run-generator"];
+  const console = `${UNITS}/serial-getty@ttyS0.service`;
+  await using t = await tree([
+    `${UNITS}/ldconfig.service`,
+    `${UNITS}/serial-getty@.service`,
+    `${GENERATORS}/systemd-run-generator`,
+  ]);
+  for (const path of [...own, console]) await t.fs.write(path, "mine");
+  await maskIdleUnits(t, recipe(""));
+  await startConsolesAtOnce(t, ["ttyS0"]);
+  for (const path of [...own, console]) assert.equal(await t.fs.read(path), "mine", path);
+});
+
 test("a second run of a job is masked only where the first one is", async () => {
   const second = "systemd-tmpfiles-setup-dev.service";
   for (const first of [[], ["systemd-tmpfiles-setup-dev-early.service"]]) {
@@ -67,10 +81,7 @@ test("the login prompt of the kernel's console waits for no device, everything e
   const template = `[Unit]\nBindsTo=dev-%i.device\nAfter=dev-%i.device systemd-user-sessions.service\n${rest}`;
   await t.fs.write(`${UNITS}/serial-getty@.service`, template);
   await startConsolesAtOnce(t, ["ttyS0"]);
-  assert.equal(
-    await t.fs.read("/etc/systemd/system/serial-getty@ttyS0.service"),
-    `[Unit]\nAfter=systemd-user-sessions.service\n${rest}`,
-  );
+  assert.equal(await t.fs.read(`${UNITS}/serial-getty@ttyS0.service`), `[Unit]\nAfter=systemd-user-sessions.service\n${rest}`);
 });
 
 for (const [list, kept] of [

@@ -1,8 +1,11 @@
 import type { Recipe } from "../config/recipe.ts";
+import type { RootFs } from "../host/rootfs.ts";
 import type { Tree } from "./tree.ts";
 
 const UNITS = "/usr/lib/systemd/system";
 const OWN_UNITS = "/etc/systemd/system";
+const GENERATORS = "/usr/lib/systemd/system-generators";
+const OWN_GENERATORS = "/etc/systemd/system-generators";
 
 /**
  * Units that have no work on an image-based system; each would only cost time at every boot.
@@ -52,14 +55,14 @@ const MASKED_GENERATORS: readonly string[] = [
   "systemd-ssh-generator",
 ];
 
-/** Masks what has no work here. A recipe that names a unit has the last word. */
+/** Masks what has no work here. A recipe that names a unit, or brings a file in its place, has the last word. */
 export async function maskIdleUnits({ fs }: Tree, { units }: Recipe): Promise<void> {
   const named = new Set([...units.enable, ...units.disable]);
   const has = async (unit: string): Promise<boolean> => await fs.exists(`${UNITS}/${unit.replace(/@.+(?=\.)/, "@")}`);
   const done: string[] = [];
   for (const [unit, other] of Object.entries(DONE_BY)) if (await has(other)) done.push(unit);
   for (const unit of [...MASKED_UNITS, ...done]) {
-    if (!named.has(unit) && (await has(unit))) await fs.link(`${OWN_UNITS}/${unit}`, "/dev/null");
+    if (!named.has(unit) && (await has(unit))) await mask(fs, `${OWN_UNITS}/${unit}`);
   }
   const generators = [...MASKED_GENERATORS];
   if (!(await fs.exists("/etc/rc.local"))) generators.push("systemd-rc-local-generator");
@@ -67,9 +70,12 @@ export async function maskIdleUnits({ fs }: Tree, { units }: Recipe): Promise<vo
   const replaced = await Promise.all(scripts.map(async (name) => await has(`${name}.service`)));
   if (replaced.every(Boolean)) generators.push("systemd-sysv-generator");
   for (const name of generators) {
-    if (await fs.exists(`/usr/lib/systemd/system-generators/${name}`))
-      await fs.link(`/etc/systemd/system-generators/${name}`, "/dev/null");
+    if (await fs.exists(`${GENERATORS}/${name}`)) await mask(fs, `${OWN_GENERATORS}/${name}`);
   }
+}
+
+async function mask(fs: RootFs, path: string): Promise<void> {
+  if (!(await fs.exists(path))) await fs.link(path, "/dev/null");
 }
 
 /** Takes out Debian's list of modules to load if it names none: an empty one starts a service as well. */
@@ -82,11 +88,15 @@ export async function dropEmptyModuleList({ fs }: Tree): Promise<void> {
 /**
  * Lets the login prompts of the kernel's own serial consoles start without udev: their devices are there before any program.
  *
- * systemd's template waits for udev to announce a terminal, which may be unplugged. A unit of the instance's name goes before the template.
+ * systemd's template waits for udev to announce a terminal, which may be unplugged. A unit of the instance's name goes before the template;
+ * below /usr, so that a recipe can mask it, or bring its own.
  */
 export async function startConsolesAtOnce({ fs }: Tree, consoles: readonly string[]): Promise<void> {
   const template = await fs.read(`${UNITS}/serial-getty@.service`);
   if (template === undefined) return;
   const text = template.replace(/^BindsTo=dev-%i\.device\n/m, "").replace(/^After=dev-%i\.device */m, "After=");
-  for (const console of consoles) await fs.write(`${OWN_UNITS}/serial-getty@${console}.service`, text);
+  for (const console of consoles) {
+    const path = `${UNITS}/serial-getty@${console}.service`;
+    if (!(await fs.exists(path))) await fs.write(path, text);
+  }
 }

@@ -117,7 +117,10 @@ export async function replaceFolder(from: string, to: string): Promise<void> {
     await rename(to, old).catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
     });
-    await rename(partial, to);
+    await rename(partial, to).catch(async (error: unknown) => {
+      await rename(old, to).catch(() => {}); // there may have been none
+      throw error;
+    });
   } finally {
     for (const path of [partial, old]) await rm(path, { recursive: true, force: true });
   }

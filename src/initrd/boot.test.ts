@@ -4,6 +4,7 @@ import { MiB } from "../core/units.ts";
 import { imageCommandLine, ramCommandLine } from "../layout/cmdline.ts";
 import { parseRunFacts } from "../layout/run-facts.ts";
 import { CLOCK_OFFSET, decodeStoredClock, encodeStoredClock } from "../layout/stored-clock.ts";
+import { encodeCheckedText } from "../layout/checked-text.ts";
 import { decodeIdentity, IDENTITY_OFFSETS } from "../layout/identity.ts";
 import { decodeLastWords } from "../layout/last-words.ts";
 import { LAST_WORDS_OFFSET } from "../layout/record.ts";
@@ -180,6 +181,23 @@ for (const copy of [0, 1]) {
     assert.ok(!sys.done.includes("ioctl /dev/vda 125f"), "it is no first boot");
   });
 }
+
+test("a copy is mended with all that newer software wrote into the other one", () => {
+  const newer = encodeCheckedText("petrify-identity 2", `machine-id: ${MACHINE_ID}\nmore: x\n`);
+  const sys = fakeMachine();
+  const { react } = sys;
+  sys.react = (line) => {
+    react(line);
+    if (!line.includes("virtio_blk")) return;
+    const { patches } = sys.blocks.get("/dev/vda3")!;
+    patches.length = 0;
+    patches.push({ offset: IDENTITY_OFFSETS[0], data: newer });
+  };
+  run(sys);
+  assert.equal(sys.readText("/sysroot/etc/machine-id"), `${MACHINE_ID}\n`);
+  const second = sys.blocks.get("/dev/vda3")!.patches.findLast(({ offset }) => offset === IDENTITY_OFFSETS[1]);
+  assert.deepEqual(second?.data, newer);
+});
 
 test("with both copies gone it is a first boot again", () => {
   const sys = damagedIdentity([0, 1]);

@@ -1,6 +1,6 @@
 /** @portable Reads who this machine is, or makes it up at its first boot. docs/formats/identity.md */
 import { guidFromHex, type Guid } from "../layout/guid.ts";
-import { decodeIdentity, encodeIdentity, IDENTITY_OFFSETS, IDENTITY_SIZE, type Identity } from "../layout/identity.ts";
+import { decodeIdentity, IDENTITY_OFFSETS, IDENTITY_SIZE, type Identity } from "../layout/identity.ts";
 import { partitionDevice, type Disk } from "./block-devices.ts";
 import { sentence } from "./failure.ts";
 import type { Sys } from "./sys.ts";
@@ -17,10 +17,12 @@ export function findIdentity(sys: Sys, disk: Disk, notes: string[]): FoundIdenti
   const device = recordDevice(sys, disk);
   if (device === undefined) return { is: "unreadable" };
   const copies = IDENTITY_OFFSETS.map((offset) => readCopy(sys, device, offset));
-  const identity = copies.map((copy) => copy && decodeIdentity(copy)).find(Boolean);
-  if (!identity) return { is: copies.every(Boolean) ? "missing" : "unreadable" };
-  if (!copies.every((copy) => copy && decodeIdentity(copy))) keepIdentity(sys, disk, identity, notes);
-  return { is: "known", identity };
+  const isWhole = (copy: Uint8Array | undefined): copy is Uint8Array => copy !== undefined && decodeIdentity(copy) !== undefined;
+  const whole = copies.find(isWhole);
+  if (!whole) return { is: copies.every(Boolean) ? "missing" : "unreadable" };
+  // As it is: newer software may have written more into it than is known here.
+  if (!copies.every(isWhole)) keepIdentity(sys, disk, whole, notes);
+  return { is: "known", identity: decodeIdentity(whole)! };
 }
 
 export const newIdentity = (sys: Sys): Identity => ({ machineId: newGuid(sys).replaceAll("-", "") });
@@ -33,12 +35,12 @@ export function newGuid(sys: Sys): Guid {
   return guidFromHex(Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(""));
 }
 
-/** One copy after the other, each on the disk before the next begins. Never throws. */
-export function keepIdentity(sys: Sys, disk: Disk, identity: Identity, notes: string[]): void {
+/** One copy after the other, each on the disk before the next begins. Never throws. @param block what {@link encodeIdentity} made */
+export function keepIdentity(sys: Sys, disk: Disk, block: Uint8Array, notes: string[]): void {
   try {
     const file = sys.open(recordDevice(sys, disk)!, "direct");
     for (const offset of IDENTITY_OFFSETS) {
-      sys.writeAt(file, offset, encodeIdentity(identity));
+      sys.writeAt(file, offset, block);
       sys.syncFile(file);
     }
     sys.close(file);

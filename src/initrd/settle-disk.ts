@@ -4,7 +4,7 @@ import { EXT4_SUPERBLOCK_END, ext4Size } from "../layout/ext4.ts";
 import { DEVICES_FOLDER, GROWTH_WANTED } from "../layout/fstab.ts";
 import type { Gpt } from "../layout/gpt.ts";
 import type { Guid } from "../layout/guid.ts";
-import type { Identity } from "../layout/identity.ts";
+import { encodeIdentity, type Identity } from "../layout/identity.ts";
 import { tableChange } from "../layout/table-change.ts";
 import { diskSize, type Disk } from "./block-devices.ts";
 import { sentence } from "./failure.ts";
@@ -36,7 +36,7 @@ export function settleDisk(sys: Sys, disk: Disk, notes: string[]): SettledDisk {
   if (found.is === "known") return { disk: settled, identity: found.identity };
   if (!isFirst) return { disk: settled };
   const identity = newIdentity(sys);
-  keepIdentity(sys, settled, identity, notes);
+  keepIdentity(sys, settled, encodeIdentity(identity), notes);
   return { disk: settled, identity };
 }
 

@@ -19,10 +19,14 @@ export function encodeCheckedText(signature: string, text: string): Uint8Array {
   return bytes;
 }
 
-/** The text; nothing where there is none, or not whole. Never throws. */
-export function decodeCheckedText(signature: string, bytes: Uint8Array): string | undefined {
+/**
+ * The text; nothing where there is none, or not whole. Never throws.
+ *
+ * @param forms of the signature besides itself, as a regular expression that matches as many characters
+ */
+export function decodeCheckedText(signature: string, bytes: Uint8Array, forms = signature): string | undefined {
   const size = checkedHeaderSize(signature);
-  const header = new RegExp(`^${signature} (\\d{5}) ([0-9a-f]{8})\n$`).exec(latin1Text(bytes.subarray(0, size)));
+  const header = new RegExp(`^${forms} (\\d{5}) ([0-9a-f]{8})\n$`).exec(latin1Text(bytes.subarray(0, size)));
   if (!header) return undefined;
   const body = bytes.subarray(size, size + Number(header[1]));
   if (body.length !== Number(header[1]) || crc32(body) !== Number.parseInt(header[2]!, 16)) return undefined;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { encodeCheckedText } from "./checked-text.ts";
 import { decodeIdentity, encodeIdentity, IDENTITY_OFFSETS, IDENTITY_SIZE } from "./identity.ts";
 import { LAST_WORDS_OFFSET, LAST_WORDS_SIZE, RECORD_BLOCK_SIZE, RECORD_COPY_OFFSETS } from "./record.ts";
 import { CLOCK_OFFSET, CLOCK_SIZE, decodeStoredClock, encodeStoredClock } from "./stored-clock.ts";
@@ -12,12 +13,17 @@ test("an identity is read back", () => {
   assert.deepEqual(decodeIdentity(block), identity);
 });
 
+test("an identity that newer software wrote is still the machine's", () => {
+  const text = `machine-id: ${identity.machineId}\nmore: x\n`;
+  assert.deepEqual(decodeIdentity(encodeCheckedText("petrify-identity 2", text)), identity);
+});
+
 test("no flipped byte and no cut passes for an identity", () => {
   const block = encodeIdentity(identity);
   const length = block.indexOf(0);
   for (let at = 0; at < length; at++) {
     const damaged = block.slice();
-    damaged[at]! ^= 0x10;
+    damaged[at]! ^= 0x40;
     assert.equal(decodeIdentity(damaged), undefined, `byte ${at}`);
     assert.equal(decodeIdentity(block.slice(0, at)), undefined, `cut at ${at}`);
   }
