@@ -1,5 +1,7 @@
 import { ALWAYS_PERSISTENT } from "../config/persistent-path.ts";
+import { healthPlan } from "../config/health.ts";
 import type { Recipe } from "../config/recipe.ts";
+import { encodeHealthPlan, HEALTH_PLAN_PATH } from "../layout/health-plan.ts";
 import { encodeImageFacts, IMAGE_FACTS_PATH } from "../layout/image-facts.ts";
 import { MOUNT_POINTS } from "../layout/fstab.ts";
 import type { BuildContext } from "./context.ts";
@@ -7,10 +9,12 @@ import { runtimeFiles } from "./runtime-files.ts";
 import type { Tree } from "./tree.ts";
 
 /** What an image says about itself, and the folders that a boot mounts over. */
-export async function addImageFacts({ fs, tool }: Tree, { name, version, persistent }: Recipe, created: number): Promise<void> {
+export async function addImageFacts({ fs, tool }: Tree, recipe: Recipe, created: number): Promise<void> {
+  const { name, version, persistent, health } = recipe;
   const folders = [...new Set([...ALWAYS_PERSISTENT, ...persistent])];
   for (const path of [...MOUNT_POINTS, ...folders]) await fs.folderAt(path);
   await fs.write(IMAGE_FACTS_PATH, encodeImageFacts({ name, version, created, persistent: folders }));
+  await fs.write(HEALTH_PLAN_PATH, encodeHealthPlan(healthPlan(health)));
   // systemd-networkd is off unless the recipe enables it; then every wired interface asks DHCP.
   await fs.write("/usr/lib/systemd/network/89-petrify-dhcp.network", DHCP);
   // Its presence makes the journal persistent: /var/log is. Source: journald.conf(5), Storage=auto.

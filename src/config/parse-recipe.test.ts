@@ -29,6 +29,7 @@ test("a recipe of three keys gets every default", () => {
     units: { enable: [], disable: [], mask: [] },
     users: [],
     persistent: [],
+    health: { deadline: 300, onFailure: "alarm", failedUnits: true, checks: [] },
     disk: {},
     root: { compression: "none" },
   });
@@ -45,6 +46,9 @@ const accepted = [
   `users: [{ name: admin, uid: 1000, groups: [sudo], shell: /bin/bash, home: /home/admin, sshKeys: ['${key}'] }]`,
   "users: [{ name: root, password: '$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7' }]",
   "persistent: [/var/lib/docker, /etc/ssh, /etc/NetworkManager/system-connections]",
+  "health: { deadline: 5s, onFailure: reboot, failedUnits: false, checks: [{ unit: ssh.service }, { tcp: 'db.example:5432' }] }",
+  "health: { deadline: 24h, checks: [{ http: 'https://[::1]:8443/a?b=c#d', status: [200, 503], timeout: 5min, name: web_1 }] }",
+  "health: { checks: [{ command: [/bin/true] }, { command: [/bin/true, '$HOME; x', \"a\\nb\", ''] }, { tcp: '[fe80::1%eth0]:22' }] }",
   "base: { suite: bookworm, mirror: 'http://deb.example/debian', components: [main, non-free-firmware] }".replace("base: ", "# "),
 ];
 for (const text of accepted) test(`is accepted: ${text.slice(0, 60)}`, () => void parseRecipe(`${SMALLEST}${text}\n`, "r.yaml"));
@@ -99,6 +103,48 @@ const refused: readonly (readonly [text: string, message: RegExp, hint?: RegExp]
   ["persistent: [/var]", /\/var contains /],
   ["persistent: [/var/lib/a, /var/lib/a/b]", /^r\.yaml:4:26: persistent\[1\]: lies in \/var\/lib\/a, which is listed too$/],
   ["persistent: [var]", /must be an absolute path/],
+  ["health: { deadline: 5m }", /^r\.yaml:4:21: health\.deadline: must be a whole number and a unit: 30s, 5min, 1h$/],
+  ["health: { deadline: 4s }", /health\.deadline: must be 5s … 24h$/],
+  ["health: { deadline: 1441min }", /health\.deadline: must be 5s … 24h$/],
+  ["health: { onFailure: restart }", /must be alarm or reboot, found "restart"$/],
+  ["health: { failedUnits: no }", /health\.failedUnits: must be a boolean, found "no"$/],
+  ["health: { check: [] }", /health\.check: is not a key of a recipe$/, /^Did you mean health\.checks\?$/],
+  ["health: { checks: [{}] }", /health\.checks\[0\]: must have exactly one of unit, http, tcp, command; has none of them$/],
+  ["health: { checks: [{ name: a }] }", /must have exactly one of .* has none of them$/],
+  ["health: { checks: [{ unit: a.service, tcp: 'a:1' }] }", /^r\.yaml:4:20: .* has unit and tcp$/],
+  ["health: { checks: [{ unti: a.service }] }", /checks\[0\]\.unti: is not a key/, /^Did you mean health\.checks\[0\]\.unit\?$/],
+  ["health: { checks: [{ unit: ssh }] }", /checks\[0\]\.unit: must be the full name of a systemd unit/],
+  ["health: { checks: [{ http: 'ftp://x/' }] }", /checks\[0\]\.http: must be an http or https URL$/],
+  ["health: { checks: [{ http: '127.0.0.1:80/x' }] }", /checks\[0\]\.http: must be an http or https URL$/],
+  ["health: { checks: [{ http: 'http:/x' }] }", /checks\[0\]\.http: must be an http or https URL$/],
+  ["health: { checks: [{ http: 'http://a b/' }] }", /checks\[0\]\.http: must be an http or https URL$/],
+  ["health: { checks: [{ http: 'https://me:pw@x/' }] }", /checks\[0\]\.http: must not hold a user name or password$/],
+  ["health: { checks: [{ http: 'https://token@x/' }] }", /checks\[0\]\.http: must not hold a user name or password$/],
+  ["health: { checks: [{ http: 'http://x/', status: [] }] }", /checks\[0\]\.status: must name at least one status$/],
+  ["health: { checks: [{ http: 'http://x/', status: [99] }] }", /checks\[0\]\.status\[0\]: must be 100 … 599$/],
+  ["health: { checks: [{ tcp: 'x:1', status: [200] }] }", /checks\[0\]\.status: is only for a check with http$/],
+  ["health: { checks: [{ tcp: localhost }] }", /checks\[0\]\.tcp: must be host:port, such as/],
+  ["health: { checks: [{ tcp: '::1:22' }] }", /checks\[0\]\.tcp: must be host:port/],
+  ["health: { checks: [{ tcp: 'a:0' }] }", /checks\[0\]\.tcp: must be host:port/],
+  ["health: { checks: [{ tcp: 'a:65536' }] }", /checks\[0\]\.tcp: must be host:port/],
+  ["health: { checks: [{ command: /bin/true }] }", /checks\[0\]\.command: must be a list, found "\/bin\/true"$/],
+  ["health: { checks: [{ command: [] }] }", /checks\[0\]\.command\[0\]: is missing$/],
+  ["health: { checks: [{ command: [true] }] }", /checks\[0\]\.command\[0\]: must be text, found true$/],
+  ["health: { checks: [{ command: [sh, -c, 'a'] }] }", /checks\[0\]\.command\[0\]: must be an absolute path/],
+  ["health: { checks: [{ command: [/x, 5] }] }", /checks\[0\]\.command\[1\]: must be text$/, /"5"/],
+  ['health: { checks: [{ command: [/x, "a\\0b"] }] }', /checks\[0\]\.command\[1\]: must be one argument/],
+  ["health: { checks: [{ unit: a.service, timeout: 6min }] }", /checks\[0\]\.timeout: must be 1s … 5min$/],
+  ["health: { checks: [{ unit: a.service, name: 'a b' }] }", /checks\[0\]\.name: must be letters/],
+  ["health: { checks: [{ unit: a.service, name: mounts }] }", /checks\[0\]\.name: mounts is a check of every image$/],
+  [
+    "health: { checks: [{ unit: a.service }, { unit: a.service }] }",
+    /^r\.yaml:4:41: health\.checks\[1\]: check a\.service is there twice: give one of them another name$/,
+  ],
+  [
+    "health: { checks: [{ tcp: 'a:1', name: b.service }, { unit: b.service }] }",
+    /health\.checks\[1\]: check b\.service is there twice/,
+  ],
+  ["health: { checks: [{ tcp: 'a:1', name: x }, { tcp: 'a:2', name: x }] }", /health\.checks\[1\]\.name: check x is there twice/],
   ["disk: { slotSize: 4G }", /disk\.slotSize: must be a whole number and a unit/],
   ["disk: { slotSize: 4GiB, size: 7GiB }", /disk\.size: is smaller than the two slots$/],
   ["a: [", /^r\.yaml:5:1: not YAML: Flow sequence/],
@@ -166,6 +212,12 @@ test("any text gives a recipe or RECIPE_INVALID", () => {
   );
   fc.assert(
     fc.property(fc.jsonValue(), (value) => attempt(`${SMALLEST}users: ${JSON.stringify(value)}`)),
+    { numRuns: 500 },
+  );
+  const keys = fc.constantFrom("unit", "http", "status", "tcp", "command", "name", "timeout");
+  const checks = fc.array(fc.dictionary(keys, fc.oneof(fc.constantFrom("a.service", "http://x/", "a:1", "5s"), fc.jsonValue())));
+  fc.assert(
+    fc.property(checks, (value) => attempt(`${SMALLEST}health: { checks: ${JSON.stringify(value)} }`)),
     { numRuns: 500 },
   );
 });

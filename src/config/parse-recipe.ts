@@ -99,7 +99,10 @@ function describe(issue: z.core.$ZodIssue, document: Document): Problem[] {
 }
 
 type TypeIssue = z.core.$ZodIssueInvalidType | z.core.$ZodIssueInvalidValue;
-const KINDS: Readonly<Record<string, string>> = { array: "a list", object: "a mapping", string: "text", int: "a whole number" };
+const KINDS: Readonly<Record<string, string>> = {
+  ...{ array: "a list", tuple: "a list", object: "a mapping" },
+  ...{ string: "text", int: "a whole number" },
+};
 const expected = (issue: TypeIssue): string =>
   issue.code === "invalid_value" ? issue.values.map(String).join(" or ") : (KINDS[issue.expected] ?? `a ${issue.expected}`);
 const example = (issue: TypeIssue): string => (issue.code === "invalid_value" ? `: ${String(issue.values[0])}` : "");

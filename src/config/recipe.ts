@@ -1,5 +1,6 @@
 /** @portable The recipe: what an image is made of. Reference: docs/recipe.md; JSON Schema: schemas/recipe.json. */
 import { z } from "zod";
+import { Health } from "./health.ts";
 import { isIn, mountedOver, whyNotPersistent } from "./persistent-path.ts";
 import * as words from "./words.ts";
 
@@ -114,6 +115,7 @@ export const Recipe = z
         if (reason) context.addIssue({ code: "custom", message: `cannot be persistent: ${path} ${reason}` });
       }),
     ).describe("Folders that keep what is written to them, besides /home, /root, /opt, /srv, /var/log, /usr/local and /oem"),
+    health: Health.prefault({}).describe("When a running image is healthy, besides the checks of every image"),
     disk: Disk.prefault({}).describe("Sizes"),
     root: Root.prefault({}).describe("The root file system"),
   })

@@ -1,7 +1,7 @@
 /** @portable The values a recipe is made of: each schema says what is allowed and, when it is not, what is. */
 import { z } from "zod";
 import { AppError } from "../core/error.ts";
-import { parseSize } from "../core/units.ts";
+import { formatDuration, parseDuration, parseSize, type Seconds } from "../core/units.ts";
 
 /** A pattern without its own text in the error: people read the sentence. */
 const word = (pattern: RegExp, expected: string): z.ZodString => z.string().regex(pattern, expected);
@@ -72,6 +72,44 @@ export const Size = z.string().transform((text, context) => {
     return z.NEVER;
   }
 });
+
+/** A time with its unit; the recipe's value is in seconds. */
+export const Duration = ({ min, max }: { readonly min: Seconds; readonly max: Seconds }) =>
+  z.string().transform((text, context) => {
+    const seconds = parseDuration(text);
+    if (seconds !== undefined && seconds >= min && seconds <= max) return seconds;
+    const range = `${formatDuration(min)} … ${formatDuration(max)}`;
+    const message = seconds === undefined ? "must be a whole number and a unit: 30s, 5min, 1h" : `must be ${range}`;
+    context.addIssue({ code: "custom", message });
+    return z.NEVER;
+  });
+
+/** Only characters that a URL can have (RFC 3986), so that it reads the same in every line of a log. */
+export const HttpUrl = z
+  .url({ protocol: /^https?$/, error: "must be an http or https URL", abort: true })
+  .regex(/^https?:\/\/[A-Za-z0-9._~:/?#[\]@!$&'()*+,;=%-]{1,2000}$/, "must be an http or https URL")
+  .superRefine((url, context) => {
+    // Everybody who can read the image could read them.
+    if (/^[^/]*\/\/[^/?#]*@/.test(url)) context.addIssue({ code: "custom", message: "must not hold a user name or password" });
+  });
+
+/** An IPv6 address is in brackets, in the recipe only. */
+export const TcpAddress = z.string().transform((text, context) => {
+  const [, v6, name, digits] =
+    /^(?:\[([0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9_.-]{1,15})?)\]|([A-Za-z0-9._-]{1,253})):(\d{1,5})$/.exec(text) ?? [];
+  const host = v6 ?? name;
+  const port = Number(digits);
+  if (host !== undefined && port >= 1 && port <= 65_535) return { host, port };
+  context.addIssue({ code: "custom", message: "must be host:port, such as 127.0.0.1:22 or [::1]:22" });
+  return z.NEVER;
+});
+
+/** A program and its arguments, as execve(2) takes them. */
+export const Command = z
+  // eslint-disable-next-line no-control-regex -- that is what is refused
+  .tuple([AbsolutePath], word(/^[^\0]{0,4000}$/, "must be one argument of at most 4000 characters without NUL"))
+  .refine((argv) => argv.length <= 100, "must be at most 100 words");
+export const CheckName = word(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, "must be letters, digits, dots, dashes and _, at most 63");
 
 /** Keys of the kernel command line that petrify sets, and why nobody else may. */
 const OWN_KEYS: Readonly<Record<string, string>> = {

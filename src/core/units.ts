@@ -1,4 +1,4 @@
-/** @portable Sizes in bytes: constants, text in, text out. */
+/** @portable Sizes in bytes and times in seconds: constants, text in, text out. */
 import { AppError } from "./error.ts";
 
 /** A size or an offset in bytes; never sectors or blocks. */
@@ -35,3 +35,20 @@ export function formatSize(bytes: Bytes): string {
 
 /** Rounds up to a multiple of `step`. */
 export const alignUp = (bytes: Bytes, step: Bytes): Bytes => Math.ceil(bytes / step) * step;
+
+/** A length of time. */
+export type Seconds = number;
+
+const TIMES: Readonly<Record<string, Seconds>> = { s: 1, min: 60, h: 3600 };
+
+/** `30s`, `5min`, `1h` to seconds; nothing else is a time. */
+export function parseDuration(text: string): Seconds | undefined {
+  const match = /^([1-9]\d{0,8})(s|min|h)$/.exec(text);
+  return match ? Number(match[1]) * TIMES[match[2]!]! : undefined;
+}
+
+/** Whole seconds for people, in the largest unit that fits: `90s`, `5min`. */
+export function formatDuration(seconds: Seconds): string {
+  const [name, unit] = Object.entries(TIMES).findLast(([, length]) => seconds >= length && seconds % length === 0) ?? ["s", 1];
+  return `${seconds / unit}${name}`;
+}

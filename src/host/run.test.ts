@@ -24,6 +24,11 @@ test("run() gives every line as it comes", async () => {
   await run(["printf", "a\\nb\\nc"], { onLine: (line) => lines.push(line) });
   assert.deepEqual(lines, ["a", "b", "c"]);
 });
+test("run() keeps no more output than it is told", async () => {
+  const { stdout } = await run(["seq", "200000"], { keepOutput: 14 });
+  assert.equal(stdout, "199999\n200000\n");
+  assert.equal((await run(["echo", "x"], { keepOutput: 14 })).stdout, "x\n");
+});
 test("an abort ends the program and everything it started, and rejects with the reason", { timeout: 20_000 }, async () => {
   const stop = new AbortController();
   const reason = new Error("stop");

@@ -12,6 +12,8 @@ export interface RunOptions {
   readonly timeoutMs?: number;
   /** Aborting sends SIGTERM; the call then rejects with the signal's reason once the program has ended. */
   readonly signal?: AbortSignal | undefined;
+  /** How many characters of stdout, and of stderr, are kept: the last ones; default all. For programs that nobody knows. */
+  readonly keepOutput?: number;
   /** Called with each line of stdout and stderr as it comes. */
   readonly onLine?: (line: string) => void;
 }
@@ -40,7 +42,7 @@ const KILL_AFTER_MS = 3_000;
 const BASE_ENV = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C.UTF-8" } as const;
 
 export const run: Run = async (argv, options = {}) => {
-  const { stdin, okExit = [0], cwd, env, timeoutMs, signal, onLine } = options;
+  const { stdin, okExit = [0], cwd, env, timeoutMs, signal, keepOutput, onLine } = options;
   signal?.throwIfAborted();
   const [file, ...args] = argv;
   const child = spawn(file, args, {
@@ -65,8 +67,8 @@ export const run: Run = async (argv, options = {}) => {
   try {
     child.stdin?.on("error", () => {}); // EPIPE: the child's exit status says more
     child.stdin?.end(stdin);
-    const stdout = collect(child.stdout!, onLine);
-    const stderr = collect(child.stderr!, onLine);
+    const stdout = collect(child.stdout!, keepOutput, onLine);
+    const stderr = collect(child.stderr!, keepOutput, onLine);
     const exit = await new Promise<{ code: number | null; signal: string | null }>((resolve, reject) => {
       child.once("error", reject);
       child.once("close", (code, sig) => resolve({ code, signal: sig }));
@@ -84,12 +86,17 @@ export const run: Run = async (argv, options = {}) => {
   }
 };
 
-async function collect(stream: NodeJS.ReadableStream, onLine?: (line: string) => void): Promise<string> {
+async function collect(
+  stream: NodeJS.ReadableStream,
+  keep: number | undefined,
+  onLine?: (line: string) => void,
+): Promise<string> {
   let text = "";
   let rest = "";
   stream.setEncoding("utf8");
   for await (const chunk of stream) {
     text += chunk;
+    if (keep !== undefined && text.length > keep) text = text.slice(-keep);
     if (!onLine) continue;
     const lines = (rest + chunk).split("\n");
     rest = lines.pop()!;
