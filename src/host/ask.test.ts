@@ -18,6 +18,18 @@ for (const [typed, want] of [
   });
 }
 
+for (const [typed, want] of [
+  ["\n", false],
+  ["  \n", false],
+  ["yes\n", true],
+] as const) {
+  test(`${JSON.stringify(typed)} means ${want ? "yes" : "no"} where Enter means no`, async () => {
+    const input = new PassThrough();
+    input.end(typed);
+    assert.equal(await answersYes(input, new AbortController().signal, "no"), want);
+  });
+}
+
 test("an abort ends the question", async () => {
   const stop = new AbortController();
   const answer = answersYes(new PassThrough(), stop.signal);

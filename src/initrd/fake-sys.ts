@@ -17,6 +17,10 @@ export interface FakeSys extends Sys {
   readonly files: Map<string, string | undefined>;
   /** Contents of device nodes and large files, by path. */
   readonly blocks: Map<string, FakeBlock>;
+  /** What is neither a file nor a folder, or has other permission bits: the mode of stat(2), by path. */
+  readonly modes: Map<string, number>;
+  /** Folders of an upper layer that were made anew. */
+  readonly opaque: Set<string>;
   /** A line of {@link done} that starts with a key fails with that errno. */
   readonly refuses: Map<string, number>;
   /** Called with each line of {@link done}: what happens by itself when something is done. */
@@ -32,6 +36,7 @@ export function fakeSys(files: Readonly<Record<string, string>> = {}): FakeSys {
   const done: string[] = [];
   const opened = new Map<number, string>();
   const modes = new Map<string, number>();
+  const opaque = new Set<string>();
   let time = 1000;
   let clock = 2_000_000_000;
   let nextFile = 3;
@@ -55,6 +60,8 @@ export function fakeSys(files: Readonly<Record<string, string>> = {}): FakeSys {
     done,
     files: state,
     blocks,
+    modes,
+    opaque,
     refuses,
     react: () => {},
     now: () => time,
@@ -86,8 +93,9 @@ export function fakeSys(files: Readonly<Record<string, string>> = {}): FakeSys {
     status: (path) => {
       if (!exists(path)) throw missing(`stat ${path}`);
       const type = state.get(path) === undefined && !blocks.has(path) ? 0o040000 : 0o100000;
+      const mode = modes.get(path) ?? 0o755;
       return {
-        mode: type | (modes.get(path) ?? 0o755),
+        mode: mode > 0o7777 ? mode : type | mode,
         uid: 0,
         gid: 0,
         size: blocks.get(path)?.size ?? 0,
@@ -105,10 +113,34 @@ export function fakeSys(files: Readonly<Record<string, string>> = {}): FakeSys {
       state.set(path, target);
     },
     rename: (from, to) => {
+      if (!exists(from)) throw missing(`rename ${from}`);
+      // Only a file replaces a file, and only an empty folder is replaced. Source: rename(2)
+      const isFolder = (path: string): boolean => (sys.status(path).mode & 0o170000) === 0o040000;
+      if (exists(to) && (isFolder(from) !== isFolder(to) || sys.list(to).length > 0)) {
+        throw new SysError(`rename ${from}`, ERRNO.notEmpty, "Directory not empty");
+      }
       act(`rename ${from} ${to}`);
-      state.set(to, state.get(from));
-      state.delete(from);
+      if (!state.has(from)) state.set(from, undefined); // a folder that only what is in it tells of
+      for (const [path, text] of [...state].filter(([name]) => name === from || name.startsWith(`${from}/`))) {
+        const moved = to + path.slice(from.length);
+        state.delete(path);
+        state.set(moved, text);
+        const mode = modes.get(path);
+        modes.delete(path);
+        if (mode !== undefined) modes.set(moved, mode);
+        if (opaque.delete(path)) opaque.add(moved);
+      }
     },
+    removeTree: (path) => {
+      if (!exists(path)) return;
+      act(`remove ${path}`);
+      for (const file of [...state.keys()].filter((name) => name === path || name.startsWith(`${path}/`))) {
+        state.delete(file);
+        modes.delete(file);
+        opaque.delete(file);
+      }
+    },
+    isOpaque: (path) => opaque.has(path),
     setOwner: (path, { mode, uid, gid }) => act(`own ${path} ${uid}:${gid} ${(mode & 0o7777).toString(8)}`),
     open: (path) => {
       if (!exists(path)) throw missing(`open ${path}`);

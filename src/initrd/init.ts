@@ -1,6 +1,6 @@
 /**
  * The only program of the initrd, where it is PID 1. In the image the same program does what is left to do before and after the data is
- * mounted: `petrify-early persist|bless|clock`.
+ * mounted: `petrify-early persist|bless|clock`, and `opaque` for programs that cannot ask for extended attributes.
  */
 import * as native from "native";
 import * as std from "std";
@@ -15,7 +15,10 @@ import type { Sys } from "./sys.ts";
 const GETPID = 39;
 const USAGE = 64; // sysexits.h
 
-const COMMANDS: Readonly<Record<string, (sys: Sys) => string | void>> = { persist, bless, clock: keepClock };
+const COMMANDS: Readonly<Record<string, (sys: Sys, ...words: string[]) => string | void>> = {
+  ...{ persist, bless, clock: keepClock },
+  opaque: (sys, ...paths) => JSON.stringify(paths.filter((path) => sys.isOpaque(path))),
+};
 
 function main(): void {
   const sys = quickJsSys();
@@ -34,7 +37,7 @@ function main(): void {
     std.exit(USAGE);
   }
   try {
-    const done = command(sys);
+    const done = command(sys, ...words.slice(1));
     if (done) std.out.puts(`${done}\n`);
   } catch (error) {
     std.err.puts(`${sentence(error)}\n`);

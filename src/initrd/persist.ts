@@ -1,6 +1,7 @@
 /** @portable Makes the layers of persistent folders, once the partition that keeps them is mounted. docs/concepts/persistence.md */
 import { IMAGE_ROOT, isMountablePath, PERSISTENT_FOLDER, persistentOverlay } from "../layout/fstab.ts";
 import { parseRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
+import { applyResets, deleteDiscarded } from "./reset.ts";
 import type { Sys } from "./sys.ts";
 
 const FOLDER = 0o040000;
@@ -8,11 +9,14 @@ const TYPE = 0o170000;
 /** Nobody but root reaches a layer other than through its overlay. */
 const PRIVATE = 0o700;
 
-/** @throws SysError when a layer cannot be made: its overlay will not be mounted then */
+/** @throws SysError when a layer cannot be made, or a reset not be ended: the overlays will not be mounted then */
 export function persist(sys: Sys): void {
   const { image } = parseRunFacts(sys.readText(RUN_FACTS_PATH));
   keepLocalFolders(sys);
-  for (const path of (image?.persistent ?? []).filter(isMountablePath)) makeLayers(sys, path);
+  const paths = (image?.persistent ?? []).filter(isMountablePath);
+  applyResets(sys, paths);
+  for (const path of paths) makeLayers(sys, path);
+  for (const path of paths) deleteDiscarded(sys, path);
 }
 
 /** The partition covers the image's `/usr/local`, whose empty folders programs expect. */

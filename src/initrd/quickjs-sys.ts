@@ -10,6 +10,8 @@ const CALL = {
   write: 1,
   open: 2,
   close: 3,
+  fstat: 5,
+  lseek: 8,
   ioctl: 16,
   pread64: 17,
   pwrite64: 18,
@@ -17,8 +19,6 @@ const CALL = {
   chdir: 80,
   rename: 82,
   mkdir: 83,
-  rmdir: 84,
-  unlink: 87,
   symlink: 88,
   chmod: 90,
   chown: 92,
@@ -28,21 +28,53 @@ const CALL = {
   mount: 165,
   umount2: 166,
   reboot: 169,
+  lgetxattr: 192,
+  getdents64: 217,
   clock_settime: 227,
+  openat: 257,
+  unlinkat: 263,
+  renameat: 264,
   finit_module: 313,
   getrandom: 318,
 } as const;
-const OPEN = { read: 0, write: 1, readWrite: 2, direct: 0o40000, closeOnExec: 0o2000000 } as const;
+const OPEN = {
+  read: 0,
+  write: 1,
+  readWrite: 2,
+  direct: 0o40000,
+  folder: 0o200000,
+  noFollow: 0o400000,
+  closeOnExec: 0o2000000,
+} as const;
+/** `AT_FDCWD`: names are absolute. */
+const NO_FOLDER = -100;
+const AT_REMOVEDIR = 0x200;
+/** Offsets in `struct linux_dirent64`. Source: getdents(2) */
+const ENTRY = { length: 16, name: 19 } as const;
+const NAMES_SIZE = 32 * 1024;
+const STATUS_SIZE = 144; // `struct stat`, which starts with the device
 /** `SYSLOG_ACTION_READ_ALL` of syslog(2). */
 const READ_ALL = 3;
 const LOG_SIZE = 64 * 1024;
 const REBOOT = { magic1: 0xfee1dead, magic2: 672274793, restart: 0x01234567 } as const;
 const KERNEL_LOG = "/dev/kmsg";
+const OPAQUE = "trusted.overlay.opaque";
 /** Shows on consoles whatever the log level that `quiet` sets. */
 const LEVEL = { info: 6, error: 2 } as const;
-const FOLDER = 0o040000;
 /** Unit of `st_blocks`. */
 const STAT_BLOCK = 512;
+
+/** A removal that is under way. */
+interface Removal {
+  /** The folder it began with. */
+  readonly top: number;
+  /** The file system that is not left. */
+  readonly device: bigint;
+  readonly depth: number;
+  readonly moved: { count: number };
+}
+/** How many folders are open at once. */
+const DEPTH = 64;
 
 export function quickJsSys(): Sys {
   const call = (what: string, number: number, ...values: (number | string | ArrayBuffer)[]): number => {
@@ -115,6 +147,14 @@ export function quickJsSys(): Sys {
     },
     makeLink: (path, target) => void call(`link ${path}`, CALL.symlink, target, path),
     rename: (from, to) => void call(`rename ${from}`, CALL.rename, from, to),
+    removeTree: (path) => {
+      if (removeEntry(NO_FOLDER, path) || os.lstat(path)[0] === null) return;
+      throw new SysError(`remove ${path}`, ERRNO.notEmpty, "something in it cannot be removed");
+    },
+    isOpaque: (path) => {
+      const value = native.buffer(1);
+      return native.syscall(CALL.lgetxattr, path, OPAQUE, value, 1) === 1 && new Uint8Array(value)[0] === 0x79; // y
+    },
     setOwner: (path, { mode, uid, gid }) => {
       call(`chown ${path}`, CALL.chown, path, uid, gid);
       call(`chmod ${path}`, CALL.chmod, path, mode & 0o7777);
@@ -152,7 +192,7 @@ export function quickJsSys(): Sys {
     },
 
     switchRoot: (folder) => {
-      removeTree("/", os.lstat("/")[0]!.dev);
+      removeFolder(NO_FOLDER, "/"); // memory; what is mounted stays
       call(`enter ${folder}`, CALL.chdir, folder);
       call(`move ${folder} to /`, CALL.mount, folder, "/", "", MOUNT_FLAGS.move, "");
       call("change root", CALL.chroot, ".");
@@ -172,20 +212,50 @@ export function quickJsSys(): Sys {
     },
   };
 
-  /** Files of one file system, without following links or entering what is mounted: the old root is memory. */
-  function removeTree(folder: string, device: number): void {
-    for (const name of list(folder)) {
-      const path = folder === "/" ? `/${name}` : `${folder}/${name}`;
-      const [status] = os.lstat(path);
-      if (!status || status.dev !== device) continue;
-      if ((status.mode & 0o170000) === FOLDER) {
-        removeTree(path, device);
-        native.syscall(CALL.rmdir, path); // fails where something is mounted below, which stays
-      } else {
-        native.syscall(CALL.unlink, path);
+  /** @returns whether the entry is gone */
+  function removeEntry(folder: number, name: string | ArrayBuffer, within?: Removal): boolean {
+    if (native.syscall(CALL.unlinkat, folder, name, 0) >= 0) return true;
+    if (within && within.depth === DEPTH) {
+      // Whoever may write to a folder may nest more of them than there is stack: what is deep is moved up, and met again there.
+      return native.syscall(CALL.renameat, folder, name, within.top, `.petrify-${within.moved.count++}`) >= 0;
+    }
+    removeFolder(folder, name, within);
+    return native.syscall(CALL.unlinkat, folder, name, AT_REMOVEDIR) >= 0; // fails where something is left, or is mounted
+  }
+
+  /** Everything below a folder. Names are bytes: what is no UTF-8 goes as well. */
+  function removeFolder(above: number, name: string | ArrayBuffer, within?: Removal): void {
+    const flags = OPEN.read | OPEN.folder | OPEN.noFollow | OPEN.closeOnExec;
+    const folder = native.syscall(CALL.openat, above, name, flags, 0);
+    if (folder < 0) return;
+    const device = deviceOf(folder);
+    const here = within ? { ...within, depth: within.depth + 1 } : { top: folder, device, depth: 0, moved: { count: 0 } };
+    if (device === here.device) while (removeNames(folder, here) > 0); // until nothing more goes: names move meanwhile
+    close(folder);
+  }
+
+  /** Goes through a folder once. @returns how many entries are gone */
+  function removeNames(folder: number, within: Removal): number {
+    const memory = native.buffer(NAMES_SIZE);
+    const view = new DataView(memory);
+    let gone = 0;
+    native.syscall(CALL.lseek, folder, 0, 0);
+    for (;;) {
+      const size = native.syscall(CALL.getdents64, folder, memory, NAMES_SIZE);
+      if (size <= 0) return gone;
+      for (let at = 0; at < size; at += view.getUint16(at + ENTRY.length, true)) {
+        const name = memory.slice(at + ENTRY.name, at + view.getUint16(at + ENTRY.length, true)); // ends with NUL
+        const text = latin1Text(new Uint8Array(name)).split("\0", 1)[0];
+        if (text !== "." && text !== ".." && removeEntry(folder, name, within)) gone++;
       }
     }
   }
+}
+
+/** The file system that an open file is on. */
+function deviceOf(file: number): bigint {
+  const status = native.buffer(STATUS_SIZE);
+  return native.syscall(CALL.fstat, file, status) < 0 ? -1n : new DataView(status).getBigUint64(0, true);
 }
 
 /** Texts for the kernel's log; anything but ASCII becomes `?`. */

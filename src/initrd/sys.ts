@@ -44,6 +44,15 @@ export interface Sys {
   makeLink(path: string, target: string): void;
   /** Within one file system; at once or not at all. */
   rename(from: string, to: string): void;
+  /**
+   * Removes a file, or a folder and everything below it, whatever the names are. It follows no link and enters no other file system; what
+   * is not there is fine.
+   *
+   * @throws SysError when something is left
+   */
+  removeTree(path: string): void;
+  /** Whether a folder of an overlay's upper layer hides the lower one's, because it was made anew. False for anything but a folder. */
+  isOpaque(path: string): boolean;
   /** Owner and permission bits. */
   setOwner(path: string, status: Pick<FileStatus, "mode" | "uid" | "gid">): void;
 
@@ -85,8 +94,8 @@ export class SysError extends AppError<"SYSTEM_CALL_FAILED"> {
   }
 }
 
-/** Source: asm-generic/errno-base.h */
-export const ERRNO = { noEntry: 2, exists: 17, noDevice: 19, invalid: 22 } as const;
+/** Source: asm-generic/errno-base.h, asm-generic/errno.h */
+export const ERRNO = { noEntry: 2, exists: 17, noDevice: 19, invalid: 22, notEmpty: 39 } as const;
 
 /**
  * Asks until there is an answer or the time is over. Nothing in sysfs can be waited for, so it is asked again and again.

@@ -21,7 +21,13 @@ export const GROWTH_WANTED = `${RUN_FOLDER}/grow-persistent`;
 
 /** Where the persistent partition is mounted. */
 export const PERSISTENT_FOLDER = "/usr/local";
-const OVERLAYS = `${PERSISTENT_FOLDER}/.petrify/overlay`;
+/** petrify's own, on the persistent partition; only root gets there. */
+const OWN_FOLDER = `${PERSISTENT_FOLDER}/.petrify`;
+const OVERLAYS = `${OWN_FOLDER}/overlay`;
+/** What to make the image's again at the next boot. docs/formats/reset-request.md */
+export const RESET_REQUEST_PATH = `${OWN_FOLDER}/reset.json`;
+/** What the image's files were when they were copied up. docs/formats/seen-files.md */
+export const SEEN_FILES_PATH = `${OWN_FOLDER}/seen.json`;
 /** Makes the folders that the overlays need. */
 const PERSIST_UNIT = "petrify-persist.service";
 
@@ -49,6 +55,8 @@ export interface PersistentOverlay {
   readonly upper: string;
   /** Used by the kernel; on the same file system as `upper`. */
   readonly work: string;
+  /** What was taken out of `upper` at boot and is about to be deleted. */
+  readonly discarded: string;
 }
 
 /**
@@ -63,11 +71,13 @@ export function persistentOverlay(path: string): PersistentOverlay {
     .split("/")
     .map((part) => part.replaceAll(/[^A-Za-z0-9.]/gu, (c) => `_${c.codePointAt(0)!.toString(16)}_`))
     .join("-");
+  const layers = `${OVERLAYS}/${name}`;
   return {
     path,
     lower: `${IMAGE_ROOT}${path}`,
-    upper: `${OVERLAYS}/${name}/upper`,
-    work: `${OVERLAYS}/${name}/work`,
+    upper: `${layers}/upper`,
+    work: `${layers}/work`,
+    discarded: `${layers}/discarded`,
   };
 }
 

@@ -1,0 +1,64 @@
+/** What the program on the workstation and the one on the node have in common. */
+import { Command, CommanderError } from "commander";
+import { exitCodeOf, UsageError, type Sinks } from "./output.ts";
+
+/** A program without commands. */
+export const newProgram = (description: string, out: (text: string) => void, version: string): Command =>
+  new Command("petrify")
+    .description(description)
+    .version(version, "-V, --version", "print the version")
+    .helpOption("-h, --help", "explain the command")
+    .helpCommand("help [command]", "explain a command")
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ writeOut: out, writeErr: () => {} }) // errors are thrown, and reported in one place
+    .exitOverride();
+
+/** Runs one command line to its end. @returns the exit code */
+export async function runProgram(
+  build: () => Command,
+  { sinks, signal }: { readonly sinks: Sinks; readonly signal: AbortSignal },
+  args: readonly string[],
+): Promise<number> {
+  const body = async (): Promise<void> => {
+    const program = build();
+    if (args.length === 0) return sinks.out(program.helpInformation());
+    try {
+      await program.parseAsync(args, { from: "user" });
+    } catch (error) {
+      if (!(error instanceof CommanderError)) throw error;
+      if (error.exitCode !== 0) throw usageError(error);
+    }
+  };
+  return await exitCodeOf(body, args.includes("--json"), sinks, signal);
+}
+
+/** commander's "error: … \n(Did you mean …?)" as message and hint. */
+function usageError(cause: CommanderError): UsageError {
+  if (cause.code === "commander.help")
+    return new UsageError("USAGE", "a command is missing", { hint: "See `petrify --help`.", cause });
+  const [message, suggestion] = cause.message.replace(/^error: /, "").split("\n");
+  const hint = suggestion?.replace(/^\((.*)\)$/, "$1") ?? "See `petrify --help`, or `--help` after a command.";
+  return new UsageError("USAGE", message!, { hint, cause });
+}
+
+/**
+ * The help of the program and of every command, as docs/cli.md shows it.
+ *
+ * @param mark starts each title: `##`
+ */
+export function helpSections(program: Command, mark: string): string {
+  const section = (name: string, command: Command): string => {
+    let text = "";
+    command.configureOutput({
+      getOutHelpWidth: () => 100,
+      writeOut: (part) => {
+        text += part;
+      },
+    });
+    command.outputHelp();
+    return `${mark} ${name}\n\n\`\`\`text\n${text.trim()}\n\`\`\``;
+  };
+  return [section("petrify", program), ...program.commands.map((command) => section(`petrify ${command.name()}`, command))].join(
+    "\n\n",
+  );
+}

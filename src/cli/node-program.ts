@@ -1,0 +1,32 @@
+import type { Command } from "commander";
+import { helpSections, newProgram, runProgram } from "./command-line.ts";
+import { registerDiff } from "./diff.ts";
+import { openNodeCli, type NodeCli, type NodeEdge } from "./node-context.ts";
+import { registerResetPath } from "./reset-path.ts";
+
+/** Adds one command to the program. */
+type Register = (program: Command, cli: NodeCli) => void;
+
+const COMMANDS: readonly Register[] = [registerDiff, registerResetPath];
+
+/** The commands of a node, as commander sees them; every command file adds its own. */
+function buildProgram(cli: NodeCli, out: (text: string) => void, version: string): Command {
+  const program = newProgram("Looks after this node.", out, version);
+  program.option("--json", "print one JSON document per line: the result or the error");
+  for (const register of COMMANDS) register(program, cli);
+  return program;
+}
+
+/** Runs one command line on the node to its end. @returns the exit code */
+export async function runNodeCli(edge: NodeEdge, args: readonly string[], version: string): Promise<number> {
+  let wanted = 0;
+  const cli = openNodeCli(edge, (exitCode) => void (wanted = exitCode));
+  const exitCode = await runProgram(() => buildProgram(cli, edge.sinks.out, version), edge, args);
+  return exitCode === 0 ? wanted : exitCode;
+}
+
+/** The help of every command, as docs/cli.md shows it. */
+export function documentedNodeHelp(): string {
+  const program = buildProgram({ action: () => async () => {} }, () => {}, "");
+  return helpSections(program, "###");
+}

@@ -1,0 +1,31 @@
+import { PassThrough } from "node:stream";
+import { scriptedRun, type Run } from "../host/run.ts";
+import { runNodeCli } from "./node-program.ts";
+import type { Ran } from "./testing.ts";
+
+/** Test double of the node's edge: runs one command line in `root` and returns what it wrote. @param typed what a terminal answers; default: none is there */
+export async function runOnNode(
+  root: string,
+  args: readonly string[],
+  { run = scriptedRun({}).run, typed, out: write }: { run?: Run; typed?: string; out?: (text: string) => void } = {},
+): Promise<Ran> {
+  let out = "";
+  let err = "";
+  const input = Object.assign(new PassThrough(), { isTTY: typed !== undefined });
+  input.end(typed);
+  const exitCode = await runNodeCli(
+    {
+      ...{ run, root, cwd: "/etc", input: input as unknown as NodeJS.ReadStream },
+      sinks: {
+        out: write ?? ((text) => void (out += text)),
+        err: (text) => void (err += text),
+        columns: () => 0,
+      },
+      signal: new AbortController().signal,
+      clock: () => 0,
+    },
+    args,
+    "1.2.3",
+  );
+  return { exitCode, out, err };
+}

@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RESET_REQUEST_PATH } from "../../src/layout/fstab.ts";
+import { encodeResetRequest } from "../../src/layout/reset-request.ts";
+import { fixture } from "./harness/fixture.ts";
+import { machine } from "./harness/machine.ts";
+
+/** Of the image: every machine has it, and it is a file that nothing writes to. */
+const FILE = "/root/.profile";
+const UPPER = "/usr/local/.petrify/overlay/root/upper";
+
+test("what was requested is the image's again after a reboot, once, and everything else stays", async () => {
+  await using booted = await machine(await fixture());
+  const { guest } = booted;
+  await guest.ready();
+  const image = await guest.check(`cat ${FILE}`);
+  await guest.check(`
+    set -e
+    echo mine >>${FILE}
+    rm /root/.bashrc
+    mkdir -p /root/added/deep && echo mine >/root/added/deep/file
+    echo mine >"/root/added/$(printf 'caf\\351')"
+    echo kept >/root/kept
+    echo mine >/var/lib/test/file
+    echo '${encodeResetRequest([FILE, "/root/.bashrc", "/root/added", "/var/lib/test", "/etc/passwd"]).trim()}' >${RESET_REQUEST_PATH}`);
+  await guest.reboot();
+
+  assert.equal(await guest.check("systemctl is-system-running --wait || systemctl --failed"), "running");
+  assert.equal(await guest.check(`cat ${FILE}`), image);
+  assert.equal(await guest.check("cat /root/kept; ls -A /var/lib/test; ls -A /root/.bashrc"), "kept\n/root/.bashrc");
+  for (const path of ["/root/added", RESET_REQUEST_PATH, `${UPPER}/.profile`, `${UPPER}/../discarded`]) {
+    assert.notEqual((await guest.run(`test -e ${path}`)).status, 0, path);
+  }
+  const log = await guest.check("dmesg --notime | grep '^petrify: '");
+  assert.match(log, /^petrify: \/root\/\.profile is the image's own again$/m);
+  assert.match(log, /^petrify: \/etc\/passwd is not reset: it is in no persistent folder of this image$/m);
+
+  await guest.check(`echo again >>${FILE}; echo again >/var/lib/test/file`);
+  await guest.reboot();
+  assert.match(await guest.check(`cat ${FILE} /var/lib/test/file`), /^again$/m, "nothing is reset twice");
+});
