@@ -10,12 +10,15 @@ import type { BuildContext } from "./context.ts";
 import { buildDisk } from "./disk.ts";
 import { buildGrub } from "./grub.ts";
 
-export interface ImageDisk {
-  /** Path of the system image; it goes into slot a and into the recovery partition. */
+interface BuiltImage {
+  /** Path of the system image. */
   readonly image: string;
   readonly manifest: Manifest;
-  /** Fill slot b with the same image, proven like a: for tests of what happens when a breaks. */
-  readonly bothSlots?: boolean;
+}
+/** The image goes into slot a and into the recovery partition. */
+export interface ImageDisk extends BuiltImage {
+  /** Fill slot b with this image, both proven: for tests of what happens after an update, or when a breaks. */
+  readonly slotB?: BuiltImage;
   readonly slotSize?: Bytes | undefined;
   readonly diskSize?: Bytes | undefined;
   readonly format: "raw" | "qcow2";
@@ -24,22 +27,25 @@ export interface ImageDisk {
 
 /** A disk as a factory would write it: the image in slot a on trial (it has not been healthy on this machine yet), slot b empty. */
 export async function diskOfImage(
-  { image, manifest, bothSlots = false, slotSize, diskSize, format, work }: ImageDisk,
+  { image, manifest, slotB, slotSize, diskSize, format, work }: ImageDisk,
   output: string,
   { tools, random, signal }: Pick<BuildContext, "tools" | "random" | "signal">,
 ): Promise<DiskPlan> {
-  const { partitions } = planDisk({ imageSize: manifest.sizes.image, slotSize, diskSize });
-  const digest = createHash("sha256").update(formatManifest(manifest)).digest("hex");
-  const state = bothSlots ? "proven" : "trial";
+  const imageSize = Math.max(manifest.sizes.image, slotB?.manifest.sizes.image ?? 0);
+  const { partitions } = planDisk({ imageSize, slotSize, diskSize });
+  const state = slotB ? "proven" : "trial";
   const record: BootRecord = {
     active: "a",
-    slots: { a: { state, digest }, b: bothSlots ? { state, digest } : { state: "empty" } },
+    slots: {
+      a: { state, digest: digestOf(manifest) },
+      b: slotB ? { state, digest: digestOf(slotB.manifest) } : { state: "empty" },
+    },
     recovery: 1,
   };
   return await buildDisk(
     tools,
     {
-      images: { a: image, ...(bothSlots ? { b: image } : {}), recovery: image },
+      images: { a: image, b: slotB?.image, recovery: image },
       slotSize,
       diskSize,
       guids: freshGuids(random),
@@ -54,6 +60,8 @@ export async function diskOfImage(
     signal,
   );
 }
+
+const digestOf = (manifest: Manifest): string => createHash("sha256").update(formatManifest(manifest)).digest("hex");
 
 /** Source: RFC 9562, section 5.4, version 4. */
 function freshGuids(random: (bytes: number) => Uint8Array): DiskGuids {

@@ -1,7 +1,7 @@
 /** A machine in memory, for tests: it notes what is done to it in the words of {@link FakeSys.done}. */
 import type { Bytes } from "../core/units.ts";
-import { latin1Text } from "../layout/env-block.ts";
-import { ERRNO, SysError, type MountOptions, type Sys } from "./sys.ts";
+import { latin1Bytes, latin1Text } from "../layout/env-block.ts";
+import { ERRNO, FILE_FLAGS, SysError, type MountOptions, type Sys, type WalkedFile } from "./sys.ts";
 
 /** Bytes at places; what lies between them is zero. */
 export interface FakeBlock {
@@ -9,6 +9,14 @@ export interface FakeBlock {
   /** Default: all of it. */
   readonly stored?: Bytes;
   readonly patches: { offset: Bytes; data: Uint8Array }[];
+}
+/** What a walk finds at a path. */
+export interface FakeFile {
+  mode: number;
+  uid: number;
+  gid: number;
+  flags: number;
+  readonly attributes: Map<string, Uint8Array>;
 }
 export interface FakeSys extends Sys {
   /** One line for each change, in order: `mount ext4 /dev/vda6 /run/petrify/images`. */
@@ -21,6 +29,8 @@ export interface FakeSys extends Sys {
   readonly modes: Map<string, number>;
   /** Folders of an upper layer that were made anew. */
   readonly opaque: Set<string>;
+  /** What walks find, by path. Two paths with one object are hard links. */
+  readonly tree: Map<string, FakeFile>;
   /** A line of {@link done} that starts with a key fails with that errno. */
   readonly refuses: Map<string, number>;
   /** Called with each line of {@link done}: what happens by itself when something is done. */
@@ -32,6 +42,7 @@ export class Gone extends Error {}
 export function fakeSys(files: Readonly<Record<string, string>> = {}): FakeSys {
   const state = new Map<string, string | undefined>(Object.entries(files));
   const blocks = new Map<string, FakeBlock>();
+  const tree = new Map<string, FakeFile>();
   const refuses = new Map<string, number>();
   const done: string[] = [];
   const opened = new Map<number, string>();
@@ -62,6 +73,7 @@ export function fakeSys(files: Readonly<Record<string, string>> = {}): FakeSys {
     blocks,
     modes,
     opaque,
+    tree,
     refuses,
     react: () => {},
     now: () => time,
@@ -142,7 +154,29 @@ export function fakeSys(files: Readonly<Record<string, string>> = {}): FakeSys {
     },
     isOpaque: (path) => opaque.has(path),
     setOwner: (path, { mode, uid, gid }) => act(`own ${path} ${uid}:${gid} ${(mode & 0o7777).toString(8)}`),
-    open: (path) => {
+    remove: (path) => {
+      if (!exists(path)) throw missing(`remove ${path}`);
+      act(`remove ${path}`);
+      state.delete(path);
+    },
+    walk: (folder, visit, failed) => {
+      let closed: string | undefined;
+      for (const [path, file] of tree) {
+        if (path !== folder && !path.startsWith(`${folder}/`)) continue;
+        if (closed !== undefined && path.startsWith(`${closed}/`)) continue;
+        visit(walkedFile(path, file, act));
+        const errno = refuses.get(`list ${path}`);
+        if (errno === undefined) continue;
+        closed = path;
+        failed(path, new SysError(`list ${path}`, errno, `errno ${errno}`));
+      }
+    },
+
+    open: (path, access) => {
+      if (access === "create") {
+        act(`create ${path}`);
+        state.set(path, "");
+      }
       if (!exists(path)) throw missing(`open ${path}`);
       if (refuses.has(`open ${path}`)) throw new SysError(`open ${path}`, refuses.get(`open ${path}`)!, "refused");
       opened.set(nextFile, path);
@@ -152,6 +186,8 @@ export function fakeSys(files: Readonly<Record<string, string>> = {}): FakeSys {
     readAt: (file, offset, length) => {
       const path = opened.get(file)!;
       if (refuses.has(`read ${path} ${offset}`)) throw new SysError(`read ${path}`, 5, "Input/output error");
+      const content = blocks.has(path) ? undefined : state.get(path);
+      if (content !== undefined) return latin1Bytes(content.slice(offset, offset + length));
       const { size, patches } = blockOf(file);
       const bytes = new Uint8Array(Math.max(0, Math.min(length, size - offset)));
       for (const patch of patches) {
@@ -162,7 +198,10 @@ export function fakeSys(files: Readonly<Record<string, string>> = {}): FakeSys {
       return bytes;
     },
     writeAt: (file, offset, data) => {
-      act(`write ${opened.get(file)} at ${offset}`);
+      const path = opened.get(file)!;
+      act(`write ${path} at ${offset}`);
+      const content = blocks.has(path) ? undefined : state.get(path);
+      if (content !== undefined) return void state.set(path, content.slice(0, offset) + latin1Text(data));
       blockOf(file).patches.push({ offset, data: data.slice() });
     },
     syncFile: (file) => act(`sync ${opened.get(file)}`),
@@ -188,6 +227,48 @@ export function fakeSys(files: Readonly<Record<string, string>> = {}): FakeSys {
     },
   };
   return sys;
+}
+
+/** As Linux does it. Source: chown(2), ioctl_iflags(2) */
+function walkedFile(path: string, file: FakeFile, act: (line: string) => void): WalkedFile {
+  const change = (line: string): void => {
+    if ((file.flags & (FILE_FLAGS.immutable | FILE_FLAGS.appendOnly)) !== 0) {
+      throw new SysError(line, ERRNO.notPermitted, "Operation not permitted");
+    }
+    act(line);
+  };
+  return {
+    path,
+    mode: file.mode,
+    uid: file.uid,
+    gid: file.gid,
+    attributes: () => [...file.attributes.keys()],
+    attribute: (name) => file.attributes.get(name)!.slice(),
+    setAttribute: (name, value) => {
+      change(`attribute ${path} ${name}`);
+      file.attributes.set(name, value.slice());
+    },
+    removeAttribute: (name) => {
+      change(`forget ${path} ${name}`);
+      file.attributes.delete(name);
+    },
+    setIds: (uid, gid) => {
+      change(`chown ${path} ${uid}:${gid}`);
+      Object.assign(file, { uid, gid });
+      if ((file.mode & 0o170000) === 0o040000) return;
+      file.mode &= ~0o6000;
+      file.attributes.delete("security.capability");
+    },
+    setMode: (mode) => {
+      change(`chmod ${path} ${mode.toString(8)}`);
+      file.mode = (file.mode & 0o170000) | (mode & 0o7777);
+    },
+    flags: () => file.flags,
+    setFlags: (flags) => {
+      act(`flags ${path} ${flags}`);
+      file.flags = flags;
+    },
+  };
 }
 
 /** What a request says; creating a device answers with its number. Source: linux/dm-ioctl.h */

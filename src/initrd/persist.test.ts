@@ -11,12 +11,17 @@ const machine = () => {
     file: "/a.img",
     rootHash: "",
     disk: "/dev/vda",
-    partitions: {},
+    partitions: { persistent: { guid: "", device: "/dev/vda7" } },
     notes: [],
     reached: {},
     image,
   } as const;
-  const sys = fakeSys({ "/run/petrify/boot.json": encodeRunFacts(facts), "/run/petrify/root/usr/local/share/readme": "text" });
+  const accounts = { "/run/petrify/root/etc/passwd": "a:x:5:5::/:\n", "/run/petrify/root/etc/group": "a:x:5:\n" };
+  const sys = fakeSys({
+    ...accounts,
+    "/run/petrify/boot.json": encodeRunFacts(facts),
+    "/run/petrify/root/usr/local/share/readme": "text",
+  });
   for (const path of ["/root", "/var/log", "/usr/local", "/usr/local/bin"]) sys.files.set(`/run/petrify/root${path}`, undefined);
   sys.files.set("/usr/local", undefined);
   return sys;
@@ -27,9 +32,8 @@ test("a persistent folder's upper layer appears whole, with the owner and mode o
   persist(sys);
   const layers = "/usr/local/.petrify/overlay";
   assert.deepEqual(
-    sys.done.filter((line) => line.includes(".petrify")),
+    sys.done.filter((line) => line.includes(layers)),
     [
-      "mkdir /usr/local/.petrify 700",
       `mkdir ${layers} 700`,
       `mkdir ${layers}/root 700`,
       `mkdir ${layers}/root/work 700`,
@@ -68,4 +72,21 @@ test("a layer that was cut short by a crash is made again", () => {
   sys.refuses.clear();
   persist(sys);
   assert.equal(sys.exists("/usr/local/.petrify/overlay/root/upper"), true);
+});
+
+test("owners follow the image before the layers are made, and what keeps them from it does not keep the layers", () => {
+  const sys = machine();
+  persist(sys);
+  const at = (line: string): number => sys.done.indexOf(line);
+  assert.ok(at("rename /usr/local/.petrify/ids.new /usr/local/.petrify/ids") > 0);
+  assert.ok(at("rename /usr/local/.petrify/ids.new /usr/local/.petrify/ids") < at("mkdir /usr/local/.petrify/overlay 700"));
+
+  const damaged = machine();
+  damaged.refuses.set("create ", 28);
+  persist(damaged);
+  assert.match(
+    damaged.done.find((line) => line.startsWith("error: "))!,
+    /persistent files may have wrong owners/,
+  );
+  assert.equal(damaged.exists("/usr/local/.petrify/overlay/root/upper"), true);
 });

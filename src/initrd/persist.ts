@@ -1,7 +1,8 @@
-/** @portable Makes the layers of persistent folders, once the partition that keeps them is mounted. docs/concepts/persistence.md */
+/** @portable Owners of persistent files, and layers of persistent folders, once the partition that keeps them is mounted. docs/concepts/persistence.md */
 import { IMAGE_ROOT, isMountablePath, PERSISTENT_FOLDER, persistentOverlay } from "../layout/fstab.ts";
 import { parseRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
 import { applyResets, deleteDiscarded } from "./reset.ts";
+import { keepOwners } from "./owners.ts";
 import type { Sys } from "./sys.ts";
 
 const FOLDER = 0o040000;
@@ -11,7 +12,8 @@ const PRIVATE = 0o700;
 
 /** @throws SysError when a layer cannot be made, or a reset not be ended: the overlays will not be mounted then */
 export function persist(sys: Sys): void {
-  const { image } = parseRunFacts(sys.readText(RUN_FACTS_PATH));
+  const { image, partitions } = parseRunFacts(sys.readText(RUN_FACTS_PATH));
+  if (partitions.persistent) keepOwners(sys); // without one, nothing is older than this boot
   keepLocalFolders(sys);
   const paths = (image?.persistent ?? []).filter(isMountablePath);
   applyResets(sys, paths);

@@ -3,6 +3,7 @@ import * as native from "native";
 import * as os from "os";
 import * as std from "std";
 import { latin1Text } from "../layout/env-block.ts";
+import { walkFileSystem } from "./quickjs-walk.ts";
 import { ERRNO, MOUNT_FLAGS, SysError, type Sys } from "./sys.ts";
 
 /** Source: Linux, arch/x86/entry/syscalls/syscall_64.tbl */
@@ -41,6 +42,8 @@ const OPEN = {
   read: 0,
   write: 1,
   readWrite: 2,
+  create: 0o100,
+  truncate: 0o1000,
   direct: 0o40000,
   folder: 0o200000,
   noFollow: 0o400000,
@@ -53,6 +56,12 @@ const AT_REMOVEDIR = 0x200;
 const ENTRY = { length: 16, name: 19 } as const;
 const NAMES_SIZE = 32 * 1024;
 const STATUS_SIZE = 144; // `struct stat`, which starts with the device
+const ACCESS = {
+  read: OPEN.read,
+  write: OPEN.readWrite,
+  direct: OPEN.readWrite | OPEN.direct,
+  create: OPEN.readWrite | OPEN.create | OPEN.truncate,
+} as const;
 /** `SYSLOG_ACTION_READ_ALL` of syslog(2). */
 const READ_ALL = 3;
 const LOG_SIZE = 64 * 1024;
@@ -82,7 +91,7 @@ export function quickJsSys(): Sys {
     if (result < 0) throw new SysError(what, -result, std.strerror(-result));
     return result;
   };
-  const open = (path: string, flags: number): number => call(`open ${path}`, CALL.open, path, flags | OPEN.closeOnExec, 0);
+  const open = (path: string, flags: number): number => call(`open ${path}`, CALL.open, path, flags | OPEN.closeOnExec, 0o600);
   const close = (file: number): void => void native.syscall(CALL.close, file);
   const textFile = (path: string, mode: string): NonNullable<ReturnType<typeof std.open>> => {
     const error: { errno?: number } = {};
@@ -160,7 +169,10 @@ export function quickJsSys(): Sys {
       call(`chmod ${path}`, CALL.chmod, path, mode & 0o7777);
     },
 
-    open: (path, access) => open(path, { read: OPEN.read, write: OPEN.readWrite, direct: OPEN.readWrite | OPEN.direct }[access]),
+    remove: (path) => void call(`remove ${path}`, CALL.unlinkat, NO_FOLDER, path, 0),
+    walk: (folder, visit, failed) => walkFileSystem(call, folder, visit, failed),
+
+    open: (path, access) => open(path, ACCESS[access]),
     close,
     readAt: (file, offset, length) => {
       const memory = native.buffer(length);

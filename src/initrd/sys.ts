@@ -10,6 +10,23 @@ export interface FileStatus {
   /** Storage that the file has: less than its size where it has holes. */
   readonly stored: Bytes;
 }
+/** A file as a walk finds it: itself, never what it links to. To be used until the next one is found. */
+export interface WalkedFile extends Pick<FileStatus, "mode" | "uid" | "gid"> {
+  /** For messages. */
+  readonly path: string;
+  /** Names of extended attributes. */
+  attributes(): string[];
+  attribute(name: string): Uint8Array;
+  setAttribute(name: string, value: Uint8Array): void;
+  removeAttribute(name: string): void;
+  /** The kernel takes capabilities and the set-user-id and set-group-id bits away, from anything but a folder. Source: chown(2) */
+  setIds(uid: number, gid: number): void;
+  /** Permission bits; not of a symbolic link. */
+  setMode(mode: number): void;
+  /** Those of chattr(1), of a file or folder: a sum of {@link FILE_FLAGS} and others. */
+  flags(): number;
+  setFlags(flags: number): void;
+}
 export interface MountOptions {
   readonly type?: string;
   /** Sum of {@link MOUNT_FLAGS}. */
@@ -55,8 +72,18 @@ export interface Sys {
   isOpaque(path: string): boolean;
   /** Owner and permission bits. */
   setOwner(path: string, status: Pick<FileStatus, "mode" | "uid" | "gid">): void;
+  /** A file, not a folder. */
+  remove(path: string): void;
+  /**
+   * Every file and folder of the file system that `folder` is the root of, `folder` first; nothing that is mounted below it. Names may hold any
+   * bytes, and paths be of any length.
+   *
+   * @param failed is told what cannot be read, which is left out
+   */
+  walk(folder: string, visit: (file: WalkedFile) => void, failed: (path: string, error: unknown) => void): void;
 
-  open(path: string, access: "read" | "write" | "direct"): number;
+  /** A folder can be opened to be read, and synced. `create`: an empty file, which only root may read. */
+  open(path: string, access: "read" | "write" | "direct" | "create"): number;
   close(file: number): void;
   /** Fewer bytes where the file ends. */
   readAt(file: number, offset: Bytes, length: Bytes): Uint8Array;
@@ -84,6 +111,9 @@ export interface Sys {
 /** Source: linux/mount.h */
 export const MOUNT_FLAGS = { readOnly: 1, noSuid: 2, noDevices: 4, noExec: 8, bind: 4096, move: 8192 } as const;
 
+/** Files that cannot be changed. Source: linux/fs.h, FS_*_FL */
+export const FILE_FLAGS = { immutable: 0x10, appendOnly: 0x20 } as const;
+
 /** A system call that failed: what was tried, and the kernel's word for why. */
 export class SysError extends AppError<"SYSTEM_CALL_FAILED"> {
   override readonly name = "SysError";
@@ -95,7 +125,7 @@ export class SysError extends AppError<"SYSTEM_CALL_FAILED"> {
 }
 
 /** Source: asm-generic/errno-base.h, asm-generic/errno.h */
-export const ERRNO = { noEntry: 2, exists: 17, noDevice: 19, invalid: 22, notEmpty: 39 } as const;
+export const ERRNO = { notPermitted: 1, noEntry: 2, exists: 17, noDevice: 19, invalid: 22, notEmpty: 39 } as const;
 
 /**
  * Asks until there is an answer or the time is over. Nothing in sysfs can be waited for, so it is asked again and again.

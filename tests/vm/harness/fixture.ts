@@ -8,20 +8,32 @@ import { silent } from "../../../src/core/progress.ts";
 import { currentCaller } from "../../../src/host/caller.ts";
 import { moveInto } from "../../../src/host/files.ts";
 import { run } from "../../../src/host/run.ts";
+import type { Manifest } from "../../../src/release/manifest.ts";
 import type { VmHost } from "../../../src/vm/vm.ts";
 import { CACHE } from "../../support/cli.ts";
 import { testTools } from "../../support/tools.ts";
 
-export interface FixtureOptions {
+interface ImageOptions {
   readonly suite?: "trixie" | "bookworm" | "sid";
   readonly kernel?: "cloud" | "full";
   /** Beside those of every image. */
   readonly packages?: readonly string[];
+  /** As a recipe has them, each in a line. */
+  readonly users?: readonly string[];
 }
-/** A system image with the tests' agent, and a disk that has it in both slots, proven, and in recovery. Never written to. */
+export interface FixtureOptions extends ImageOptions {
+  /** Another image for slot b. It is built without the first one's lock. */
+  readonly slotB?: ImageOptions;
+}
+/**
+ * A system image with the tests' agent, and a disk that has it in both slots, proven, and in recovery; but for slot b where that has
+ * another one. Never written to.
+ */
 export interface Fixture {
   readonly host: VmHost;
   readonly image: string;
+  /** What slot b has; mostly the same path. */
+  readonly slotB: string;
   readonly disk: string;
 }
 
@@ -34,22 +46,31 @@ const KEPT_MS = 2 * 3600 * 1000;
 const made = new Map<string, Promise<Fixture>>();
 
 /** Builds the fixture the way a user builds an image; once for a state of the source, and never twice in a process. */
-export async function fixture({ suite = "trixie", kernel = "cloud", packages = [] }: FixtureOptions = {}): Promise<Fixture> {
-  const name = [suite, kernel, ...packages].join(" ");
-  const known = made.get(name) ?? makeFixture({ suite, kernel, packages });
+export async function fixture(options: FixtureOptions = {}): Promise<Fixture> {
+  const { slotB, ...slotA } = options;
+  const images = slotB ? [wordsOf(slotA), wordsOf(slotB)] : [wordsOf(slotA)];
+  const name = JSON.stringify(images);
+  const known = made.get(name) ?? makeFixture(name, images);
   made.set(name, known);
   return await known;
 }
 
-async function makeFixture({ suite, kernel, packages }: Required<FixtureOptions>): Promise<Fixture> {
+/** What the recipe says `@WORD@` for. */
+const wordsOf = ({ suite = "trixie", kernel = "cloud", packages = [], users = [] }: ImageOptions): Record<string, string> => ({
+  ...{ SUITE: suite, KERNEL: kernel },
+  ...{ PACKAGES: packages.join(", "), USERS: users.join(", ") },
+});
+
+async function makeFixture(name: string, images: readonly Record<string, string>[]): Promise<Fixture> {
   const tools = await testTools();
   const caller = currentCaller();
   const host: VmHost = { tools, caller, run, folder: join(CACHE, "vm") };
   const key = createHash("sha256")
-    .update([tools.id, suite, kernel, ...packages, await sourceDigest()].join(" "))
+    .update([tools.id, name, await sourceDigest()].join(" "))
     .digest("hex");
   const folder = join(FOLDER, key.slice(0, 16));
-  const fresh: Fixture = { host, image: join(folder, "system.img"), disk: join(folder, "disk.raw") };
+  const [image, slotB = image] = images.map((_, n) => join(folder, imageName(n)));
+  const fresh: Fixture = { host, image: image!, slotB: slotB!, disk: join(folder, "disk.raw") };
   await mkdir(FOLDER, { recursive: true });
   await dropOld(folder);
   if (await stat(folder).catch(() => undefined)) return fresh;
@@ -60,25 +81,38 @@ async function makeFixture({ suite, kernel, packages }: Required<FixtureOptions>
       ...{ tools, run, caller, progress: silent, signal: undefined, cacheFolder: CACHE },
       ...{ clock: () => performance.now(), random: randomBytes },
     };
-    await cp(RECIPE, join(work, "recipe"), { recursive: true });
-    const recipePath = join(work, "recipe/petrify.yaml");
-    const recipe = await readFile(recipePath, "utf8");
-    const words = { SUITE: suite, KERNEL: kernel, PACKAGES: packages.join(", ") };
-    await writeFile(
-      recipePath,
-      recipe.replaceAll(/@([A-Z]+)@/g, (_, word: keyof typeof words) => words[word]),
-    );
+    const built = [];
+    for (const [n, words] of images.entries()) built.push(await buildImage(join(work, String(n)), words, context));
+    const [first, second = first] = built;
     const outDir = join(work, "out");
-    const request = { recipePath, outputs: ["image"], format: "raw", outDir, updateLock: false } as const;
-    const { image, manifest } = await build(request, context);
-    await rename(image!, join(outDir, "system.img"));
-    const both = { image: join(outDir, "system.img"), manifest, bothSlots: true, format: "raw", work } as const;
-    await diskOfImage(both, join(outDir, "disk.raw"), context);
+    await mkdir(outDir);
+    await diskOfImage({ ...first!, slotB: second!, format: "raw", work }, join(outDir, "disk.raw"), context);
+    for (const [n, one] of built.entries()) await rename(one.image, join(outDir, imageName(n)));
     await moveInto(outDir, folder);
   } finally {
     await rm(work, { recursive: true, force: true });
   }
   return fresh;
+}
+
+const imageName = (n: number): string => (n === 0 ? "system.img" : `system-${n + 1}.img`);
+
+async function buildImage(
+  folder: string,
+  words: Readonly<Record<string, string>>,
+  context: BuildContext,
+): Promise<{ image: string; manifest: Manifest }> {
+  await cp(RECIPE, folder, { recursive: true });
+  const recipePath = join(folder, "petrify.yaml");
+  const recipe = await readFile(recipePath, "utf8");
+  await writeFile(
+    recipePath,
+    recipe.replaceAll(/@([A-Z]+)@/g, (_, word: string) => words[word]!),
+  );
+  const outDir = join(folder, "out");
+  const request = { recipePath, outputs: ["image"], format: "raw", outDir, updateLock: false } as const;
+  const { image, manifest } = await build(request, context);
+  return { image: image!, manifest };
 }
 
 /** Of all that decides what an image is, besides the archive. */

@@ -60,10 +60,11 @@ async function ramKernel({ host: { tools }, image }: Fixture, folder: string): P
 
 /** What GRUB would load, with the words it would add. */
 async function bootedKernel(
-  { host: { tools }, image, disk }: Fixture,
+  { host: { tools }, image: imageA, slotB, disk }: Fixture,
   slot: SlotName,
   folder: string,
 ): Promise<NonNullable<VmOptions["kernel"]>> {
+  const image = slot === "a" ? imageA : slotB;
   using inner = openImage(image);
   const boot = decodeGpt(inner.read, inner.size, 512).partitions.find(({ name }) => name === "boot")!;
   using outer = openImage(disk);
