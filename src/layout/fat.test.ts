@@ -29,10 +29,12 @@ async function makeVolume(size: number, options: readonly string[]): Promise<Buf
   await put("/gap2", new Uint8Array(20 * KiB).fill(2));
   await put("/petrify/tries.env", tries);
   await put("/empty", new Uint8Array());
+  await put(longName, Buffer.from("long"));
   await tool("mdel", "-i", "/tmp/d/volume", "::/gap1");
   await put("/petrify/deep/pieces.bin", pieces);
   return await readFile(path);
 }
+const longName = "/petrify/a-longer-name-in-three-pieces.json";
 const tries = new TextEncoder().encode("# GRUB Environment Block\ntry_a=3\n".padEnd(1024, "#"));
 const pieces = Uint8Array.from({ length: 60 * KiB + 5 }, (_, i) => i % 251);
 const readerOf =
@@ -61,6 +63,9 @@ for (const [name, size, options] of volumes) {
     const inPieces = findInFat(readerOf(volume), "/petrify/deep/pieces.bin").extents.length > 1;
     assert.equal(inPieces, name !== "FAT32");
     assert.deepEqual(findInFat(readerOf(volume), "/empty"), { size: 0, extents: [] });
+    for (const alias of [longName, longName.toUpperCase(), "/petrify/a-long~1.jso"]) {
+      assert.deepEqual(contents(volume, alias), Buffer.from("long"));
+    }
     for (const missing of ["/gap1", "/petrify", "/petrify/tries.env/x", "/petrify/nothing", "/"]) {
       assert.throws(() => findInFat(readerOf(volume), missing), { code: "FAT_FILE_MISSING" });
     }
@@ -84,3 +89,25 @@ test("whatever the bytes, the search ends, with an extent or with an AppError", 
   );
   assert.throws(() => findInFat(readerOf(new Uint8Array(512)), "/x"), { code: "FAT_INVALID" });
 });
+
+const small = async (): Promise<Buffer> => await makeVolume(4 * MiB, ["-F", "12", "-s", "4"]);
+/** GRUB reads this name and no other. */
+const longNameAt = (volume: Buffer): number => volume.indexOf("A-LONG~1JSO") - 3 * 32;
+
+for (const [what, change, code] of [
+  ["its media type", (volume: Buffer) => (volume[21]! ^= 0x40), "FAT_INVALID"],
+  ["the first entry of its table", (volume: Buffer) => (volume[512 * volume.readUInt16LE(14)]! ^= 1), "FAT_INVALID"],
+  ["a character of the long name", (volume: Buffer) => (volume[longNameAt(volume) + 1]! ^= 1), "FAT_FILE_MISSING"],
+  ["the number of a piece of it", (volume: Buffer) => (volume[longNameAt(volume) + 32]! ^= 1), "FAT_FILE_MISSING"],
+  ["the checksum in a piece of it", (volume: Buffer) => (volume[longNameAt(volume) + 64 + 13]! ^= 1), "FAT_FILE_MISSING"],
+  ["the short name that it belongs to", (volume: Buffer) => (volume[longNameAt(volume) + 96]! ^= 2), "FAT_FILE_MISSING"],
+  ["the file's attributes", (volume: Buffer) => (volume[longNameAt(volume) + 96 + 11]! ^= 0x40), "FAT_FILE_MISSING"],
+  ["the file's size", (volume: Buffer) => (volume[longNameAt(volume) + 96 + 31]! ^= 0x80), "FAT_INVALID"],
+] as const) {
+  test(`a volume where a bit of ${what} has changed is not read otherwise than by GRUB`, async () => {
+    const volume = await small();
+    assert.deepEqual(contents(volume, longName), Buffer.from("long"));
+    change(volume);
+    assert.throws(() => findInFat(readerOf(volume), longName), { code });
+  });
+}

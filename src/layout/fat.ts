@@ -1,4 +1,4 @@
-/** @portable Where a file of a FAT volume lies: read-only, for overwriting it in place. Source: Microsoft FAT specification, 2005. */
+/** @portable Where a file of a FAT volume lies: read-only, for checking it or overwriting it in place. Source: Microsoft FAT specification, 2005. */
 import { AppError } from "../core/error.ts";
 import type { Bytes } from "../core/units.ts";
 import type { ReadAt } from "./gpt.ts";
@@ -30,12 +30,16 @@ const ENTRY = 32;
 const LONG_NAME = 0x0f;
 const VOLUME_LABEL = 0x08;
 const FOLDER = 0x10;
+/** Attribute bits that no valid entry has. */
+const RESERVED = 0xc0;
+/** Of the number of a piece of a long name. */
+const LAST_PIECE = 0x40;
 const DELETED = 0xe5;
 /** A folder larger than this is not believed. */
 const MAX_FOLDER: Bytes = 2 * 1024 ** 2;
 
 /**
- * Finds a file by its 8.3 names, in any case: `/petrify/tries.env`.
+ * Finds a file by its names, long or 8.3, in any case: `/petrify/tries.env`.
  *
  * @param read from the volume's own start
  * @throws AppError `FAT_INVALID` when this is not a sound FAT12, FAT16 or FAT32; `FAT_FILE_MISSING`
@@ -74,11 +78,15 @@ function openVolume(read: ReadAt): Volume {
   if (clusters < 1) throw invalid("it has no clusters");
   const bits = clusters < 4085 ? 12 : clusters < 65_525 ? 16 : 32;
   if (fatSectors * sectorSize * 8 < (clusters + 2) * bits) throw invalid("its allocation table is too short");
-  return {
+  const volume: Volume = {
     ...{ read, bits, clusters, cluster: perCluster * sectorSize, fat: reserved * sectorSize },
     data: (rootStart + rootSectors) * sectorSize,
     root: bits === 32 ? sector.getUint32(44, true) : { start: rootStart * sectorSize, size: rootEntries * ENTRY },
   };
+  // GRUB refuses a volume where they differ, apart from bit 3.
+  const firstEntry = (ALL_ONES[bits] & ~0xff) | sector.getUint8(21);
+  if ((following(volume, 0) | 8) !== (firstEntry | 8)) throw invalid("its allocation table does not begin with its media type");
+  return volume;
 }
 
 function readFolder(volume: Volume, first: number): Uint8Array[] {
@@ -88,13 +96,21 @@ function readFolder(volume: Volume, first: number): Uint8Array[] {
 
 function lookUp(folder: readonly Uint8Array[], name: string): Entry | undefined {
   const wanted = shortName(name);
+  let long: LongName | undefined;
   for (const bytes of folder) {
     const entries = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     for (let at = 0; at + ENTRY <= bytes.length; at += ENTRY) {
       if (bytes[at] === 0) return undefined;
       const attributes = bytes[at + 11]!;
-      if (bytes[at] === DELETED || (attributes & LONG_NAME) === LONG_NAME || attributes & VOLUME_LABEL) continue;
-      if (String.fromCharCode(...bytes.subarray(at, at + 11)) !== wanted) continue;
+      const entry = bytes.subarray(at, at + ENTRY);
+      if (bytes[at] !== DELETED && attributes === LONG_NAME) {
+        long = nextOfLongName(entry, long);
+        continue;
+      }
+      const longName = long?.left === 0 && long.checksum === shortNameChecksum(entry) ? long.text : undefined;
+      long = undefined;
+      if (bytes[at] === DELETED || attributes & (VOLUME_LABEL | RESERVED)) continue;
+      if (longName?.toUpperCase() !== name.toUpperCase() && String.fromCharCode(...entry.subarray(0, 11)) !== wanted) continue;
       return {
         folder: (attributes & FOLDER) !== 0,
         first: (entries.getUint16(at + 20, true) << 16) | entries.getUint16(at + 26, true),
@@ -105,6 +121,34 @@ function lookUp(folder: readonly Uint8Array[], name: string): Entry | undefined 
   return undefined;
 }
 
+/** A long name stands before its 8.3 entry, in pieces of 13 characters, the last one first. */
+interface LongName {
+  readonly text: string;
+  /** Pieces that are still to come. */
+  readonly left: number;
+  /** Of the 8.3 name that it belongs to. */
+  readonly checksum: number;
+}
+
+function nextOfLongName(entry: Uint8Array, before: LongName | undefined): LongName | undefined {
+  const number = entry[0]!;
+  const checksum = entry[13]!;
+  const isLast = (number & LAST_PIECE) !== 0;
+  const left = isLast ? number & ~LAST_PIECE : number;
+  if (left === 0 || (!isLast && (before?.left !== left || before.checksum !== checksum))) return undefined;
+  let text = "";
+  for (const at of [1, 3, 5, 7, 9, 14, 16, 18, 20, 22, 24, 28, 30]) {
+    const unit = entry[at]! | (entry[at + 1]! << 8);
+    if (unit === 0) break;
+    text += String.fromCharCode(unit);
+  }
+  return { text: text + (isLast ? "" : before!.text), left: left - 1, checksum };
+}
+
+/** Source: the specification's ChkSum. */
+const shortNameChecksum = (entry: Uint8Array): number =>
+  entry.subarray(0, 11).reduce((sum, byte) => ((sum >> 1) + ((sum & 1) << 7) + byte) & 0xff, 0);
+
 /** `tries.env` as a folder stores it: `TRIES   ENV`. */
 function shortName(name: string): string {
   const [base = "", extension = ""] = name.toUpperCase().split(".");
@@ -113,6 +157,7 @@ function shortName(name: string): string {
 
 function extentsOf(volume: Volume, { first, size }: Entry): { start: Bytes; size: Bytes }[] {
   const extents: { start: Bytes; size: Bytes }[] = [];
+  if (size > volume.clusters * volume.cluster) throw invalid("a file is larger than the volume");
   let left = size;
   for (const run of size === 0 ? [] : chain(volume, first, size)) {
     const part = Math.min(run.size, left);
@@ -137,7 +182,8 @@ function chain(volume: Volume, first: number, limit: Bytes): { start: Bytes; siz
   return found;
 }
 
-const endOfChain = ({ bits }: Volume): number => (bits === 12 ? 0xff8 : bits === 16 ? 0xfff8 : 0x0ffffff8);
+const ALL_ONES = { 12: 0xfff, 16: 0xffff, 32: 0x0fffffff } as const;
+const endOfChain = ({ bits }: Volume): number => ALL_ONES[bits] & ~7;
 
 function following({ read, bits, fat }: Volume, number: number): number {
   if (bits === 32) return view(read, fat + number * 4, 4).getUint32(0, true) & 0x0fffffff;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { AppError } from "../core/error.ts";
-import { decodeVeritySuperblock, verityTable } from "./verity.ts";
+import { decodeVeritySuperblock, encodeVeritySuperblock, verityTable } from "./verity.ts";
 
 /** As `veritysetup format` writes it. */
 function superblock(): Uint8Array {
@@ -30,6 +30,10 @@ test("a superblock of veritysetup is read", () => {
     dataBlocks: 30_000,
     salt: "5a".repeat(32),
   });
+});
+
+test("a superblock is written as veritysetup writes it", () => {
+  assert.deepEqual(encodeVeritySuperblock(decodeVeritySuperblock(superblock())), superblock());
 });
 
 test("the table has the tree behind the superblock, and counts its options", () => {

@@ -1,4 +1,5 @@
 /** @portable dm-verity: the superblock of a hash tree, and the table line that the kernel takes. */
+import { bytesOfHex, hex } from "../core/digest.ts";
 import { AppError } from "../core/error.ts";
 import type { Bytes } from "../core/units.ts";
 
@@ -41,6 +42,29 @@ export function decodeVeritySuperblock(bytes: Uint8Array): VeritySuperblock {
   return { uuid: hex(bytes.subarray(16, 32)), algorithm, dataBlockSize, hashBlockSize, dataBlocks, salt };
 }
 
+/** The {@link VERITY_SUPERBLOCK_SIZE} bytes that `veritysetup format` writes; the rest of the first hash block is zero. */
+export function encodeVeritySuperblock(superblock: VeritySuperblock): Uint8Array {
+  const { uuid, algorithm, dataBlockSize, hashBlockSize, dataBlocks, salt } = superblock;
+  const bytes = new Uint8Array(VERITY_SUPERBLOCK_SIZE);
+  const view = new DataView(bytes.buffer);
+  const put = (at: number, characters: string): void =>
+    bytes.set(
+      Array.from(characters, (one) => one.charCodeAt(0)),
+      at,
+    );
+  put(0, "verity");
+  view.setUint32(8, 1, true);
+  view.setUint32(12, 1, true);
+  bytes.set(bytesOfHex(uuid), 16);
+  put(32, algorithm);
+  view.setUint32(64, dataBlockSize, true);
+  view.setUint32(68, hashBlockSize, true);
+  view.setBigUint64(72, BigInt(dataBlocks), true);
+  view.setUint16(80, salt.length / 2, true);
+  bytes.set(bytesOfHex(salt), 88);
+  return bytes;
+}
+
 export interface VerityTable {
   /** Length of the mapped device, in sectors of 512 bytes as everywhere in device-mapper. */
   readonly sectors: number;
@@ -80,8 +104,6 @@ export function verityTable(
 }
 
 const isBlockSize = (size: number): boolean => size >= 512 && size <= 65536 && (size & (size - 1)) === 0;
-
-const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 function text(bytes: Uint8Array, from: number, to: number): string {
   const field = bytes.subarray(from, to);
