@@ -15,7 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   build: ["core", "layout", "config", "release", "host"],
   vm: ["core", "layout", "host"],
   agent: ["core", "layout", "config", "release", "host"],
-  cli: ["core", "layout", "config", "release", "host", "build", "vm"],
+  cli: ["core", "layout", "config", "release", "host", "build", "vm", "agent"],
 };
 /** Run in Node, in the browser and in QuickJS: nothing from `node:`. */
 const PORTABLE = new Set(["core", "layout", "config", "release", "initrd"]);

@@ -28,8 +28,8 @@ export async function addImageFacts({ fs, tool }: Tree, recipe: Recipe, created:
 }
 
 /** The programs and units that every image has besides its packages. */
-export async function addRuntime({ fs }: Tree, work: string, { tools, signal }: BuildContext): Promise<void> {
-  for (const file of await runtimeFiles(tools, work, signal)) {
+export async function addRuntime({ fs }: Tree, work: string, context: BuildContext): Promise<void> {
+  for (const file of await runtimeFiles(context, work)) {
     if ("target" in file) await fs.link(file.path, file.target);
     else await fs.write(file.path, file.data, file.mode);
   }

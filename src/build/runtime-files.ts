@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import { readBytes, walk } from "../host/files.ts";
-import type { Tools } from "../host/tools.ts";
+import { agentPrograms } from "./agent-programs.ts";
+import { agentRuntime, RUNTIME_FOLDER } from "./agent-runtime.ts";
+import type { BuildContext } from "./context.ts";
 import { earlyProgram } from "./early-program.ts";
 
 /** Something that every image holds besides its packages. */
@@ -14,28 +16,40 @@ const SOURCES = join(import.meta.dirname, "rootfs");
 const PROGRAM = "/usr/lib/petrify/petrify-early";
 /** What every boot starts, and by which target. */
 const WANTED = {
-  "petrify-bless.service": "multi-user.target",
+  "petrifyd.service": "multi-user.target",
   "petrify-grow.service": "multi-user.target",
-  "petrify-clock.timer": "timers.target",
 } as const;
 
 /**
- * What makes folders persistent and marks a boot as good, until an agent does: one static program and its units.
+ * The agent with its runtime, the program that makes folders persistent, and the units that start them.
  *
  * @param work an existing folder for intermediate files
  */
-export async function runtimeFiles(tools: Tools, work: string, signal?: AbortSignal): Promise<RuntimeFile[]> {
-  const units: RuntimeFile[] = [];
-  for (const entry of await walk(SOURCES)) {
-    if (entry.kind === "file")
-      units.push({ path: `/${entry.path}`, mode: 0o644, data: await readBytes(join(SOURCES, entry.path)) });
-  }
+export async function runtimeFiles(
+  context: Pick<BuildContext, "tools" | "cacheFolder" | "signal">,
+  work: string,
+): Promise<RuntimeFile[]> {
+  const programs = await agentPrograms();
   return [
-    { path: PROGRAM, mode: 0o755, data: await readBytes(await earlyProgram(tools, work, signal)) },
-    ...units,
+    { path: PROGRAM, mode: 0o755, data: await readBytes(await earlyProgram(context.tools, work, context.signal)) },
+    ...(await filesBelow(await agentRuntime(context, work), RUNTIME_FOLDER)),
+    ...programs.map(({ path, mode, text }) => ({ path, mode, data: new TextEncoder().encode(text) })),
+    { path: "/usr/bin/petrify", target: "../lib/petrify/petrify.mjs" },
+    ...(await filesBelow(SOURCES, "")),
     ...Object.entries(WANTED).map(([unit, target]) => ({
       path: `/usr/lib/systemd/system/${target}.wants/${unit}`,
       target: `../${unit}`,
     })),
   ];
+}
+
+/** @param at where they go in the image */
+async function filesBelow(folder: string, at: string): Promise<RuntimeFile[]> {
+  const files: RuntimeFile[] = [];
+  for (const entry of await walk(folder)) {
+    if (entry.kind !== "file") continue;
+    const { path, mode } = entry;
+    files.push({ path: `${at}/${path}`, mode: mode & 0o111 ? 0o755 : 0o644, data: await readBytes(join(folder, path)) });
+  }
+  return files;
 }

@@ -17,6 +17,8 @@ const PACKAGES = [
   ...["grub-common", "grub-pc-bin", "grub-efi-amd64-bin"],
   // making the initrd
   ...["quickjs", "libquickjs", "gcc", "libc6-dev"],
+  // making what travels with the agent
+  ...["patchelf", "binutils", "libstdc++6", "libgcc-s1", "libatomic1"],
   // running them
   ...["qemu-system-x86", "qemu-utils", "seabios", "ovmf"],
 ] as const;

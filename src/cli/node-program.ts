@@ -3,11 +3,13 @@ import { helpSections, newProgram, runProgram } from "./command-line.ts";
 import { registerDiff } from "./diff.ts";
 import { openNodeCli, type NodeCli, type NodeEdge } from "./node-context.ts";
 import { registerResetPath } from "./reset-path.ts";
+import { registerScrub } from "./scrub.ts";
+import { registerStatus } from "./status.ts";
 
 /** Adds one command to the program. */
 type Register = (program: Command, cli: NodeCli) => void;
 
-const COMMANDS: readonly Register[] = [registerDiff, registerResetPath];
+const COMMANDS: readonly Register[] = [registerStatus, registerScrub, registerDiff, registerResetPath];
 
 /** The commands of a node, as commander sees them; every command file adds its own. */
 function buildProgram(cli: NodeCli, out: (text: string) => void, version: string): Command {

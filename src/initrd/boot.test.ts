@@ -3,12 +3,12 @@ import { test } from "node:test";
 import { MiB } from "../core/units.ts";
 import { imageCommandLine, ramCommandLine } from "../layout/cmdline.ts";
 import { parseRunFacts } from "../layout/run-facts.ts";
-import { CLOCK_OFFSET, decodeStoredClock, encodeStoredClock } from "../layout/stored-clock.ts";
+import { CLOCK_OFFSET, encodeStoredClock } from "../layout/stored-clock.ts";
 import { encodeCheckedText } from "../layout/checked-text.ts";
 import { decodeIdentity, IDENTITY_OFFSETS } from "../layout/identity.ts";
 import { decodeLastWords } from "../layout/last-words.ts";
+import { encodeSeed, SEED_OFFSET } from "../layout/random-seed.ts";
 import { LAST_WORDS_OFFSET } from "../layout/record.ts";
-import { keepClock } from "./clock.ts";
 import { boot, type Known } from "./boot.ts";
 import { fail } from "./failure.ts";
 import { addDisk, diskPartitions, fakeMachine, GUIDS, MACHINE_ID, ROOT_HASH, STATE_DEVICE, systemImage } from "./fake-machine.ts";
@@ -322,6 +322,26 @@ test("a clock that stands before the last stored time is set to it", () => {
   assert.equal(sys.clock(), 1_900_000_000);
 });
 
+test("what the last boot left for the kernel's generator is mixed in before an identity is made", () => {
+  const seed = Uint8Array.from({ length: 64 }, (_, index) => index + 1);
+  for (const stored of [true, false]) {
+    const sys = fakeMachine();
+    sys.blocks.set("/dev/urandom", { size: 4096, patches: [] });
+    sys.react = (line) => {
+      if (!line.includes("virtio_blk")) return;
+      addDisk(sys, "vda", { booted: false });
+      if (stored) sys.blocks.get("/dev/vda3")!.patches.push({ offset: SEED_OFFSET, data: encodeSeed(seed) });
+    };
+    run(sys);
+    const written = sys.blocks.get("/dev/urandom")!.patches.map(({ data }) => data);
+    assert.deepEqual(written, stored ? [seed] : []);
+    const [mixed, made] = ["write /dev/urandom", "write /dev/vda3"].map((start) =>
+      sys.done.findIndex((line) => line.startsWith(start)),
+    );
+    if (stored) assert.ok(mixed! < made!, sys.done.join("\n"));
+  }
+});
+
 test("a place for the time that cannot be read leaves the image's build time", () => {
   const sys = fakeMachine();
   sys.refuses.set(`read /dev/vda3 ${CLOCK_OFFSET}`, 5);
@@ -329,16 +349,6 @@ test("a place for the time that cannot be read leaves the image's build time", (
   run(sys);
   assert.equal(sys.clock(), 1_790_000_000);
   assert.deepEqual(errors(sys), []);
-});
-
-test("the time that a running machine stores is what the next boot finds", () => {
-  const sys = fakeMachine();
-  run(sys);
-  sys.setClock(1_950_000_000);
-  assert.equal(keepClock(sys), "the time is stored");
-  const { data } = sys.blocks.get("/dev/vda3")!.patches.at(-1)!;
-  assert.equal(decodeStoredClock(data), 1_950_000_000);
-  assert.equal(sys.done.at(-1), "sync /dev/vda3");
 });
 
 test("a disk without data partitions boots, and says what it does without", () => {

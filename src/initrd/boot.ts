@@ -14,6 +14,7 @@ import { encodeRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
 import { partitionDevice, searchDisk, type Disk } from "./block-devices.ts";
 import { openDrivers } from "./drivers.ts";
 import { diskPartitions, prepareRoot } from "./prepare-root.ts";
+import { mixSeed } from "./random-seed.ts";
 import { newIdentity } from "./identity.ts";
 import { requireWholeImage } from "./ram-image.ts";
 import { askForGrowth, settleDisk } from "./settle-disk.ts";
@@ -121,6 +122,9 @@ function openDisk(
   const { disk: found, device } = findDisk(sys, args, loadDrivers, refused);
   known.disk = found;
   const notes = found.gpt.damage ? [`the partition table of ${found.name} is damaged: ${found.gpt.damage}`] : [];
+  const record = found.gpt.partitions.find(({ name }) => name === "record");
+  const seed = record && partitionDevice(sys, found.name, record);
+  if (seed !== undefined) mixSeed(sys, seed); // before anything that is to be unlike any other is made
   const { disk, identity } = settleDisk(sys, found, notes);
   known.disk = disk;
   mountImages(sys, device);

@@ -1,12 +1,10 @@
 /**
- * The only program of the initrd, where it is PID 1. In the image the same program does what is left to do before and after the data is
- * mounted: `petrify-early persist|bless|clock`, and `opaque` for programs that cannot ask for extended attributes.
+ * The only program of the initrd, where it is PID 1. In the image the same program does what is left to do before the data is mounted:
+ * `petrify-early persist`, and `opaque` for programs that cannot ask for extended attributes.
  */
 import * as native from "native";
 import * as std from "std";
-import { bless } from "./bless.ts";
 import { boot, type Known } from "./boot.ts";
-import { keepClock } from "./clock.ts";
 import { fail, sentence } from "./failure.ts";
 import { persist } from "./persist.ts";
 import { quickJsSys } from "./quickjs-sys.ts";
@@ -16,7 +14,7 @@ const GETPID = 39;
 const USAGE = 64; // sysexits.h
 
 const COMMANDS: Readonly<Record<string, (sys: Sys, ...words: string[]) => string | void>> = {
-  ...{ persist, bless, clock: keepClock },
+  persist,
   opaque: (sys, ...paths) => JSON.stringify(paths.filter((path) => sys.isOpaque(path))),
 };
 

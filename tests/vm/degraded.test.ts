@@ -4,6 +4,7 @@ import { MiB } from "../../src/core/units.ts";
 import { openImage } from "../../src/host/image-file.ts";
 import { decodeGpt } from "../../src/layout/gpt.ts";
 import type { Patch } from "../../src/layout/patch.ts";
+import { statusOf } from "./harness/agent.ts";
 import { fixture } from "./harness/fixture.ts";
 import { machine } from "./harness/machine.ts";
 
@@ -24,10 +25,17 @@ suite("a data partition that cannot be mounted", { concurrency: 2 }, () => {
       assert.equal(await guest.check("systemctl is-system-running --wait || true"), "degraded");
       assert.match(await guest.check("systemctl --failed --plain --no-legend"), failed);
       assert.notEqual((await guest.run(`mountpoint -q ${folder}`)).status, 0);
-      assert.match(
-        await guest.check("journalctl --unit petrify-bless.service --output cat"),
-        /^slot a (needs nothing|has all its tries)/m,
+      const status = await statusOf(guest);
+      assert.equal(status.health.is, "healthy");
+      assert.deepEqual(
+        status.degraded.map(({ partition: name, is }) => `${name} ${is}`),
+        [`${partition} not mounted`],
       );
+      assert.match(
+        status.alarms.map(({ message }) => message).join("\n"),
+        new RegExp(`the ${partition} partition cannot be mounted`),
+      );
+      assert.equal(status.slots.a.tries, 6);
       const machineId = await guest.check("cat /etc/machine-id");
       await guest.reboot();
       assert.equal(await guest.check("cat /etc/machine-id"), machineId);

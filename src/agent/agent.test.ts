@@ -1,0 +1,189 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { decide } from "../layout/boot-rules.ts";
+import type { BootTarget } from "../layout/slots.ts";
+import { openAgent, type Agent } from "./agent.ts";
+import { fakeMachine, freshDisk, type FakeDisk, type FakeMachine } from "./fake-machine.ts";
+import { statusText } from "./status-text.ts";
+
+interface Boot {
+  readonly slot: BootTarget;
+  readonly machine: FakeMachine;
+  readonly agent: Agent;
+}
+const WHOLE = { a: true, b: true, recovery1: true, recovery2: true } as const;
+let boots = 0;
+
+/** One boot of a machine, as the loader's rules choose it. @param prepare sets the machine up, once it is there */
+async function boot(disk: FakeDisk, prepare: (machine: FakeMachine, stop: () => void) => void): Promise<Boot> {
+  const decided = decide({ record: disk.record, tries: disk.tries, whole: WHOLE, saves: true });
+  disk.tries = decided.tries ?? disk.tries;
+  const image = decided.boots!;
+  const slot = image === "a" || image === "b" ? image : "recovery";
+  const stop = new AbortController();
+  const machine = fakeMachine(disk, { id: `boot-${++boots}`, slot, stop });
+  prepare(machine, () => stop.abort());
+  const agent = await openAgent(machine);
+  await agent.run(stop.signal);
+  return { slot, machine, agent };
+}
+const UNTIL = (uptime: number) => (machine: FakeMachine) => void (machine.onWait = (now) => now < uptime);
+const trial = (): FakeDisk =>
+  freshDisk({
+    record: { active: "b", slots: { a: { state: "proven", digest: "aa" }, b: { state: "trial", digest: "bb" } }, recovery: 1 },
+    tries: { a: 6, b: 3 },
+  });
+
+suite("a slot on trial", () => {
+  test("whose checks pass is proven, with all the tries of a proven slot", async () => {
+    const disk = trial();
+    const { slot, agent, machine } = await boot(disk, UNTIL(30_000));
+    assert.equal(slot, "b");
+    assert.equal(disk.record.slots.b.state, "proven");
+    assert.deepEqual(disk.tries, { a: 6, b: 6 });
+    assert.equal(agent.status().health.is, "healthy");
+    assert.deepEqual(machine.init.restarts, []);
+  });
+
+  test("whose check fails is left after three boots, and the old slot knows why", async () => {
+    const disk = trial();
+    const run: string[] = [];
+    for (let count = 0; count < 4; count++) {
+      const { slot, machine } = await boot(disk, (m) => {
+        if (m.facts.slot === "b") m.failing["web"] = "status 500";
+        UNTIL(200_000)(m);
+      });
+      run.push(`${slot}${machine.init.restarts.length > 0 ? " restarts" : ""}`);
+    }
+    assert.deepEqual(run, ["b restarts", "b restarts", "b restarts", "a"]);
+    const failed = disk.state.boots.filter(({ slot }) => slot === "b");
+    assert.equal(failed.length, 3);
+    assert.match(failed[0]!.end!.reason, /not healthy 60 s after the kernel's start: web: status 500/);
+    assert.deepEqual(failed.at(-1)!.end!.log, { source: "journal", text: `journal of ${failed.at(-1)!.id}` });
+    assert.equal(disk.record.slots.b.state, "trial");
+  });
+
+  test("that dies before its agent runs is counted by the tries it took", async () => {
+    const disk = trial();
+    await boot(disk, UNTIL(1)); // b, cut off at once
+    disk.tries = { a: 6, b: 0 }; // two more boots that nobody saw
+    const { slot, agent } = await boot(disk, UNTIL(60_000));
+    assert.equal(slot, "a");
+    const failed = agent.status().failedBoots;
+    assert.deepEqual(
+      failed.map((entry) => `${entry.slot} ${entry.end!.how}`),
+      ["b unseen", "b unseen"],
+      "the first one was stopped in good order",
+    );
+    assert.match(statusText(agent.status()), /slot b, .* ago: it ended before its agent had started/);
+  });
+});
+
+suite("a proven slot", () => {
+  test("whose check fails raises an alarm, and never restarts", async () => {
+    const disk = freshDisk();
+    const { machine, agent } = await boot(disk, (m) => {
+      m.failing["web"] = "no answer";
+      UNTIL(900_000)(m);
+    });
+    assert.deepEqual(machine.init.restarts, []);
+    assert.equal(agent.status().health.is, "unhealthy");
+    assert.ok(machine.said.includes("alarm: this machine is not healthy: web: no answer"));
+    assert.deepEqual(disk.tries, { a: 6, b: 6 });
+  });
+
+  test("gets its tries back as soon as the agent runs, whatever its health", async () => {
+    const disk = freshDisk({ tries: { a: 2, b: 6 } });
+    const { machine } = await boot(disk, (m) => {
+      m.failing["web"] = "x";
+      UNTIL(4000)(m);
+    });
+    assert.deepEqual(disk.tries, { a: 6, b: 6 });
+    assert.ok(machine.done.indexOf("state") < machine.done.indexOf("tries"), "the history first");
+  });
+
+  test("that ends unexpectedly three times in a day is verified, and left when it is damaged", async () => {
+    const disk = freshDisk();
+    const cut = async (): Promise<Boot> =>
+      await boot(disk, (m) => {
+        m.damage["a"] = "block 7 of the root is not what it was";
+        // The power goes: what the agent does after that is lost.
+        m.onWait = (uptime) => {
+          if (uptime > 20_000) m.store.store = async () => await Promise.resolve();
+          return uptime < 20_000;
+        };
+      });
+    for (let count = 0; count < 3; count++)
+      assert.ok(!(await cut()).machine.done.some((line) => line.startsWith("verify")), `boot ${count}`);
+    const { machine, slot } = await cut();
+    assert.equal(slot, "a");
+    assert.ok(machine.done.includes("verify a from 0"));
+    assert.deepEqual(machine.init.restarts, ["slot a is damaged"]);
+    assert.equal(disk.record.slots.a.state, "bad");
+    const after = await boot(disk, UNTIL(30_000));
+    assert.equal(after.slot, "b");
+    assert.match(after.agent.status().slots.a.scrub!.damage!, /block 7/);
+    assert.deepEqual(
+      disk.state.boots.map(({ end }) => end?.how),
+      ["unexpected", "unexpected", "unexpected", "damaged", "stopped"],
+      "tries that were taken away are no boots",
+    );
+  });
+});
+
+suite("a data partition", () => {
+  test("that is missing, read-only or full is an alarm and costs no try", async () => {
+    for (const [change, message] of [
+      [undefined, /the persistent partition cannot be mounted/],
+      [{ readOnly: true }, /the persistent partition is read-only/],
+      [{ free: 0 }, /the persistent partition is full/],
+      [{ freeInodes: 0 }, /can hold no more files/],
+    ] as const) {
+      const disk = freshDisk();
+      const { agent } = await boot(disk, (m) => {
+        m.mounts.persistent = change && { ...m.mounts.oem!, ...change };
+        UNTIL(20_000)(m);
+      });
+      assert.match(
+        agent
+          .status()
+          .alarms.map(({ message: text }) => text)
+          .join(),
+        message,
+      );
+      assert.deepEqual(disk.tries, { a: 6, b: 6 });
+    }
+  });
+
+  test("without room for the agent's state is an alarm that ends when there is room again", async () => {
+    const disk = freshDisk({ refusesState: true });
+    const { machine, agent } = await boot(disk, (m) => {
+      m.onWait = (uptime) => {
+        if (uptime > 10_000) disk.refusesState = false;
+        return uptime < 30_000;
+      };
+    });
+    assert.ok(machine.said.some((line) => line.startsWith("alarm: what this machine remembers cannot be stored")));
+    assert.deepEqual(agent.status().alarms, []);
+  });
+});
+
+test("a scrub that is asked for reports each image, and what it found", async () => {
+  const disk = freshDisk();
+  const stop = new AbortController();
+  const machine = fakeMachine(disk, { id: "x", stop });
+  machine.damage["b"] = "block 3";
+  const agent = await openAgent(machine);
+  const events = await Array.fromAsync(agent.scrub(["a", "b", "recovery"], stop.signal));
+  assert.deepEqual(
+    events.filter(({ result }) => result),
+    [
+      { image: "a", result: {} },
+      { image: "b", result: { damage: "block 3" } },
+      { image: "recovery", result: {} },
+    ],
+  );
+  assert.equal(disk.record.slots.b.state, "bad");
+  assert.deepEqual(disk.tries, { a: 6, b: 0 });
+  assert.equal(agent.status().slots.b.scrub!.damage, "block 3");
+});

@@ -1,0 +1,144 @@
+/** Test double of a machine: a record and a state in memory, a clock that the test moves. */
+import { EMPTY_STATE, type AgentState } from "../layout/agent-state.ts";
+import { DEFAULT_HEALTH_PLAN } from "../layout/health-plan.ts";
+import type { RecordChange, RecordFacts } from "../layout/record-change.ts";
+import type { BootRecord } from "../layout/record.ts";
+import type { BootTarget } from "../layout/slots.ts";
+import type { Tries } from "../layout/tries.ts";
+import { fakeInitSystem, type FakeInitSystem } from "../host/init-system.ts";
+import type { AgentPorts, VerificationResult } from "./agent.ts";
+import type { MountedData } from "./degraded.ts";
+import type { CheckReport } from "./health/check.ts";
+
+/** What survives the machine's boots. */
+export interface FakeDisk {
+  record: BootRecord;
+  tries: Tries;
+  state: AgentState;
+  clock: number;
+  /** Makes {@link FakeMachine.kept} fail. */
+  refusesState?: boolean;
+}
+export interface FakeMachine extends AgentPorts {
+  readonly init: FakeInitSystem;
+  readonly said: string[];
+  /** What happened to the disk, in order. */
+  readonly done: string[];
+  /** Reasons of failing checks by name. */
+  readonly failing: Record<string, string>;
+  readonly mounts: { oem: MountedData | undefined; persistent: MountedData | undefined };
+  readonly damage: { [image: string]: string };
+  /** Called where the agent waits, in place of time that passes; ends the boot by returning false. */
+  onWait: (uptime: number) => boolean;
+}
+
+const ROOM: MountedData = { readOnly: false, free: 100, size: 200, freeInodes: 100, inodes: 200 };
+
+export function fakeMachine(
+  disk: FakeDisk,
+  boot: { readonly id: string; readonly slot?: BootTarget; readonly stop: AbortController },
+): FakeMachine {
+  const said: string[] = [];
+  const done: string[] = [];
+  let uptime = 3000;
+  const failing: Record<string, string> = {};
+  const mounts: FakeMachine["mounts"] = { oem: ROOM, persistent: ROOM };
+  const damage: Record<string, string> = {};
+  const facts = (): RecordFacts => ({ found: { is: "whole", sequence: 1, record: disk.record }, tries: disk.tries });
+  const partition = (name: string) => ({ guid: name, device: `/dev/${name}` });
+  const machine: FakeMachine = {
+    ...{
+      said,
+      done,
+      failing,
+      mounts,
+      damage,
+      pid: 1,
+      bootId: boot.id,
+      jitter: 0,
+      plan: { ...DEFAULT_HEALTH_PLAN, deadlineSeconds: 60 },
+    },
+    facts: {
+      ...{ slot: boot.slot ?? "a", file: "/a.img", rootHash: "00", disk: "/dev/vda", notes: [], reached: {} },
+      partitions: {
+        oem: partition("oem"),
+        persistent: partition("persistent"),
+        record: partition("record"),
+        efi: partition("efi"),
+      },
+      image: { name: "test", version: "1.0", created: 0, persistent: [] },
+    },
+    machine: { id: "00", hostname: "test" },
+    init: fakeInitSystem(),
+    onWait: () => true,
+    record: {
+      read: async () => await Promise.resolve(facts()),
+      change: async (decide) => {
+        const change: RecordChange = decide(facts());
+        if (change.record) done.push("record");
+        if (change.tries) done.push("tries");
+        disk.record = change.record ?? disk.record;
+        disk.tries = change.tries ?? disk.tries;
+        return await Promise.resolve(facts());
+      },
+      keepClock: async () => await Promise.resolve(void done.push("clock")),
+      keepSeed: async () => await Promise.resolve(void done.push("seed")),
+      readRaw: async () => await Promise.resolve(new Uint8Array()),
+    },
+    store: {
+      ...{ found: disk.state, problems: [], readOnly: false },
+      store: async (state) => {
+        await Promise.resolve();
+        if (disk.refusesState) throw new Error("no space left on device");
+        done.push("state");
+        disk.state = state;
+      },
+    },
+    logs: {
+      journal: async ({ id }) => await Promise.resolve(id === undefined ? undefined : `journal of ${id}`),
+      pstore: async () => await Promise.resolve(undefined),
+      lastWords: async () => await Promise.resolve(undefined),
+    },
+    lastWordsId: async () => await Promise.resolve(undefined),
+    check: async () => {
+      const results = ["boot", "web"].map((name) => ({
+        name,
+        ok: !(name in failing),
+        ...(failing[name] ? { reason: failing[name] } : {}),
+        ms: 1,
+      }));
+      const report: CheckReport = { at: uptime, results, ok: results.every(({ ok }) => ok) };
+      return await Promise.resolve(report);
+    },
+    failedUnits: async () => await Promise.resolve([]),
+    mounted: async (name) => await Promise.resolve(mounts[name]),
+    verify: async ({ image, from }, _recovery, progress) => {
+      done.push(`verify ${image} from ${from}`);
+      progress({ blocks: 10, done: 1, total: 2 });
+      const found = damage[image];
+      return await Promise.resolve<VerificationResult>(found === undefined ? {} : { damage: found });
+    },
+    random: (bytes) => new Uint8Array(bytes),
+    now: () => disk.clock,
+    uptime: () => uptime,
+    wait: async (ms, signal) => {
+      await Promise.resolve();
+      if (signal.aborted) throw signal.reason;
+      uptime += Math.min(ms, 5000);
+      disk.clock += Math.min(ms, 5000) / 1000;
+      await new Promise((resolve) => setImmediate(resolve));
+      if (!machine.onWait(uptime) || machine.init.restarts.length > 0) boot.stop.abort();
+      if (signal.aborted) throw signal.reason;
+    },
+    log: (level, line) => void said.push(`${level}: ${line}`),
+  };
+  return machine;
+}
+
+export const freshDisk = (more: Partial<FakeDisk> = {}): FakeDisk => ({
+  record: { active: "a", slots: { a: { state: "proven", digest: "aa" }, b: { state: "proven", digest: "bb" } }, recovery: 1 },
+  tries: { a: 6, b: 6 },
+  state: EMPTY_STATE,
+  clock: 1_800_000_000,
+  ...more,
+});

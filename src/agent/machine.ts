@@ -1,0 +1,77 @@
+/** The agent's ports on a real machine. */
+import { crc32 } from "../layout/crc32.ts";
+import { parseHealthPlan, HEALTH_PLAN_PATH } from "../layout/health-plan.ts";
+import { decodeLastWords } from "../layout/last-words.ts";
+import { LAST_WORDS_OFFSET, LAST_WORDS_SIZE } from "../layout/record.ts";
+import { parseRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
+import { bootRecordOn } from "../host/boot-record.ts";
+import { journalOf, takePstore } from "../host/boot-logs.ts";
+import { mountedAt } from "../host/file-system.ts";
+import { fileExists, readText } from "../host/files.ts";
+import { initSystem } from "../host/init-detect.ts";
+import { httpProbe, tcpProbe } from "../host/probe.ts";
+import type { Run } from "../host/run.ts";
+import { openStateStore } from "../host/state-store.ts";
+import { wait } from "../host/wait.ts";
+import type { AgentPorts } from "./agent.ts";
+import { DATA_FOLDERS } from "./degraded.ts";
+import { runChecks } from "./health/check.ts";
+import { checksOf } from "./health/registry.ts";
+import { verifyOnDisk } from "./verify-image.ts";
+
+const STATE_FOLDER = "/oem/petrify/agent";
+
+export interface MachineEdge extends Pick<AgentPorts, "pid" | "uptime" | "now" | "random" | "log"> {
+  readonly run: Run;
+  /** argv of verify-main.ts. */
+  readonly verifier: readonly [string, ...string[]];
+}
+
+/** @throws AppError `RUN_FACTS_INVALID` */
+export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
+  const { run, verifier } = edge;
+  const text = async (path: string): Promise<string> => (await readText(path)).trim();
+  const facts = parseRunFacts(await readText(RUN_FACTS_PATH));
+  const { record: recordPart, efi } = facts.partitions;
+  const record =
+    facts.slot !== "ram" && recordPart && efi ? bootRecordOn({ record: recordPart.device, efi: efi.device }) : undefined;
+  const machineId = await text("/etc/machine-id");
+  const init = await initSystem(run, fileExists);
+  const { plan, notes } = parseHealthPlan(await readText(HEALTH_PLAN_PATH).catch(() => undefined));
+  const store = await openStateStore(STATE_FOLDER);
+  const lastWords = async (): Promise<Uint8Array | undefined> =>
+    await record?.readRaw(LAST_WORDS_OFFSET, LAST_WORDS_SIZE).catch(() => undefined);
+  const lastWordsId = async (): Promise<string | undefined> => {
+    const bytes = await lastWords();
+    return bytes && decodeLastWords(bytes) ? crc32(bytes).toString(16).padStart(8, "0") : undefined;
+  };
+  return {
+    ...edge,
+    facts: { ...facts, notes: [...facts.notes, ...notes] },
+    machine: { id: machineId, hostname: await text("/proc/sys/kernel/hostname") },
+    bootId: await text("/proc/sys/kernel/random/boot_id"),
+    record,
+    store,
+    init,
+    logs: {
+      journal: async (boot) => await journalOf(run, boot),
+      pstore: takePstore,
+      lastWords: async () => {
+        const bytes = await lastWords();
+        return bytes && (await lastWordsId()) !== store.found.lastWords ? decodeLastWords(bytes) : undefined;
+      },
+    },
+    lastWordsId,
+    plan,
+    check: async (state, degraded, signal) => {
+      const ports = { init, run, httpProbe, tcpProbe, readText, degraded: () => degraded, baseline: () => state.failedUnits };
+      return await runChecks(checksOf(plan, ports), signal, edge.uptime);
+    },
+    failedUnits: async () => await init.failed(),
+    mounted: async (partition) => await mountedAt(DATA_FOLDERS[partition]),
+    verify: async (what, recovery, progress, signal) =>
+      await verifyOnDisk(what, facts, { run, program: verifier, recovery }, progress, signal),
+    jitter: Number.parseInt(machineId.slice(0, 6), 16) / 0x1000000,
+    wait,
+  };
+}

@@ -1,0 +1,40 @@
+/** The edge of petrifyd: environment, signals, exit code. Nothing imports this file. */
+import { randomBytes } from "node:crypto";
+import { dirname, join } from "node:path";
+import { readText } from "../host/files.ts";
+import { kernelLog } from "../host/kernel-log.ts";
+import { run } from "../host/run.ts";
+import { serviceNotifier } from "../host/sd-notify.ts";
+import { giveBackFilePages } from "../host/trim-memory.ts";
+import { openAgent } from "./agent.ts";
+import { openMachine } from "./machine.ts";
+import { serveAgent } from "./serve.ts";
+
+const stop = new AbortController();
+for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => stop.abort());
+
+const notify = serviceNotifier(process.env["NOTIFY_SOCKET"]);
+// By a clock that nobody sets.
+const before = Number((await readText("/proc/uptime")).split(" ")[0]) * 1000 - performance.now();
+const program = process.argv[1]!;
+const ports = await openMachine({
+  run,
+  pid: process.pid,
+  verifier: [process.execPath, ...process.execArgv, join(dirname(program), "verify.mjs")],
+  uptime: () => before + performance.now(),
+  now: () => Date.now() / 1000,
+  random: randomBytes,
+  log: (level, line) => {
+    process.stderr.write(`<${level === "alarm" ? 3 : 6}>${line}\n`);
+    if (level === "alarm") kernelLog(`petrify: ${line}`);
+  },
+});
+const agent = await openAgent(ports);
+const server = await serveAgent(agent);
+notify("READY=1");
+const limit = Number(process.env["WATCHDOG_USEC"] ?? 0) / 1000;
+const beat = setInterval(() => notify("WATCHDOG=1"), limit > 0 ? limit / 3 : 3_600_000);
+giveBackFilePages();
+await agent.run(stop.signal);
+clearInterval(beat);
+await server[Symbol.asyncDispose]();

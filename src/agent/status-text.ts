@@ -1,0 +1,63 @@
+/** A machine's status for people. Pure. */
+import type { BootEntry } from "../layout/agent-state.ts";
+import { targetName } from "../layout/cmdline.ts";
+import type { AgentStatus, SlotStatus } from "./status.ts";
+
+const WIDTH = 10;
+const LOG_LINES = 8;
+const MAX_BOOTS = 3;
+
+export function statusText(status: AgentStatus): string {
+  const { at: now, image, running, role, state, slots, next, health, alarms, failedBoots, boot, verifying, machine } = status;
+  const row = (name: string, ...lines: readonly string[]): string[] =>
+    lines.map((line, index) => `${(index === 0 ? name : "").padEnd(WIDTH)}${line}`.trimEnd());
+  const runs = running === "a" || running === "b" ? `${targetName(running)} (${role}, ${state})` : targetName(running);
+  const failing = health.checks.filter(({ ok }) => !ok).map(({ name, reason }) => `${name}: ${reason ?? "failed"}`);
+  return [
+    ...row("machine", `${machine.hostname} ${machine.id}`),
+    ...row("image", `${image.name} ${image.version}`, ...(image.digest ? [`sha256:${image.digest}`] : [])),
+    ...row("running", `${runs}, for ${duration(boot.uptime)}`),
+    ...row("slots", slotLine("a", slots.a, now), slotLine("b", slots.b, now)),
+    ...(next ? row("next", `${targetName(next)}, once`) : []),
+    ...row("health", health.is, ...failing),
+    ...(verifying ? row("verifying", `${verifying.what}, ${verifying.percent} %`) : []),
+    ...row("alarms", ...(alarms.length > 0 ? alarms.map(({ message }) => message) : ["none"])),
+    ...row(
+      "failed",
+      ...(failedBoots.length > 0 ? failedBoots.slice(0, MAX_BOOTS).flatMap((entry) => bootLines(entry, now)) : ["no boot"]),
+    ),
+    ...(failedBoots.length > MAX_BOOTS ? row("", `and ${failedBoots.length - MAX_BOOTS} more boots: see --json`) : []),
+  ].join("\n");
+}
+
+function slotLine(name: string, { role, state, tries, digest, scrub }: SlotStatus, now: number): string {
+  const words = [
+    `${name}  ${role.padEnd(7)}  ${state.padEnd(6)}`,
+    tries === undefined ? "tries unreadable" : `${tries} tries`,
+    ...(digest ? [digest.slice(0, 12)] : []),
+    ...(scrub ? [scrub.damage ? `DAMAGED: ${scrub.damage}` : `verified ${duration(now - scrub.at)} ago`] : []),
+  ];
+  return words.join("  ");
+}
+
+function bootLines({ slot, version, at, end }: BootEntry, now: number): string[] {
+  const what = `${targetName(slot)}${version ? ` (${version})` : ""}, ${duration(now - at)} ago: ${end?.reason ?? ""}`;
+  if (!end?.log) return [what];
+  const lines = end.log.text.split("\n").slice(-LOG_LINES);
+  return [
+    what,
+    ...(end.log.source === "none" ? lines : [`  from its ${end.log.source}:`, ...lines.map((line) => `  | ${line}`)]),
+  ];
+}
+
+/** `45 s`, `12 min`, `3 h`, `5 d`. @param seconds rounded down; never less than 0 */
+function duration(seconds: number): string {
+  const units: readonly (readonly [name: string, size: number])[] = [
+    ["d", 86_400],
+    ["h", 3600],
+    ["min", 60],
+  ];
+  const whole = Math.max(0, Math.floor(seconds));
+  const [name, size] = units.find(([, unit]) => whole >= 2 * unit) ?? ["s", 1];
+  return `${Math.floor(whole / size)} ${name}`;
+}

@@ -1,0 +1,78 @@
+/** What the agent says of its machine: the answer to `GET /status`, and what `petrify status` prints. */
+import type { BootEntry, ScrubResult } from "../layout/agent-state.ts";
+import type { RecordFacts } from "../layout/record-change.ts";
+import type { BootTarget, SlotName, SlotState } from "../layout/slots.ts";
+import type { Degradation } from "./degraded.ts";
+
+/** The socket that only root of the machine may ask. */
+export const AGENT_SOCKET = "/run/petrify/petrifyd.sock";
+
+export interface SlotStatus {
+  readonly role: "active" | "passive";
+  readonly state: SlotState | "unknown";
+  /** Boots that the loader still grants; absent when unreadable. */
+  readonly tries?: number;
+  /** SHA-256 of the image's manifest. */
+  readonly digest?: string;
+  /** When it was last verified as a whole, and what was found. */
+  readonly scrub?: ScrubResult;
+}
+export interface HealthStatus {
+  /** `starting`: not all checks have passed, and there is still time. */
+  readonly is: "starting" | "healthy" | "unhealthy";
+  readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly reason?: string }[];
+  /** Seconds since the kernel's start at which time is over; only while it matters. */
+  readonly deadline?: number;
+}
+export interface Alarm {
+  readonly code: string;
+  /** One sentence. */
+  readonly message: string;
+}
+export interface AgentStatus {
+  /** When this was so, in seconds since 1970. */
+  readonly at: number;
+  readonly machine: { readonly id: string; readonly hostname: string };
+  readonly image: { readonly name: string; readonly version: string; readonly digest?: string; readonly rootHash: string };
+  /** What runs: `ram` has neither role nor state. */
+  readonly running: BootTarget | "ram";
+  readonly role: "active" | "passive" | "recovery" | "memory" | "unknown";
+  readonly state: SlotState | "recovery" | "memory" | "unknown";
+  readonly slots: Readonly<Record<SlotName, SlotStatus>>;
+  /** To be booted once instead. */
+  readonly next?: BootTarget;
+  readonly health: HealthStatus;
+  readonly degraded: readonly Degradation[];
+  readonly alarms: readonly Alarm[];
+  /** Newest first. */
+  readonly failedBoots: readonly BootEntry[];
+  readonly boot: { readonly id: string; readonly since: number; readonly uptime: number };
+  /** What is being verified, in percent. */
+  readonly verifying?: { readonly what: string; readonly percent: number };
+  readonly agent: { readonly pid: number; readonly startedAfter: number };
+}
+
+export function roleOf(running: BootTarget | "ram", { found }: RecordFacts): AgentStatus["role"] {
+  if (running === "recovery") return "recovery";
+  if (running === "ram") return "memory";
+  if (found.is !== "whole") return "unknown";
+  return found.record.active === running ? "active" : "passive";
+}
+
+export function stateOf(running: BootTarget | "ram", { found }: RecordFacts): AgentStatus["state"] {
+  if (running === "recovery") return "recovery";
+  if (running === "ram") return "memory";
+  return found.is === "whole" ? found.record.slots[running].state : "unknown";
+}
+
+export function slotStatus(name: SlotName, { found, tries }: RecordFacts, scrub: ScrubResult | undefined): SlotStatus {
+  const record = found.is === "whole" ? found.record : undefined;
+  const digest = record?.slots[name].digest;
+  return {
+    role: record && record.active !== name ? "passive" : "active",
+    state: record?.slots[name].state ?? "unknown",
+    ...(tries ? { tries: tries[name] } : {}),
+    ...(digest ? { digest } : {}),
+    ...(scrub ? { scrub } : {}),
+  };
+}

@@ -1,0 +1,93 @@
+import { chmod, rm } from "node:fs/promises";
+import { createServer, request, type IncomingMessage, type ServerResponse } from "node:http";
+import { AppError } from "../core/error.ts";
+
+/** Answers one request; its result becomes one JSON document, or one a line for each value that it yields. */
+export type LocalHandler = (signal: AbortSignal) => Promise<object> | AsyncIterable<object>;
+
+/** Handlers by method and path: `GET /status`. */
+export type LocalRoutes = Readonly<Record<string, LocalHandler>>;
+
+/**
+ * Serves HTTP on a Unix socket that only its owner can connect to. Where a file lies in its place, it is replaced: a server that was killed leaves
+ * its socket.
+ */
+export async function serveLocally(path: string, routes: LocalRoutes): Promise<AsyncDisposable> {
+  await rm(path, { force: true });
+  const server = createServer((message, response) => {
+    void answer(routes, message, response);
+  });
+  server.keepAliveTimeout = 1;
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(path, resolve);
+  });
+  await chmod(path, 0o600);
+  return {
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+async function answer(routes: LocalRoutes, message: IncomingMessage, response: ServerResponse): Promise<void> {
+  const send = (document: object): boolean => response.write(`${JSON.stringify(document)}\n`);
+  const gone = new AbortController();
+  response.once("close", () => gone.abort());
+  try {
+    const handler = routes[`${message.method} ${message.url}`];
+    if (!handler) throw new AppError("NO_SUCH_CALL", `the agent has no ${message.method} ${message.url}`);
+    const result = handler(gone.signal);
+    if (Symbol.asyncIterator in result) for await (const part of result) send(part);
+    else send(await result);
+  } catch (error) {
+    const { code, hint } = error instanceof AppError ? error : { code: "INTERNAL", hint: undefined };
+    if (!response.headersSent) response.statusCode = code === "NO_SUCH_CALL" ? 404 : 500;
+    send({ error: { code, message: (error as Error).message, ...(hint ? { hint } : {}) } });
+  }
+  response.end();
+}
+
+/**
+ * Asks a server on a Unix socket; its answer's values as they come.
+ *
+ * @throws AppError what the server reports, `AGENT_UNREACHABLE` when nobody answers
+ */
+export async function* askLocally(path: string, method: "GET" | "POST", url: string, signal: AbortSignal): AsyncGenerator {
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    const call = request({ socketPath: path, method, path: url, signal }, resolve);
+    call.once("error", reject);
+    call.end();
+  }).catch((cause: unknown) => {
+    signal.throwIfAborted();
+    throw unreachable(path, cause as NodeJS.ErrnoException);
+  });
+  let rest = "";
+  response.setEncoding("utf8");
+  for await (const chunk of response) {
+    const lines = (rest + String(chunk)).split("\n");
+    rest = lines.pop()!;
+    for (const line of lines) yield value(line);
+  }
+}
+
+function value(line: string): unknown {
+  const parsed = JSON.parse(line) as { error?: { code: string; message: string; hint?: string } };
+  if (!parsed.error) return parsed;
+  const { code, message, hint } = parsed.error;
+  throw new AppError(code, message, hint ? { hint } : {});
+}
+
+function unreachable(path: string, cause: NodeJS.ErrnoException): AppError {
+  if (cause.code === "EACCES") {
+    return new AppError("AGENT_UNREACHABLE", `only root may ask the agent at ${path}`, {
+      hint: "Run the command as root.",
+      cause,
+    });
+  }
+  return new AppError("AGENT_UNREACHABLE", `the agent does not answer at ${path} (${cause.code ?? cause.message})`, {
+    hint: "This command asks the agent of the machine that it runs on: see `systemctl status petrifyd`, or `rc-service petrifyd status`.",
+    cause,
+  });
+}

@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import {
+  AGENT_STATE_SIZE,
+  decodeAgentState,
+  EMPTY_STATE,
+  encodeAgentState,
+  type AgentState,
+  type BootEntry,
+} from "./agent-state.ts";
+import { encodeCheckedText } from "./checked-text.ts";
+
+const boot: BootEntry = {
+  ...{ id: "8f0c7d52-3f0e-4f4c-9d3c-0a51f1a8a001", slot: "b", version: "1.2.0", at: 1_800_000_000, healthy: true },
+  end: { how: "unhealthy", reason: "web: Größe ≠ 3 \n“x”", log: { source: "journal", text: "a\nb" } },
+};
+const state: AgentState = {
+  ...{ since: 1, boots: [boot], tries: { a: 6, b: 2, next: "b" }, failedUnits: ["x.service"], lastWords: "00ff00ff" },
+  scrubs: { a: { at: 5 }, recovery: { at: 6, damage: "block 7" } },
+  verifying: { slot: "a", digest: "ab", blocks: 12 },
+};
+
+test("what is encoded is read back, at a fixed size", () => {
+  const bytes = encodeAgentState(state, 7);
+  assert.equal(bytes.length, AGENT_STATE_SIZE);
+  assert.deepEqual(decodeAgentState(bytes), { is: "whole", sequence: 7, state });
+});
+
+test("with more than there is room for, the oldest boots are forgotten and the newest kept", () => {
+  const log = { source: "journal", text: "\u0000é".repeat(3000) } as const;
+  const boots = Array.from({ length: 40 }, (_, at): BootEntry => ({ ...boot, at, end: { how: "unseen", reason: "r", log } }));
+  const found = decodeAgentState(encodeAgentState({ ...state, boots }, 1));
+  assert.ok(found.is === "whole");
+  assert.equal(found.state.boots.at(-1)!.at, 39);
+  assert.ok(found.state.boots.length >= 2 && found.state.boots.length < 40);
+  assert.deepEqual(found.state.scrubs, state.scrubs);
+});
+
+test("a state of a newer format is told from a damaged one", () => {
+  const bytes = new Uint8Array(AGENT_STATE_SIZE);
+  bytes.set(encodeCheckedText("petrify-state 2", "2 9\nsomething else\n"));
+  assert.deepEqual(decodeAgentState(bytes), { is: "newer", sequence: 9 });
+});
+
+test("every byte that is changed, in turn, is noticed, and so is every cut", () => {
+  const bytes = encodeAgentState(state, 7);
+  const used = bytes.lastIndexOf(10) + 1;
+  for (let at = 0; at < used; at++) {
+    const changed = bytes.slice();
+    changed[at]! ^= 1 << (at % 8);
+    const found = decodeAgentState(changed);
+    assert.equal(found.is, "unreadable", `byte ${at}`);
+    assert.ok(decodeAgentState(bytes.subarray(0, at)).is === "unreadable", `cut at ${at}`);
+  }
+});
+
+test("whatever bytes there are, decoding ends with an answer", () => {
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 4096 }), (bytes) => void decodeAgentState(bytes)));
+  fc.assert(
+    fc.property(fc.string(), (text) => {
+      const found = decodeAgentState(encodeCheckedText("petrify-state 1", `1 3\n${text.replaceAll(/[^ -~]/g, "")}`));
+      assert.notEqual(found.is, "newer");
+    }),
+  );
+  assert.deepEqual(decodeAgentState(encodeCheckedText("petrify-state 1", "1 3\n{}")), {
+    is: "whole",
+    sequence: 3,
+    state: EMPTY_STATE,
+  });
+});

@@ -1,0 +1,126 @@
+/** @portable What the agent remembers over reboots, besides the boot record. Format: docs/formats/agent-state.md */
+import type { Bytes } from "../core/units.ts";
+import { checkedHeaderSize, decodeCheckedText, encodeCheckedText } from "./checked-text.ts";
+import type { BootTarget, SlotName } from "./slots.ts";
+import type { Tries } from "./tries.ts";
+
+/** Capacity of one of the two files: written once at this size, then only overwritten in place, so that a full disk does not matter. */
+export const AGENT_STATE_SIZE: Bytes = 64 * 1024;
+const FORMAT = 1;
+const SIGNATURE = `petrify-state ${FORMAT}`;
+const ANY_FORMAT = "petrify-state [1-9]";
+/** Older ones are forgotten. */
+const MAX_BOOTS = 24;
+const MAX_LOG = 4000;
+
+/** How a boot ended. */
+export const ENDINGS = ["stopped", "unexpected", "unhealthy", "damaged", "unseen"] as const;
+/**
+ * `stopped`: in good order. `unexpected`: nobody asked for it (power, panic, watchdog, a damaged block). `unhealthy`: its health checks did not
+ * pass in time. `damaged`: its slot was found damaged. `unseen`: it died before its agent could store anything.
+ */
+export type Ending = (typeof ENDINGS)[number];
+
+export interface BootEnd {
+  readonly how: Ending;
+  /** One sentence. */
+  readonly reason: string;
+  /** The end of its log, and where that was found. */
+  readonly log?: { readonly source: LogSource; readonly text: string };
+}
+export const LOG_SOURCES = ["journal", "pstore", "last words", "none"] as const;
+export type LogSource = (typeof LOG_SOURCES)[number];
+
+/** A boot that the agent has seen, or one that it knows of by the tries it took. */
+export interface BootEntry {
+  /** The kernel's boot id; absent of an unseen one. Source: random(4), /proc/sys/kernel/random/boot_id */
+  readonly id?: string;
+  readonly slot: BootTarget | "ram";
+  /** Of the image. */
+  readonly version: string;
+  /** Seconds since 1970 at which the agent started; of an unseen boot, at which it was noticed. */
+  readonly at: number;
+  /** Its health checks have passed. */
+  readonly healthy: boolean;
+  /** Absent while it runs, and as long as nobody has noticed its end. */
+  readonly end?: BootEnd;
+}
+
+/** What is being verified, as far as it has come. */
+export interface VerifyProgress {
+  readonly slot: SlotName | "recovery";
+  /** Of the image's manifest: another image starts anew; empty where none is known. */
+  readonly digest: string;
+  /** Data blocks that are whole. */
+  readonly blocks: number;
+}
+/** The last verification of an image that came to an end. */
+export interface ScrubResult {
+  /** Seconds since 1970. */
+  readonly at: number;
+  /** Absent when the image is whole; else one sentence. */
+  readonly damage?: string;
+}
+
+export interface AgentState {
+  /** Seconds since 1970 at which an agent first ran here. */
+  readonly since?: number;
+  /** Oldest first. */
+  readonly boots: readonly BootEntry[];
+  /** As the agent last saw or wrote them: what is missing at its next start was taken by boots. */
+  readonly tries?: Tries;
+  /** Units that had failed when a boot was last healthy. */
+  readonly failedUnits: readonly string[];
+  /** Seconds since 1970 of the last restart because a proven slot was not healthy. */
+  readonly lastHealthRestart?: number;
+  /** CRC-32 of the last words that were reported, 8 hexadecimal digits. */
+  readonly lastWords?: string;
+  readonly verifying?: VerifyProgress;
+  readonly scrubs: { readonly [image in SlotName | "recovery"]?: ScrubResult };
+}
+
+export const EMPTY_STATE: AgentState = { boots: [], failedUnits: [], scrubs: {} };
+
+/** What one file says. */
+export type DecodedState =
+  | { readonly is: "whole"; readonly sequence: number; readonly state: AgentState }
+  /** Undamaged, of newer software: left alone. */
+  | { readonly is: "newer"; readonly sequence: number }
+  | { readonly is: "unreadable" };
+
+/** @returns {@link AGENT_STATE_SIZE} bytes; the oldest boots are left out when there is no room for them */
+export function encodeAgentState(state: AgentState, sequence: number): Uint8Array {
+  const room = AGENT_STATE_SIZE - checkedHeaderSize(SIGNATURE);
+  for (let boots = state.boots.slice(-MAX_BOOTS).map(shortened); ; boots = boots.slice(1)) {
+    const text = ascii(`${FORMAT} ${sequence}\n${JSON.stringify({ ...state, boots })}\n`);
+    if (text.length > room && boots.length > 0) continue;
+    const bytes = new Uint8Array(AGENT_STATE_SIZE);
+    bytes.set(encodeCheckedText(SIGNATURE, text));
+    return bytes;
+  }
+}
+
+/** Never throws: whatever is not certainly a state is `unreadable`. */
+export function decodeAgentState(bytes: Uint8Array): DecodedState {
+  const text = decodeCheckedText(SIGNATURE, bytes, ANY_FORMAT);
+  // Said twice, the second time under the checksum: a flipped bit must not look like newer software.
+  const match = /^([1-9]) ([1-9]\d{0,14})\n([^]*)$/.exec(text ?? "");
+  if (!match || match[1] !== String.fromCharCode(bytes[SIGNATURE.length - 1]!)) return { is: "unreadable" };
+  const sequence = Number(match[2]);
+  if (match[1] !== String(FORMAT)) return { is: "newer", sequence };
+  try {
+    const value = JSON.parse(match[3]!) as Partial<AgentState>;
+    return { is: "whole", sequence, state: { ...EMPTY_STATE, ...value } };
+  } catch {
+    return { is: "unreadable" };
+  }
+}
+
+const shortened = (boot: BootEntry): BootEntry =>
+  boot.end?.log && boot.end.log.text.length > MAX_LOG
+    ? { ...boot, end: { ...boot.end, log: { ...boot.end.log, text: boot.end.log.text.slice(-MAX_LOG) } } }
+    : boot;
+
+/** The same JSON with every other character as its escape. */
+const ascii = (json: string): string =>
+  json.replaceAll(/[^\n\u0020-\u007e]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);

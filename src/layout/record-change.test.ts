@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { commitBoot, markBad, restoreTries, type RecordChange } from "./record-change.ts";
+import type { BootRecord } from "./record.ts";
+import type { BootTarget, SlotName, SlotState } from "./slots.ts";
+import type { Tries } from "./tries.ts";
+
+const digest = "ab".repeat(32);
+const record = (a: SlotState, b: SlotState, active: SlotName = "a"): BootRecord => ({
+  active,
+  slots: { a: { state: a, digest }, b: { state: b, digest } },
+  recovery: 2,
+});
+const whole = (of: BootRecord) => ({ is: "whole", sequence: 4, record: of }) as const;
+const unreadable = { is: "unreadable", why: "the checksum does not match" } as const;
+const newer = { is: "newer", sequence: 4, format: 2 } as const;
+
+type Case = readonly [
+  what: string,
+  running: BootTarget | "ram",
+  found: ReturnType<typeof whole> | typeof unreadable | typeof newer,
+  tries: Tries | undefined,
+  wanted: RecordChange,
+];
+const cases = (name: string, decide: typeof commitBoot, table: readonly Case[]): void =>
+  void suite(name, () => {
+    for (const [what, running, found, tries, wanted] of table)
+      test(what, () => assert.deepEqual(decide(running, { found, tries }), wanted));
+  });
+
+cases("as soon as the agent runs", restoreTries, [
+  ["a proven slot has all its tries again", "b", whole(record("trial", "proven")), { a: 0, b: 1 }, { tries: { a: 0, b: 6 } }],
+  ["one that has them all needs nothing", "a", whole(record("proven", "empty")), { a: 6, b: 0 }, {}],
+  ["a slot on trial gets none back: only passed checks do that", "a", whole(record("trial", "proven")), { a: 1, b: 6 }, {}],
+  ["unreadable tries are made anew", "a", whole(record("proven", "trial")), undefined, { tries: { a: 6, b: 3 } }],
+  [
+    "what is to be booted next stays",
+    "a",
+    whole(record("proven", "trial")),
+    { a: 5, b: 3, next: "b" },
+    { tries: { a: 6, b: 3, next: "b" } },
+  ],
+  ["an unreadable record says nothing about what runs", "a", unreadable, { a: 1, b: 3 }, {}],
+  ["a record of a newer format is left alone", "a", newer, { a: 1, b: 1 }, {}],
+  ["recovery has no tries", "recovery", whole(record("proven", "proven")), { a: 0, b: 0 }, {}],
+  ["a boot from memory has no record", "ram", unreadable, undefined, {}],
+]);
+
+cases("passed health checks", commitBoot, [
+  [
+    "make a trial proven, with the tries of a proven slot",
+    "a",
+    whole(record("trial", "proven")),
+    { a: 2, b: 6 },
+    { record: record("proven", "proven"), tries: { a: 6, b: 6 } },
+  ],
+  ["give a proven slot the tries that it used", "b", whole(record("trial", "proven")), { a: 0, b: 5 }, { tries: { a: 0, b: 6 } }],
+  ["change nothing where nothing is to be changed", "a", whole(record("proven", "empty")), { a: 6, b: 0 }, {}],
+  [
+    "make an unreadable record anew: the running slot is known to be good",
+    "b",
+    unreadable,
+    { a: 1, b: 3 },
+    { record: { active: "b", slots: { a: { state: "trial" }, b: { state: "proven" } }, recovery: 1 }, tries: { a: 1, b: 6 } },
+  ],
+  ["do not declare a bad slot good that runs all the same", "a", whole(record("bad", "proven")), { a: 0, b: 6 }, {}],
+  ["leave a record of a newer format alone", "a", newer, { a: 1, b: 1 }, {}],
+  ["prove nothing in recovery", "recovery", whole(record("trial", "trial")), { a: 0, b: 0 }, {}],
+  ["prove nothing in memory", "ram", unreadable, undefined, {}],
+]);
+
+suite("a damaged slot", () => {
+  const table: readonly (readonly [what: string, slot: SlotName, found: BootRecord, tries: Tries, wanted: RecordChange])[] = [
+    [
+      "is bad, has no tries, and the proven other one is active",
+      "a",
+      record("proven", "proven"),
+      { a: 6, b: 6 },
+      { record: record("bad", "proven", "b"), tries: { a: 0, b: 6 } },
+    ],
+    [
+      "stays the active one where the other one is not proven: the loader's rules do the rest",
+      "a",
+      record("proven", "trial"),
+      { a: 6, b: 3 },
+      { record: record("bad", "trial"), tries: { a: 0, b: 3 } },
+    ],
+    [
+      "that is passive leaves the active one alone",
+      "b",
+      record("proven", "proven"),
+      { a: 6, b: 6, next: "b" },
+      { record: record("proven", "bad"), tries: { a: 6, b: 0, next: "b" } },
+    ],
+    ["that is bad already needs nothing", "b", record("proven", "bad"), { a: 6, b: 0 }, {}],
+  ];
+  for (const [what, slot, found, tries, wanted] of table)
+    test(what, () => assert.deepEqual(markBad(slot, { found: whole(found), tries }), wanted));
+  test("of an unreadable record is left to whoever makes it anew", () => {
+    assert.deepEqual(markBad("a", { found: unreadable, tries: undefined }), {});
+  });
+});
