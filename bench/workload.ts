@@ -17,7 +17,15 @@ export const PACKAGES = [
   "linux-image-cloud-amd64",
 ] as const;
 /** Of the kernel, on both sides of the boot comparison. */
-export const KERNEL_WORDS = ["panic=5", "console=tty0", "console=ttyS0"] as const;
+export const KERNEL_WORDS = [
+  "panic=5",
+  "oops=panic",
+  "softlockup_panic=1",
+  "nmi_watchdog=panic",
+  "watchdog_thresh=30",
+  "console=tty0",
+  "console=ttyS0",
+] as const;
 
 export const MARKER = "BENCH-MULTI-USER";
 const MARKER_UNIT = "bench-marker.service";

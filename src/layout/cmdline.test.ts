@@ -22,7 +22,7 @@ test("a boot from memory is read back", () => {
 test("the image's part is fixed words around the recipe's", () => {
   assert.equal(
     imageCommandLine({ rootHash, words: ["quiet", "mitigations=off"] }),
-    `petrify.roothash=${rootHash} panic=5 console=tty0 console=ttyS0 quiet mitigations=off`,
+    `petrify.roothash=${rootHash} panic=5 oops=panic softlockup_panic=1 nmi_watchdog=panic watchdog_thresh=30 console=tty0 console=ttyS0 quiet mitigations=off`,
   );
 });
 

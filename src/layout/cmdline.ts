@@ -41,8 +41,14 @@ export function targetName(target: BootTarget | "ram"): string {
   return target === "recovery" ? target : `slot ${target}`;
 }
 
-/** Words of every image. A panic reboots: the boot loader then counts a try. The last console is `/dev/console`. */
-const ALWAYS = ["panic=5", "console=tty0", "console=ttyS0"] as const;
+/**
+ * A kernel that cannot go on restarts, from its first moment on: the boot loader then counts a try. A processor counts as stuck after twice
+ * `watchdog_thresh` seconds; the default of 10 is too little for virtual machines of a busy host.
+ * Source: Linux, Documentation/admin-guide/kernel-parameters.txt and lockup-watchdogs.rst
+ */
+const LOCK_UPS = ["panic=5", "oops=panic", "softlockup_panic=1", "nmi_watchdog=panic", "watchdog_thresh=30"] as const;
+/** Words of every image. The last console is `/dev/console`. */
+const ALWAYS = [...LOCK_UPS, "console=tty0", "console=ttyS0"] as const;
 const DEFAULT_PANIC_SECONDS = 5;
 
 const HASH = /^[0-9a-f]{64}$/;
