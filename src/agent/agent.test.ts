@@ -168,6 +168,21 @@ suite("a data partition", () => {
   });
 });
 
+test("copies are recorded when what they were made from is kept, and not on a slot on trial that fails", async () => {
+  const proven = await boot(freshDisk(), UNTIL(60_000));
+  assert.ok(proven.machine.done.includes("copies"));
+  const failing = await boot(trial(), (m) => {
+    m.failing["web"] = "x";
+    UNTIL(30_000)(m);
+  });
+  assert.ok(!failing.machine.done.includes("copies"));
+});
+
+test("a watchdog that nobody else looks after gets its beats", async () => {
+  const { machine } = await boot(freshDisk(), UNTIL(60_000));
+  assert.ok(machine.done.filter((line) => line === "beat").length >= 2);
+});
+
 test("a scrub that is asked for reports each image, and what it found", async () => {
   const disk = freshDisk();
   const stop = new AbortController();

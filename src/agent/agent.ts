@@ -10,6 +10,7 @@ import { SEED_BYTES } from "../layout/random-seed.ts";
 import type { RunFacts } from "../layout/run-facts.ts";
 import type { RecoveryFile } from "../layout/slots.ts";
 import type { BootRecordStore } from "../host/boot-record.ts";
+import type { HardwareWatchdog } from "../host/hardware-watchdog.ts";
 import type { InitSystem } from "../host/init-system.ts";
 import type { StateStore } from "../host/state-store.ts";
 import type { Tries } from "../layout/tries.ts";
@@ -60,6 +61,10 @@ export interface AgentPorts {
     progress: (progress: VerificationProgress) => void,
     signal: AbortSignal,
   ) => Promise<VerificationResult>;
+  /** Where nobody else looks after it. */
+  readonly watchdog: HardwareWatchdog | undefined;
+  /** Remembers what the copies in persistent folders were made from. */
+  readonly recordCopies: (signal: AbortSignal) => Promise<void>;
   /** Makes the machine's own time less likely to be everybody's: 0 … 1. */
   readonly jitter: number;
   /** Seconds since 1970. */
@@ -87,6 +92,8 @@ export interface ScrubEvent {
 
 const HOUSEKEEPING_MS = 60_000;
 const CLOCK_MS = 3_600_000;
+const COPIES_MS = 24 * 3_600_000;
+const BEAT_MS = 20_000;
 const VERIFY_CHECK_MS = 10_000;
 const VERIFY_AGAIN_MS = 3_600_000;
 /** The agent starts while the machine still does: what is asked at once has not been reached. */
@@ -200,7 +207,9 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
   }
 
   async function run(signal: AbortSignal): Promise<void> {
-    const loops = [healthLoop, housekeepingLoop, verificationLoop, findLogs].map(async (loop) => await loop(signal));
+    const loops = [healthLoop, deadlineLoop, housekeepingLoop, verificationLoop, findLogs, watchdogLoop, copiesLoop].map(
+      async (loop) => await loop(signal),
+    );
     try {
       await Promise.all(loops);
     } catch (error) {
@@ -224,6 +233,12 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
       await judged({ type: "report", nowMs: ports.uptime(), now: ports.now(), report });
       await ports.wait(checkIntervalMs(health!, ports.uptime()), signal);
     }
+  }
+
+  /** A check that hangs must not hold up the end of patience. */
+  async function deadlineLoop(signal: AbortSignal): Promise<void> {
+    await ports.wait(Math.max(0, health!.deadlineMs - ports.uptime()), signal);
+    await judged({ type: "tick", nowMs: ports.uptime(), now: ports.now() });
   }
 
   async function judged(event: HealthEvent): Promise<void> {
@@ -282,6 +297,27 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
     await ports.record
       ?.keepClock(ports.now())
       .catch((error: unknown) => log("info", `the time cannot be stored: ${String(error)}`));
+  }
+
+  /** The initrd's 120 s are over soon. */
+  async function watchdogLoop(signal: AbortSignal): Promise<void> {
+    while (ports.watchdog) {
+      await ports.watchdog.beat();
+      await ports.wait(BEAT_MS, signal);
+    }
+  }
+
+  /** Only while the image runs that they were made from, and only one that is kept. */
+  async function copiesLoop(signal: AbortSignal): Promise<void> {
+    if (running === "ram") return;
+    for (;;) {
+      const isKept = health?.wasHealthy === true && stateOf(running, record) === "proven";
+      if (isKept)
+        await ports
+          .recordCopies(signal)
+          .catch((error: unknown) => log("info", `copies are not recorded: ${(error as Error).message}`));
+      await ports.wait(isKept ? COPIES_MS : VERIFY_CHECK_MS, signal);
+    }
   }
 
   async function verificationLoop(signal: AbortSignal): Promise<void> {

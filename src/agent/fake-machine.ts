@@ -118,6 +118,8 @@ export function fakeMachine(
       const found = damage[image];
       return await Promise.resolve<VerificationResult>(found === undefined ? {} : { damage: found });
     },
+    watchdog: { beat: async () => await Promise.resolve(void done.push("beat")), [Symbol.asyncDispose]: async () => {} },
+    recordCopies: async () => await Promise.resolve(void done.push("copies")),
     random: (bytes) => new Uint8Array(bytes),
     now: () => disk.clock,
     uptime: () => uptime,

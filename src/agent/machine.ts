@@ -11,6 +11,8 @@ import { fileExists, readText } from "../host/files.ts";
 import { initSystem } from "../host/init-detect.ts";
 import { httpProbe, tcpProbe } from "../host/probe.ts";
 import type { Run } from "../host/run.ts";
+import { takeWatchdog } from "../host/hardware-watchdog.ts";
+import { recordSeenFiles } from "../host/seen-files.ts";
 import { openStateStore } from "../host/state-store.ts";
 import { wait } from "../host/wait.ts";
 import type { AgentPorts } from "./agent.ts";
@@ -73,5 +75,8 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
       await verifyOnDisk(what, facts, { run, program: verifier, recovery }, progress, signal),
     jitter: Number.parseInt(machineId.slice(0, 6), 16) / 0x1000000,
     wait,
+    // systemd looks after it itself.
+    watchdog: init.kind === "systemd" ? undefined : await takeWatchdog(),
+    recordCopies: async (signal) => void (await recordSeenFiles("/", signal)),
   };
 }

@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { AgentStatus } from "./status.ts";
+import { statusText } from "./status-text.ts";
+
+const status: AgentStatus = {
+  at: 1_000_000,
+  machine: { id: "9b4e", hostname: "edge-7" },
+  image: { name: "edge", version: "1.4.0", digest: "595e0e9b3924aaaa", rootHash: "00" },
+  running: "a",
+  role: "active",
+  state: "proven",
+  slots: {
+    a: { role: "active", state: "proven", tries: 6, digest: "595e0e9b3924aaaa", scrub: { at: 1_000_000 - 12 * 86_400 } },
+    b: {
+      role: "passive",
+      state: "bad",
+      tries: 0,
+      digest: "60c16ce1aa94bbbb",
+      scrub: { at: 1_000_000 - 100, damage: "block 7 is not what it was" },
+    },
+  },
+  next: "recovery",
+  health: {
+    is: "unhealthy",
+    checks: [
+      { name: "boot", ok: true },
+      { name: "web", ok: false, reason: "connection refused" },
+    ],
+  },
+  degraded: [],
+  alarms: [{ code: "UNHEALTHY", message: "this machine is not healthy: web: connection refused" }],
+  failedBoots: [
+    {
+      ...{ id: "1", slot: "b", version: "1.5.0", at: 1_000_000 - 7300, healthy: false },
+      end: { how: "unhealthy", reason: "web: connection refused", log: { source: "journal", text: "one\ntwo" } },
+    },
+    {
+      slot: "b",
+      version: "",
+      at: 1_000_000 - 60,
+      healthy: false,
+      end: { how: "unseen", reason: "it ended", log: { source: "none", text: "no log: it died" } },
+    },
+  ],
+  boot: { id: "x", since: 900_000, uptime: 260_000 },
+  verifying: { what: "recovery", percent: 40 },
+  agent: { pid: 1, startedAfter: 3 },
+};
+
+test("a machine in trouble says all of it, one thing a line", () => {
+  assert.equal(
+    statusText(status),
+    `machine   edge-7 9b4e
+image     edge 1.4.0
+          sha256:595e0e9b3924aaaa
+running   slot a (active, proven), for 3 d
+slots     a  active   proven  6 tries  595e0e9b3924  verified 12 d ago
+          b  passive  bad     0 tries  60c16ce1aa94  DAMAGED: block 7 is not what it was
+next      recovery, once
+health    unhealthy
+          web: connection refused
+verifying recovery, 40 %
+alarms    this machine is not healthy: web: connection refused
+failed    slot b (1.5.0), 2 h ago: web: connection refused
+            from its journal:
+            | one
+            | two
+          slot b, 60 s ago: it ended
+          no log: it died`,
+  );
+});
+
+test("a machine without trouble is short", () => {
+  const { next: _, verifying: __, ...calm } = status;
+  const text = statusText({
+    ...calm,
+    health: { is: "healthy", checks: [] },
+    alarms: [],
+    failedBoots: [],
+    running: "ram",
+    role: "memory",
+    state: "memory",
+  });
+  assert.match(text, /^running {3}memory, for 3 d$/m);
+  assert.match(text, /^health {4}healthy\nalarms {4}none\nfailed {4}no boot$/m);
+});
