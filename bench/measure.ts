@@ -1,5 +1,6 @@
 /** The three parts of a benchmark run. Sides take turns, so that what slows the machine down slows all of them. */
 import { join } from "node:path";
+import { AGENT_UNITS, measureOneAgent, type AgentFigures } from "./agent.ts";
 import type { Builder } from "./builder.ts";
 import { countBoot, settle, timeBoot, type BootTime } from "./boot.ts";
 import type { BenchContext } from "./context.ts";
@@ -7,6 +8,7 @@ import { debianDisk } from "./debian-disk.ts";
 import { mkosiBuilder } from "./mkosi.ts";
 import { petrifyBuilder } from "./petrify.ts";
 import { packageDifferences, type Comparison, type Report, type SizeComparison } from "./report.ts";
+import { spread } from "./stats.ts";
 import { imageSizes, treeFacts, type ImageSizes } from "./size.ts";
 
 const COLD = { ratio: 1 } as const;
@@ -14,6 +16,7 @@ const REBUILD = { ratio: 0.3, seconds: 15 } as const;
 const BOOT = { ratio: 0.75 } as const;
 /** Decimal megabytes, the stricter reading. */
 const COMPRESSED = 60e6;
+const AGENT_COMPRESSED = 32e6;
 
 type Measured = Partial<Pick<Report, "comparisons" | "stages" | "sizes" | "notes">>;
 
@@ -72,45 +75,102 @@ export async function measureBuilds(runs: number, context: BenchContext): Promis
 /** Boots of petrify's disk and of the plain Debian disk, by turns. */
 export async function measureBoots(runs: number, context: BenchContext): Promise<Measured> {
   const { progress } = context;
+  const bare = await petrifyBuilder("image,disk", context, {
+    folderName: "petrify-bare",
+    recipe: "  mask: [petrifyd.service]\n",
+  });
   const petrify = await petrifyBuilder("image,disk", context);
-  await progress.step("build petrify's disk", async () => await petrify.prepare());
-  const disks = { petrify: petrify.disk, "plain Debian": (await debianDisk(context)).path } as const;
+  for (const builder of [bare, petrify]) await progress.step("build petrify's disk", async () => await builder.prepare());
+  const disks = { petrify: petrify.disk, [WITHOUT_AGENT]: bare.disk, "plain Debian": (await debianDisk(context)).path } as const;
   for (const [name, disk] of Object.entries(disks))
     await progress.step(`first boot: ${name}`, async () => await settle(disk, context));
 
-  const times: Record<keyof typeof disks, BootTime[]> = { petrify: [], "plain Debian": [] };
+  const times: Record<keyof typeof disks, BootTime[]> = { petrify: [], [WITHOUT_AGENT]: [], "plain Debian": [] };
   for (let i = 0; i < runs; i++) {
-    for (const name of ["petrify", "plain Debian"] as const) {
+    for (const name of SIDES) {
       times[name].push(await progress.step(`boot ${i + 1}/${runs}: ${name}`, async () => await timeBoot(disks[name], context)));
     }
   }
-  const counted: Record<keyof typeof disks, number[]> = { petrify: [], "plain Debian": [] };
-  for (const name of ["petrify", "plain Debian"] as const) {
-    counted[name].push(await progress.step(`boot by instructions: ${name}`, async () => await countBoot(disks[name], context)));
+  const counted: Record<string, number[]> = {};
+  for (const name of SIDES) {
+    counted[name] = [await progress.step(`boot by instructions: ${name}`, async () => await countBoot(disks[name], context))];
   }
   const of = (name: keyof typeof disks, stage: "kernel" | "init" | "multiUser"): number[] =>
     times[name].map((time) => time[stage]);
-  const ours = of("petrify", "multiUser");
-  const theirs = of("plain Debian", "multiUser");
-  return {
-    comparisons: [
-      { title: "QEMU start to multi-user", peer: "plain Debian", ours, theirs, goal: BOOT },
-      {
-        title: "kernel to multi-user, by a clock of instructions",
+  const compare = (name: keyof typeof disks, goal?: Comparison["goal"]): Comparison[] => [
+    {
+      title: `QEMU start to multi-user: ${name}`,
+      ...{
         peer: "plain Debian",
-        ours: counted.petrify,
-        theirs: counted["plain Debian"],
+        ours: of(name, "multiUser"),
+        theirs: of("plain Debian", "multiUser"),
+        ...(goal ? { goal } : {}),
       },
-    ],
-    stages: (["petrify", "plain Debian"] as const).map((side) => ({
+    },
+    {
+      title: `kernel to multi-user, by a clock of instructions: ${name}`,
+      ...{ peer: "plain Debian", ours: counted[name]!, theirs: counted["plain Debian"]! },
+    },
+  ];
+  return {
+    // Plain Debian has no agent either.
+    comparisons: [...compare(WITHOUT_AGENT, BOOT), ...compare("petrify")],
+    stages: SIDES.map((side) => ({
       side,
       kernel: of(side, "kernel"),
       init: of(side, "init"),
       multiUser: of(side, "multiUser"),
     })),
-    notes: (["petrify", "plain Debian"] as const).map((side) => `Root of ${side}: \`${times[side][0]?.root}\``),
+    notes: SIDES.map((side) => `Root of ${side}: \`${times[side][0]?.root}\``),
   };
 }
+const WITHOUT_AGENT = "petrify without its agent";
+const SIDES = ["petrify", WITHOUT_AGENT, "plain Debian"] as const;
+
+/** The agent of an idle machine, and what its start costs. */
+export async function measureAgent(runs: number, context: BenchContext): Promise<Measured> {
+  const { progress } = context;
+  const petrify = await petrifyBuilder("image,disk", context, { folderName: "petrify-agent", units: AGENT_UNITS });
+  await progress.step("build petrify's disk", async () => await petrify.prepare());
+  const debian = (await debianDisk(context)).path;
+  for (const [name, disk] of Object.entries({ petrify: petrify.disk, "plain Debian": debian }))
+    await progress.step(`first boot: ${name}`, async () => await settle(disk, context));
+  const agents: AgentFigures[] = [];
+  const peers: number[] = [];
+  for (let i = 0; i < runs; i++) {
+    agents.push(await progress.step(`agent ${i + 1}/${runs}`, async () => await measureOneAgent(petrify.disk, context)));
+    const { multiUser, kernel } = await progress.step(
+      `boot ${i + 1}/${runs}: plain Debian`,
+      async () => await timeBoot(debian, context),
+    );
+    peers.push(multiUser - kernel);
+  }
+  const of = (name: keyof AgentFigures): number[] => agents.map((figures) => figures[name]);
+  return {
+    comparisons: [
+      {
+        title: "CPU time of the agent until it answers",
+        peer: "plain Debian, kernel to multi-user",
+        ours: of("cpu"),
+        theirs: peers,
+        goal: AGENT_CPU,
+      },
+      {
+        title: "PID 1's start until the agent answers",
+        peer: "the same boot, until multi-user",
+        ours: of("answers"),
+        theirs: of("multiUser"),
+        goal: { ratio: 1 },
+      },
+    ],
+    sizes: [
+      { title: "resident memory of the idle agent", sizes: { petrify: spread(of("resident")).median }, goal: 60e6 },
+      { title: "of that, its own (private and changed)", sizes: { petrify: spread(of("private")).median }, goal: 20e6 },
+    ],
+  };
+}
+/** 3 s where plain Debian took 13.9 s. */
+const AGENT_CPU = { ratio: 0.22 } as const;
 
 /** Sizes of what a build leaves, and whether the sides have the same packages. */
 export async function measureSizes(context: BenchContext): Promise<Measured> {
@@ -128,7 +188,7 @@ export async function measureSizes(context: BenchContext): Promise<Measured> {
     for (const [index, [title]] of images.entries()) measured[title] = sizes[index]!;
   });
   const plain = await treeFacts((await debianDisk(context)).tree, context);
-  const ours = measured["petrify"]!.packages;
+  const ours = measured["petrify"]!;
   const row = (title: string, of: "installed" | "raw" | "zstd", goal?: number): SizeComparison => ({
     title,
     sizes: {
@@ -138,11 +198,18 @@ export async function measureSizes(context: BenchContext): Promise<Measured> {
     ...(goal ? { goal } : {}),
   });
   return {
-    sizes: [row("installed files of the root", "installed"), row("raw image", "raw"), row("`zstd -19`", "zstd", COMPRESSED)],
+    sizes: [
+      row("installed files of the root", "installed"),
+      row("raw image", "raw"),
+      row("`zstd -19`", "zstd"),
+      // The peers have none.
+      { title: "`zstd -19` without the agent", sizes: { petrify: ours.zstd - ours.agent }, goal: COMPRESSED },
+      { title: "what the agent adds to `zstd -19`", sizes: { petrify: ours.agent }, goal: AGENT_COMPRESSED },
+    ],
     notes: [
-      ...[bare, bootable].flatMap(({ title }) => packageDifferences(title, measured[title]!.packages, ours)),
-      ...packageDifferences("plain Debian", plain.packages, ours),
-      `Packages that matter: ${ours.filter((name) => /^(systemd|linux-image-\d\S*) /.test(name)).join("; ")}.`,
+      ...[bare, bootable].flatMap(({ title }) => packageDifferences(title, measured[title]!.packages, ours.packages)),
+      ...packageDifferences("plain Debian", plain.packages, ours.packages),
+      `Packages that matter: ${ours.packages.filter((name) => /^(systemd|linux-image-\d\S*) /.test(name)).join("; ")}.`,
     ],
   };
 }

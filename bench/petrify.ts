@@ -7,7 +7,7 @@ import { SUITE, UNITS, writeOverlay } from "./workload.ts";
 
 const TOP = join(import.meta.dirname, "..");
 /** petrify's defaults are the workload's packages and kernel words: petrify.test.ts compares them. */
-export const RECIPE = `apiVersion: petrify/v1
+const recipeWith = (more: Readonly<Record<string, string>>): string => `apiVersion: petrify/v1
 name: bench
 version: 1.0.0
 base:
@@ -16,18 +16,33 @@ files:
   - source: overlay
     target: /
 units:
-  enable: [${Object.keys(UNITS).join(", ")}]
+  enable: [${Object.keys({ ...UNITS, ...more }).join(", ")}]
 `;
+export const RECIPE = recipeWith({});
 
 export interface PetrifyBuilder extends Builder {
   /** The disk that the last build made, where it makes one. */
   readonly disk: string;
 }
 
+/** An image that has something more. */
+export interface Variant {
+  /** Of its folder. */
+  readonly folderName?: string;
+  /** Unit files by name; they are enabled. */
+  readonly units?: Readonly<Record<string, string>>;
+  /** Lines at the end of the recipe's `units`. */
+  readonly recipe?: string;
+}
+
 /** petrify as a user runs it: the command line, Node's start included. */
-export async function petrifyBuilder(outputs: "image" | "image,disk", context: BenchContext): Promise<PetrifyBuilder> {
+export async function petrifyBuilder(
+  outputs: "image" | "image,disk",
+  context: BenchContext,
+  { folderName = outputs === "image" ? "petrify" : "petrify-disk", units = {}, recipe = "" }: Variant = {},
+): Promise<PetrifyBuilder> {
   const { run, signal } = context;
-  const folder = join(context.folder, outputs === "image" ? "petrify" : "petrify-disk");
+  const folder = join(context.folder, folderName);
   const project = join(folder, "project");
   const cache = join(folder, "cache");
   const out = join(folder, "out");
@@ -35,8 +50,9 @@ export async function petrifyBuilder(outputs: "image" | "image,disk", context: B
   // The tools tree is warm, as mkosi's is: both are set up once on a machine.
   await mkdir(dirname(context.tools.root), { recursive: true });
   if (!(await fileExists(join(cache, "tools")))) await symlink(dirname(context.tools.root), join(cache, "tools"));
-  await writeText(join(project, "petrify.yaml"), RECIPE);
+  await writeText(join(project, "petrify.yaml"), recipeWith(units) + recipe);
   await writeOverlay(join(project, "overlay"), "0");
+  for (const [unit, text] of Object.entries(units)) await writeText(join(project, "overlay/etc/systemd/system", unit), text);
 
   const build = async (): Promise<BuildTime> => {
     const steps: Record<string, number> = {};

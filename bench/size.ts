@@ -14,10 +14,14 @@ export interface ImageSizes {
   readonly raw: Bytes;
   /** `zstd -19` of the whole file, in one thread: more threads give other sizes. */
   readonly zstd: Bytes;
+  /** What the agent with its runtime adds to {@link zstd}; nothing where there is none. */
+  readonly agent: Bytes;
   /** `NAME VERSION` of every installed package. */
   readonly packages: readonly string[];
 }
 
+/** What an image has for the agent. */
+const AGENT = ["usr/lib/petrify/runtime", ...["petrifyd", "verify", "petrify"].map((name) => `usr/lib/petrify/${name}.mjs`)];
 /** The empty packages in place of an initrd maker. */
 const STAND_IN = /^(petrify|bench)-initrd /;
 
@@ -50,7 +54,16 @@ export async function imageSizes(image: string, name: string, context: BenchCont
   await tools.run(["fsck.erofs", `--extract=${tree}`, erofs], inside);
   const output = join(folder, "image.zst");
   await tools.run(["zstd", "-19", "-T1", "--quiet", "--force", "-o", output, "/tmp/image"], inside);
-  const sizes = { ...(await treeFacts(tree, context)), raw: await fileSize(image), zstd: await fileSize(output) };
+  const facts = await treeFacts(tree, context);
+  const packed = async (what: string): Promise<Bytes> => {
+    const file = join(folder, `${what}.erofs`);
+    await tools.run(["mkfs.erofs", "--quiet", "-T", "0", "-U", "clear", "--all-time", file, tree], inside);
+    await tools.run(["zstd", "-19", "-T1", "--quiet", "--force", "--rm", file], inside);
+    return await fileSize(`${file}.zst`);
+  };
+  const whole = await packed("whole");
+  await tools.run(["rm", "--recursive", "--force", ...AGENT.map((path) => join(tree, path))], inside);
+  const sizes = { ...facts, raw: await fileSize(image), zstd: await fileSize(output), agent: whole - (await packed("bare")) };
   await remove(context, folder);
   return sizes;
 }
