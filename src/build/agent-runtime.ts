@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
 import { basename, join } from "node:path";
-import { copyFile, fileExists, fileSize, makeFolder, moveInto } from "../host/files.ts";
+import { copyFile, fileExists, fileSize, makeFolder, moveInto, readBytes } from "../host/files.ts";
+import { writeBytes } from "../host/write-bytes.ts";
 import type { Tools } from "../host/tools.ts";
 import type { BuildContext } from "./context.ts";
+import { withoutLanguages } from "./icu-data.ts";
 
 /** Raised when the steps below change: runtimes of older builds are then made again. */
-const RUNTIME_FORMAT = 1;
+const RUNTIME_FORMAT = 2;
 /** Where the runtime is in an image; its loader is found by this path, so it cannot be moved. */
 export const RUNTIME_FOLDER = "/usr/lib/petrify/runtime";
 const LOADER = "ld-linux-x86-64.so.2";
@@ -34,7 +36,7 @@ export async function agentRuntime(
 
   const folder = join(work, "runtime");
   for (const name of ["bin", "lib"]) await makeFolder(join(folder, name));
-  await copyFile(node, join(folder, "bin/node"));
+  await writeBytes(join(folder, "bin/node"), [withoutLanguages(await readBytes(node))]);
   for (const program of PROGRAMS) await copyFile(join(tools.root, program), join(folder, "bin", basename(program)));
   const options = { binds: [{ source: folder, writable: true }], cwd: folder, signal };
   const programs = ["node", ...PROGRAMS.map((program) => basename(program))].map((name) => `bin/${name}`);
