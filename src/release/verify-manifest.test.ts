@@ -98,3 +98,16 @@ for (const [what, change] of [
     assert.deepEqual(damageOf(await verify({ ...image, bytes }, { digest: undefined })), { part: "manifest" });
   });
 }
+
+test("a manifest as large as a kernel is not read", async () => {
+  const image = images[1];
+  const bytes = Buffer.from(image.bytes);
+  const entryOf = (name: string): number => bytes.indexOf(name, image.parts.boot.start);
+  const [kernel, manifest] = [entryOf("VMLINUZ    "), entryOf("MANIFE~1JSO")];
+  bytes.copy(bytes, manifest + 26, kernel + 26, kernel + 32); // first cluster and size
+  const verdict = await verify({ ...image, bytes });
+  assert.deepEqual(verdict, {
+    ok: false,
+    damage: { part: "manifest", what: "manifest.json has 300001 bytes, which is too much" },
+  });
+});
