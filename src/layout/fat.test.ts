@@ -111,3 +111,14 @@ for (const [what, change, code] of [
     assert.throws(() => findInFat(readerOf(volume), longName), { code });
   });
 }
+
+test("a file whose clusters lead back to themselves ends, however large it says that it is", async () => {
+  const volume = await small();
+  const entry = longNameAt(volume) + 3 * 32;
+  const cluster = volume.readUInt16LE(entry + 26);
+  const at = 512 * volume.readUInt16LE(14) + Math.floor(cluster * 1.5);
+  const pair = volume.readUInt16LE(at);
+  volume.writeUInt16LE(cluster % 2 === 0 ? (pair & 0xf000) | cluster : (pair & 0xf) | (cluster << 4), at);
+  volume.writeUInt32LE(5 * MiB, entry + 28);
+  assert.throws(() => findInFat(readerOf(volume), longName), { code: "FAT_INVALID", message: /larger than the volume/ });
+});
