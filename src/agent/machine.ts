@@ -13,7 +13,7 @@ import { httpProbe, tcpProbe } from "../host/probe.ts";
 import type { Run } from "../host/run.ts";
 import { takeWatchdog } from "../host/hardware-watchdog.ts";
 import { recordSeenFiles } from "../host/seen-files.ts";
-import { openStateStore } from "../host/state-store.ts";
+import { forgetfulStore, openStateStore } from "../host/state-store.ts";
 import { wait } from "../host/wait.ts";
 import type { AgentPorts } from "./agent.ts";
 import { DATA_FOLDERS } from "./degraded.ts";
@@ -40,7 +40,7 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
   const machineId = await text("/etc/machine-id");
   const init = await initSystem(run, fileExists);
   const { plan, notes } = parseHealthPlan(await readText(HEALTH_PLAN_PATH).catch(() => undefined));
-  const store = await openStateStore(STATE_FOLDER);
+  const store = facts.slot === "ram" ? forgetfulStore : await openStateStore(STATE_FOLDER);
   const lastWords = async (): Promise<Uint8Array | undefined> =>
     await record?.readRaw(LAST_WORDS_OFFSET, LAST_WORDS_SIZE).catch(() => undefined);
   const lastWordsId = async (): Promise<string | undefined> => {

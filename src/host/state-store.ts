@@ -26,6 +26,9 @@ export interface StateStore {
   store(state: AgentState): Promise<void>;
 }
 
+/** Of a machine that has nowhere to remember anything: a boot from memory. */
+export const forgetfulStore: StateStore = { found: EMPTY_STATE, problems: [], readOnly: false, store: async () => {} };
+
 /**
  * Opens the state in a folder, which is made where it is missing.
  *

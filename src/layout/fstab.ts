@@ -105,7 +105,8 @@ export function fstab(partitions: ReadonlySet<DataPartition>, paths: readonly st
 
 /** Checked by a unit of petrify's: systemd's own check is for nodes under `/dev`. */
 function dataLine(name: DataPartition, folder: string, flags: string): string {
-  return `${DEVICES_FOLDER}/${name} ${folder} ext4 ${flags},x-systemd.requires=petrify-fsck@${name}.service,${OPTIONAL} 0 0`;
+  // Damage that the kernel comes upon: nothing more is written over it, and the agent says so.
+  return `${DEVICES_FOLDER}/${name} ${folder} ext4 ${flags},errors=remount-ro,x-systemd.requires=petrify-fsck@${name}.service,${OPTIONAL} 0 0`;
 }
 
 function overlayLine(path: string): string {

@@ -21,6 +21,8 @@ export interface VmDisk {
   readonly size?: Bytes;
   /** Bytes the guest finds in place of the file's; only for a disk whose writes are discarded. */
   readonly patches?: readonly Patch[];
+  /** The guest finds it write-protected. */
+  readonly readOnly?: boolean;
   /** Offsets of 512-byte blocks of the disk that give an I/O error when they are read. */
   readonly unreadable?: readonly Bytes[];
 }

@@ -73,6 +73,7 @@ function diskArgs(disk: VmDisk, index: number): string[] {
     driver: kept ? disk.format : "qcow2",
     "node-name": disk.unreadable ? `${node}-image` : node,
     discard: "unmap",
+    ...(disk.readOnly ? { "read-only": true } : {}),
     // What is thrown away in the end need not reach the host's disk.
     cache: { direct: false, "no-flush": !kept },
     file: { driver: "file", filename: kept ? INSIDE.disk(index) : INSIDE.overlay(index), discard: "unmap" },

@@ -4,6 +4,7 @@ import { MiB } from "../../src/core/units.ts";
 import { fileSize } from "../../src/host/files.ts";
 import { memoryForImage } from "../../src/layout/netboot.ts";
 import type { RunFacts } from "../../src/layout/run-facts.ts";
+import { statusOf } from "./harness/agent.ts";
 import { fixture } from "./harness/fixture.ts";
 import { machine, SAYS } from "./harness/machine.ts";
 
@@ -14,6 +15,8 @@ suite("a boot from memory", { concurrency: 2 }, () => {
     const { guest } = booted;
     await guest.ready();
     assert.equal(await guest.check("systemctl is-system-running --wait || systemctl --failed"), "running");
+    const status = await statusOf(guest);
+    assert.deepEqual([status.running, status.health.is, status.alarms], ["ram", "healthy", []]);
     const facts = JSON.parse(await guest.check("cat /run/petrify/boot.json")) as RunFacts;
     assert.equal(facts.slot, "ram");
     assert.deepEqual(facts.notes, []);
