@@ -152,7 +152,7 @@ async function buildSystemImage(
     await cleanTree(tree, recipe);
     await nameImage(tree, recipe);
     await addImageFacts(tree, recipe, resolved.time);
-    await addRuntime(tree, work, context);
+    await addRuntime(tree, recipe, work, context);
     const all = await addRecipeUsers(tree, recipe, lockedIds);
     await layFiles(tree, recipe.files, recipeFolder);
     await setUnits(tree, recipe);

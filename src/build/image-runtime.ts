@@ -10,11 +10,15 @@ import type { Tree } from "./tree.ts";
 
 /** What an image says about itself, and the folders that a boot mounts over. */
 export async function addImageFacts({ fs, tool }: Tree, recipe: Recipe, created: number): Promise<void> {
-  const { name, version, persistent, health } = recipe;
+  const { name, version, init, persistent, health } = recipe;
   const folders = [...new Set([...ALWAYS_PERSISTENT, ...persistent])];
   for (const path of [...MOUNT_POINTS, ...folders]) await fs.folderAt(path);
   await fs.write(IMAGE_FACTS_PATH, encodeImageFacts({ name, version, created, persistent: folders }));
   await fs.write(HEALTH_PLAN_PATH, encodeHealthPlan(healthPlan(health)));
+  if (init === "systemd") await addSystemdFiles({ fs, tool });
+}
+
+async function addSystemdFiles({ fs, tool }: Tree): Promise<void> {
   // systemd-networkd is off unless the recipe enables it; then every wired interface asks DHCP.
   await fs.write("/usr/lib/systemd/network/89-petrify-dhcp.network", DHCP);
   // Its presence makes the journal persistent: /var/log is. Source: journald.conf(5), Storage=auto.
@@ -28,8 +32,8 @@ export async function addImageFacts({ fs, tool }: Tree, recipe: Recipe, created:
 }
 
 /** The programs and units that every image has besides its packages. */
-export async function addRuntime({ fs }: Tree, work: string, context: BuildContext): Promise<void> {
-  for (const file of await runtimeFiles(context, work)) {
+export async function addRuntime({ fs }: Tree, recipe: Recipe, work: string, context: BuildContext): Promise<void> {
+  for (const file of await runtimeFiles(context, recipe, work)) {
     if ("target" in file) await fs.link(file.path, file.target);
     else await fs.write(file.path, file.data, file.mode);
   }

@@ -1,17 +1,20 @@
 import assert from "node:assert/strict";
 import { mkdir, mkdtempDisposable, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { test } from "node:test";
 import { CACHE } from "../../tests/support/cli.ts";
 import { testTools } from "../../tests/support/tools.ts";
 import { fstab } from "../layout/fstab.ts";
 import { runtimeFiles } from "./runtime-files.ts";
 
+const OPENRC = { init: "openrc", kernel: { cmdline: [] } } as const;
+const SYSTEMD = { init: "systemd", kernel: { cmdline: [] } } as const;
+
 test("systemd finds nothing wrong with the units, and what they start and are started by is there", async () => {
   const tools = await testTools();
   await using folder = await mkdtempDisposable(join(tmpdir(), "petrify-runtime-"));
-  const files = await runtimeFiles({ tools, cacheFolder: CACHE, signal: undefined }, folder.path);
+  const files = await runtimeFiles({ tools, cacheFolder: CACHE, signal: undefined }, SYSTEMD, folder.path);
   const has = (path: string): boolean => files.some((file) => file.path === path);
   const units: [string, ...string[]] = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no"];
   for (const file of files) {
@@ -37,10 +40,53 @@ test("the units that an fstab requires are the image's", async () => {
   const text = fstab(new Set(["oem", "persistent"]), ["/home"]);
   const required = [...text.matchAll(/x-systemd\.requires=([^, ]+)/g)].map(([, name]) => name!.replace(/@.+(?=\.)/, "@"));
   assert.equal(required.length, 3);
-  const files = await runtimeFiles({ tools, cacheFolder: CACHE, signal: undefined }, folder.path);
+  const files = await runtimeFiles({ tools, cacheFolder: CACHE, signal: undefined }, SYSTEMD, folder.path);
   for (const name of required)
     assert.ok(
       files.some(({ path }) => path === `/usr/lib/systemd/system/${name}`),
       name,
     );
+});
+
+test("OpenRC starts services that are the image's, each a script that sh understands", async () => {
+  const tools = await testTools();
+  await using folder = await mkdtempDisposable(join(tmpdir(), "petrify-runtime-"));
+  const files = await runtimeFiles({ tools, cacheFolder: CACHE, signal: undefined }, OPENRC, folder.path);
+  const has = (path: string): boolean => files.some((file) => file.path === path);
+  const started = new Set<string>();
+  for (const file of files) {
+    if ("target" in file) {
+      const target = resolve(dirname(file.path), file.target);
+      if (file.path.startsWith("/etc/runlevels/")) started.add(basename(target));
+      if (/petrify/.test(target)) assert.ok(has(target), file.path);
+    } else if (file.path.startsWith("/etc/init.d/")) {
+      assert.equal(file.mode, 0o755, file.path);
+      const text = Buffer.from(file.data).toString();
+      assert.match(text, /^#!\/usr\/sbin\/openrc-run\n/, file.path);
+      for (const [program] of text.matchAll(/\/usr\/lib\/petrify\/[a-z0-9/.-]+/g))
+        assert.ok(has(program), `${file.path} runs ${program}`);
+      await tools.run(["sh", "-n", "-c", text]);
+    }
+  }
+  const services = files.map(({ path }) => path).filter((path) => path.startsWith("/etc/init.d/"));
+  // petrify-mount is started by its links' names.
+  assert.deepEqual([...started, "petrify-mount"].toSorted(), services.map((path) => basename(path)).toSorted());
+});
+
+test("an image has the files of its own init only, and what both have", async () => {
+  const tools = await testTools();
+  await using folder = await mkdtempDisposable(join(tmpdir(), "petrify-runtime-"));
+  const paths = async (input: typeof OPENRC | typeof SYSTEMD): Promise<string[]> =>
+    (await runtimeFiles({ tools, cacheFolder: CACHE, signal: undefined }, input, folder.path)).map(({ path }) => path);
+  const [openrc, systemd] = [await paths(OPENRC), await paths(SYSTEMD)];
+  const shared = openrc.filter((path) => systemd.includes(path) && !path.startsWith("/usr/lib/petrify/"));
+  assert.deepEqual(shared, ["/usr/bin/petrify", "/usr/lib/sysctl.d/50-petrify.conf"]);
+  assert.deepEqual(
+    openrc.filter((path) => path.startsWith("/usr/lib/systemd")),
+    [],
+  );
+  assert.deepEqual(
+    systemd.filter((path) => /^\/etc\/(init\.d|runlevels)/.test(path)),
+    [],
+  );
 });

@@ -1,9 +1,13 @@
 import { join } from "node:path";
+import type { Recipe } from "../config/recipe.ts";
 import { readBytes, walk } from "../host/files.ts";
+import { serialConsoles } from "../layout/cmdline.ts";
+import { DATA_PARTITIONS } from "../layout/fstab.ts";
 import { agentPrograms } from "./agent-programs.ts";
 import { agentRuntime, RUNTIME_FOLDER } from "./agent-runtime.ts";
 import type { BuildContext } from "./context.ts";
 import { earlyProgram } from "./early-program.ts";
+import { inittab } from "./inittab.ts";
 
 /** Something that every image holds besides its packages. */
 export type RuntimeFile = { readonly path: string } & (
@@ -11,7 +15,7 @@ export type RuntimeFile = { readonly path: string } & (
   | { readonly target: string }
 );
 
-/** Laid out as in the image. */
+/** Laid out as in the image: what all have, and what those of one init have. */
 const SOURCES = join(import.meta.dirname, "rootfs");
 const PROGRAM = "/usr/lib/petrify/petrify-early";
 /** What every boot starts, and by which target. */
@@ -19,14 +23,28 @@ const WANTED = {
   "petrifyd.service": "multi-user.target",
   "petrify-grow.service": "multi-user.target",
 } as const;
+/** What every boot of OpenRC starts, and in which runlevel. */
+const IN_RUNLEVEL = {
+  ...Object.fromEntries(DATA_PARTITIONS.map((name) => [`petrify-mount.${name}`, "sysinit"])),
+  "petrify-overlays": "sysinit",
+  "petrify-data": "sysinit",
+  petrifyd: "sysinit",
+  "petrify-tmpfiles": "sysinit",
+  "petrify-grow": "default",
+  "petrify-ssh-keys": "default",
+} as const;
+
+/** What decides which files an image gets. */
+type RuntimeChoice = Pick<Recipe, "init"> & { readonly kernel: { readonly cmdline: readonly string[] } };
 
 /**
- * The agent with its runtime, the program that makes folders persistent, and the units that start them.
+ * The agent with its runtime, the program that makes folders persistent, and what starts them.
  *
  * @param work an existing folder for intermediate files
  */
 export async function runtimeFiles(
   context: Pick<BuildContext, "tools" | "cacheFolder" | "signal">,
+  { init, kernel }: RuntimeChoice,
   work: string,
 ): Promise<RuntimeFile[]> {
   const programs = await agentPrograms();
@@ -35,13 +53,30 @@ export async function runtimeFiles(
     ...(await filesBelow(await agentRuntime(context, work), RUNTIME_FOLDER)),
     ...programs.map(({ path, mode, text }) => ({ path, mode, data: new TextEncoder().encode(text) })),
     { path: "/usr/bin/petrify", target: "../lib/petrify/petrify.mjs" },
-    ...(await filesBelow(SOURCES, "")),
-    ...Object.entries(WANTED).map(([unit, target]) => ({
-      path: `/usr/lib/systemd/system/${target}.wants/${unit}`,
-      target: `../${unit}`,
-    })),
+    ...(await filesBelow(join(SOURCES, "common"), "")),
+    ...(await filesBelow(join(SOURCES, init), "")),
+    ...(init === "systemd" ? systemdLinks() : openrcFiles(serialConsoles(kernel.cmdline))),
   ];
 }
+
+const systemdLinks = (): RuntimeFile[] =>
+  Object.entries(WANTED).map(([unit, target]) => ({
+    path: `/usr/lib/systemd/system/${target}.wants/${unit}`,
+    target: `../${unit}`,
+  }));
+
+const openrcFiles = (consoles: readonly string[]): RuntimeFile[] => [
+  { path: "/etc/inittab", mode: 0o644, data: new TextEncoder().encode(inittab(consoles)) },
+  // systemd makes it at boot.
+  { path: "/etc/mtab", target: "../proc/self/mounts" },
+  // They would set the clock to the hardware's, which may be before the last time that the machine has stored.
+  { path: "/etc/udev/rules.d/85-hwclock.rules", target: "/dev/null" },
+  ...DATA_PARTITIONS.map((name) => ({ path: `/etc/init.d/petrify-mount.${name}`, target: "petrify-mount" })),
+  ...Object.entries(IN_RUNLEVEL).map(([name, runlevel]) => ({
+    path: `/etc/runlevels/${runlevel}/${name}`,
+    target: `/etc/init.d/${name}`,
+  })),
+];
 
 /** @param at where they go in the image */
 async function filesBelow(folder: string, at: string): Promise<RuntimeFile[]> {

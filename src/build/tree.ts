@@ -11,6 +11,7 @@ import type { ToolsRunOptions } from "../host/tools.ts";
 import { addUsers, applyMoves, idMoves, lockIds, ownerIds, type AccountFiles, type Ids } from "./accounts.ts";
 import type { BuildContext } from "./context.ts";
 import { serialConsoles } from "../layout/cmdline.ts";
+import { setServices } from "./openrc.ts";
 import { dropEmptyModuleList, maskIdleUnits, startConsolesAtOnce } from "./default-units.ts";
 
 /** The root file system of the image that is being built. */
@@ -169,7 +170,8 @@ export async function layFiles({ fs, tool }: Tree, files: readonly RecipeFile[],
 /** petrify's defaults, then the recipe. @throws AppError `UNIT_UNKNOWN` */
 export async function setUnits(tree: Tree, recipe: Recipe): Promise<void> {
   const { tool, fs } = tree;
-  const { units, kernel } = recipe;
+  const { init, units, kernel } = recipe;
+  if (init === "openrc") return await setServices(fs, recipe);
   await maskIdleUnits(tree, recipe);
   await dropEmptyModuleList(tree);
   await startConsolesAtOnce(tree, serialConsoles(kernel.cmdline));
@@ -235,6 +237,7 @@ const LEFTOVERS = [
     "/etc/apt/sources.list",
     "/etc/apt/apt.conf.d/99mmdebstrap",
     "/var/lib/systemd/random-seed",
+    "/var/lib/urandom/random-seed",
     "/var/lib/dbus/machine-id",
   ],
   ...[

@@ -29,6 +29,7 @@ const NEVER: Readonly<Record<string, string>> = {
   "/etc/systemd/system": UNITS,
   "/etc/systemd/user": UNITS,
   "/etc/init.d": UNITS,
+  "/etc/runlevels": UNITS,
   "/var/lib/dpkg": "says which packages the image holds",
   "/var/run": "is a link to /run",
   "/var/lock": "is a link to /run/lock",

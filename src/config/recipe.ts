@@ -50,7 +50,7 @@ const File = z.strictObject({
 const Units = z.strictObject({
   enable: list(words.UnitName).describe("Units to start at boot, besides what the packages enable"),
   disable: list(words.UnitName).describe("Units not to start at boot"),
-  mask: list(words.UnitName).describe("Units that cannot be started at all"),
+  mask: list(words.UnitName).describe("Units that cannot be started at all; systemd only"),
 });
 
 const User = z
@@ -106,7 +106,11 @@ export const Recipe = z
     kernel: Kernel.prefault({}).describe("The kernel and its command line"),
     firmware: Firmware.prefault({}).describe("What real hardware needs besides drivers"),
     files: list(File).describe("Files and folders of your own, laid over the image in this order"),
-    units: Units.prefault({}).describe("systemd units"),
+    init: z
+      .enum(["systemd", "openrc"])
+      .default("systemd")
+      .describe("What starts the system's services; openrc: OpenRC under sysvinit, from Debian 13 on"),
+    units: Units.prefault({}).describe("systemd units, or OpenRC services"),
     users: list(User).describe("Users of the image"),
     hostname: words.HostName.optional().describe("Host name; default: the name of the image"),
     persistent: list(
@@ -120,7 +124,7 @@ export const Recipe = z
     root: Root.prefault({}).describe("The root file system"),
   })
   .superRefine((recipe, context) => {
-    const { users, persistent, units, disk } = recipe;
+    const { users, persistent, init, units, health, disk } = recipe;
     const name = users.map((user) => user.name);
     const uid = users.map((user) => user.uid);
     refuseTwice(name, (index) => ["users", index, "name"], "user")(context);
@@ -131,9 +135,27 @@ export const Recipe = z
       if (outer)
         context.addIssue({ code: "custom", path: ["persistent", index], message: `lies in ${outer}, which is listed too` });
     }
+    for (const verb of ["enable", "disable", "mask"] as const) {
+      for (const [index, unit] of units[verb].entries()) {
+        const reason = words.whyNoUnit(init, unit);
+        if (reason) context.addIssue({ code: "custom", path: ["units", verb, index], message: reason });
+      }
+    }
+    for (const [index, { unit }] of health.checks.entries()) {
+      const reason = unit && words.whyNoUnit(init, unit);
+      if (reason) context.addIssue({ code: "custom", path: ["health", "checks", index, "unit"], message: reason });
+    }
+    if (init === "openrc" && units.mask.length > 0) {
+      context.addIssue({
+        code: "custom",
+        path: ["units", "mask"],
+        message:
+          "is for systemd: OpenRC has no masks; what is listed under disable is started only when another service needs it",
+      });
+    }
     for (const other of ["disable", "mask"] as const) {
       for (const [index, unit] of units[other].entries()) {
-        if (!units.enable.includes(unit)) continue;
+        if (!units.enable.some((enabled) => words.sameUnit(init, enabled, unit))) continue;
         context.addIssue({ code: "custom", path: ["units", other, index], message: `${unit} is listed under enable too` });
       }
     }

@@ -23,11 +23,27 @@ export const Mirror = z
 /** Debian Policy 5.6.1; apt reads a dash at the end as "remove". */
 export const PackageName = word(/^[a-z0-9][a-z0-9+.-]{0,98}[a-z0-9+.]$/, "must be the name of a Debian package");
 
-/** systemd.unit(5). */
+/** Of systemd with its kind (systemd.unit(5)), of OpenRC with or without `.service`; {@link Recipe} tells which fits. */
 export const UnitName = word(
-  /^[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]{0,240}\.(?:service|socket|target|timer|path|mount|automount|swap|slice)$/,
-  "must be the full name of a systemd unit, such as ssh.service",
+  /^[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@+-]{0,240}$/,
+  "must be the full name of a systemd unit, such as ssh.service, or of an OpenRC service, such as ssh",
 );
+const SYSTEMD_UNIT = /^[^+]+\.(?:service|socket|target|timer|path|mount|automount|swap|slice)$/;
+const OPENRC_SERVICE = /^[A-Za-z0-9_][A-Za-z0-9_.+-]*$/;
+const OTHER_UNIT = /\.(?:socket|target|timer|path|mount|automount|swap|slice)$/;
+
+/** Whether two names are the same unit's: OpenRC knows services only, so `ssh` and `ssh.service` are. */
+export const sameUnit = (init: "systemd" | "openrc", a: string, b: string): boolean =>
+  init === "systemd" ? a === b : openrcService(a) === openrcService(b);
+export const openrcService = (name: string): string => name.replace(/\.service$/, "");
+
+/** Why an init has no unit of that name, as a sentence about it; `undefined` when it can have one. */
+export function whyNoUnit(init: "systemd" | "openrc", name: string): string | undefined {
+  if (init === "systemd")
+    return SYSTEMD_UNIT.test(name) ? undefined : "must be the full name of a systemd unit, such as ssh.service";
+  if (OTHER_UNIT.test(name)) return "is a unit of systemd: OpenRC has services only";
+  return OPENRC_SERVICE.test(name) ? undefined : "must be the name of an OpenRC service, such as ssh";
+}
 
 /** The names useradd(8) takes by default. */
 export const UserName = word(/^[a-z_][a-z0-9_-]{0,31}$/, "must start with a letter and be lower-case letters, digits, - and _");

@@ -4,19 +4,7 @@ import { BOOTS, SUITES } from "./harness/choice.ts";
 import { fixture } from "./harness/fixture.ts";
 import type { Guest } from "./harness/guest.ts";
 import { machine } from "./harness/machine.ts";
-
-const PERSISTENT = ["/usr/local", "/oem", "/home", "/root", "/opt", "/srv", "/var/log", "/var/lib/test"];
-const EPHEMERAL = ["/etc", "/var/lib", "/tmp"];
-const REFUSED: readonly (readonly [what: string, script: string])[] = [
-  ["a new file in /", "touch /mark"],
-  ["a new file in /usr", "touch /usr/mark"],
-  ["a new file in /usr/lib/systemd", "touch /usr/lib/systemd/mark"],
-  ["a change of a program", "echo x >>/usr/bin/sh"],
-  ["the removal of a program", "rm /usr/bin/sh"],
-  ["mounting / read-write", "mount -o remount,rw /"],
-  ["writing to the device below /", "dd if=/dev/zero of=/dev/dm-0 bs=4096 count=1 conv=fsync"],
-  ["writing to the slot's file", "dd if=/dev/zero of=/run/petrify/images/a.img bs=4096 count=1 conv=notrunc"],
-];
+import { EPHEMERAL, PERSISTENT, REFUSED } from "./harness/promises.ts";
 
 for (const name of SUITES) {
   suite(name, { concurrency: 2 }, () => {

@@ -1,10 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { MiB } from "../../src/core/units.ts";
-import { openImage } from "../../src/host/image-file.ts";
-import { decodeGpt } from "../../src/layout/gpt.ts";
-import type { Patch } from "../../src/layout/patch.ts";
 import { statusOf } from "./harness/agent.ts";
+import { damage } from "./harness/damage.ts";
 import { fixture } from "./harness/fixture.ts";
 import { machine } from "./harness/machine.ts";
 
@@ -43,13 +40,3 @@ suite("a data partition that cannot be mounted", { concurrency: 2 }, () => {
     });
   }
 });
-
-/** Garbage over every superblock: nothing for a check to go by. */
-function damage(disk: string, name: string): Patch[] {
-  using image = openImage(disk);
-  const { start, size } = decodeGpt(image.read, image.size, 512).partitions.find((partition) => partition.name === name)!;
-  const data = new Uint8Array(64 * 1024).fill(0x55);
-  const places = Array.from({ length: Math.ceil(size / MiB) }, (_, index) => start + index * MiB);
-  // mke2fs puts copies at the starts of groups: of 8 MiB with blocks of 1 KiB (one block in), of 128 MiB with blocks of 4 KiB.
-  return places.filter((_, index) => index % 8 === 0).map((offset) => ({ offset, data }));
-}

@@ -23,6 +23,9 @@ for (const [what, units, baseline, degraded, reason] of [
     ["persistent"],
     undefined,
   ],
+  ["OpenRC's mount of a degraded partition", ["petrify-mount.persistent", "petrify-overlays"], [], ["persistent"], undefined],
+  ["OpenRC's mount of the small partition", ["petrify-mount.oem"], [], ["oem"], undefined],
+  ["OpenRC's mount of another", ["petrify-mount.persistent"], [], ["oem"], "petrify-mount.persistent has failed"],
   ["the small partition is degraded", ["oem.mount", "petrify-fsck@oem.service"], [], ["oem"], undefined],
   ["a mount of a partition that is well", ["oem.mount", "home.mount"], [], ["persistent"], "oem.mount has failed"],
   [

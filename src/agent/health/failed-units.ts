@@ -24,14 +24,17 @@ export async function checkFailedUnits(
   return failed(`${units.join(", ")} ${units.length === 1 ? "has" : "have"} failed`);
 }
 
+/** Of systemd, and of OpenRC. */
+const WRITERS: readonly string[] = ["petrify-persist.service", "petrify-grow.service", "petrify-overlays", "petrify-grow"];
+
 /** Units that cannot but fail without these partitions. */
 function unitsOf(fstab: string, degraded: ReadonlySet<DataPartition>): string[] {
   const mounts = parseFstab(fstab).flatMap((line) => {
     const partition = dataPartitionOf(line);
     return partition !== undefined && degraded.has(partition) ? [mountUnit(line.point)] : [];
   });
-  const checks = [...degraded].map((name) => `petrify-fsck@${name}.service`);
+  const checks = [...degraded].flatMap((name) => [`petrify-fsck@${name}.service`, `petrify-mount.${name}`]);
   // They write to it, which they cannot when it is full or read-only.
-  const writers = degraded.has("persistent") ? ["petrify-persist.service", "petrify-grow.service"] : [];
+  const writers = degraded.has("persistent") ? WRITERS : [];
   return [...mounts, ...checks, ...writers];
 }

@@ -20,6 +20,7 @@ interface ImageOptions {
   readonly packages?: readonly string[];
   /** As a recipe has them, each in a line. */
   readonly users?: readonly string[];
+  readonly init?: "systemd" | "openrc";
 }
 export interface FixtureOptions extends ImageOptions {
   /** Another image for slot b. It is built without the first one's lock. */
@@ -31,6 +32,7 @@ export interface FixtureOptions extends ImageOptions {
  */
 export interface Fixture {
   readonly host: VmHost;
+  readonly init: "systemd" | "openrc";
   readonly image: string;
   /** What slot b has; mostly the same path. */
   readonly slotB: string;
@@ -40,6 +42,8 @@ export interface Fixture {
 const TOP = join(import.meta.dirname, "../../..");
 const RECIPE = join(import.meta.dirname, "recipe");
 const FOLDER = join(CACHE, "vm-fixtures");
+/** What starts the agent, where udev does not. */
+const STARTED = { systemd: "", openrc: "petrify-test" } as const;
 /** Fixtures of other states of the source are dropped when nobody has used them for so long. */
 const KEPT_MS = 2 * 3600 * 1000;
 
@@ -50,18 +54,25 @@ export async function fixture(options: FixtureOptions = {}): Promise<Fixture> {
   const { slotB, ...slotA } = options;
   const images = slotB ? [wordsOf(slotA), wordsOf(slotB)] : [wordsOf(slotA)];
   const name = JSON.stringify(images);
-  const known = made.get(name) ?? makeFixture(name, images);
+  const known = made.get(name) ?? makeFixture(name, slotA.init ?? "systemd", images);
   made.set(name, known);
   return await known;
 }
 
 /** What the recipe says `@WORD@` for. */
-const wordsOf = ({ suite = "trixie", kernel = "cloud", packages = [], users = [] }: ImageOptions): Record<string, string> => ({
+const wordsOf = ({
+  suite = "trixie",
+  kernel = "cloud",
+  packages = [],
+  users = [],
+  init = "systemd",
+}: ImageOptions): Record<string, string> => ({
   ...{ SUITE: suite, KERNEL: kernel },
   ...{ PACKAGES: packages.join(", "), USERS: users.join(", ") },
+  ...{ INIT: init, ENABLE: STARTED[init] },
 });
 
-async function makeFixture(name: string, images: readonly Record<string, string>[]): Promise<Fixture> {
+async function makeFixture(name: string, init: Fixture["init"], images: readonly Record<string, string>[]): Promise<Fixture> {
   const tools = await testTools();
   const caller = currentCaller();
   const host: VmHost = { tools, caller, run, folder: join(CACHE, "vm") };
@@ -70,7 +81,7 @@ async function makeFixture(name: string, images: readonly Record<string, string>
     .digest("hex");
   const folder = join(FOLDER, key.slice(0, 16));
   const [image, slotB = image] = images.map((_, n) => join(folder, imageName(n)));
-  const fresh: Fixture = { host, image: image!, slotB: slotB!, disk: join(folder, "disk.raw") };
+  const fresh: Fixture = { host, init, image: image!, slotB: slotB!, disk: join(folder, "disk.raw") };
   await mkdir(FOLDER, { recursive: true });
   await dropOld(folder);
   if (await stat(folder).catch(() => undefined)) return fresh;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { Vm } from "../../../src/vm/vm.ts";
+import type { Fixture } from "./fixture.ts";
 
 /** Name of the port that the agent of the test image (recipe/files/agent) listens on. */
 export const AGENT_PORT = "petrify.test";
@@ -25,7 +26,7 @@ const READY_LIMIT_MS = 240_000;
 const RUN_LIMIT_MS = 60_000;
 
 /** @param vm started with the port {@link AGENT_PORT} */
-export function guestOf(vm: Vm): Guest {
+export function guestOf(vm: Vm, init: Fixture["init"]): Guest {
   const port = vm.port(AGENT_PORT);
   const running = new Map<string, (result: GuestResult) => void>();
   let boots = 0;
@@ -85,7 +86,7 @@ export function guestOf(vm: Vm): Guest {
       return output.trim();
     },
     reboot: async () => {
-      void send("systemctl reboot"); // the agent may end before it can answer
+      void send(init === "systemd" ? "systemctl reboot" : "reboot"); // the agent may end before it can answer
       await guest.ready();
     },
   };

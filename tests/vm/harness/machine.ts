@@ -50,7 +50,7 @@ export async function machine(fixture: Fixture, { disk, slot, twice, ram, ...opt
   });
   cleanup.use(vm);
   const scope = cleanup.move();
-  return { vm, guest: guestOf(vm), [Symbol.asyncDispose]: async () => await scope.disposeAsync() };
+  return { vm, guest: guestOf(vm, fixture.init), [Symbol.asyncDispose]: async () => await scope.disposeAsync() };
 }
 
 async function ramKernel({ host: { tools }, image }: Fixture, folder: string): Promise<NonNullable<VmOptions["kernel"]>> {

@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { initSystem } from "../../src/host/init-detect.ts";
+import type { InitSystem } from "../../src/host/init-system.ts";
+import { GiB, MiB } from "../../src/core/units.ts";
+import { encodeTries } from "../../src/layout/tries.ts";
+import { statusOf } from "./harness/agent.ts";
+import { damage } from "./harness/damage.ts";
+import { fixture } from "./harness/fixture.ts";
+import type { Guest } from "./harness/guest.ts";
+import { machine } from "./harness/machine.ts";
+import { EPHEMERAL, PERSISTENT, REFUSED } from "./harness/promises.ts";
+import { placesOf } from "./harness/places.ts";
+
+/** util-linux-extra: has the program that Debian's udev sets the clock with. */
+const withOpenrc = async () => await fixture({ init: "openrc", packages: ["openssh-server", "util-linux-extra"] });
+/** A machine that does other things beside takes its time. */
+const LIMIT_MS = 240_000;
+/** What OpenRC, sysvinit and its scripts say when something goes wrong; lines of the kernel are left out. */
+const FAILURES = /^(?!\[ *\d).*(ERROR|WARNING|failed|cannot|No such file|non existent|not found|\[ !! \]).*$/gm;
+
+suite("OpenRC", { concurrency: 2 }, () => {
+  test("boots without a failure, refuses every write to the image, and keeps after a reboot what it should", async () => {
+    const made = await withOpenrc();
+    const places = await placesOf(made, []);
+    const { start, size: small } = places.partition("persistent");
+    const tries = { offset: places.tries(), data: encodeTries({ a: 2, b: 6 }) };
+    await using booted = await machine(made, { disk: { patches: [tries], size: start + small + 1 * GiB } });
+    const { guest, vm } = booted;
+    await guest.ready();
+    const init = await started(guest);
+    const { health, slots, degraded, alarms } = await statusOf(guest);
+    assert.deepEqual([health.is, slots.a.tries, degraded, alarms], ["healthy", 6, [], []]);
+    assert.deepEqual(await init.failed(), []);
+    assert.deepEqual(await init.unit("ssh.service"), { active: true, state: "started" });
+    assert.deepEqual(await init.booted(), { done: true, waitingFor: "" });
+    for (const [what, script] of REFUSED) assert.notEqual((await guest.run(script)).status, 0, `${what} is refused`);
+    assert.equal(await guest.check("cat /proc/sys/kernel/panic_on_oops /proc/sys/kernel/panic"), "1\n5");
+    assert.ok(Number(await guest.check("df --output=size --block-size=1M /usr/local | tail -n 1")) * MiB > small, "is grown");
+    for (const folder of [...PERSISTENT, ...EPHEMERAL]) await guest.check(`echo kept >${folder}/mark`);
+    const machineId = await guest.check("cat /etc/machine-id");
+    assert.match(machineId, /^[0-9a-f]{32}$/);
+    const key = await servedKey(guest);
+    const future = 1_925_000_000;
+    // The hardware's clock stays in the present, as one without a battery would.
+    await guest.check(`mount --bind /usr/bin/true /usr/sbin/hwclock && date --set=@${future}`);
+    await guest.reboot();
+
+    await started(guest);
+    assert.equal((await statusOf(guest)).health.is, "healthy");
+    for (const folder of PERSISTENT) assert.equal(await guest.check(`cat ${folder}/mark`), "kept", folder);
+    for (const folder of EPHEMERAL) assert.notEqual((await guest.run(`test -e ${folder}/mark`)).status, 0, folder);
+    assert.equal(await guest.check("cat /etc/machine-id"), machineId);
+    assert.equal(await servedKey(guest), key);
+    assert.ok(Number(await guest.check("date +%s")) >= future, "the clock is not before the last stored time");
+    assert.equal(vm.consoleText().match(/COS_PERSISTENT: clean/g)?.length, 2, "data was unmounted before the restart");
+    assert.deepEqual(vm.consoleText().match(FAILURES) ?? [], []);
+
+    assert.equal(await guest.check("cat /sys/class/watchdog/watchdog0/state"), "active");
+    assert.match(await guest.check("ls -l /proc/$(pgrep -x -f '/usr/lib/petrify/runtime/bin/node .*')/fd"), /\/dev\/watchdog$/m);
+    await assert.rejects(guest.run("poweroff; sleep infinity"), /the VM ended \(guest-shutdown\)/);
+  });
+
+  for (const { partition, folder, failed } of [
+    { partition: "persistent", folder: "/usr/local", failed: ["petrify-mount.persistent", "petrify-overlays"] },
+    { partition: "oem", folder: "/oem", failed: ["petrify-mount.oem"] },
+  ]) {
+    test(`${partition} damaged: the machine is up, says so, costs no try, and stays the same machine`, async () => {
+      const made = await withOpenrc();
+      await using booted = await machine(made, { disk: { patches: damage(made.disk, partition) } });
+      const { guest } = booted;
+      await guest.ready();
+      const init = await started(guest);
+      assert.deepEqual(await init.failed(), failed);
+      assert.match(await guest.check("dmesg"), new RegExp(`petrify: the ${partition} partition cannot be mounted`));
+      assert.notEqual((await guest.run(`mountpoint -q ${folder}`)).status, 0);
+      const status = await statusOf(guest);
+      assert.deepEqual([status.health.is, status.slots.a.tries], ["healthy", 6]);
+      assert.deepEqual(
+        status.degraded.map(({ partition: name, is }) => `${name} ${is}`),
+        [`${partition} not mounted`],
+      );
+      assert.match(await servedKey(guest), /^ssh-ed25519 /);
+      const machineId = await guest.check("cat /etc/machine-id");
+      await guest.reboot();
+      assert.equal(await guest.check("cat /etc/machine-id"), machineId);
+      assert.match(await guest.check("cat /run/petrify/boot.json"), /"slot":"a"/);
+    });
+  }
+});
+
+/** As the agent asks for it. */
+async function initOf({ run }: Guest): Promise<InitSystem> {
+  return await initSystem(
+    async ([...words], { okExit = [0] } = {}) => {
+      const { status, output } = await run(words.join(" "), LIMIT_MS);
+      assert.ok(okExit.includes(status), `${words.join(" ")}: ${output}`);
+      return { exitCode: status, stdout: output, stderr: "" };
+    },
+    async (path) => (await run(`test -e ${path}`)).status === 0,
+  );
+}
+
+/** Waits until every service of the boot has been started, or has failed to. */
+async function started(guest: Guest): Promise<InitSystem> {
+  const { status } = await guest.run("while test -e /run/openrc/rc.starting; do sleep 0.2; done", LIMIT_MS);
+  assert.equal(status, 0);
+  return await initOf(guest);
+}
+
+/** What the server shows to a client. */
+const servedKey = async (guest: Guest): Promise<string> =>
+  (await guest.check("ssh-keyscan -q -t ed25519 127.0.0.1")).replace(/^127\.0\.0\.1 /, "");
