@@ -7,7 +7,7 @@ import type { BuildContext } from "./context.ts";
 import { withoutLanguages } from "./icu-data.ts";
 
 /** Raised when the steps below change: runtimes of older builds are then made again. */
-const RUNTIME_FORMAT = 2;
+const RUNTIME_FORMAT = 3;
 /** Where the runtime is in an image; its loader is found by this path, so it cannot be moved. */
 export const RUNTIME_FOLDER = "/usr/lib/petrify/runtime";
 const LOADER = "ld-linux-x86-64.so.2";
@@ -42,7 +42,8 @@ export async function agentRuntime(
   const programs = ["node", ...PROGRAMS.map((program) => basename(program))].map((name) => `bin/${name}`);
   const libraries = await librariesOf(tools, programs, folder, signal);
   for (const library of libraries) await copyFile(join(tools.root, library), join(folder, "lib", basename(library)));
-  await tools.run(["chmod", "--recursive", "u=rwX,go=rX", "."], options);
+  await tools.run(["chmod", "--recursive", "u=rwx,go=rx", "bin"], options);
+  await tools.run(["chmod", "--recursive", "u=rwX,go=rX", "lib"], options);
   await tools.run(["strip", "--strip-unneeded", "bin/node"], options); // the others are; before patchelf, which moves sections
   for (const program of programs) {
     // RPATH, not RUNPATH: it holds for what the libraries load as well. In this order: the other one makes a Node that crashes (patchelf 0.18).
