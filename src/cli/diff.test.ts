@@ -122,6 +122,11 @@ test("a folder that is not mounted is said to be, and the others are compared", 
   assert.equal(err, "/home is not mounted: what it keeps cannot be compared\n");
 });
 
+test("where nothing can be compared, nobody is told that nothing differs", async () => {
+  await using node = await fakeNode(["/home"], []);
+  assert.equal((await runOnNode(node.root, ["diff"])).out, "Nothing that can be compared differs from the image.\n");
+});
+
 test("a damaged record costs only the word stale, and is said to be", async () => {
   await using node = await upgradedNode();
   await writeFile(join(node.root, SEEN_FILES_PATH), "half");

@@ -1,10 +1,10 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { AppError } from "../core/error.ts";
-import { persistentDiff } from "../host/persistent-diff.ts";
+import { persistentDiff, type PersistentDiff } from "../host/persistent-diff.ts";
 import { folderWith, persistentFolders, type PersistentFolder } from "../host/persistent-folders.ts";
 import { readSeenFiles } from "../host/seen-files.ts";
-import { byPath, totalsOf, type DiffEntry, type Totals } from "../layout/persistent-diff.ts";
+import { byPath, totalsOf, type Totals } from "../layout/persistent-diff.ts";
 import type { SeenFiles } from "../layout/seen-files.ts";
 import { entryLine, totalsText, unreadableLine } from "./diff-text.ts";
 import type { NodeCli, NodeContext } from "./node-context.ts";
@@ -49,8 +49,7 @@ async function diff(
   const { root, cwd, signal, output } = context;
   const folders = await persistentFolders(root);
   const { seen, notes } = await seenFiles(root);
-  const entries: DiffEntry[] = [];
-  const unreadable: { readonly path: string; readonly reason: string }[] = [];
+  const diffs: PersistentDiff[] = [];
   const compared: ComparedFolder[] = [];
   for (const [folder, from] of wanted(
     paths.map((path) => resolve(cwd, path)),
@@ -62,10 +61,11 @@ async function diff(
       continue;
     }
     const found = await persistentDiff(folder, from, { seen, all, signal });
-    entries.push(...found.entries);
-    unreadable.push(...found.unreadable);
+    diffs.push(found);
     compared.push({ path: from, mounted: true, unreadable: found.unreadable.length, ...totalsOf(found.entries) });
   }
+  const entries = diffs.flatMap((found) => found.entries);
+  const unreadable = diffs.flatMap((found) => found.unreadable);
   if (!context.json) context.sinks.err(notes.map((note) => `${note}\n`).join(""));
   const differing = entries.filter(({ verdict }) => verdict !== "unneeded");
   const listed = [
@@ -73,7 +73,8 @@ async function diff(
     ...unreadable.map((one) => ({ path: one.path, text: unreadableLine(one) })),
   ];
   const lines = [...listed.toSorted(byPath).map(({ text }) => text), ...compared.flatMap(folderLine)];
-  const human = lines.length > 0 ? lines.join("\n") : "Nothing differs from the image.";
+  const none = `Nothing${compared.every(({ mounted }) => mounted) ? "" : " that can be compared"} differs from the image.`;
+  const human = lines.join("\n") || none;
   output.result({ differs: differing.length > 0, folders: compared, entries, unreadable, notes }, human);
   if (exitCode && differing.length > 0) context.endWith(1);
 }
