@@ -39,3 +39,41 @@ test("what was requested is the image's again after a reboot, once, and everythi
   await guest.reboot();
   assert.match(await guest.check(`cat ${FILE} /var/lib/test/file`), /^again$/m, "nothing is reset twice");
 });
+
+test("petrify diff says what differs from the image, and petrify reset-path undoes it at the next boot", async () => {
+  await using booted = await machine(await fixture());
+  const { guest } = booted;
+  await guest.ready();
+  const diff = async (...paths: string[]): Promise<string[]> => {
+    const { value } = JSON.parse(await guest.check(`petrify diff --json ${paths.join(" ")}`)) as {
+      value: { entries: { verdict: string; path: string; below?: number }[] };
+    };
+    return value.entries.map(({ verdict, path, below }) => `${verdict} ${path}${below === undefined ? "" : ` +${below}`}`);
+  };
+  assert.deepEqual(await diff("/root"), []);
+  await guest.check(`
+    set -e
+    echo mine >>${FILE}
+    rm /root/.bashrc
+    mkdir -p /root/added/deep && echo mine >/root/added/deep/file
+    echo mine >/var/lib/test/file`);
+  const changes = ["added /root/added +2", "removed /root/.bashrc", `changed ${FILE}`];
+  assert.deepEqual((await diff("/root")).toSorted(), changes.toSorted());
+  assert.deepEqual(await diff("/var/lib/test/file"), ["added /var/lib/test/file"]);
+  assert.equal((await guest.run("petrify diff --exit-code /root")).status, 1);
+  assert.match((await guest.run("petrify diff /etc/passwd")).output, /\/etc\/passwd is not in a persistent folder/);
+  assert.match((await guest.run(`petrify reset-path ${FILE}`)).output, /there is nobody to ask/);
+
+  await guest.check(`petrify reset-path --yes ${FILE} /root/added /var/lib/test`);
+  await guest.check("petrify reset-path --cancel /root/added");
+  assert.deepEqual((await diff("/root")).toSorted(), changes.toSorted(), "nothing changes until the next boot");
+  await guest.reboot();
+
+  assert.deepEqual((await diff("/root")).toSorted(), ["added /root/added +2", "removed /root/.bashrc"]);
+  assert.deepEqual(await diff("/var/lib/test"), []);
+  assert.equal(await guest.check("petrify reset-path --list"), "Nothing waits for the next boot.");
+
+  await guest.check("rm -r /root/added && mkdir /root/added && petrify reset-path --yes /root");
+  await guest.reboot();
+  assert.deepEqual(await diff("/root"), []);
+});
