@@ -124,9 +124,35 @@ suite("a proven slot", () => {
     assert.equal(after.slot, "b");
     assert.match(after.agent.status().slots.a.scrub!.damage!, /block 7/);
     assert.deepEqual(
+      after.agent.status().alarms.map(({ code }) => code),
+      ["DAMAGED_a"],
+    );
+    assert.deepEqual(
       disk.state.boots.map(({ end }) => end?.how),
       ["unexpected", "unexpected", "unexpected", "damaged", "stopped"],
       "tries that were taken away are no boots",
+    );
+  });
+});
+
+suite("an unreadable boot record", () => {
+  test("is made anew once the system is healthy, and what runs is proven", async () => {
+    const disk = freshDisk({ recordUnreadable: true });
+    const { agent } = await boot(disk, UNTIL(60_000));
+    assert.deepEqual([disk.recordUnreadable, disk.record.active, disk.record.slots.a.state], [false, "a", "proven"]);
+    assert.deepEqual(agent.status().alarms, []);
+  });
+  test("is an alarm, and no reason to restart, while it is not", async () => {
+    const disk = freshDisk({ recordUnreadable: true });
+    const { agent, machine } = await boot(disk, (m) => {
+      m.failing["web"] = "x";
+      UNTIL(900_000)(m);
+    });
+    assert.equal(disk.recordUnreadable, true);
+    assert.deepEqual(machine.init.restarts, []);
+    assert.deepEqual(
+      agent.status().alarms.map(({ code }) => code),
+      ["RECORD_UNREADABLE", "UNHEALTHY"],
     );
   });
 });

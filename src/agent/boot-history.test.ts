@@ -50,6 +50,13 @@ suite("a boot begins", () => {
     ],
     ["a boot that was asked for by name takes no try", { a: 6, b: 3, next: "a" }, { tries: { a: 6, b: 3 } }, ["a runs"]],
     ["a first boot has nothing before it", undefined, {}, ["a runs"]],
+    [
+      "what was granted stands in for what nobody remembers",
+      undefined,
+      { granted: { a: 6, b: 3 }, tries: { a: 3, b: 3 } },
+      ["a unseen", "a unseen", "a runs"],
+    ],
+    ["a first boot takes the first try", undefined, { granted: { a: 6, b: 3 } }, ["a runs"]],
     ["unreadable tries say nothing", { a: 6, b: 3 }, { tries: undefined }, ["a runs"]],
     ["tries that were given back are no boots", { a: 0, b: 0 }, { tries: { a: 6, b: 3 } }, ["a runs"]],
   ];
@@ -85,6 +92,6 @@ test("unexpected ends count for one slot, and for a day", () => {
     boot("a", day + 5, "stopped"),
     boot("a", day + 9, "unexpected"),
   ]);
-  assert.equal(unexpectedEnds(state, "a", day + 10), 2);
-  assert.equal(unexpectedEnds(state, "b", day + 10), 1);
+  assert.deepEqual(unexpectedEnds(state, "a", day + 10), [day, day + 9]);
+  assert.deepEqual(unexpectedEnds(state, "b", day + 10), [day]);
 });

@@ -13,9 +13,14 @@ export interface BootStart {
   readonly at: number;
   /** As the loader left them; `undefined` when unreadable. */
   readonly tries: Tries | undefined;
+  /** What the slots have before any boot: stands in for what nobody remembers. */
+  readonly granted?: Tries;
 }
 
-const NOT_STOPPED: BootEnd = { how: "unexpected", reason: "it ended without being stopped" };
+const NOT_STOPPED: BootEnd = {
+  how: "unexpected",
+  reason: "it ended without being stopped: by a power cut, a crash, a hang or a damaged block",
+};
 const UNSEEN: BootEnd = { how: "unseen", reason: "it ended before its agent had started" };
 const DAY = 24 * 3600;
 
@@ -34,7 +39,7 @@ export function beginBoot(state: AgentState, start: BootStart): AgentState {
   }
   const closed = state.boots.map((boot) => (boot.end || boot.id === undefined ? boot : { ...boot, end: NOT_STOPPED }));
   const unseen = SLOTS.flatMap((name): BootEntry[] =>
-    Array.from({ length: unseenBoots(name, state.tries, start) }, () => ({
+    Array.from({ length: unseenBoots(name, state.tries ?? start.granted, start) }, () => ({
       slot: name,
       version: "",
       at,
@@ -71,6 +76,13 @@ function changeBoot(state: AgentState, change: (boot: BootEntry) => BootEntry): 
 export const failedBoots = ({ boots }: AgentState): readonly BootEntry[] =>
   boots.filter(({ end }) => end !== undefined && end.how !== "stopped").toReversed();
 
-/** How often a slot that ran has ended unexpectedly in the last 24 hours. @param now seconds since 1970 */
-export const unexpectedEnds = ({ boots }: AgentState, slot: SlotName, now: number): number =>
-  boots.filter((boot) => boot.slot === slot && boot.end?.how === "unexpected" && now - boot.at < DAY).length;
+/**
+ * When a slot has ended without anybody having asked for it, in the last 24 hours, oldest first.
+ *
+ * @param now seconds since 1970, like the result
+ */
+export const unexpectedEnds = ({ boots }: AgentState, slot: SlotName, now: number): readonly number[] =>
+  boots
+    .filter((boot) => boot.slot === slot && (boot.end?.how === "unexpected" || boot.end?.how === "unseen"))
+    .map(({ at }) => at)
+    .filter((at) => now - at < DAY);

@@ -6,7 +6,7 @@ import type { BootRecord } from "../layout/record.ts";
 import type { BootTarget } from "../layout/slots.ts";
 import type { Tries } from "../layout/tries.ts";
 import { fakeInitSystem, type FakeInitSystem } from "../host/init-system.ts";
-import type { AgentPorts, VerificationResult } from "./agent.ts";
+import type { AgentPorts, VerificationResult } from "./ports.ts";
 import type { MountedData } from "./degraded.ts";
 import type { CheckReport } from "./health/check.ts";
 
@@ -18,6 +18,8 @@ export interface FakeDisk {
   clock: number;
   /** Makes {@link FakeMachine.kept} fail. */
   refusesState?: boolean;
+  /** Until it is written again. */
+  recordUnreadable?: boolean;
 }
 export interface FakeMachine extends AgentPorts {
   readonly init: FakeInitSystem;
@@ -44,7 +46,10 @@ export function fakeMachine(
   const failing: Record<string, string> = {};
   const mounts: FakeMachine["mounts"] = { oem: ROOM, persistent: ROOM };
   const damage: Record<string, string> = {};
-  const facts = (): RecordFacts => ({ found: { is: "whole", sequence: 1, record: disk.record }, tries: disk.tries });
+  const facts = (): RecordFacts => ({
+    found: disk.recordUnreadable ? { is: "unreadable", why: "damaged" } : { is: "whole", sequence: 1, record: disk.record },
+    tries: disk.tries,
+  });
   const partition = (name: string) => ({ guid: name, device: `/dev/${name}` });
   const machine: FakeMachine = {
     ...{
@@ -76,6 +81,7 @@ export function fakeMachine(
       change: async (decide) => {
         const change: RecordChange = decide(facts());
         if (change.record) done.push("record");
+        if (change.record) disk.recordUnreadable = false;
         if (change.tries) done.push("tries");
         disk.record = change.record ?? disk.record;
         disk.tries = change.tries ?? disk.tries;

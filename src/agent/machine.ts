@@ -15,7 +15,7 @@ import { takeWatchdog } from "../host/hardware-watchdog.ts";
 import { recordSeenFiles } from "../host/seen-files.ts";
 import { forgetfulStore, openStateStore } from "../host/state-store.ts";
 import { wait } from "../host/wait.ts";
-import type { AgentPorts } from "./agent.ts";
+import type { AgentPorts } from "./ports.ts";
 import { DATA_FOLDERS } from "./degraded.ts";
 import { runChecks } from "./health/check.ts";
 import { checksOf } from "./health/registry.ts";

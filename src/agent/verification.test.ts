@@ -3,7 +3,14 @@ import { suite, test } from "node:test";
 import { EMPTY_STATE, type AgentState, type BootEntry } from "../layout/agent-state.ts";
 import type { RecordFacts } from "../layout/record-change.ts";
 import type { SlotState } from "../layout/slots.ts";
-import { consequenceOf, nextVerification, SCRUB_INTERVAL, withScrub, type VerificationSituation } from "./verification.ts";
+import {
+  consequenceOf,
+  knownDamage,
+  nextVerification,
+  SCRUB_INTERVAL,
+  withScrub,
+  type VerificationSituation,
+} from "./verification.ts";
 
 const record = (a: SlotState, b: SlotState): RecordFacts => ({
   found: {
@@ -24,6 +31,15 @@ const state = (more: Partial<AgentState>): AgentState => ({ ...EMPTY_STATE, sinc
 suite("what is verified", () => {
   const TABLE: readonly (readonly [what: string, given: VerificationSituation, wanted: string | undefined])[] = [
     ["nothing on an ordinary day", situation({}), undefined],
+    [
+      "the running slot after three boots that died before their agent ran",
+      situation({
+        state: state({
+          boots: [1, 2, 3].map((at) => ({ slot: "a", at, version: "", healthy: false, end: { how: "unseen", reason: "" } })),
+        }),
+      }),
+      "a urgent 0",
+    ],
     ["nothing after two unexpected ends", situation({ state: state({ boots: [crash(1), crash(2)] }) }), undefined],
     ["the running slot after three", situation({ state: state({ boots: [crash(1), crash(2), crash(3)] }) }), "a urgent 0"],
     [
@@ -40,6 +56,16 @@ suite("what is verified", () => {
       "from the start when the slot holds another image by now",
       situation({ state: state({ boots: [crash(1), crash(2), crash(3)], verifying: { slot: "a", digest: "00", blocks: 700 } }) }),
       "a urgent 0",
+    ],
+    [
+      "an empty slot not even when it is asked for",
+      situation({ asked: new Set(["b"] as const), record: record("proven", "empty") }),
+      undefined,
+    ],
+    [
+      "a bad one when it is asked for",
+      situation({ asked: new Set(["b"] as const), record: record("proven", "bad") }),
+      "b urgent 0",
     ],
     ["what was asked for", situation({ asked: new Set(["b"] as const) }), "b urgent 0"],
     ["every image a month after the first boot", situation({ now: SCRUB_INTERVAL }), "a idle 0"],
@@ -74,6 +100,16 @@ suite("damage", () => {
     assert.deepEqual(consequenceOf("b", "a", record("proven", "proven")), { do: "mark-bad", slot: "b", restart: false }));
   test("of recovery is an alarm", () =>
     assert.deepEqual(consequenceOf("recovery", "a", record("proven", "proven")), { do: "alarm" }));
+});
+
+suite("damage that was found", () => {
+  const found = state({ scrubs: { a: { at: 1, damage: "x" }, b: { at: 1 }, recovery: { at: 1, damage: "y" } } });
+  test("is known for as long as the image is there", () => {
+    for (const is of ["bad", "proven", "trial"] as const) assert.equal(knownDamage("a", found, record(is, "proven")), "x");
+    assert.equal(knownDamage("recovery", found, record("empty", "proven")), "y");
+  });
+  test("is gone with the image", () => assert.equal(knownDamage("a", found, record("empty", "proven")), undefined));
+  test("is not made up", () => assert.equal(knownDamage("b", found, record("bad", "bad")), undefined));
 });
 
 test("a result ends what was cut, and keeps the others", () => {

@@ -45,9 +45,10 @@ export function nextVerification(situation: VerificationSituation): Verification
   };
   const exists = (image: Verifiable): boolean =>
     image === "recovery" || !slots || slots[image].state === "trial" || slots[image].state === "proven";
+  const isEmpty = (image: Verifiable): boolean => image !== "recovery" && slots?.[image].state === "empty";
   if (running === "ram") return undefined;
   if (running !== "recovery" && isSuspicious(state, running, now)) return verification(running, "urgent");
-  const wanted = VERIFIABLE.find((image) => asked.has(image));
+  const wanted = VERIFIABLE.find((image) => asked.has(image) && !isEmpty(image));
   if (wanted) return verification(wanted, "urgent");
   const due = VERIFIABLE.find((image) => {
     const last = state.scrubs[image]?.at ?? state.since ?? now;
@@ -58,9 +59,14 @@ export function nextVerification(situation: VerificationSituation): Verification
 
 /** It ended unexpectedly too often, and has not been found whole since. */
 function isSuspicious(state: AgentState, running: SlotName, now: number): boolean {
-  if (unexpectedEnds(state, running, now) < SUSPICIOUS_ENDS) return false;
-  const lastEnd = state.boots.findLast((boot) => boot.slot === running && boot.end?.how === "unexpected")?.at ?? 0;
-  return (state.scrubs[running]?.at ?? 0) <= lastEnd;
+  const ends = unexpectedEnds(state, running, now);
+  return ends.length >= SUSPICIOUS_ENDS && (state.scrubs[running]?.at ?? 0) <= ends.at(-1)!;
+}
+
+/** The damage that a verification has found and that is still there: known over restarts. */
+export function knownDamage(image: Verifiable, { scrubs }: AgentState, { found }: RecordFacts): string | undefined {
+  const isGone = image !== "recovery" && found.is === "whole" && found.record.slots[image].state === "empty";
+  return isGone ? undefined : scrubs[image]?.damage;
 }
 
 /** What becomes of an image that is damaged. */

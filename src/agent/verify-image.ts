@@ -6,7 +6,7 @@ import type { RunFacts } from "../layout/run-facts.ts";
 import { AppError } from "../core/error.ts";
 import { mountReadOnly } from "../host/linux.ts";
 import type { Run } from "../host/run.ts";
-import type { VerificationProgress, VerificationResult } from "./agent.ts";
+import type { VerificationProgress, VerificationResult } from "./ports.ts";
 import type { Verifiable, Verification } from "./verification.ts";
 
 /** What verify-main.ts is told. */

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { Argument } from "commander";
-import type { ScrubEvent } from "../agent/agent.ts";
+import type { ScrubEvent } from "../agent/scrubber.ts";
 import { AGENT_SOCKET } from "../agent/status.ts";
 import { VERIFIABLE, type Verifiable } from "../agent/verification.ts";
 import { askLocally } from "../host/unix-http.ts";

@@ -296,6 +296,23 @@ test("a watchdog is armed as soon as its driver is ready, and once", () => {
   assert.deepEqual(errors(sys), []);
 });
 
+test("a watchdog whose driver takes a moment is armed before the first disk is read", () => {
+  const sys = fakeMachine();
+  const react = sys.react;
+  sys.react = (line) => {
+    react(line);
+    if (line === "load /lib/modules/kernel/dm-verity.ko") sys.blocks.set("/dev/watchdog", { size: 0, patches: [] });
+  };
+  const plain = { ...sys };
+  let isArmed: boolean | undefined;
+  sys.open = (path, access) => {
+    if (path === "/dev/vda") isArmed ??= sys.done.includes("ioctl /dev/watchdog c0045706");
+    return plain.open(path, access);
+  };
+  run(sys);
+  assert.equal(isArmed, true, "a disk that does not answer would hold up everything");
+});
+
 test("a clock that stands before the image's build is set forward, no other is touched", () => {
   const late = fakeMachine();
   run(late);

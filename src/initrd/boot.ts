@@ -56,6 +56,7 @@ export function boot(sys: Sys, known: Known, words: readonly string[]): never {
   };
   loadDrivers();
   drivers.loadAlways(); // meanwhile the devices get ready
+  watchdog.arm(); // before any disk is read: one that does not answer holds up everything
   reach("drivers");
   const source =
     args.slot === "ram" ? openMemory(sys, args) : openDisk(sys, args, { known, loadDrivers, refused: drivers.refused });

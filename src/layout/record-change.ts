@@ -56,9 +56,11 @@ function changedTries(record: BootRecord, running: SlotName, tries: Tries | unde
   return tries && tries[running] === full ? {} : { tries: { ...triesOr(tries, record), [running]: full } };
 }
 
+/** What the slots have before any boot. */
+export const fullTries = ({ slots }: BootRecord): Tries => ({ a: FULL_TRIES[slots.a.state], b: FULL_TRIES[slots.b.state] });
+
 /** Unreadable ones are made anew, by the slots' states. */
-const triesOr = (tries: Tries | undefined, { slots }: BootRecord): Tries =>
-  tries ?? { a: FULL_TRIES[slots.a.state], b: FULL_TRIES[slots.b.state] };
+const triesOr = (tries: Tries | undefined, record: BootRecord): Tries => tries ?? fullTries(record);
 
 /** The same record when there is nothing to change. */
 function proven(record: BootRecord, running: SlotName): BootRecord {

@@ -49,6 +49,8 @@ export interface Vm extends AsyncDisposable {
   /** The port of that name; it must have been asked for when the VM was started. */
   port(name: string): VmPort;
   readonly qmp: Qmp;
+  /** What QEMU tells by itself, from now on: `RESET`, `WATCHDOG`, … */
+  onEvent(listener: (event: QmpEvent) => void): void;
   readonly exited: Promise<VmExit>;
   /** The screen as a PNG file. */
   screenshot(): Promise<Uint8Array>;
@@ -92,8 +94,10 @@ export async function startVm(host: VmHost, options: VmOptions): Promise<Vm> {
   });
 
   let reason = "killed";
-  const onEvent = ({ event, data }: QmpEvent): void => {
-    if (event === "SHUTDOWN") reason = String(data?.["reason"]);
+  const eventListeners: ((event: QmpEvent) => void)[] = [];
+  const onEvent = (event: QmpEvent): void => {
+    if (event.event === "SHUTDOWN") reason = String(event.data?.["reason"]);
+    for (const listener of eventListeners) listener(event);
   };
   const abort = (): void => child.kill();
   signal?.addEventListener("abort", abort, { once: true });
@@ -142,6 +146,7 @@ export async function startVm(host: VmHost, options: VmOptions): Promise<Vm> {
       return { onText: (listener) => void socket.on("data", listener), send: (text) => void socket.write(text) };
     },
     qmp,
+    onEvent: (listener) => void eventListeners.push(listener),
     exited,
     screenshot: async () => {
       await qmp.execute("screendump", { filename: join(INSIDE.work, "screen.png"), format: "png" });

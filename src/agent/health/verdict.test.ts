@@ -91,7 +91,7 @@ suite("a slot on trial", () => {
           [501, ".", "none"],
           [502, "web", "none"],
           [529.9, "web", "none"],
-          [530, "web", "restart-trial | not healthy 100 s after the kernel's start: web: is failed"],
+          [530, "web", "restart-trial | not healthy 530 s after the kernel's start: web: is failed"],
         ],
       ],
       [

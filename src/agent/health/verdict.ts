@@ -44,7 +44,6 @@ export type HealthAction =
 export interface HealthState {
   readonly subject: HealthSubject;
   readonly onFailure: HealthPlan["onFailure"];
-  readonly deadlineSeconds: number;
   /** When patience with this boot ends, in milliseconds since the kernel's start. */
   readonly deadlineMs: number;
   readonly lastHealthRestart: number | undefined;
@@ -94,7 +93,7 @@ function begin({ nowMs, slotState, plan, lastHealthRestart }: HealthEvent & { ty
   const { deadlineSeconds, onFailure } = plan;
   const deadlineMs = Math.max(deadlineSeconds * 1000, nowMs + LATE_START_MS);
   return {
-    ...{ subject: slotState, onFailure, deadlineSeconds, deadlineMs, lastHealthRestart },
+    ...{ subject: slotState, onFailure, deadlineMs, lastHealthRestart },
     ...{ wasHealthy: false, failures: 0, wrong: undefined, alarm: undefined, restart: undefined },
   };
 }
@@ -141,8 +140,8 @@ function alarming(state: HealthState, reasons: readonly string[]): HealthVerdict
 const NO_REPORT = "no check has ended";
 const MAX_REASON = 2000;
 
-function reasonOf({ wrong, wasHealthy, deadlineSeconds }: HealthState): string {
-  const since = wasHealthy ? "no longer healthy" : `not healthy ${deadlineSeconds} s after the kernel's start`;
+function reasonOf({ wrong, wasHealthy, deadlineMs }: HealthState): string {
+  const since = wasHealthy ? "no longer healthy" : `not healthy ${Math.round(deadlineMs / 1000)} s after the kernel's start`;
   const reason = `${since}: ${wrong?.join("; ") ?? NO_REPORT}`;
   return reason.length > MAX_REASON ? `${reason.slice(0, MAX_REASON)}…` : reason;
 }

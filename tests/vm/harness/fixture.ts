@@ -21,6 +21,8 @@ interface ImageOptions {
   /** As a recipe has them, each in a line. */
   readonly users?: readonly string[];
   readonly init?: "systemd" | "openrc";
+  /** The recipe's `health`, in a line. */
+  readonly health?: string;
 }
 export interface FixtureOptions extends ImageOptions {
   /** Another image for slot b. It is built without the first one's lock. */
@@ -42,8 +44,8 @@ export interface Fixture {
 const TOP = join(import.meta.dirname, "../../..");
 const RECIPE = join(import.meta.dirname, "recipe");
 const FOLDER = join(CACHE, "vm-fixtures");
-/** What starts the agent, where udev does not. */
-const STARTED = { systemd: "", openrc: "petrify-test" } as const;
+/** What starts the agent where udev does not, and what reads a file late. */
+const STARTED = { systemd: "petrify-test-late.timer", openrc: "petrify-test" } as const;
 /** Fixtures of other states of the source are dropped when nobody has used them for so long. */
 const KEPT_MS = 2 * 3600 * 1000;
 
@@ -66,13 +68,15 @@ const wordsOf = ({
   packages = [],
   users = [],
   init = "systemd",
-}: ImageOptions): Record<string, string> => ({
-  ...{ SUITE: suite, KERNEL: kernel },
+  health = "{}",
+}: ImageOptions): Words => ({
+  ...{ SUITE: suite, KERNEL: kernel, HEALTH: health },
   ...{ PACKAGES: packages.join(", "), USERS: users.join(", ") },
   ...{ INIT: init, ENABLE: STARTED[init] },
 });
+type Words = Readonly<Record<string, string>>;
 
-async function makeFixture(name: string, init: Fixture["init"], images: readonly Record<string, string>[]): Promise<Fixture> {
+async function makeFixture(name: string, init: Fixture["init"], images: readonly Words[]): Promise<Fixture> {
   const tools = await testTools();
   const caller = currentCaller();
   const host: VmHost = { tools, caller, run, folder: join(CACHE, "vm") };
@@ -108,11 +112,7 @@ async function makeFixture(name: string, init: Fixture["init"], images: readonly
 
 const imageName = (n: number): string => (n === 0 ? "system.img" : `system-${n + 1}.img`);
 
-async function buildImage(
-  folder: string,
-  words: Readonly<Record<string, string>>,
-  context: BuildContext,
-): Promise<{ image: string; manifest: Manifest }> {
+async function buildImage(folder: string, words: Words, context: BuildContext): Promise<{ image: string; manifest: Manifest }> {
   await cp(RECIPE, folder, { recursive: true });
   const recipePath = join(folder, "petrify.yaml");
   const recipe = await readFile(recipePath, "utf8");

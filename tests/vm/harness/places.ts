@@ -8,6 +8,14 @@ import { findInFat } from "../../../src/layout/fat.ts";
 import type { Patch } from "../../../src/layout/patch.ts";
 import { decodeGpt, type Partition } from "../../../src/layout/gpt.ts";
 import { IMAGE_FILES, TRIES_FILE } from "../../../src/layout/disk.ts";
+import {
+  firstRecord,
+  newestRecord,
+  RECORD_BLOCK_SIZE,
+  RECORD_COPY_OFFSETS,
+  type BootRecord,
+} from "../../../src/layout/record.ts";
+import { encodeTries, type Tries } from "../../../src/layout/tries.ts";
 import type { Fixture } from "./fixture.ts";
 
 const BLOCK: Bytes = 4096;
@@ -29,6 +37,8 @@ export interface Places {
   tries(): Bytes;
   /** The byte there with one bit changed. */
   flip(offset: Bytes): Patch;
+  /** Another boot record in place of the fixture's. */
+  record(change: (record: BootRecord) => BootRecord, tries: Tries): readonly Patch[];
 }
 
 export async function placesOf({ host: { tools }, image, disk }: Fixture, rootFiles: readonly string[]): Promise<Places> {
@@ -85,6 +95,15 @@ export async function placesOf({ host: { tools }, image, disk }: Fixture, rootFi
     flip: (offset) => {
       using file = openImage(disk);
       return { offset, data: Uint8Array.of(file.read(offset, 1)[0]! ^ 0x10) };
+    },
+    record: (change, left) => {
+      using file = openImage(disk);
+      const { start } = partition("record");
+      const [one, two] = RECORD_COPY_OFFSETS.map((offset) => file.read(start + offset, RECORD_BLOCK_SIZE));
+      const { newest } = newestRecord([one, two]);
+      assert.ok(newest.is === "whole");
+      const copies = firstRecord(change(newest.record)).map(({ offset, data }) => ({ offset: start + offset, data }));
+      return [...copies, { offset: efi.start + tries, data: encodeTries(left) }];
     },
   };
 }

@@ -1,0 +1,114 @@
+/** Runs the health checks, and does what their verdict asks for. What it is: health/verdict.ts. */
+import { targetName } from "../layout/cmdline.ts";
+import type { DataPartition } from "../layout/fstab.ts";
+import { commitBoot } from "../layout/record-change.ts";
+import { endBoot, markHealthy } from "./boot-history.ts";
+import type { CheckReport } from "./health/check.ts";
+import {
+  checkIntervalMs,
+  judge,
+  type HealthAction,
+  type HealthEvent,
+  type HealthState,
+  type HealthSubject,
+} from "./health/verdict.ts";
+import { stateOf, type AgentStatus } from "./status.ts";
+import type { World } from "./world.ts";
+
+export interface HealthWatch {
+  /** The boot's checks have all passed, and its slot is kept. */
+  readonly isKept: boolean;
+  readonly status: () => AgentStatus["health"];
+  /** First of all, and once. */
+  readonly begin: () => Promise<void>;
+  /** Checks until the signal is aborted. */
+  readonly loop: (signal: AbortSignal) => Promise<void>;
+  /** A check that hangs must not hold up the end of patience. */
+  readonly deadline: (signal: AbortSignal) => Promise<void>;
+}
+
+/** The agent starts while the machine still does: what is asked at once has not been reached. */
+const FIRST_CHECK_MS = 1_000;
+
+/** @param unusable data partitions that this boot has to do without */
+export function openHealthWatch(world: World, unusable: () => ReadonlySet<DataPartition>): HealthWatch {
+  const { ports, running, raise, clear, remember } = world;
+  let health: HealthState | undefined;
+  let report: CheckReport | undefined;
+
+  const judged = async (event: HealthEvent): Promise<void> => {
+    const verdict = judge(health, event);
+    health = verdict.state;
+    await act(verdict.action);
+  };
+
+  const commit = async (): Promise<void> => {
+    await world.changeRecord((found) => commitBoot(running, found));
+    clear("RECORD_UNREADABLE");
+    const failedUnits = await ports.failedUnits().catch(() => world.state.failedUnits);
+    await remember((old) => ({ ...markHealthy(old), failedUnits }));
+    ports.log("info", `${targetName(running)} is healthy`);
+  };
+
+  const act = async (action: HealthAction): Promise<void> => {
+    switch (action.do) {
+      case "none":
+        break;
+      case "mark-proven":
+        await commit();
+        break;
+      case "alarm":
+        raise("UNHEALTHY", `this machine is not healthy: ${action.reasons.join("; ")}`);
+        break;
+      case "clear-alarm":
+        clear("UNHEALTHY");
+        break;
+      case "restart-trial":
+      case "restart-proven":
+        ports.log("alarm", `${targetName(running)} is not healthy, and restarts: ${action.reason}`);
+        await remember((old) => ({
+          ...endBoot(old, { how: "unhealthy", reason: action.reason }),
+          ...(action.do === "restart-proven" ? { lastHealthRestart: Math.floor(ports.now()) } : {}),
+        }));
+        await ports.init.restart(action.reason);
+        break;
+    }
+  };
+
+  return {
+    get isKept() {
+      return health?.wasHealthy === true && stateOf(running, world.record) === "proven";
+    },
+    status: () => {
+      const checks = (report?.results ?? []).map(({ name, ok, reason }) => ({ name, ok, ...(reason ? { reason } : {}) }));
+      const is = health?.restart || health?.alarm ? "unhealthy" : health?.wasHealthy ? "healthy" : "starting";
+      return { is, checks, ...(is === "starting" && health ? { deadline: Math.round(health.deadlineMs / 1000) } : {}) };
+    },
+    begin: async () => {
+      const { lastHealthRestart } = world.state;
+      const slotState = subjectOf(stateOf(running, world.record));
+      const before = lastHealthRestart === undefined ? {} : { lastHealthRestart };
+      await judged({ type: "started", nowMs: ports.uptime(), slotState, plan: ports.plan, ...before });
+    },
+    loop: async (signal) => {
+      await ports.wait(FIRST_CHECK_MS, signal);
+      for (;;) {
+        report = await ports.check(world.state, unusable(), signal);
+        signal.throwIfAborted();
+        await judged({ type: "report", nowMs: ports.uptime(), now: ports.now(), report });
+        // Nobody knows what was proven, but this is: the record is made anew.
+        if (report.ok && isSlot(running) && world.record.found.is === "unreadable") await commit();
+        await ports.wait(checkIntervalMs(health!, ports.uptime()), signal);
+      }
+    },
+    deadline: async (signal) => {
+      await ports.wait(Math.max(0, health!.deadlineMs - ports.uptime()), signal);
+      await judged({ type: "tick", nowMs: ports.uptime(), now: ports.now() });
+    },
+  };
+}
+
+const isSlot = (running: World["running"]): boolean => running === "a" || running === "b";
+
+/** What health can mean for what runs. */
+const subjectOf = (state: AgentStatus["state"]): HealthSubject => (state === "trial" || state === "proven" ? state : "other");

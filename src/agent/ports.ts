@@ -1,0 +1,68 @@
+/** Everything that an agent sees of its machine, and can do to it: machine.ts is a real one, fake-machine.ts one in memory. */
+import type { BootRecordStore } from "../host/boot-record.ts";
+import type { HardwareWatchdog } from "../host/hardware-watchdog.ts";
+import type { InitSystem } from "../host/init-system.ts";
+import type { StateStore } from "../host/state-store.ts";
+import type { AgentState } from "../layout/agent-state.ts";
+import type { DataPartition } from "../layout/fstab.ts";
+import type { HealthPlan } from "../layout/health-plan.ts";
+import type { RunFacts } from "../layout/run-facts.ts";
+import type { RecoveryFile } from "../layout/slots.ts";
+import type { MountedData } from "./degraded.ts";
+import type { LogSources } from "./failed-boot-log.ts";
+import type { CheckReport } from "./health/check.ts";
+import type { AgentStatus } from "./status.ts";
+import type { Verification } from "./verification.ts";
+
+/** What one verification comes to; `undefined` damage: the image is whole. */
+export interface VerificationResult {
+  readonly damage?: string;
+}
+export interface VerificationProgress {
+  /** Data blocks that are known to be whole. */
+  readonly blocks: number;
+  /** Bytes, of the whole image. */
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface AgentPorts {
+  readonly pid: number;
+  readonly facts: RunFacts;
+  readonly machine: AgentStatus["machine"];
+  /** Of the kernel. */
+  readonly bootId: string;
+  /** None where the boot came from no disk. */
+  readonly record: BootRecordStore | undefined;
+  readonly store: StateStore;
+  readonly init: InitSystem;
+  readonly logs: LogSources;
+  /** CRC-32 of the last words that are there now. */
+  readonly lastWordsId: () => Promise<string | undefined>;
+  readonly plan: HealthPlan;
+  /** Runs every check once. */
+  readonly check: (state: AgentState, degraded: ReadonlySet<DataPartition>, signal: AbortSignal) => Promise<CheckReport>;
+  readonly failedUnits: () => Promise<readonly string[]>;
+  readonly mounted: (partition: DataPartition) => Promise<MountedData | undefined>;
+  /** Verifies an image from the disk; progress at least every few seconds. @throws AppError when it cannot be looked at */
+  readonly verify: (
+    what: Verification,
+    recovery: RecoveryFile,
+    progress: (progress: VerificationProgress) => void,
+    signal: AbortSignal,
+  ) => Promise<VerificationResult>;
+  /** Where nobody else looks after it. */
+  readonly watchdog: HardwareWatchdog | undefined;
+  /** Remembers what the copies in persistent folders were made from. */
+  readonly recordCopies: (signal: AbortSignal) => Promise<void>;
+  /** Makes the machine's own time less likely to be everybody's: 0 … 1. */
+  readonly jitter: number;
+  /** Seconds since 1970. */
+  readonly now: () => number;
+  /** Milliseconds since the kernel's start. */
+  readonly uptime: () => number;
+  readonly random: (bytes: number) => Uint8Array;
+  readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** A line in the journal; an alarm also shows on every console. */
+  readonly log: (level: "info" | "alarm", line: string) => void;
+}
