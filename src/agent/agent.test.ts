@@ -135,6 +135,19 @@ suite("a proven slot", () => {
   });
 });
 
+test("what is wrong with what was stored is said, and the agent works", async () => {
+  const disk = freshDisk();
+  const { agent } = await boot(disk, (m) => {
+    Object.assign(m.store, { problems: ["a copy of the state is damaged"] });
+    UNTIL(30_000)(m);
+  });
+  assert.deepEqual(
+    agent.status().alarms.map(({ message }) => message),
+    ["a copy of the state is damaged"],
+  );
+  assert.equal(agent.status().health.is, "healthy");
+});
+
 suite("an unreadable boot record", () => {
   test("is made anew once the system is healthy, and what runs is proven", async () => {
     const disk = freshDisk({ recordUnreadable: true });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RESET_REQUEST_PATH } from "../../src/layout/fstab.ts";
+import { RESET_REQUEST_PATH, SEEN_FILES_PATH } from "../../src/layout/fstab.ts";
 import { encodeResetRequest } from "../../src/layout/reset-request.ts";
 import { fixture } from "./harness/fixture.ts";
 import { machine } from "./harness/machine.ts";
@@ -38,6 +38,8 @@ test("what was requested is the image's again after a reboot, once, and everythi
   await guest.check(`echo again >>${FILE}; echo again >/var/lib/test/file`);
   await guest.reboot();
   assert.match(await guest.check(`cat ${FILE} /var/lib/test/file`), /^again$/m, "nothing is reset twice");
+  const { status } = await guest.run(`until grep -q '"${FILE}":' ${SEEN_FILES_PATH}; do sleep 0.5; done`, 180_000);
+  assert.equal(status, 0, "the agent of a boot that is kept remembers what the copy was made from");
 });
 
 test("petrify diff says what differs from the image, and petrify reset-path undoes it at the next boot", async () => {
