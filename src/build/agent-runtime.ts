@@ -64,6 +64,7 @@ async function librariesOf(
   signal: AbortSignal | undefined,
 ): Promise<string[]> {
   const { stdout } = await tools.run(["ldd", ...programs], { binds: [{ source: folder }], cwd: folder, signal });
-  const paths = [...stdout.matchAll(/(\/\S+) \(0x/g)].map(([, path]) => path!);
+  // Only the tree's own: something else may be preloaded.
+  const paths = [...stdout.matchAll(/(\/(?:usr\/)?lib\S*) \(0x/g)].map(([, path]) => path!);
   return [...new Map(paths.map((path) => [basename(path), join("/usr", path.replace(/^\/usr/, ""))])).values()].toSorted();
 }
