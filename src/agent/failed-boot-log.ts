@@ -1,5 +1,5 @@
 /** Where the log of a boot that failed is looked for, best first. docs/concepts/agent.md */
-import type { BootEntry, LogSource } from "../layout/agent-state.ts";
+import type { BootEnd, BootEntry, LogSource } from "../layout/agent-state.ts";
 import type { LastWords } from "../layout/last-words.ts";
 
 export interface BootLog {
@@ -17,6 +17,9 @@ export interface LogSources {
   lastWords(): Promise<LastWords | undefined>;
 }
 
+/** Said by the agent of a slot before it restarts because of its health; {@link findLog} knows it by that. */
+export const RESTARTS = " is not healthy, and restarts: ";
+
 /** @param known ids of the boots that have an entry of their own */
 export async function findLog(boot: BootEntry, known: readonly string[], sources: LogSources): Promise<BootLog> {
   const words = boot.end?.how === "unseen" ? await sources.lastWords() : undefined;
@@ -25,11 +28,19 @@ export async function findLog(boot: BootEntry, known: readonly string[], sources
     return { source: "last words", text: `${words.reason}\n${tail(words.log)}` };
   }
   const journal = await sources.journal({ ...(boot.id === undefined ? {} : { id: boot.id }), known });
-  if (journal) return { source: "journal", text: tail(journal) };
+  if (journal) return { source: "journal", text: tail(untilDecision(journal, boot.end)) };
   const pstore = await sources.pstore();
   if (pstore) return { source: "pstore", text: tail(pstore) };
   const where = boot.end?.how === "unseen" ? "before its journal had begun" : "before its journal was on the disk";
   return { source: "none", text: `no log: it died ${where}` };
+}
+
+/** What services say while they are stopped hides why they had to be: the agent's own word is the last that matters. */
+function untilDecision(journal: string, end: BootEnd | undefined): string {
+  if (end?.how !== "unhealthy") return journal;
+  const lines = journal.split("\n");
+  const last = lines.findLastIndex((line) => line.includes(RESTARTS));
+  return last < 0 ? journal : lines.slice(0, last + 1).join("\n");
 }
 
 const LINES = 40;

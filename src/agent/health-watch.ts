@@ -1,4 +1,5 @@
 /** Runs the health checks, and does what their verdict asks for. What it is: health/verdict.ts. */
+import { RESTARTS } from "./failed-boot-log.ts";
 import { targetName } from "../layout/cmdline.ts";
 import type { DataPartition } from "../layout/fstab.ts";
 import { commitBoot } from "../layout/record-change.ts";
@@ -65,7 +66,7 @@ export function openHealthWatch(world: World, unusable: () => ReadonlySet<DataPa
         break;
       case "restart-trial":
       case "restart-proven":
-        ports.log("alarm", `${targetName(running)} is not healthy, and restarts: ${action.reason}`);
+        ports.log("alarm", `${targetName(running)}${RESTARTS}${action.reason}`);
         await remember((old) => ({
           ...endBoot(old, { how: "unhealthy", reason: action.reason }),
           ...(action.do === "restart-proven" ? { lastHealthRestart: Math.floor(ports.now()) } : {}),

@@ -4,7 +4,8 @@ import type { Run } from "./run.ts";
 
 /** Where the kernel's own logs of crashes are: its file system, and where systemd-pstore moves them. Source: systemd-pstore.service(8) */
 const PSTORE = ["/sys/fs/pstore", "/var/lib/systemd/pstore"] as const;
-const LINES = "60";
+/** A machine that stops in good order says some 200 more after what matters. */
+const LINES = "1000";
 
 /**
  * The end of the journal of a boot, in text. Nothing where the journal does not have it, or there is no journal.

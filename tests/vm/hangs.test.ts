@@ -76,8 +76,6 @@ suite("an update that hangs is left for the slot before it", { concurrency: 2 },
       const status = await statusOf(guest, ({ failedBoots }) => failedBoots[0]?.end?.log !== undefined);
       assert.deepEqual([status.running, status.slots.b.state, status.slots.b.tries], ["a", "trial", 0]);
       const [failed] = status.failedBoots;
-      if (process.env["SHOW"])
-        console.log(await guest.check("petrify status"), JSON.stringify(status, null, 1), vm.consoleText());
       assert.deepEqual([failed?.slot, failed?.end?.how], ["b", how]);
       assert.match(failed!.end!.log!.text, log);
     });

@@ -21,12 +21,6 @@ test("a flipped bit that a boot meets only after its end: the damage is found, a
   await guest.run("true", BOOT_MS); // taken once this boot has the tests' agent
 
   const status = await statusOf(guest, ({ health }) => health.is === "healthy");
-  if (process.env["SHOW"])
-    console.log(
-      await guest.check("petrify status; journalctl -u petrifyd --no-pager -o short-monotonic; cat /proc/uptime"),
-      JSON.stringify(status, null, 1),
-      vm.consoleText(),
-    );
   const [damaged, ...restarts] = status.failedBoots;
   assert.deepEqual([status.running, status.role, status.slots.a.state, status.slots.a.tries], ["b", "active", "bad", 0]);
   assert.match(status.slots.a.scrub?.damage ?? "", /block \d+/);

@@ -25,6 +25,5 @@ test("five resets early in the boot of a proven slot: the sixth boot is the same
     status.failedBoots.map(({ slot, end }) => `${slot} ${end?.how}`),
     Array<string>(RESETS).fill("a unseen"),
   );
-  if (process.env["SHOW"]) console.log(await guest.check("petrify status"), JSON.stringify(status, null, 1));
   assert.match(await guest.check("petrify status"), /^failed +slot a, \d+ s ago: it ended before its agent had started$/m);
 });
