@@ -22,7 +22,7 @@ suite("the log of a boot that failed", () => {
     [
       "that was not healthy ends with its agent's decision, not with how it stopped",
       "unhealthy",
-      { journal: ["web failed", decision, ...stopping].join("\n") },
+      { journal: ["web failed", decision, ...stopping, decision].join("\n") },
       `journal: web failed\n${decision}`,
     ],
     ["that was not healthy is whole where the decision is not in it", "unhealthy", { journal: "one\ntwo" }, "journal: one\ntwo"],

@@ -39,8 +39,8 @@ export async function findLog(boot: BootEntry, known: readonly string[], sources
 function untilDecision(journal: string, end: BootEnd | undefined): string {
   if (end?.how !== "unhealthy") return journal;
   const lines = journal.split("\n");
-  const last = lines.findLastIndex((line) => line.includes(RESTARTS));
-  return last < 0 ? journal : lines.slice(0, last + 1).join("\n");
+  const decision = lines.findIndex((line) => line.includes(RESTARTS)); // it may be said again while services stop
+  return decision < 0 ? journal : lines.slice(0, decision + 1).join("\n");
 }
 
 const LINES = 40;

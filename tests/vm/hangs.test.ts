@@ -45,10 +45,9 @@ const HANGS: readonly Hang[] = [
   },
   {
     where: "in a systemd that has crashed",
-    hang: async ({ guest, vm }) => {
+    hang: async ({ guest }) => {
       await journalKept(guest);
-      await guest.check("kill -SEGV 1");
-      await vm.waitForConsole("Freezing execution");
+      await guest.check("kill -SEGV 1"); // it stops for good, and everything else goes on
     },
     how: "unexpected",
     log: /Reached target multi-user\.target/,
