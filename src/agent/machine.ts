@@ -70,7 +70,7 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
       return await runChecks(checksOf(plan, ports), signal, edge.uptime);
     },
     failedUnits: async () => await init.failed(),
-    mounted: async (partition) => await mountedAt(DATA_FOLDERS[partition]),
+    mounted: async (partition) => await mountedAt(DATA_FOLDERS[partition], "ext4"),
     verify: async (what, recovery, progress, signal) =>
       await verifyOnDisk(what, facts, { run, program: verifier, recovery }, progress, signal),
     jitter: Number.parseInt(machineId.slice(0, 6), 16) / 0x1000000,

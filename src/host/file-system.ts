@@ -1,5 +1,6 @@
 import { statfs } from "node:fs/promises";
 import type { Bytes } from "../core/units.ts";
+import { mountAt, parseMountInfo } from "../layout/mountinfo.ts";
 import { readText } from "./files.ts";
 
 /** Room of a mounted file system. */
@@ -12,12 +13,14 @@ export interface FileSystemRoom {
   readonly inodes: number;
 }
 
-/** What is mounted at a folder, nothing where nothing is. Source: proc_pid_mountinfo(5) */
-export async function mountedAt(folder: string): Promise<FileSystemRoom | undefined> {
-  const line = (await readText("/proc/self/mountinfo")).split("\n").findLast((text) => text.split(" ")[4] === folder);
-  if (line === undefined) return undefined;
-  const [own = "", superBlock = ""] = [line.split(" ")[5], line.split(" - ")[1]?.split(" ")[2]];
+/**
+ * Room of the file system of that type at a folder; nothing where there is none, or another: a sandbox puts the root's own folder over a mount
+ * point without a mount.
+ */
+export async function mountedAt(folder: string, type: string): Promise<FileSystemRoom | undefined> {
+  const mount = mountAt(parseMountInfo(await readText("/proc/self/mountinfo")), folder);
+  if (mount?.type !== type) return undefined;
   const { bavail, blocks, bsize, ffree, files } = await statfs(folder);
-  const readOnly = [own, superBlock].some((options) => options.split(",").includes("ro"));
+  const readOnly = [...mount.options, ...mount.superOptions].includes("ro");
   return { readOnly, free: bavail * bsize, size: blocks * bsize, freeInodes: ffree, inodes: files };
 }
