@@ -170,6 +170,40 @@ suite("an unreadable boot record", () => {
   });
 });
 
+suite("a slot that ends again and again, just after its agent has started", () => {
+  /** The power goes before a verification has come anywhere. */
+  const cut = async (disk: FakeDisk): Promise<BootTarget> => {
+    const { slot } = await boot(disk, (m) => {
+      Object.assign(m, { verify: async () => await new Promise<never>(() => {}) });
+      m.onWait = () => {
+        m.store.store = async () => await Promise.resolve();
+        return false;
+      };
+    });
+    return slot;
+  };
+  test("is left for the other one, if that is proven", async () => {
+    const disk = freshDisk();
+    const slots: BootTarget[] = [];
+    while (slots.length < 12 && slots.at(-1) !== "b") slots.push(await cut(disk));
+    assert.equal(slots.at(-1), "b");
+    assert.ok(slots.length <= 10, slots.join());
+  });
+  test("is not left when there is nothing better", async () => {
+    const disk = freshDisk();
+    disk.record = { ...disk.record, slots: { ...disk.record.slots, b: { state: "empty" } } };
+    for (let count = 0; count < 12; count++) assert.equal(await cut(disk), "a");
+  });
+  test("has its tries back once it is found whole", async () => {
+    const disk = freshDisk();
+    for (let count = 0; count < 4; count++) assert.equal(await cut(disk), "a");
+    const { slot, machine } = await boot(disk, UNTIL(60_000));
+    assert.equal(slot, "a");
+    assert.ok(machine.done.includes("verify a from 0"));
+    assert.deepEqual(disk.tries, { a: 6, b: 6 });
+  });
+});
+
 suite("a data partition", () => {
   test("that is missing, read-only or full is an alarm and costs no try", async () => {
     for (const [change, message] of [

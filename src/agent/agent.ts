@@ -3,12 +3,14 @@
  * and what they do to the machine goes through {@link AgentPorts}.
  */
 import { fullTries, restoreTries } from "../layout/record-change.ts";
+import { otherSlot } from "../layout/slots.ts";
 import { beginBoot, endBoot, failedBoots } from "./boot-history.ts";
 import { openHealthWatch } from "./health-watch.ts";
 import type { AgentPorts } from "./ports.ts";
 import { openScrubber, type Scrubber } from "./scrubber.ts";
 import { roleOf, slotStatus, stateOf, type AgentStatus, type Alarm } from "./status.ts";
 import { openUpkeep } from "./upkeep.ts";
+import { isSuspicious } from "./verification.ts";
 import { openWorld, type World } from "./world.ts";
 
 export interface Agent {
@@ -67,7 +69,16 @@ async function begin(world: World): Promise<void> {
   };
   // The history first: without it a restart could not be told from a boot that nobody saw.
   await remember((old) => beginBoot({ since: start.at, ...old }, start));
-  await world.changeRecord((known) => restoreTries(running, known));
+  if (!isInDoubt(world)) await world.changeRecord((known) => restoreTries(running, known));
+}
+
+/**
+ * Damage that restarts the machine just after its agent has started would do so forever, if each boot had all its tries. Once it is found whole a
+ * slot has them back.
+ */
+function isInDoubt({ ports, running, record: { found }, state }: World): boolean {
+  if (running === "recovery" || running === "ram" || found.is !== "whole") return false;
+  return found.record.slots[otherSlot(running)].state === "proven" && isSuspicious(state, running, ports.now());
 }
 
 /** In good order, as far as this program can tell; an ending that is there already says more. */

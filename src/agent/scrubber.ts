@@ -1,6 +1,6 @@
 /** Verifies the images on the disk, and draws the consequence. What and when: verification.ts. */
 import { targetName } from "../layout/cmdline.ts";
-import { markBad } from "../layout/record-change.ts";
+import { markBad, restoreTries } from "../layout/record-change.ts";
 import { endBoot } from "./boot-history.ts";
 import type { VerificationProgress, VerificationResult } from "./ports.ts";
 import type { AgentStatus } from "./status.ts";
@@ -70,6 +70,7 @@ export function openScrubber(world: World): Scrubber {
       tell({ image, result });
       if (result.damage === undefined) {
         clear(`DAMAGED_${image}`);
+        if (image === running) await world.changeRecord((facts) => restoreTries(running, facts)); // it was in doubt
         ports.log("info", `${targetName(image)} is whole`);
       } else await giveUp(image, result.damage);
     } finally {

@@ -13,6 +13,7 @@ export function statusText(status: AgentStatus): string {
     lines.map((line, index) => `${(index === 0 ? name : "").padEnd(WIDTH)}${line}`.trimEnd());
   const runs = running === "a" || running === "b" ? `${targetName(running)} (${role}, ${state})` : targetName(running);
   const failing = health.checks.filter(({ ok }) => !ok).map(({ name, reason }) => `${name}: ${reason ?? "failed"}`);
+  const more = failedBoots.length - MAX_BOOTS;
   return [
     ...row("machine", `${machine.hostname} ${machine.id}`),
     ...row("image", `${image.name} ${image.version}`, ...(image.digest ? [`sha256:${image.digest}`] : [])),
@@ -26,7 +27,7 @@ export function statusText(status: AgentStatus): string {
       "failed",
       ...(failedBoots.length > 0 ? failedBoots.slice(0, MAX_BOOTS).flatMap((entry) => bootLines(entry, now)) : ["no boot"]),
     ),
-    ...(failedBoots.length > MAX_BOOTS ? row("", `and ${failedBoots.length - MAX_BOOTS} more boots: see --json`) : []),
+    ...(failedBoots.length > MAX_BOOTS ? row("", `and ${more} more ${more === 1 ? "boot" : "boots"}: see --json`) : []),
   ].join("\n");
 }
 

@@ -57,8 +57,8 @@ export function nextVerification(situation: VerificationSituation): Verification
   return due && verification(due, "idle");
 }
 
-/** It ended unexpectedly too often, and has not been found whole since. */
-function isSuspicious(state: AgentState, running: SlotName, now: number): boolean {
+/** A slot has ended unexpectedly too often, and has not been found whole since. @param now seconds since 1970 */
+export function isSuspicious(state: AgentState, running: SlotName, now: number): boolean {
   const ends = unexpectedEnds(state, running, now);
   return ends.length >= SUSPICIOUS_ENDS && (state.scrubs[running]?.at ?? 0) <= ends.at(-1)!;
 }

@@ -8,7 +8,8 @@ import { sha256 } from "../host/sha256.ts";
 import { verifyImage, type VerifyProgress } from "../release/verify-image.ts";
 import type { VerifyLine, VerifyRequest } from "./verify-image.ts";
 
-const PROGRESS_MS = 2000;
+/** What is stored of it is where the next boot goes on, should this one be cut off. */
+const PROGRESS_MS = 1000;
 
 const request = JSON.parse(process.argv[2]!) as VerifyRequest;
 const stop = new AbortController();
