@@ -26,6 +26,7 @@ const WANTED = {
 /** What every boot of OpenRC starts, and in which runlevel. */
 const IN_RUNLEVEL = {
   ...Object.fromEntries(DATA_PARTITIONS.map((name) => [`petrify-mount.${name}`, "sysinit"])),
+  "petrify-watchdog": "sysinit",
   "petrify-overlays": "sysinit",
   "petrify-data": "sysinit",
   petrifyd: "sysinit",
