@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { openImage } from "../src/host/image-file.ts";
-import { fileSize, makeFolder } from "../src/host/files.ts";
+import { fileExists, fileSize, makeFolder } from "../src/host/files.ts";
+import type { ToolsRunOptions } from "../src/host/tools.ts";
 import { writeBytes } from "../src/host/partial-file.ts";
 import { copySparse } from "../src/host/sparse.ts";
 import { decodeGpt, PARTITION_TYPES } from "../src/layout/gpt.ts";
@@ -55,6 +56,19 @@ export async function imageSizes(image: string, name: string, context: BenchCont
   const output = join(folder, "image.zst");
   await tools.run(["zstd", "-19", "-T1", "--quiet", "--force", "-o", output, "/tmp/image"], inside);
   const facts = await treeFacts(tree, context);
+  const sizes = {
+    ...facts,
+    raw: await fileSize(image),
+    zstd: await fileSize(output),
+    agent: await agentSize(folder, tree, inside, context),
+  };
+  await remove(context, folder);
+  return sizes;
+}
+
+/** By packing the tree again with and without it. */
+async function agentSize(folder: string, tree: string, inside: ToolsRunOptions, { tools }: BenchContext): Promise<Bytes> {
+  if (!(await fileExists(join(tree, AGENT[0]!)))) return 0;
   const packed = async (what: string): Promise<Bytes> => {
     const file = join(folder, `${what}.erofs`);
     await tools.run(["mkfs.erofs", "--quiet", "-T", "0", "-U", "clear", "--all-time", file, tree], inside);
@@ -63,9 +77,7 @@ export async function imageSizes(image: string, name: string, context: BenchCont
   };
   const whole = await packed("whole");
   await tools.run(["rm", "--recursive", "--force", ...AGENT.map((path) => join(tree, path))], inside);
-  const sizes = { ...facts, raw: await fileSize(image), zstd: await fileSize(output), agent: whole - (await packed("bare")) };
-  await remove(context, folder);
-  return sizes;
+  return whole - (await packed("bare"));
 }
 
 /** What is installed in a root file system. */
