@@ -10,7 +10,7 @@ const FILL = {
   full: (folder: string) =>
     `fallocate -l 100G ${folder}/all 2>/dev/null; dd if=/dev/zero of=${folder}/all bs=1M 2>/dev/null; df ${folder}`,
   "out of inodes": (folder: string) =>
-    `mkdir ${folder}/many && cd ${folder}/many && seq 200000 | xargs touch 2>/dev/null; df -i ${folder}`,
+    `mkdir ${folder}/many && cd ${folder}/many && seq 20000 | xargs touch 2>/dev/null; df -i ${folder}`,
 } as const;
 
 suite("a data partition without room", { concurrency: 2 }, () => {
