@@ -12,7 +12,7 @@ ActiveEnterTimestampMonotonic=9000000
 Id=multi-user.target
 ActiveEnterTimestampMonotonic=9500000
 
-UserspaceTimestampMonotonic=4000000
+bench login: UserspaceTimestampMonotonic=4000000
 
 003fc000-7ffd [rollup]
 Rss:               46712 kB

@@ -82,11 +82,11 @@ export function agentFigures(text: string): AgentFigures {
   const missing = (what: string): never => {
     throw new AppError("AGENT_UNCLEAR", `the console does not say ${what}:\n${text}`);
   };
-  // systemctl separates units by an empty line.
+  // systemctl separates units by an empty line. A login prompt may stand in front of any line.
   const blocks = text
     .replaceAll("\r", "")
     .split("\n\n")
-    .map((block) => new Map([...block.matchAll(/^(\w+)=(.*)$/gm)].map(([, key, value]) => [key, value])));
+    .map((block) => new Map([...block.matchAll(/(?:^|\s)(\w+)=(\S+)$/gm)].map(([, key, value]) => [key, value])));
   const of = (id: string | undefined, key: string): number =>
     Number(blocks.find((block) => block.has(key) && block.get("Id") === id)?.get(key) ?? missing(`${key} of ${id ?? "systemd"}`));
   const kib = (name: string): Bytes => Number(new RegExp(`^${name}: +(\\d+) kB`, "m").exec(text)?.[1] ?? missing(name)) * 1024;
