@@ -53,7 +53,7 @@ export function findInFat(read: ReadAt, path: string): FatFileExtents {
     if (!found) throw new AppError("FAT_FILE_MISSING", `there is no ${path} on this FAT volume`);
     entry = found;
   }
-  if (entry.folder) throw new AppError("FAT_FILE_MISSING", `${path} is a folder of this FAT volume`);
+  if (entry.folder) throw new AppError("FAT_FILE_MISSING", `there is a folder in place of ${path} on this FAT volume`);
   return { size: entry.size, extents: extentsOf(volume, entry) };
 }
 
