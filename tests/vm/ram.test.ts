@@ -46,7 +46,7 @@ suite("a boot from memory", { concurrency: 2 }, () => {
     const said = vm.consoleText().match(SAYS) ?? [];
     assert.match(
       said.join("\n"),
-      /memory does not start: only \S+ MiB of the image's \S+ MiB found room in \S+ MiB of memory\. Give the machine \S+ MiB\./,
+      /memory does not start: only \S+ MiB of the image's \S+ MiB found room in \S+ [MG]iB of memory\. Give the machine \S+ [MG]iB\./,
     );
   });
 });
