@@ -125,6 +125,7 @@ export function fakeMachine(
       return await Promise.resolve<VerificationResult>(found === undefined ? {} : { damage: found });
     },
     watchdog: { beat: async () => await Promise.resolve(void done.push("beat")), [Symbol.asyncDispose]: async () => {} },
+    keepReserve: async () => await Promise.resolve(),
     recordCopies: async () => await Promise.resolve(void done.push("copies")),
     random: (bytes) => new Uint8Array(bytes),
     now: () => disk.clock,

@@ -12,6 +12,7 @@ import { initSystem } from "../host/init-detect.ts";
 import { httpProbe, tcpProbe } from "../host/probe.ts";
 import type { Run } from "../host/run.ts";
 import { takeWatchdog } from "../host/hardware-watchdog.ts";
+import { keepReserve } from "../host/reserve.ts";
 import { recordSeenFiles } from "../host/seen-files.ts";
 import { forgetfulStore, openStateStore } from "../host/state-store.ts";
 import { wait } from "../host/wait.ts";
@@ -77,6 +78,7 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
     wait,
     // systemd looks after it itself.
     watchdog: init.kind === "systemd" ? undefined : await takeWatchdog(),
+    keepReserve: async () => await keepReserve("/"),
     recordCopies: async (signal) => void (await recordSeenFiles("/", signal)),
   };
 }

@@ -53,6 +53,8 @@ export interface AgentPorts {
   ) => Promise<VerificationResult>;
   /** Where nobody else looks after it. */
   readonly watchdog: HardwareWatchdog | undefined;
+  /** Room on the persistent partition for what the next boot makes there. */
+  readonly keepReserve: () => Promise<void>;
   /** Remembers what the copies in persistent folders were made from. */
   readonly recordCopies: (signal: AbortSignal) => Promise<void>;
   /** Makes the machine's own time less likely to be everybody's: 0 … 1. */

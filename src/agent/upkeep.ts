@@ -62,6 +62,7 @@ export function openUpkeep(world: World, { isKept, suspect }: UpkeepNeeds): Upke
         if (found) raise(`PARTITION_${name.toUpperCase()}`, found.sentence);
         else clear(`PARTITION_${name.toUpperCase()}`);
       }
+      if (persistent && !persistent.readOnly) await orSay("the reserve cannot be made", ports.keepReserve());
     },
     keepForNextBoot: async () => {
       await orSay("the seed cannot be stored", ports.record?.keepSeed(ports.random(SEED_BYTES)));

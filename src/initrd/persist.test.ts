@@ -64,6 +64,23 @@ test("a second boot changes nothing", () => {
   assert.equal(sys.done.length, before);
 });
 
+test("the reserve is given back before anything is made", () => {
+  const sys = machine();
+  sys.files.set("/usr/local/.petrify/reserve/0", undefined);
+  persist(sys);
+  assert.equal(sys.exists("/usr/local/.petrify/reserve"), false);
+  assert.equal(
+    sys.done.find((line) => !line.startsWith("info")),
+    "remove /usr/local/.petrify/reserve",
+  );
+
+  const damaged = machine();
+  damaged.files.set("/usr/local/.petrify/reserve/0", undefined);
+  damaged.refuses.set("remove /usr/local/.petrify/reserve", 5);
+  persist(damaged);
+  assert.equal(damaged.exists("/usr/local/.petrify/overlay/root/upper"), true);
+});
+
 test("a layer that was cut short by a crash is made again", () => {
   const sys = machine();
   sys.refuses.set("own /usr/local/.petrify/overlay/root/upper.new", 5);

@@ -1,7 +1,8 @@
 /** @portable Owners of persistent files, and layers of persistent folders, once the partition that keeps them is mounted. docs/concepts/persistence.md */
-import { IMAGE_ROOT, isMountablePath, PERSISTENT_FOLDER, persistentOverlay } from "../layout/fstab.ts";
+import { IMAGE_ROOT, isMountablePath, PERSISTENT_FOLDER, persistentOverlay, RESERVE_FOLDER } from "../layout/fstab.ts";
 import { parseRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
 import { applyResets, deleteDiscarded } from "./reset.ts";
+import { sentence } from "./failure.ts";
 import { keepOwners } from "./owners.ts";
 import type { Sys } from "./sys.ts";
 
@@ -13,12 +14,22 @@ const PRIVATE = 0o700;
 /** @throws SysError when a layer cannot be made, or a reset not be ended: the overlays will not be mounted then */
 export function persist(sys: Sys): void {
   const { image, partitions } = parseRunFacts(sys.readText(RUN_FACTS_PATH));
+  freeReserve(sys);
   if (partitions.persistent) keepOwners(sys); // without one, nothing is older than this boot
   keepLocalFolders(sys);
   const paths = (image?.persistent ?? []).filter(isMountablePath);
   applyResets(sys, paths);
   for (const path of paths) makeLayers(sys, path);
   for (const path of paths) deleteDiscarded(sys, path);
+}
+
+/** Room for this boot, whatever filled the file system. The agent makes the reserve again. */
+function freeReserve(sys: Sys): void {
+  try {
+    sys.removeTree(RESERVE_FOLDER);
+  } catch (error) {
+    sys.log("error", `the reserve of ${PERSISTENT_FOLDER} cannot be used: ${sentence(error)}`);
+  }
 }
 
 /** The partition covers the image's `/usr/local`, whose empty folders programs expect. */

@@ -28,6 +28,12 @@ const OVERLAYS = `${OWN_FOLDER}/overlay`;
 export const RESET_REQUEST_PATH = `${OWN_FOLDER}/reset.json`;
 /** What the image's files were when they were copied up. docs/formats/seen-files.md */
 export const SEEN_FILES_PATH = `${OWN_FOLDER}/seen.json`;
+/**
+ * Empty folders that are given back before the overlays are mounted: the kernel makes files for each, which a file system without room would refuse,
+ * and with them everything that is kept. `ovl_make_workdir` in fs/overlayfs/super.c
+ */
+export const RESERVE_FOLDER = `${OWN_FOLDER}/reserve`;
+export const RESERVE_COUNT = 64;
 /** Makes the folders that the overlays need. */
 const PERSIST_UNIT = "petrify-persist.service";
 

@@ -30,9 +30,11 @@ export async function assertNothingLeft(folder: string, cache: string, before: M
   const work = (
     await Promise.all(["work", "tools/work"].map(async (name) => await readdir(join(cache, name)).catch(() => [])))
   ).flat();
-  // Folders of processes that still run belong to others.
+  // Folders of processes that still run belong to others, as do those with names of another kind.
   const stale = await Promise.all(
-    work.map(async (name) => [name, await readFile(`/proc/${name.split("-")[0]}/comm`).catch(() => undefined)] as const),
+    work
+      .filter((name) => /^\d+-/.test(name))
+      .map(async (name) => [name, await readFile(`/proc/${name.split("-")[0]}/comm`).catch(() => undefined)] as const),
   );
   assert.deepEqual(
     stale.filter(([, comm]) => comm === undefined).map(([name]) => name),

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import type { AgentStatus } from "../../src/agent/status.ts";
 import { initSystem } from "../../src/host/init-detect.ts";
 import type { InitSystem } from "../../src/host/init-system.ts";
 import { GiB, MiB } from "../../src/core/units.ts";
@@ -29,8 +30,10 @@ suite("OpenRC", { concurrency: 2 }, () => {
     const { guest, vm } = booted;
     await guest.ready();
     const init = await started(guest);
-    const { health, slots, degraded, alarms, failedBoots } = await statusOf(guest);
-    assert.deepEqual([health.is, slots.a.tries, degraded, alarms], ["healthy", 6, [], []]);
+    // Four tries that are gone are four boots that nobody saw: the slot has them back once it is verified.
+    const isRestored = ({ health, slots }: AgentStatus): boolean => health.is === "healthy" && slots.a.tries === 6;
+    const { degraded, alarms, failedBoots } = await statusOf(guest, isRestored);
+    assert.deepEqual([degraded, alarms], [[], []]);
     assert.deepEqual(await init.failed(), []);
     assert.deepEqual(await init.unit("ssh.service"), { active: true, state: "started" });
     assert.deepEqual(await init.booted(), { done: true, waitingFor: "" });
