@@ -13,6 +13,9 @@ export interface FileSystemRoom {
   readonly inodes: number;
 }
 
+/** `emergency_ro`: ext4 of Linux 6.16 and later, after an error. Source: fs/ext4/super.c, ext4_show_options */
+const READ_ONLY: ReadonlySet<string> = new Set(["ro", "emergency_ro"]);
+
 /**
  * Room of the file system of that type at a folder; nothing where there is none, or another: a sandbox puts the root's own folder over a mount
  * point without a mount.
@@ -21,6 +24,6 @@ export async function mountedAt(folder: string, type: string): Promise<FileSyste
   const mount = mountAt(parseMountInfo(await readText("/proc/self/mountinfo")), folder);
   if (mount?.type !== type) return undefined;
   const { bavail, blocks, bsize, ffree, files } = await statfs(folder);
-  const readOnly = [...mount.options, ...mount.superOptions].includes("ro");
+  const readOnly = [...mount.options, ...mount.superOptions].some((option) => READ_ONLY.has(option));
   return { readOnly, free: bavail * bsize, size: blocks * bsize, freeInodes: ffree, inodes: files };
 }
