@@ -6,6 +6,8 @@ import { fullTries, restoreTries } from "../layout/record-change.ts";
 import { otherSlot } from "../layout/slots.ts";
 import { beginBoot, endBoot, failedBoots } from "./boot-history.ts";
 import { openHealthWatch } from "./health-watch.ts";
+import { openOperations } from "./operations/driver.ts";
+import { openOperationService, type OperationService } from "./operations/service.ts";
 import type { AgentPorts } from "./ports.ts";
 import { openScrubber, type Scrubber } from "./scrubber.ts";
 import { roleOf, slotStatus, stateOf, type AgentStatus, type Alarm } from "./status.ts";
@@ -15,6 +17,7 @@ import { openWorld, type World } from "./world.ts";
 
 export interface Agent {
   status(): AgentStatus;
+  readonly operations: OperationService;
   readonly scrub: Scrubber["scrub"];
   /** Works until the signal is aborted; then what the next boot needs is stored. */
   run(signal: AbortSignal): Promise<void>;
@@ -26,17 +29,29 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
   const startedAfter = Math.round(ports.uptime());
   const scrubber = openScrubber(world);
   const upkeep = openUpkeep(world, { isKept: () => health.isKept, suspect: scrubber.ask });
-  const health = openHealthWatch(world, upkeep.unusable);
+  const operations = openOperations(world);
+  const health = openHealthWatch(world, upkeep.unusable, operations.healthy);
 
   await begin(world);
   await upkeep.lookAtPartitions();
   scrubber.recall();
+  await operations.begin();
   await health.begin();
 
   return {
     scrub: scrubber.scrub,
+    operations: openOperationService(world, operations),
     run: async (signal) => {
-      const loops = [health.loop, health.deadline, upkeep.loop, upkeep.findLogs, upkeep.beat, upkeep.recordCopies, scrubber.loop];
+      const loops = [
+        health.loop,
+        health.deadline,
+        upkeep.loop,
+        upkeep.findLogs,
+        upkeep.beat,
+        upkeep.recordCopies,
+        scrubber.loop,
+        operations.loop,
+      ];
       try {
         await Promise.all(loops.map(async (loop) => await loop(signal)));
       } catch (error) {
@@ -49,6 +64,7 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
     status: () => ({
       ...bootStatus(world),
       health: health.status(),
+      ...(operations.status() ? { operation: operations.status()! } : {}),
       degraded: upkeep.degraded,
       ...(scrubber.verifying ? { verifying: scrubber.verifying } : {}),
       agent: { pid: ports.pid, startedAfter },

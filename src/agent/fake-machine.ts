@@ -1,11 +1,14 @@
 /** Test double of a machine: a record and a state in memory, a clock that the test moves. */
+import { AppError } from "../core/error.ts";
 import { EMPTY_STATE, type AgentState } from "../layout/agent-state.ts";
 import { DEFAULT_HEALTH_PLAN } from "../layout/health-plan.ts";
+import type { ImageSource, ImageSummary } from "../layout/operation.ts";
 import type { RecordChange, RecordFacts } from "../layout/record-change.ts";
 import type { BootRecord } from "../layout/record.ts";
 import type { BootTarget } from "../layout/slots.ts";
 import type { Tries } from "../layout/tries.ts";
 import { fakeInitSystem, type FakeInitSystem } from "../host/init-system.ts";
+import type { ImagePorts } from "./operations/ports.ts";
 import type { AgentPorts, VerificationResult } from "./ports.ts";
 import type { MountedData } from "./degraded.ts";
 import type { CheckReport } from "./health/check.ts";
@@ -16,6 +19,13 @@ export interface FakeDisk {
   tries: Tries;
   state: AgentState;
   clock: number;
+  /** What can be upgraded to, by path or URL. */
+  images?: Readonly<Record<string, ImageSummary>>;
+  /** Digests of what was written, by place; `half` while it is being. */
+  places?: Readonly<Record<string, string>>;
+  capacity?: number;
+  /** One for each write, from the next one on. */
+  writeFails?: (Error | undefined)[];
   /** Makes {@link FakeMachine.kept} fail. */
   refusesState?: boolean;
   /** Until it is written again. */
@@ -124,6 +134,7 @@ export function fakeMachine(
       const found = damage[image];
       return await Promise.resolve<VerificationResult>(found === undefined ? {} : { damage: found });
     },
+    images: fakeImages(disk, done, damage),
     watchdog: { beat: async () => await Promise.resolve(void done.push("beat")), [Symbol.asyncDispose]: async () => {} },
     keepReserve: async () => await Promise.resolve(),
     recordCopies: async () => await Promise.resolve(void done.push("copies")),
@@ -142,6 +153,43 @@ export function fakeMachine(
     log: (level, line) => void said.push(`${level}: ${line}`),
   };
   return machine;
+}
+
+/** Images by the path that a request names; what a place holds is in {@link FakeDisk.places}. */
+function fakeImages(disk: FakeDisk, done: string[], damage: Readonly<Record<string, string>>): ImagePorts {
+  const verdict = (what: string): VerificationResult => (damage[what] === undefined ? {} : { damage: damage[what] });
+  const keyOf = (source: ImageSource): string =>
+    source.is === "file" ? source.path : source.is === "url" ? source.url : "recovery";
+  return {
+    inspect: async (source) => {
+      await Promise.resolve();
+      const image = disk.images?.[keyOf(source)];
+      if (!image) throw new AppError("IMAGE_UNREADABLE", `${keyOf(source)} cannot be read (ENOENT)`);
+      return { image, source, kernel: "6.12", created: 0, architecture: "x86-64", trust: "unsigned" };
+    },
+    check: async (source) => {
+      done.push(`check ${keyOf(source)}`);
+      return await Promise.resolve(verdict(keyOf(source)));
+    },
+    write: async ({ source, image, place, from }, written) => {
+      done.push(`write ${place} from ${from}`);
+      disk.places = { ...disk.places, [place]: "half" };
+      const failure = disk.writeFails?.shift();
+      written(image.size / 2);
+      await new Promise((resolve) => setImmediate(resolve));
+      if (failure) throw failure;
+      if (!disk.images?.[keyOf(source)]) throw new AppError("IMAGE_UNREADABLE", "it is gone");
+      disk.places = { ...disk.places, [place]: image.digest };
+    },
+    verify: async (place, digest) => {
+      done.push(`verify ${place}`);
+      await Promise.resolve();
+      const found = disk.places?.[place];
+      if (found !== undefined && found !== digest) return { damage: "it is another image" };
+      return verdict(place);
+    },
+    capacity: async () => await Promise.resolve(disk.capacity ?? 1_000_000_000),
+  };
 }
 
 export const freshDisk = (more: Partial<FakeDisk> = {}): FakeDisk => ({

@@ -31,8 +31,15 @@ export interface HealthWatch {
 /** The agent starts while the machine still does: what is asked at once has not been reached. */
 const FIRST_CHECK_MS = 1_000;
 
-/** @param unusable data partitions that this boot has to do without */
-export function openHealthWatch(world: World, unusable: () => ReadonlySet<DataPartition>): HealthWatch {
+/**
+ * @param unusable data partitions that this boot has to do without
+ * @param kept called when the slot is proven
+ */
+export function openHealthWatch(
+  world: World,
+  unusable: () => ReadonlySet<DataPartition>,
+  kept: () => Promise<void>,
+): HealthWatch {
   const { ports, running, raise, clear, remember } = world;
   let health: HealthState | undefined;
   let report: CheckReport | undefined;
@@ -49,6 +56,7 @@ export function openHealthWatch(world: World, unusable: () => ReadonlySet<DataPa
     const failedUnits = await ports.failedUnits().catch(() => world.state.failedUnits);
     await remember((old) => ({ ...markHealthy(old), failedUnits }));
     ports.log("info", `${targetName(running)} is healthy`);
+    await kept();
   };
 
   const act = async (action: HealthAction): Promise<void> => {

@@ -20,19 +20,19 @@ import type { AgentPorts } from "./ports.ts";
 import { DATA_FOLDERS } from "./degraded.ts";
 import { runChecks } from "./health/check.ts";
 import { checksOf } from "./health/registry.ts";
-import { verifyOnDisk } from "./verify-image.ts";
+import { imageWork } from "./image-work.ts";
 
 const STATE_FOLDER = "/oem/petrify/agent";
 
 export interface MachineEdge extends Pick<AgentPorts, "pid" | "uptime" | "now" | "random" | "log"> {
   readonly run: Run;
-  /** argv of verify-main.ts. */
-  readonly verifier: readonly [string, ...string[]];
+  /** argv of image-main.ts. */
+  readonly imageWorker: readonly [string, ...string[]];
 }
 
 /** @throws AppError `RUN_FACTS_INVALID` */
 export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
-  const { run, verifier } = edge;
+  const { run, imageWorker } = edge;
   const text = async (path: string): Promise<string> => (await readText(path)).trim();
   const facts = parseRunFacts(await readText(RUN_FACTS_PATH));
   const { record: recordPart, efi } = facts.partitions;
@@ -72,8 +72,7 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
     },
     failedUnits: async () => await init.failed(),
     mounted: async (partition) => await mountedAt(DATA_FOLDERS[partition], "ext4"),
-    verify: async (what, recovery, progress, signal) =>
-      await verifyOnDisk(what, facts, { run, program: verifier, recovery }, progress, signal),
+    ...imageWork({ run, program: imageWorker, facts }),
     jitter: Number.parseInt(machineId.slice(0, 6), 16) / 0x1000000,
     wait,
     // systemd looks after it itself.

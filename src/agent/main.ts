@@ -20,7 +20,7 @@ const program = process.argv[1]!;
 const ports = await openMachine({
   run,
   pid: process.pid,
-  verifier: [process.execPath, ...process.execArgv, join(dirname(program), "verify.mjs")],
+  imageWorker: [process.execPath, ...process.execArgv, join(dirname(program), "image.mjs")],
   uptime: () => before + performance.now(),
   now: () => Date.now() / 1000,
   random: randomBytes,

@@ -11,6 +11,7 @@ import type { RecoveryFile } from "../layout/slots.ts";
 import type { MountedData } from "./degraded.ts";
 import type { LogSources } from "./failed-boot-log.ts";
 import type { CheckReport } from "./health/check.ts";
+import type { ImagePorts } from "./operations/ports.ts";
 import type { AgentStatus } from "./status.ts";
 import type { Verification } from "./verification.ts";
 
@@ -51,6 +52,8 @@ export interface AgentPorts {
     progress: (progress: VerificationProgress) => void,
     signal: AbortSignal,
   ) => Promise<VerificationResult>;
+  /** What operations do to images. */
+  readonly images: ImagePorts;
   /** Where nobody else looks after it. */
   readonly watchdog: HardwareWatchdog | undefined;
   /** Room on the persistent partition for what the next boot makes there. */

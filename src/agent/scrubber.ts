@@ -1,6 +1,7 @@
 /** Verifies the images on the disk, and draws the consequence. What and when: verification.ts. */
 import { targetName } from "../layout/cmdline.ts";
 import { markBad, restoreTries } from "../layout/record-change.ts";
+import type { SlotName } from "../layout/slots.ts";
 import { endBoot } from "./boot-history.ts";
 import type { VerificationProgress, VerificationResult } from "./ports.ts";
 import type { AgentStatus } from "./status.ts";
@@ -51,6 +52,10 @@ export function openScrubber(world: World): Scrubber {
       jitter: ports.jitter,
     });
 
+  const digestOf = (slot: SlotName): string | undefined => {
+    const { found } = world.record;
+    return found.is === "whole" ? found.record.slots[slot].digest : undefined;
+  };
   const raiseDamage = (image: Verifiable, damage: string): void =>
     raise(`DAMAGED_${image}`, `the image in ${targetName(image)} is damaged: ${damage}`);
 
@@ -66,6 +71,8 @@ export function openScrubber(world: World): Scrubber {
     };
     try {
       const result = await ports.verify(todo, found.is === "whole" ? found.record.recovery : 1, progress, signal);
+      // It was written to meanwhile: what was seen is no longer there.
+      if (image !== "recovery" && digestOf(image) !== todo.digest) return;
       await remember((old) => withScrub(old, image, { at: Math.floor(ports.now()), ...result }));
       tell({ image, result });
       if (result.damage === undefined) {

@@ -8,7 +8,22 @@ const LOG_LINES = 8;
 const MAX_BOOTS = 3;
 
 export function statusText(status: AgentStatus): string {
-  const { at: now, image, running, role, state, slots, next, health, alarms, failedBoots, boot, verifying, machine } = status;
+  const {
+    at: now,
+    image,
+    running,
+    role,
+    state,
+    slots,
+    next,
+    health,
+    alarms,
+    failedBoots,
+    boot,
+    verifying,
+    machine,
+    operation,
+  } = status;
   const row = (name: string, ...lines: readonly string[]): string[] =>
     lines.map((line, index) => `${(index === 0 ? name : "").padEnd(WIDTH)}${line}`.trimEnd());
   const runs = running === "a" || running === "b" ? `${targetName(running)} (${role}, ${state})` : targetName(running);
@@ -21,6 +36,9 @@ export function statusText(status: AgentStatus): string {
     ...row("slots", slotLine("a", slots.a, now), slotLine("b", slots.b, now)),
     ...(next ? row("next", `${targetName(next)}, once`) : []),
     ...row("health", health.is, ...failing),
+    ...(operation
+      ? row("operation", operation.percent === undefined ? operation.text : `${operation.text}, ${operation.percent} %`)
+      : []),
     ...(verifying ? row("verifying", `${verifying.what}, ${verifying.percent} %`) : []),
     ...row("alarms", ...(alarms.length > 0 ? alarms.map(({ message }) => message) : ["none"])),
     ...row(
@@ -28,6 +46,16 @@ export function statusText(status: AgentStatus): string {
       ...(failedBoots.length > 0 ? failedBoots.slice(0, MAX_BOOTS).flatMap((entry) => bootLines(entry, now)) : ["no boot"]),
     ),
     ...(failedBoots.length > MAX_BOOTS ? row("", `and ${more} more ${more === 1 ? "boot" : "boots"}: see --json`) : []),
+  ].join("\n");
+}
+
+/** A line for each slot, and what boots next. */
+export function slotsText({ at, running, slots, next, operation }: AgentStatus): string {
+  return [
+    ...(["a", "b"] as const).map((name) => `${running === name ? "*" : " "} ${slotLine(name, slots[name], at)}`),
+    `${running === "recovery" ? "*" : " "} recovery`,
+    ...(next ? [`next boot: ${targetName(next)}, once`] : []),
+    ...(operation ? [operation.text] : []),
   ].join("\n");
 }
 

@@ -3,6 +3,7 @@ import type { BootEntry, ScrubResult } from "../layout/agent-state.ts";
 import type { RecordFacts } from "../layout/record-change.ts";
 import type { BootTarget, SlotName, SlotState } from "../layout/slots.ts";
 import type { Degradation } from "./degraded.ts";
+import type { OperationStatus } from "./operations/driver.ts";
 
 /** The socket that only root of the machine may ask. */
 export const AGENT_SOCKET = "/run/petrify/petrifyd.sock";
@@ -47,6 +48,8 @@ export interface AgentStatus {
   /** Newest first. */
   readonly failedBoots: readonly BootEntry[];
   readonly boot: { readonly id: string; readonly since: number; readonly uptime: number };
+  /** What changes an image now, or waits for a restart or for its health. */
+  readonly operation?: OperationStatus;
   /** What is being verified, in percent. */
   readonly verifying?: { readonly what: string; readonly percent: number };
   readonly agent: { readonly pid: number; readonly startedAfter: number };

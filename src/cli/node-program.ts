@@ -1,15 +1,30 @@
 import type { Command } from "commander";
 import { helpSections, newProgram, runProgram } from "./command-line.ts";
 import { registerDiff } from "./diff.ts";
+import { registerHistory } from "./history.ts";
 import { openNodeCli, type NodeCli, type NodeEdge } from "./node-context.ts";
+import { registerReboot } from "./reboot.ts";
 import { registerResetPath } from "./reset-path.ts";
+import { registerRollback } from "./rollback.ts";
 import { registerScrub } from "./scrub.ts";
+import { registerSlots } from "./slots.ts";
 import { registerStatus } from "./status.ts";
+import { registerUpgrade } from "./upgrade.ts";
 
 /** Adds one command to the program. */
 type Register = (program: Command, cli: NodeCli) => void;
 
-const COMMANDS: readonly Register[] = [registerStatus, registerScrub, registerDiff, registerResetPath];
+const COMMANDS: readonly Register[] = [
+  registerStatus,
+  registerUpgrade,
+  registerRollback,
+  registerReboot,
+  registerSlots,
+  registerHistory,
+  registerScrub,
+  registerDiff,
+  registerResetPath,
+];
 
 /** The commands of a node, as commander sees them; every command file adds its own. */
 function buildProgram(cli: NodeCli, out: (text: string) => void, version: string): Command {

@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { open, readFile, type FileHandle } from "node:fs/promises";
-import { getRawPointer } from "node:ffi";
 import { alignUp, MiB, type Bytes } from "../core/units.ts";
+import { alignedBuffer, DIRECT_ALIGN as ALIGN } from "./aligned-buffer.ts";
 
 /** A file or block device opened for reading what is on the disk, not what memory remembers of it. */
 export interface DirectFile extends AsyncDisposable {
@@ -17,8 +17,6 @@ export interface DirectFile extends AsyncDisposable {
   readonly read: (offset: Bytes, length: Bytes) => Promise<Uint8Array>;
 }
 
-/** Of offsets, lengths and memory: whole blocks of any disk. Source: open(2), O_DIRECT. */
-const ALIGN: Bytes = 4096;
 const MAX_READ: Bytes = MiB;
 
 /** @throws NodeJS.ErrnoException */
@@ -72,13 +70,6 @@ async function readAligned(handle: FileHandle, buffer: Uint8Array, offset: Bytes
     filled = at + bytesRead;
   }
   return buffer.subarray(offset - start, Math.min(filled, offset - start + length));
-}
-
-/** Node promises no alignment, and the address of a buffer, which never moves, is all that is missing to choose an aligned part. */
-function alignedBuffer(size: Bytes): Uint8Array {
-  const memory = new ArrayBuffer(size + ALIGN);
-  const beyond = Number(getRawPointer(memory) % BigInt(ALIGN));
-  return new Uint8Array(memory, (ALIGN - beyond) % ALIGN, size);
 }
 
 /** `stat` knows no size of a block device; /sys counts it in units of 512 bytes, whatever its sectors. */

@@ -13,8 +13,8 @@ export interface FileSystemRoom {
   readonly inodes: number;
 }
 
-/** `emergency_ro`: ext4 of Linux 6.16 and later, after an error. Source: fs/ext4/super.c, ext4_show_options */
-const READ_ONLY: ReadonlySet<string> = new Set(["ro", "emergency_ro"]);
+/** ext4 that has given up after an error shows `abort`, and from Linux 6.16 on `emergency_ro`. Source: fs/ext4/super.c, ext4_show_options */
+const READ_ONLY: ReadonlySet<string> = new Set(["ro", "abort", "emergency_ro"]);
 
 /**
  * Room of the file system of that type at a folder; nothing where there is none, or another: a sandbox puts the root's own folder over a mount

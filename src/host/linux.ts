@@ -18,6 +18,12 @@ const libc = () =>
     sched_setscheduler: { arguments: ["i32", "i32", "buffer"], return: "i32" },
   }).functions;
 
+/** Ends this process when the one that started it does, however that ends. Source: prctl(2), PR_SET_PDEATHSIG */
+export function dieWithParent(): void {
+  const { prctl } = dlopen("libc.so.6", { prctl: { arguments: ["i32", "u64", "u64", "u64", "u64"], return: "i32" } }).functions;
+  prctl(1, 9n, 0n, 0n, 0n);
+}
+
 /** From here on this process yields to every other, on the processor and on the disk. What the kernel refuses is done without. */
 export function beIdle(): void {
   const { syscall, sched_setscheduler } = libc();

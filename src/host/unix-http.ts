@@ -2,8 +2,8 @@ import { chmod, rm } from "node:fs/promises";
 import { createServer, request, type IncomingMessage, type ServerResponse } from "node:http";
 import { AppError } from "../core/error.ts";
 
-/** Answers one request; its result becomes one JSON document, or one a line for each value that it yields. */
-export type LocalHandler = (signal: AbortSignal) => Promise<object> | AsyncIterable<object>;
+/** Answers one request, whose JSON document is `body`; its result becomes one JSON document, or one a line for each value that it yields. */
+export type LocalHandler = (signal: AbortSignal, body: unknown) => Promise<object> | AsyncIterable<object>;
 
 /** Handlers by method and path: `GET /status`. */
 export type LocalRoutes = Readonly<Record<string, LocalHandler>>;
@@ -31,6 +31,25 @@ export async function serveLocally(path: string, routes: LocalRoutes): Promise<A
   };
 }
 
+/** A document of the machine's own commands: an image's place, a word or two. */
+const MAX_BODY = 64 * 1024;
+
+async function bodyOf(message: IncomingMessage): Promise<unknown> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of message as AsyncIterable<Uint8Array>) {
+    size += chunk.length;
+    if (size > MAX_BODY) throw new AppError("REQUEST_INVALID", `the request has more than ${MAX_BODY} bytes`);
+    chunks.push(chunk);
+  }
+  if (size === 0) return undefined;
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString("utf8"));
+  } catch (cause) {
+    throw new AppError("REQUEST_INVALID", "the request is no JSON document", { cause });
+  }
+}
+
 async function answer(routes: LocalRoutes, message: IncomingMessage, response: ServerResponse): Promise<void> {
   const send = (document: object): boolean => response.write(`${JSON.stringify(document)}\n`);
   const gone = new AbortController();
@@ -38,7 +57,7 @@ async function answer(routes: LocalRoutes, message: IncomingMessage, response: S
   try {
     const handler = routes[`${message.method} ${message.url}`];
     if (!handler) throw new AppError("NO_SUCH_CALL", `the agent has no ${message.method} ${message.url}`);
-    const result = handler(gone.signal);
+    const result = handler(gone.signal, await bodyOf(message));
     if (Symbol.asyncIterator in result) for await (const part of result) send(part);
     else send(await result);
   } catch (error) {
@@ -54,11 +73,17 @@ async function answer(routes: LocalRoutes, message: IncomingMessage, response: S
  *
  * @throws AppError what the server reports, `AGENT_UNREACHABLE` when nobody answers
  */
-export async function* askLocally(path: string, method: "GET" | "POST", url: string, signal: AbortSignal): AsyncGenerator {
+export async function* askLocally(
+  path: string,
+  method: "GET" | "POST",
+  url: string,
+  signal: AbortSignal,
+  body?: object,
+): AsyncGenerator {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     const call = request({ socketPath: path, method, path: url, signal }, resolve);
     call.once("error", reject);
-    call.end();
+    call.end(body === undefined ? undefined : JSON.stringify(body));
   }).catch((cause: unknown) => {
     signal.throwIfAborted();
     throw unreachable(path, cause as NodeJS.ErrnoException);

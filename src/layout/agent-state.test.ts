@@ -19,6 +19,7 @@ const state: AgentState = {
   ...{ since: 1, boots: [boot], tries: { a: 6, b: 2, next: "b" }, failedUnits: ["x.service"], lastWords: "00ff00ff" },
   scrubs: { a: { at: 5 }, recovery: { at: 6, damage: "block 7" } },
   verifying: { slot: "a", digest: "ab", blocks: 12 },
+  operations: [],
 };
 
 test("what is encoded is read back, at a fixed size", () => {

@@ -1,6 +1,7 @@
 /** @portable What the agent remembers over reboots, besides the boot record. Format: docs/formats/agent-state.md */
 import type { Bytes } from "../core/units.ts";
 import { checkedHeaderSize, decodeCheckedText, encodeCheckedText } from "./checked-text.ts";
+import type { AskedBoot, FinishedOperation, Operation } from "./operation.ts";
 import type { BootTarget, SlotName } from "./slots.ts";
 import type { Tries } from "./tries.ts";
 
@@ -11,6 +12,8 @@ const SIGNATURE = `petrify-state ${FORMAT}`;
 const ANY_FORMAT = "petrify-state [1-9]";
 /** Older ones are forgotten. */
 const MAX_BOOTS = 24;
+/** Some 400 bytes each. */
+const MAX_OPERATIONS = 40;
 const MAX_LOG = 4000;
 
 /** How a boot ended. */
@@ -77,9 +80,14 @@ export interface AgentState {
   readonly lastWords?: string;
   readonly verifying?: VerifyProgress;
   readonly scrubs: { readonly [image in SlotName | "recovery"]?: ScrubResult };
+  /** What is under way, over restarts. */
+  readonly operation?: Operation;
+  readonly asked?: AskedBoot;
+  /** What has ended, oldest first. */
+  readonly operations: readonly FinishedOperation[];
 }
 
-export const EMPTY_STATE: AgentState = { boots: [], failedUnits: [], scrubs: {} };
+export const EMPTY_STATE: AgentState = { boots: [], failedUnits: [], scrubs: {}, operations: [] };
 
 /** What one file says. */
 export type DecodedState =
@@ -92,7 +100,8 @@ export type DecodedState =
 export function encodeAgentState(state: AgentState, sequence: number): Uint8Array {
   const room = AGENT_STATE_SIZE - checkedHeaderSize(SIGNATURE);
   for (let boots = state.boots.slice(-MAX_BOOTS).map(shortened); ; boots = boots.slice(1)) {
-    const text = ascii(`${FORMAT} ${sequence}\n${JSON.stringify({ ...state, boots })}\n`);
+    const operations = state.operations.slice(-MAX_OPERATIONS);
+    const text = ascii(`${FORMAT} ${sequence}\n${JSON.stringify({ ...state, boots, operations })}\n`);
     if (text.length > room && boots.length > 0) continue;
     const bytes = new Uint8Array(AGENT_STATE_SIZE);
     bytes.set(encodeCheckedText(SIGNATURE, text));

@@ -1,6 +1,6 @@
 /** @portable What becomes of the boot record while a slot runs. Rules: docs/concepts/boot.md */
 import type { BootRecord, FoundRecord } from "./record.ts";
-import { FULL_TRIES, otherSlot, type BootTarget, type SlotName } from "./slots.ts";
+import { FULL_TRIES, otherSlot, type BootTarget, type RecoveryFile, type SlotName } from "./slots.ts";
 import type { Tries } from "./tries.ts";
 
 /** What is to be written, the record first; what is absent stays as it is. */
@@ -49,6 +49,69 @@ export function markBad(slot: SlotName, { found, tries }: RecordFacts): RecordCh
     ...(isBad ? {} : { record: { ...record, active, slots } }),
     ...(tries && tries[slot] === 0 ? {} : { tries: { ...triesOr(tries, { ...record, slots }), [slot]: 0 } }),
   };
+}
+
+/**
+ * Before the first byte of an image is written to a slot: whatever comes of it, nothing boots from there. The other slot becomes the active one.
+ *
+ * An unreadable record is not made anew: nothing would say that the other slot is proven.
+ */
+export function markEmpty(slot: SlotName, { found, tries }: RecordFacts): RecordChange {
+  if (found.is !== "whole") return {};
+  const { record } = found;
+  const slots = { ...record.slots, [slot]: { state: "empty" } } as BootRecord["slots"];
+  const wanted: BootRecord = { ...record, active: otherSlot(slot), slots };
+  const isEmpty = record.slots[slot].state === "empty" && record.slots[slot].digest === undefined;
+  const withoutNext = tries && { a: tries.a, b: tries.b, ...(tries.next && tries.next !== slot ? { next: tries.next } : {}) };
+  return {
+    ...(isEmpty && record.active === wanted.active ? {} : { record: wanted }),
+    ...(withoutNext && withoutNext[slot] === 0 && withoutNext.next === tries.next
+      ? {}
+      : { tries: { ...(withoutNext ?? fullTries(wanted)), [slot]: 0 } }),
+  };
+}
+
+/**
+ * First half of booting a slot that was not the active one: its tries. While it is still empty (or passive) they mean nothing, so a power cut before
+ * {@link activate} leaves the machine as it was; the other way round it would leave a slot that is active and never tried.
+ */
+export function grantTries(slot: SlotName, state: "trial" | "proven", { found, tries }: RecordFacts): RecordChange {
+  if (found.is !== "whole") return {};
+  return { tries: { ...triesOr(tries, found.record), [slot]: FULL_TRIES[state] } };
+}
+
+/** Second half: the slot is the active one, from the next boot on. @param digest of the image that it has */
+export function activate(slot: SlotName, state: "trial" | "proven", digest: string, { found }: RecordFacts): RecordChange {
+  if (found.is !== "whole") return {};
+  const { record } = found;
+  return { record: { ...record, active: slot, slots: { ...record.slots, [slot]: { state, digest } } } };
+}
+
+/** Booted once instead of the active slot, or no longer. */
+export function askNext(next: BootTarget | undefined, { found, tries }: RecordFacts): RecordChange {
+  if (found.is !== "whole" || (tries && tries.next === next)) return {};
+  const { a, b } = triesOr(tries, found.record);
+  return { tries: { a, b, ...(next ? { next } : {}) } };
+}
+
+/** A slot is not booted any more, though nothing is known to be damaged: somebody left it. */
+export function takeTries(slot: SlotName, { found, tries }: RecordFacts): RecordChange {
+  if (found.is !== "whole" || (tries && tries[slot] === 0)) return {};
+  return { tries: { ...triesOr(tries, found.record), [slot]: 0 } };
+}
+
+/** The recovery file that is tried first. */
+export function switchRecovery(file: RecoveryFile, { found }: RecordFacts): RecordChange {
+  return found.is !== "whole" || found.record.recovery === file ? {} : { record: { ...found.record, recovery: file } };
+}
+
+/** The loader has left an active slot that did not pass its trial: what runs instead, and is proven, is the active one from now on. */
+export function settleFallback(running: BootTarget | "ram", { found, tries }: RecordFacts): RecordChange {
+  if (running === "recovery" || running === "ram" || found.is !== "whole") return {};
+  const { record } = found;
+  const other = otherSlot(running);
+  const isOver = record.active === other && record.slots[other].state === "trial" && tries?.[other] === 0;
+  return isOver && record.slots[running].state === "proven" ? { record: { ...record, active: running } } : {};
 }
 
 function changedTries(record: BootRecord, running: SlotName, tries: Tries | undefined): Pick<RecordChange, "tries"> {

@@ -4,12 +4,15 @@ import { AppError } from "../core/error.ts";
 
 const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
+/** What images are for, as the field names processors. */
+export const ARCHITECTURE = "x86-64";
+
 export const Manifest = z.object({
   /** A reader refuses a larger number; unknown keys of the same format are passed over. */
   format: z.literal(1),
   name: z.string(),
   version: z.string(),
-  architecture: z.literal("x86-64"),
+  architecture: z.literal(ARCHITECTURE),
   /** Version of the kernel, as `uname -r` prints it. */
   kernel: z.string(),
   /** Seconds since 1970: the date of the packages, not of the build. */

@@ -7,7 +7,7 @@ import { decodeGpt, type DecodedGpt, type Partition } from "../layout/gpt.ts";
 import { BOOT_FILES, SYSTEM_IMAGE_SECTOR, systemImageParts, type SystemImageParts } from "../layout/system-image.ts";
 import { DamageFound, type Damage } from "./damage.ts";
 import { MAX_READ, mediumError, pagedDecoding, type ImageReader } from "./image-reader.ts";
-import { parseManifest, type Manifest } from "./manifest.ts";
+import { ARCHITECTURE, parseManifest, type Manifest } from "./manifest.ts";
 import { VERITY_BLOCK, verifyRoot } from "./verify-root.ts";
 
 export interface VerifyInput {
@@ -49,6 +49,33 @@ export async function verifyImage(input: VerifyInput): Promise<Verdict> {
   } catch (error) {
     if (error instanceof DamageFound) return { ok: false, damage: error.damage };
     throw error;
+  }
+}
+
+/** The manifest of the image that `image` starts with, as far as its tables can be read; nothing says yet that the rest is what it describes. */
+export interface FoundManifest {
+  readonly manifest: Manifest;
+  /** As they are stored. */
+  readonly bytes: Uint8Array;
+  /** Their SHA-256: which image it is. */
+  readonly digest: string;
+}
+
+/**
+ * @throws AppError `IMAGE_INVALID` when there is no manifest to be read, `IMAGE_NEWER`, `IMAGE_FOREIGN` for another processor; what `read` rejects with,
+ *   unless that is a medium error
+ */
+export async function findManifest(image: ImageReader, sha256: Sha256): Promise<FoundManifest> {
+  try {
+    const { gpt, parts } = await readTable(image);
+    const boot = bootPartition(image, parts.boot);
+    const bytes = await boot.readText(await boot.find(BOOT_FILES.manifest), BOOT_FILES.manifest);
+    const manifest = readManifest(bytes);
+    checkTable(gpt, parts, manifest, "manifest");
+    return { manifest, bytes, digest: hex(sha256.digest(bytes)) };
+  } catch (error) {
+    if (!(error instanceof DamageFound)) throw error;
+    throw new AppError("IMAGE_INVALID", `this is not a whole system image: ${error.damage.what}`, { cause: error });
   }
 }
 
@@ -154,9 +181,14 @@ function readManifest(bytes: Uint8Array): Manifest {
   try {
     return parseManifest(text, "the image");
   } catch (error) {
-    const format = formatOf(text);
+    const { format, architecture } = headOf(text);
     if (typeof format === "number" && format > 1) {
       throw new AppError("IMAGE_NEWER", `the image's manifest has format ${format}, which this version does not know`, {
+        cause: error,
+      });
+    }
+    if (format === 1 && typeof architecture === "string" && architecture !== ARCHITECTURE) {
+      throw new AppError("IMAGE_FOREIGN", `the image is for ${architecture}, and this machine is ${ARCHITECTURE}`, {
         cause: error,
       });
     }
@@ -164,11 +196,11 @@ function readManifest(bytes: Uint8Array): Manifest {
   }
 }
 
-function formatOf(text: string): unknown {
+function headOf(text: string): { readonly format?: unknown; readonly architecture?: unknown } {
   try {
-    return (JSON.parse(text) as { format?: unknown } | null)?.format;
+    return (JSON.parse(text) as { format?: unknown; architecture?: unknown } | null) ?? {};
   } catch {
-    return undefined; // not JSON
+    return {}; // not JSON
   }
 }
 

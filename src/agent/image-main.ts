@@ -1,0 +1,92 @@
+/**
+ * Works on one image, in a process of its own: it may take minutes, and must not hold up whoever asks the agent. Nothing imports this file. What to do is
+ * a JSON document on its standard input (a URL may hold a password); a JSON document a line says how far it is, the last one what came of it.
+ */
+import { text } from "node:stream/consumers";
+import { AppError } from "../core/error.ts";
+import { openDirectWriter } from "../host/direct-write.ts";
+import { openDirect } from "../host/direct-read.ts";
+import { imageFileOf, openFileSource, openUrlSource, type OpenedSource } from "../host/image-source.ts";
+import { beIdle, dieWithParent } from "../host/linux.ts";
+import { sha256 } from "../host/sha256.ts";
+import type { ImageSource } from "../layout/operation.ts";
+import { copyImage } from "../release/copy-image.ts";
+import { unsigned } from "../release/verifier.ts";
+import { findManifest, verifyImage, type VerifyProgress } from "../release/verify-image.ts";
+import type { ImageLine, ImageRequest } from "./image-work.ts";
+
+/** What is stored of it is where the next boot goes on, should this one be cut off. */
+const PROGRESS_MS = 1000;
+
+// An agent that was killed starts another one, for the same place.
+dieWithParent();
+const request = JSON.parse(await text(process.stdin)) as ImageRequest;
+const stop = new AbortController();
+for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => stop.abort());
+const tell = (line: ImageLine): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
+
+try {
+  tell(await work());
+} catch (error) {
+  const { code, hint } = error instanceof AppError ? error : { code: (error as NodeJS.ErrnoException).code, hint: undefined };
+  tell({ error: { code: code ?? "IMAGE_WORK_FAILED", message: (error as Error).message, ...(hint ? { hint } : {}) } });
+}
+
+async function work(): Promise<ImageLine> {
+  switch (request.do) {
+    case "inspect": {
+      const source = await located(request.source);
+      await using image = await opened(source);
+      const { manifest, bytes, digest } = await findManifest(image, sha256);
+      const { name, version, kernel, created, architecture, sizes } = manifest;
+      const { says } = await unsigned.verify(manifest, bytes);
+      const summary = { name, version, digest, size: sizes.image };
+      return { inspected: { image: summary, source, kernel, created, architecture, trust: says } };
+    }
+    case "check": {
+      await using image = await opened(request.source);
+      return await verify(image, request.digest, 0);
+    }
+    case "verify": {
+      if (request.priority === "idle") beIdle();
+      await using image = await openDirect(request.path);
+      return await verify(image, request.digest, request.from);
+    }
+    case "write": {
+      await using image = await opened(request.source);
+      const { digest } = await findManifest(image, sha256);
+      if (digest !== request.digest)
+        throw new AppError("IMAGE_CHANGED", "the source has another image by now: nothing was written");
+      await using writer = await openDirectWriter(request.device, request.extents);
+      const tellWritten = every(PROGRESS_MS, (written: number) => tell({ written }));
+      await copyImage({ image, size: request.size, writer, from: request.from, signal: stop.signal, durable: tellWritten });
+      return { written: request.size, done: true };
+    }
+  }
+}
+
+async function verify(image: OpenedSource, digest: string | undefined, from: number): Promise<ImageLine> {
+  const progress = every(PROGRESS_MS, ({ done, total, position }: VerifyProgress) => tell({ done, total, position }));
+  const verdict = await verifyImage({ image, sha256, digest, from, signal: stop.signal, progress });
+  return verdict.ok ? { whole: true } : { whole: false, damage: verdict.damage.what };
+}
+
+async function located(source: ImageSource): Promise<ImageSource> {
+  return source.is === "file" ? { is: "file", path: await imageFileOf(source.path) } : source;
+}
+
+async function opened(source: ImageSource): Promise<OpenedSource> {
+  if (source.is === "url") return await openUrlSource(source.url, stop.signal);
+  if (source.is === "file") return await openFileSource(source.path);
+  throw new Error("the agent names the file of the recovery image");
+}
+
+/** Calls on at most once in so many milliseconds. */
+function every<T>(ms: number, call: (value: T) => void): (value: T) => void {
+  let last = 0;
+  return (value) => {
+    if (performance.now() - last < ms) return;
+    last = performance.now();
+    call(value);
+  };
+}

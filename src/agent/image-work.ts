@@ -1,0 +1,152 @@
+/** Works on images of the machine's disk and elsewhere, by image-main.ts. */
+import { join } from "node:path";
+import { IMAGE_FILES } from "../layout/disk.ts";
+import { IMAGES_FOLDER, RUN_FOLDER } from "../layout/fstab.ts";
+import type { ImageSource } from "../layout/operation.ts";
+import type { RunFacts } from "../layout/run-facts.ts";
+import { AppError } from "../core/error.ts";
+import type { Bytes } from "../core/units.ts";
+import { fileExtents, type FileExtent } from "../host/file-extents.ts";
+import { mountReadOnly } from "../host/linux.ts";
+import type { Run } from "../host/run.ts";
+import type { Place } from "./operations/operation.ts";
+import type { ImagePorts, InspectedImage } from "./operations/ports.ts";
+import type { AgentPorts, VerificationResult } from "./ports.ts";
+import type { Verification } from "./verification.ts";
+
+/** What image-main.ts is told. */
+export type ImageRequest =
+  | { readonly do: "inspect"; readonly source: ImageSource }
+  | { readonly do: "check"; readonly source: ImageSource; readonly digest: string }
+  | {
+      readonly do: "verify";
+      readonly path: string;
+      readonly digest?: string;
+      readonly from: number;
+      readonly priority: Verification["priority"];
+    }
+  | {
+      readonly do: "write";
+      readonly source: ImageSource;
+      readonly digest: string;
+      readonly size: Bytes;
+      /** Block device of the partition, and where the place lies on it. */
+      readonly device: string;
+      readonly extents: readonly FileExtent[];
+      readonly from: Bytes;
+    };
+/** What it says, a line each. */
+export type ImageLine =
+  | { readonly done: number; readonly total: number; readonly position: number }
+  | { readonly written: Bytes; readonly done?: true }
+  | { readonly whole: true }
+  | { readonly whole: false; readonly damage: string }
+  | { readonly inspected: InspectedImage }
+  | { readonly error: { readonly code: string; readonly message: string; readonly hint?: string } };
+
+export interface ImageMeans {
+  readonly run: Run;
+  /** argv of image-main.ts. */
+  readonly program: readonly [string, ...string[]];
+  readonly facts: RunFacts;
+}
+
+/** @throws in addition, AppError `IMAGE_NOT_VERIFIED` when an image could not be looked at: nothing is known then */
+export function imageWork({ run, program, facts }: ImageMeans): Pick<AgentPorts, "images" | "verify"> {
+  /** @returns the last line */
+  const work = async (request: ImageRequest, line: (line: ImageLine) => void, signal: AbortSignal): Promise<ImageLine> => {
+    let last: ImageLine | undefined;
+    await run([...program], {
+      stdin: JSON.stringify(request),
+      signal,
+      onLine: (text) => {
+        const value = parseLine(text);
+        if (value) line((last = value));
+      },
+    });
+    if (last && "error" in last) {
+      const { code, message, hint } = last.error;
+      throw new AppError(code, message, hint ? { hint } : {});
+    }
+    if (!last) throw new AppError("IMAGE_NOT_VERIFIED", "the image could not be looked at");
+    return last;
+  };
+  const verdictOf = (line: ImageLine): VerificationResult => {
+    if (!("whole" in line)) throw new AppError("IMAGE_NOT_VERIFIED", "the image could not be verified");
+    return line.whole ? {} : { damage: line.damage };
+  };
+  const sourceOf = (source: ImageSource): ImageSource =>
+    source.is === "recovery" ? { is: "file", path: join(IMAGES_FOLDER, facts.file) } : source;
+  const placed = async <T>(place: Place, use: (path: string) => Promise<T>): Promise<T> => {
+    await using folder = await imagesFolder(place, facts);
+    return await use(join(folder.path, IMAGE_FILES[place]));
+  };
+
+  const images: ImagePorts = {
+    inspect: async (source, signal) => {
+      const line = await work({ do: "inspect", source: sourceOf(source) }, () => {}, signal);
+      if (!("inspected" in line)) throw new AppError("IMAGE_UNREADABLE", "the image could not be looked at");
+      return { ...line.inspected, ...(source.is === "recovery" ? { source } : {}) };
+    },
+    check: async (source, digest, progress, signal) =>
+      verdictOf(
+        await work({ do: "check", source: sourceOf(source), digest }, (line) => "position" in line && progress(line), signal),
+      ),
+    write: async ({ source, image: { digest, size }, place, from }, written, signal) => {
+      await placed(place, async (path) => {
+        const { size: capacity, extents } = await fileExtents(path);
+        if (capacity < size) throw new AppError("IMAGE_TOO_LARGE", `the image of ${size} bytes does not fit ${capacity}`);
+        const device = facts.partitions[partitionOf(place)]!.device;
+        const request = { do: "write", source: sourceOf(source), digest, size, device, extents, from } as const;
+        const last = await work(request, (line) => "written" in line && written(line.written), signal);
+        if (!("written" in last && last.done)) throw new AppError("PLACE_UNWRITABLE", "the image was not written to its end");
+      });
+    },
+    capacity: async (place) => await placed(place, async (path) => (await fileExtents(path)).size),
+    verify: async (place, digest, progress, signal) =>
+      await verifyPlace(place, { digest, from: 0, priority: "urgent" }, progress, signal),
+  };
+  const verify: AgentPorts["verify"] = async ({ image, digest, from, priority }, recovery, progress, signal) => {
+    const place: Place = image === "recovery" ? `recovery${recovery}` : image;
+    return await verifyPlace(place, { ...(digest === undefined ? {} : { digest }), from, priority }, progress, signal);
+  };
+  return { images, verify };
+
+  async function verifyPlace(
+    place: Place,
+    how: { readonly digest?: string; readonly from: number; readonly priority: Verification["priority"] },
+    progress: (progress: { readonly blocks: number; readonly done: number; readonly total: number }) => void,
+    signal: AbortSignal,
+  ): Promise<VerificationResult> {
+    return await placed(place, async (path) =>
+      verdictOf(
+        await work(
+          { do: "verify", path, ...how },
+          (line) => "position" in line && progress({ blocks: line.position, done: line.done, total: line.total }),
+          signal,
+        ),
+      ),
+    );
+  }
+}
+
+const partitionOf = (place: Place): "state" | "recovery" => (place === "a" || place === "b" ? "state" : "recovery");
+
+/** The partition that the running image is in is mounted already; another one is, read-only, for as long as it takes. */
+async function imagesFolder(place: Place, { slot, partitions }: RunFacts): Promise<{ readonly path: string } & AsyncDisposable> {
+  const partition = partitionOf(place);
+  const mounted = slot === "recovery" ? "recovery" : "state";
+  if (partition === mounted) return { path: IMAGES_FOLDER, [Symbol.asyncDispose]: async () => {} };
+  const device = partitions[partition]?.device;
+  if (device === undefined) throw new AppError("IMAGE_NOT_VERIFIED", `the disk has no ${partition} partition`);
+  return await mountReadOnly(device, `${RUN_FOLDER}/images-${place}`);
+}
+
+/** The program's error output comes on the same way. */
+function parseLine(text: string): ImageLine | undefined {
+  try {
+    return JSON.parse(text) as ImageLine;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,405 @@
+/**
+ * The one loop that works on an operation: it asks {@link todo} for the work, does it, gives the result to {@link next}, and stores what comes of it before
+ * anything follows from it.
+ */
+import { AppError } from "../../core/error.ts";
+import type { FinishedOperation, Operation, Outcome } from "../../layout/operation.ts";
+import {
+  activate,
+  askNext,
+  grantTries,
+  markEmpty,
+  settleFallback,
+  switchRecovery,
+  takeTries,
+  type RecordChange,
+  type RecordFacts,
+} from "../../layout/record-change.ts";
+import type { AgentState } from "../../layout/agent-state.ts";
+import { targetName } from "../../layout/cmdline.ts";
+import { otherSlot, type BootTarget, type SlotName } from "../../layout/slots.ts";
+import { endBoot } from "../boot-history.ts";
+import type { World } from "../world.ts";
+import { next, todo, type Job, type OperationEvent } from "./operation.ts";
+import { describe, failureOf, finished } from "./summary.ts";
+
+/** How far an operation is. */
+export interface OperationStatus {
+  readonly id: string;
+  readonly kind: Operation["kind"];
+  readonly at: Operation["at"];
+  /** One line: `upgrade to edge 1.2.0: writing slot b`. */
+  readonly text: string;
+  /** Of the step; absent where nothing can be said. */
+  readonly percent?: number;
+}
+export type OperationNews =
+  | { readonly now: OperationStatus }
+  | { readonly ended: FinishedOperation }
+  | { readonly restarting: string };
+
+export interface Operations {
+  readonly status: () => OperationStatus | undefined;
+  /** @throws AppError `OPERATION_RUNNING` while another operation keeps one of that kind from starting */
+  readonly assertFree: (kind: Operation["kind"]) => void;
+  /** Makes an operation the one that is worked on. @throws AppError as {@link Operations.assertFree} */
+  readonly start: (operation: Operation) => Promise<void>;
+  /**
+   * Restarts the machine; what is staged is tried then.
+   *
+   * @param into booted once in place of the active slot
+   * @throws AppError `OPERATION_RUNNING`, `RECORD_NOT_STORED`
+   */
+  readonly restart: (into: BootTarget | undefined) => Promise<void>;
+  /** @throws AppError `NO_OPERATION`, `OPERATION_PAST_CANCEL` */
+  readonly cancel: () => Promise<FinishedOperation>;
+  /** What becomes of the present operation, until it has ended or the machine restarts; nothing when there is none. */
+  readonly follow: (signal: AbortSignal) => AsyncIterable<OperationNews>;
+  /** First of all, and once: what became of the operation while no agent ran. */
+  readonly begin: () => Promise<void>;
+  /** Of the running slot. */
+  readonly healthy: () => Promise<void>;
+  /** Works until the signal is aborted. */
+  readonly loop: (signal: AbortSignal) => Promise<void>;
+}
+
+const FIRST_RETRY_MS = 5_000;
+const LONGEST_RETRY_MS = 300_000;
+/** What is stored of a write's progress is where it goes on. */
+const STORE_EVERY = 32 * 1024 * 1024;
+
+export function openOperations(world: World): Operations {
+  const { ports, running } = world;
+  const listeners = new Set<(news: OperationNews) => void>();
+  let percent: number | undefined;
+  let wake = Promise.withResolvers<void>();
+  let work = new AbortController();
+  let isRestarting = false;
+
+  const current = (): Operation | undefined => world.state.operation;
+  const status = (): OperationStatus | undefined => {
+    const operation = current();
+    if (!operation) return undefined;
+    const { id, kind, at } = operation;
+    return { id, kind, at, text: describe(operation), ...(percent === undefined ? {} : { percent }) };
+  };
+  const tell = (news: OperationNews): void => {
+    for (const listener of listeners) listener(news);
+  };
+  const tellNow = (): void => {
+    const now = status();
+    if (now) tell({ now });
+  };
+  const progressed = (done: number, total: number): void => {
+    const value = Math.floor((100 * done) / Math.max(1, total));
+    if (value === percent) return;
+    percent = value;
+    tellNow();
+  };
+
+  /** @returns what has ended */
+  const end = async (operation: Operation, outcome: Outcome, reason?: string): Promise<FinishedOperation> => {
+    const why = outcome === "fell back" && !reason ? failureOf(operation, world.state.boots) : reason;
+    const entry = finished(operation, { outcome, endedAt: Math.floor(ports.now()), ...(why ? { reason: why } : {}) });
+    // What was left is left for good, before anybody is told.
+    if (operation.kind === "upgrade" && (outcome === "fell back" || outcome === "failed") && operation.target !== running) {
+      await leave(operation.target);
+    }
+    await world.remember((old) => {
+      const { operation: _, ...rest } = old;
+      return { ...rest, operations: [...rest.operations, entry] };
+    });
+    percent = undefined;
+    ports.log(
+      outcome === "succeeded" || outcome === "cancelled" ? "info" : "alarm",
+      `${describe(operation)}: ${outcome}${why ? `: ${why}` : ""}`,
+    );
+    tell({ ended: entry });
+    return entry;
+  };
+
+  /** A slot on trial that is not wanted any more; one that is empty is left as it is. */
+  const leave = async (slot: SlotName): Promise<void> => {
+    const { found } = world.record;
+    if (found.is !== "whole" || found.record.slots[slot].state !== "trial") return;
+    await world.changeRecord((facts) => takeTries(slot, facts));
+    await world.changeRecord((facts) => settleFallback(running, facts));
+  };
+
+  const take = async (event: OperationEvent): Promise<void> => {
+    const operation = current();
+    if (!operation) return;
+    const step = next(operation, event);
+    if ("ends" in step) return void (await end(operation, step.ends, step.reason));
+    if (step.operation === operation) return;
+    if (step.operation.at !== operation.at) {
+      percent = undefined;
+      ports.log("info", describe(step.operation));
+    }
+    await world.remember((old) => ({ ...old, operation: step.operation }));
+    tellNow();
+  };
+
+  /** A change of the record that has to be there before anything else happens. @throws AppError `RECORD_NOT_STORED` */
+  const changed = async (decide: (facts: RecordFacts) => RecordChange): Promise<void> => {
+    await world.changeRecord(decide);
+    const { record, tries } = decide(world.record);
+    if (!record && !tries && world.record.found.is === "whole") return;
+    const why = world.alarms.get("RECORD_NOT_STORED") ?? "the boot record is not readable";
+    throw new AppError("RECORD_NOT_STORED", why);
+  };
+
+  const perform = async (job: Job, signal: AbortSignal): Promise<OperationEvent | undefined> => {
+    const { images } = ports;
+    const progress = ({ done, total }: { readonly done: number; readonly total: number }): void => progressed(done, total);
+    switch (job.do) {
+      case "check": {
+        const { damage } = await images.check(job.source, job.digest, progress, signal);
+        return damage === undefined ? { is: "whole" } : { is: "damaged", damage };
+      }
+      case "write": {
+        const { place, image } = job;
+        if (place === "a" || place === "b") await empty(place);
+        else await forgetScrub("recovery");
+        let stored = job.from;
+        let storing = Promise.resolve();
+        const written = (bytes: number): void => {
+          progressed(bytes, image.size);
+          if (bytes < stored + STORE_EVERY) return;
+          stored = bytes;
+          storing = take({ is: "progress", written: bytes });
+        };
+        await images.write(job, written, signal);
+        await storing;
+        return { is: "written" };
+      }
+      case "verify": {
+        const { damage } = await images.verify(job.place, job.digest, progress, signal);
+        return damage === undefined ? { is: "whole" } : { is: "damaged", damage };
+      }
+      case "flip": {
+        const { slot, state, digest } = job;
+        // What was copied up is recorded while the image runs that it was copied from.
+        await ports
+          .recordCopies(signal)
+          .catch((error: unknown) => ports.log("info", `copies are not recorded: ${(error as Error).message}`));
+        await changed((facts) => onlyIfDifferent(grantTries(slot, state, facts), facts));
+        await changed((facts) => onlyIfDifferent(activate(slot, state, digest, facts), facts));
+        // A rollback from a slot on trial: it has had its chance.
+        if (state === "proven") await leave(otherSlot(slot));
+        return { is: "done", bootId: ports.bootId };
+      }
+      case "undo":
+        await empty(job.slot);
+        return { is: "done", bootId: ports.bootId };
+      case "switch-recovery":
+        await changed((facts) => switchRecovery(job.file, facts));
+        return { is: "done", bootId: ports.bootId };
+      case "restart":
+        await restart(job.why);
+        return undefined;
+    }
+  };
+
+  const restart = async (why: string): Promise<void> => {
+    isRestarting = true;
+    tell({ restarting: why });
+    await world.remember((old) => endBoot(old, { how: "stopped", reason: why }));
+    await ports.init.restart(why);
+  };
+
+  const empty = async (slot: SlotName): Promise<void> => {
+    await changed((facts) => markEmpty(slot, facts));
+    await forgetScrub(slot);
+  };
+  /** What was verified there is no longer there. */
+  const forgetScrub = async (image: SlotName | "recovery"): Promise<void> =>
+    await world.remember(({ verifying, ...old }) => {
+      const { [image]: _, ...scrubs } = old.scrubs;
+      return { ...old, scrubs, ...(verifying && verifying.slot !== image ? { verifying } : {}) };
+    });
+
+  const attempt = async (job: Job, signal: AbortSignal): Promise<OperationEvent | undefined> => {
+    try {
+      return await perform(job, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      const { message } = error as Error;
+      const final = !(error instanceof AppError && TRIED_AGAIN.has(error.code));
+      ports.log("info", `${job.do}: ${message}`);
+      return { is: "failed", reason: message, final };
+    }
+  };
+
+  const assertFree = (kind: Operation["kind"]): void => {
+    const old = current();
+    if (old?.at === "trial" && !isReplaceable(old, kind)) throw onTrialError(old.target);
+    if (isRestarting || (old && !isReplaceable(old, kind))) throw runningError(status());
+  };
+
+  return {
+    status,
+    assertFree,
+    start: async (operation) => {
+      assertFree(operation.kind);
+      const old = current();
+      if (old)
+        await end(
+          old,
+          old.at === "trial" ? "cancelled" : "replaced",
+          old.at === "trial" ? "a rollback was asked for" : undefined,
+        );
+      await world.remember((state) => ({ ...state, operation }));
+      ports.log("info", `${describe(operation)}, ${operation.cause}`);
+      tellNow();
+      wake.resolve();
+    },
+    restart: async (into) => {
+      const operation = current();
+      if (isRestarting || (operation && operation.at !== "flipped" && operation.at !== "trial")) throw runningError(status());
+      await changed((facts) => askNext(into, facts));
+      if (into) await world.remember((old) => ({ ...old, asked: { into, during: ports.bootId } }));
+      await restart(into ? `restart into ${targetName(into)} was asked for` : "a restart was asked for");
+    },
+    cancel: async () => {
+      const operation = current();
+      if (!operation) throw new AppError("NO_OPERATION", "there is nothing to cancel");
+      if (operation.at === "trial" || isRestarting || (operation.kind === "rollback" && operation.at !== "verifying")) {
+        throw new AppError("OPERATION_PAST_CANCEL", `${describe(operation)}: it is too late to cancel that`, {
+          hint: "Use `petrify rollback` to go back.",
+        });
+      }
+      const ended = Promise.withResolvers<FinishedOperation>();
+      const listener = (news: OperationNews): void => {
+        if ("ended" in news) ended.resolve(news.ended);
+      };
+      listeners.add(listener);
+      try {
+        work.abort(new Cancelled());
+        await take({ is: "cancelled" });
+        wake.resolve();
+        return await ended.promise;
+      } finally {
+        listeners.delete(listener);
+      }
+    },
+    follow: async function* (signal) {
+      const queue: OperationNews[] = [];
+      let more = Promise.withResolvers<void>();
+      const listener = (news: OperationNews): void => {
+        queue.push(news);
+        more.resolve();
+      };
+      const stop = (): void => more.resolve();
+      listeners.add(listener);
+      signal.addEventListener("abort", stop);
+      try {
+        const now = status();
+        if (!now) return;
+        yield { now };
+        for (;;) {
+          const news = queue.shift();
+          if (news) {
+            yield news;
+            if (!("now" in news)) return;
+            // Staged, or waiting for its health: nothing more happens soon.
+            const operation = current();
+            if (operation?.at === "flipped" && !todo(operation, ports.bootId)) return;
+            continue;
+          }
+          if (signal.aborted) return;
+          await more.promise;
+          more = Promise.withResolvers();
+        }
+      } finally {
+        listeners.delete(listener);
+        signal.removeEventListener("abort", stop);
+      }
+    },
+    begin: async () => {
+      await world.remember((old) => withReached(old, running, ports.bootId));
+      await take({ is: "started", running, bootId: ports.bootId, record: world.record });
+      // Whether it is remembered or not: what runs, and is proven, is what boots.
+      await world.changeRecord((facts) => settleFallback(running, facts));
+    },
+    healthy: async () => await take({ is: "healthy" }),
+    loop: async (signal) => {
+      for (;;) {
+        signal.throwIfAborted();
+        const operation = current();
+        const job = operation && !isRestarting ? todo(operation, ports.bootId) : undefined;
+        if (!operation || !job) {
+          wake = Promise.withResolvers();
+          await untilAborted(wake.promise, signal);
+          continue;
+        }
+        work = new AbortController();
+        const both = AbortSignal.any([signal, work.signal]);
+        try {
+          const event = await attempt(job, both);
+          if (current()?.id === operation.id && event) await take(event);
+          const after = current();
+          if (event?.is === "failed" && after && "failures" in after) {
+            await ports.wait(Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (after.failures - 1)), both);
+          }
+        } catch (error) {
+          signal.throwIfAborted();
+          if (!(work.signal.reason instanceof Cancelled)) throw error;
+        }
+      }
+    },
+  };
+}
+
+/** A boot that was asked for is known by the id of the first one after it; any later one ends that. */
+function withReached({ asked, ...rest }: AgentState, running: BootTarget | "ram", bootId: string): AgentState {
+  if (!asked) return rest;
+  if (asked.during === bootId || asked.reached === bootId) return { ...rest, asked };
+  return asked.reached === undefined && asked.into === running ? { ...rest, asked: { ...asked, reached: bootId } } : rest;
+}
+
+class Cancelled extends Error {}
+
+/** A line that is down comes back. */
+const TRIED_AGAIN: ReadonlySet<string> = new Set(["SOURCE_UNREACHABLE"]);
+
+/** Nobody waits for it any more: a later one may take its place. */
+function isReplaceable({ kind, at }: Operation, by: Operation["kind"]): boolean {
+  if (kind === "upgrade" && at === "trial") return by === "rollback";
+  return kind === "upgrade" && at === "flipped";
+}
+
+const onTrialError = (slot: SlotName): AppError =>
+  new AppError(
+    "TRIAL_RUNNING",
+    `slot ${slot} is on trial: until it is healthy, the other slot is the only one that is known to work`,
+    {
+      hint: "Wait until `petrify status` says healthy, or go back with `petrify rollback`.",
+    },
+  );
+
+function runningError(status: OperationStatus | undefined): AppError {
+  if (!status) return new AppError("OPERATION_RUNNING", "the machine is about to restart", { hint: "Try again afterwards." });
+  const far = status.percent === undefined ? "" : `, ${status.percent} %`;
+  return new AppError("OPERATION_RUNNING", `another operation is under way: ${status.text}${far}`, {
+    hint: "Wait for it with `petrify upgrade --follow`, or end it with `petrify upgrade --cancel`.",
+  });
+}
+
+/** The change without what is so already. */
+function onlyIfDifferent({ record, tries }: RecordChange, { found, tries: now }: RecordFacts): RecordChange {
+  const same = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other);
+  return {
+    ...(record && !(found.is === "whole" && same(record, found.record)) ? { record } : {}),
+    ...(tries && !same(tries, now) ? { tries } : {}),
+  };
+}
+
+async function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  const aborted = Promise.withResolvers<void>();
+  const stop = (): void => aborted.resolve();
+  signal.addEventListener("abort", stop, { once: true });
+  await Promise.race([promise, aborted.promise]);
+  signal.removeEventListener("abort", stop);
+  signal.throwIfAborted();
+}

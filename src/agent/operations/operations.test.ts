@@ -1,0 +1,430 @@
+/** Operations on a machine in memory, boot after boot as the loader's rules choose: whole, cut anywhere, killed anywhere. */
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { AppError } from "../../core/error.ts";
+import { decide } from "../../layout/boot-rules.ts";
+import type { ImageSummary } from "../../layout/operation.ts";
+import type { SlotName, SlotState } from "../../layout/slots.ts";
+import { openAgent, type Agent } from "../agent.ts";
+import { fakeMachine, freshDisk, type FakeDisk, type FakeMachine } from "../fake-machine.ts";
+import type { OperationNews } from "./driver.ts";
+import type { UpgradeRequest } from "./service.ts";
+
+const NEW: ImageSummary = { name: "edge", version: "2.0", digest: "cc", size: 64_000_000 };
+const NEWER: ImageSummary = { name: "edge", version: "3.0", digest: "dd", size: 64_000_000 };
+const images = { "/new.img": NEW, "/newer.img": NEWER, "http://x/new.img": NEW };
+const file = (path: string, more: Partial<UpgradeRequest> = {}): UpgradeRequest => ({
+  ...{ source: { is: "file", path }, recovery: false, restart: true, force: false },
+  ...more,
+});
+const disk = (more: Partial<FakeDisk> = {}): FakeDisk => freshDisk({ images, places: { a: "aa", b: "bb" }, ...more });
+
+interface Boot {
+  readonly slot: SlotName | "recovery";
+  readonly machine: FakeMachine;
+  readonly agent: Agent;
+}
+class PowerCut extends Error {}
+let boots = 0;
+
+interface BootOptions {
+  /** What somebody asks for, as soon as the agent runs. */
+  readonly ask?: (agent: Agent, signal: AbortSignal) => Promise<unknown>;
+  /** The power goes after so many changes of the disk. */
+  readonly cutAfter?: number;
+  /** How long it runs, in milliseconds. */
+  readonly until?: number;
+  readonly prepare?: (machine: FakeMachine) => void;
+}
+
+/** One boot, as the loader's rules choose it. A slot that is half written does not pass the loader's check. */
+async function boot(on: FakeDisk, { ask, cutAfter = Infinity, until = 400_000, prepare }: BootOptions = {}): Promise<Boot> {
+  const isWhole = (slot: SlotName): boolean => on.places?.[slot] !== "half";
+  const whole = { a: isWhole("a"), b: isWhole("b"), recovery1: true, recovery2: true };
+  const decided = decide({ record: on.record, tries: on.tries, whole, saves: true });
+  on.tries = decided.tries ?? on.tries;
+  const image = decided.boots!;
+  const slot = image === "a" || image === "b" ? image : "recovery";
+  assert.ok(slot === "recovery" || isWhole(slot), "what boots is whole");
+  const stop = new AbortController();
+  const machine = fakeMachine(on, { id: `boot-${++boots}`, slot, stop });
+  machine.onWait = (uptime) => uptime < until;
+  cutPower(on, machine, cutAfter, stop);
+  prepare?.(machine);
+  try {
+    const agent = await openAgent(machine);
+    const asked = ask?.(agent, stop.signal).catch((error: unknown) => {
+      if (!(error instanceof PowerCut) && !stop.signal.aborted) throw error;
+    });
+    await agent.run(stop.signal);
+    await asked;
+    return { slot, machine, agent };
+  } catch (error) {
+    if (!(error instanceof PowerCut)) throw error;
+    return { slot, machine, agent: undefined as unknown as Agent };
+  }
+}
+
+/** From the cut on nothing reaches the disk. */
+function cutPower(on: FakeDisk, machine: FakeMachine, after: number, stop: AbortController): void {
+  let left = after;
+  const spend = (): boolean => {
+    if (left-- > 0) return true;
+    stop.abort(new PowerCut());
+    return false;
+  };
+  const { store, record, images: work } = machine;
+  const storeOf = store.store.bind(store);
+  Object.assign(store, { store: async (state: FakeDisk["state"]) => (spend() ? await storeOf(state) : undefined) });
+  const change = record!.change.bind(record);
+  Object.assign(record!, {
+    change: async (choose: Parameters<typeof change>[0]) => {
+      const facts = await record!.read();
+      const wanted = choose(facts);
+      // Two writes, one after the other.
+      if (wanted.record) await change(() => (spend() ? { record: wanted.record! } : {}));
+      if (wanted.tries) await change(() => (spend() ? { tries: wanted.tries! } : {}));
+      return await record!.read();
+    },
+  });
+  const write = work.write;
+  Object.assign(work, {
+    write: async (...given: Parameters<typeof write>) => {
+      if (!spend()) throw new PowerCut();
+      const before = on.places;
+      await write(...given);
+      if (!spend()) on.places = { ...on.places, [given[0].place]: "half" };
+      void before;
+    },
+  });
+}
+
+async function upgrade(agent: Agent, signal: AbortSignal, request = file("/new.img")): Promise<OperationNews[]> {
+  const news: OperationNews[] = [];
+  for await (const one of agent.operations.upgrade(request, signal)) news.push(one);
+  return news;
+}
+const states = ({ record }: FakeDisk): string =>
+  `${record.active}: ${record.slots.a.state} ${record.slots.a.digest ?? "-"}, ${record.slots.b.state} ${record.slots.b.digest ?? "-"}`;
+
+suite("an upgrade", () => {
+  test("of a: b is emptied, written, verified, made active, booted, proven, and remembered", async () => {
+    const on = disk();
+    const first = await boot(on, { ask: upgrade });
+    const begun = first.machine.done.indexOf("check /new.img");
+    const steps = first.machine.done.slice(begun).filter((line) => !["state", "clock", "seed", "beat", "copies"].includes(line));
+    assert.deepEqual(steps, ["check /new.img", "record", "tries", "write b from 0", "verify b", "tries", "record"]);
+    assert.deepEqual(first.machine.init.restarts, ["upgrade to edge 2.0"]);
+    assert.equal(states(on), "b: proven aa, trial cc");
+    assert.equal(on.tries.b, 3);
+    const second = await boot(on);
+    assert.equal(second.slot, "b");
+    assert.equal(states(on), "b: proven aa, proven cc");
+    const [entry] = second.agent.operations.history();
+    assert.deepEqual(
+      [entry!.kind, entry!.outcome, entry!.target, entry!.image.version, entry!.from, entry!.cause],
+      ["upgrade", "succeeded", "slot b", "2.0", { slot: "a", version: "1.0" }, "asked for by root"],
+    );
+    assert.equal(second.agent.status().operation, undefined);
+  });
+
+  test("of b, back and forth, goes to a; the same image again is nothing to do", async () => {
+    const on = disk();
+    await boot(on, { ask: upgrade });
+    const second = await boot(on, {
+      ask: async (agent, signal) => {
+        await assert.rejects(upgrade(agent, signal), { code: "TRIAL_RUNNING" });
+      },
+    });
+    assert.equal(second.slot, "b");
+    await boot(on, {
+      ask: async (agent, signal) => {
+        await assert.rejects(upgrade(agent, signal), { code: "ALREADY_RUNNING" });
+        await upgrade(agent, signal, file("/newer.img"));
+      },
+    });
+    const fourth = await boot(on);
+    assert.equal(fourth.slot, "a");
+    assert.equal(states(on), "a: proven dd, proven cc");
+  });
+
+  test("whose health checks fail ends on the old slot, which is the active one then, and says why", async () => {
+    const on = disk();
+    await boot(on, { ask: upgrade });
+    const sick = { prepare: (machine: FakeMachine) => void (machine.failing["web"] = "status 500"), until: 200_000 };
+    for (let count = 0; count < 3; count++) assert.equal((await boot(on, sick)).slot, "b");
+    const back = await boot(on);
+    assert.equal(back.slot, "a");
+    assert.equal(states(on), "a: proven aa, trial cc");
+    const [entry] = back.agent.operations.history();
+    assert.equal(entry!.outcome, "fell back");
+    assert.match(entry!.reason!, /web: status 500/);
+    assert.match(entry!.log!.text, /journal of boot-/);
+  });
+
+  test("that panics before its agent runs ends on the old slot too", async () => {
+    const on = disk();
+    await boot(on, { ask: upgrade });
+    on.tries = { ...on.tries, b: 0 };
+    const back = await boot(on);
+    assert.deepEqual([back.slot, back.agent.operations.history()[0]!.outcome], ["a", "fell back"]);
+    assert.match(back.agent.operations.history()[0]!.reason!, /before its agent had started/);
+  });
+
+  test("whose boot files are damaged after it was verified fails, and is not tried again", async () => {
+    const on = disk();
+    await boot(on, { ask: upgrade });
+    on.places = { ...on.places, b: "half" };
+    const back = await boot(on);
+    assert.deepEqual([back.slot, back.agent.operations.history()[0]!.outcome, on.tries.b], ["a", "failed", 0]);
+    assert.equal(states(on), "a: proven aa, trial cc");
+  });
+
+  test("that is only staged waits for a restart, whoever restarts, and can be taken back", async () => {
+    const on = disk();
+    const news: OperationNews[] = [];
+    const first = await boot(on, {
+      ask: async (agent, signal) => void news.push(...(await upgrade(agent, signal, file("/new.img", { restart: false })))),
+    });
+    assert.deepEqual(first.machine.init.restarts, []);
+    assert.deepEqual((news.at(-1) as { now: { at: string } }).now.at, "flipped");
+    const other = structuredClone({ ...on, images: {} }) as FakeDisk;
+    assert.equal((await boot(on)).slot, "b");
+    assert.equal(on.state.operations[0]!.outcome, "succeeded");
+
+    other.images = images;
+    other.tries = { ...other.tries, next: "a" };
+    const cancelled = await boot(other, { ask: async (agent) => await agent.operations.cancel() });
+    assert.equal(cancelled.slot, "a", "asked for once");
+    assert.equal(states(other), "a: proven aa, empty -");
+    assert.equal(other.state.operations[0]!.outcome, "cancelled");
+  });
+
+  test("that is staged is replaced by the next one", async () => {
+    const on = disk();
+    await boot(on, {
+      ask: async (agent, signal) => {
+        await upgrade(agent, signal, file("/new.img", { restart: false }));
+        await upgrade(agent, signal, file("/newer.img"));
+      },
+    });
+    assert.deepEqual(
+      on.state.operations.map(({ outcome }) => outcome),
+      ["replaced"],
+    );
+    await boot(on);
+    assert.equal(states(on), "b: proven aa, proven dd");
+  });
+
+  test("a damaged source changes nothing", async () => {
+    const on = disk();
+    const before = states(on);
+    const { machine } = await boot(on, {
+      prepare: (m) => void (m.damage["/new.img"] = "vmlinuz is not the file of the manifest"),
+      ask: async (agent, signal) => {
+        const news = await upgrade(agent, signal);
+        assert.match(JSON.stringify(news.at(-1)), /the image is damaged: vmlinuz/);
+      },
+    });
+    assert.equal(states(on), before);
+    assert.ok(!machine.done.some((line) => line.startsWith("write")));
+  });
+
+  test("what reads back wrong is never booted", async () => {
+    const on = disk();
+    await boot(on, { prepare: (m) => void (m.damage["b"] = "block 7 is not what it was"), ask: upgrade });
+    assert.equal(states(on), "a: proven aa, empty -");
+    assert.equal(on.state.operations[0]!.outcome, "failed");
+    assert.equal((await boot(on)).slot, "a");
+  });
+
+  test("a line that is down is tried again from where it was, and an error of the disk is not", async () => {
+    const on = disk({ writeFails: [new AppError("SOURCE_UNREACHABLE", "no answer"), undefined] });
+    const first = await boot(on, {
+      ask: async (agent, signal) => await upgrade(agent, signal, file("", { source: { is: "url", url: "http://x/new.img" } })),
+    });
+    assert.deepEqual(first.machine.init.restarts, ["upgrade to edge 2.0"]);
+    const broken = disk({ writeFails: [Object.assign(new Error("EIO: i/o error, write"), { code: "EIO" })] });
+    await boot(broken, { ask: upgrade });
+    assert.equal(states(broken), "a: proven aa, empty -");
+    assert.deepEqual(
+      [broken.state.operations[0]!.outcome, broken.state.operations[0]!.reason],
+      ["failed", "EIO: i/o error, write"],
+    );
+  });
+
+  test("a second one is told which one runs and how far it is", async () => {
+    const on = disk();
+    await boot(on, {
+      prepare: (machine) => {
+        const { write } = machine.images;
+        Object.assign(machine.images, {
+          write: async (...given: Parameters<typeof write>) => {
+            given[1](32_000_000);
+            await new Promise<void>((_, reject) => given[2].addEventListener("abort", () => reject(given[2].reason as Error)));
+          },
+        });
+      },
+      ask: async (agent, signal) => {
+        const stop = new AbortController();
+        for await (const news of agent.operations.upgrade(file("/new.img"), stop.signal)) {
+          if ("now" in news && news.now.percent === 50) break;
+        }
+        const refused = { code: "OPERATION_RUNNING", message: /upgrade to edge 2\.0: writing slot b, 50 %/ };
+        await assert.rejects(upgrade(agent, signal, file("/newer.img")), refused);
+        await assert.rejects(agent.operations.restart(undefined), refused);
+        assert.equal((await agent.operations.cancel()).outcome, "cancelled");
+      },
+    });
+    assert.equal(states(on), "a: proven aa, empty -");
+  });
+
+  for (const [what, request, change, code] of [
+    ["an image that is larger than the slot", file("/new.img"), { capacity: 1000 }, "IMAGE_TOO_LARGE"],
+    ["an image that is not there", file("/nowhere.img"), {}, "IMAGE_UNREADABLE"],
+    ["an upgrade while the record is unreadable", file("/new.img"), { recordUnreadable: true }, "RECORD_UNREADABLE"],
+  ] as const) {
+    test(`${what} is refused before anything changes`, async () => {
+      const on = disk(change);
+      const { machine } = await boot(on, {
+        until: 3500,
+        ask: async (agent, signal) => {
+          await assert.rejects(upgrade(agent, signal, request), { code });
+        },
+      });
+      assert.ok(!machine.done.some((line) => /write|record/.test(line)), machine.done.join());
+    });
+  }
+});
+
+test("from recovery, the slot that is of no use is written, and of two good ones the passive one", async () => {
+  for (const [a, b, target] of [
+    ["bad", "proven", "a"],
+    ["proven", "empty", "b"],
+    ["proven", "proven", "b"],
+    ["bad", "bad", "a"],
+  ] as const satisfies (readonly [SlotState, SlotState, SlotName])[]) {
+    const on = disk({ tries: { a: 0, b: 0, next: "recovery" } });
+    on.record = { active: "a", slots: { a: { state: a, digest: "aa" }, b: { state: b, digest: "bb" } }, recovery: 1 };
+    const { slot, machine } = await boot(on, { ask: upgrade });
+    assert.equal(slot, "recovery");
+    assert.ok(machine.done.includes(`write ${target} from 0`), `${a} ${b}`);
+    const after = await boot(on);
+    assert.deepEqual([after.slot, on.record.slots[target].state], [target, "proven"]);
+  }
+});
+
+suite("a rollback", () => {
+  const rollback = async (agent: Agent, signal: AbortSignal): Promise<void> => {
+    for await (const _ of agent.operations.rollback(true, signal));
+  };
+  test("boots the other slot, and can be taken back by another one", async () => {
+    const on = disk();
+    await boot(on, { ask: rollback });
+    assert.equal((await boot(on)).slot, "b");
+    assert.deepEqual(
+      on.state.operations.map(({ outcome, kind }) => `${kind} ${outcome}`),
+      ["rollback succeeded"],
+    );
+    await boot(on, { ask: rollback });
+    assert.equal((await boot(on)).slot, "a");
+  });
+
+  test("from a slot on trial leaves that one for good", async () => {
+    const on = disk();
+    await boot(on, { ask: upgrade });
+    await boot(on, { ask: rollback, prepare: (m) => void (m.failing["web"] = "not yet") });
+    assert.deepEqual([states(on), on.tries.b], ["a: proven aa, trial cc", 0]);
+    assert.equal((await boot(on)).slot, "a");
+    assert.deepEqual(
+      on.state.operations.map(({ outcome, kind }) => `${kind} ${outcome}`),
+      ["upgrade cancelled", "rollback succeeded"],
+    );
+  });
+
+  test("to a damaged slot, or to one that was never healthy, is refused", async () => {
+    const on = disk();
+    await boot(on, { ask: rollback, prepare: (m) => void (m.damage["b"] = "block 7") });
+    assert.deepEqual([on.state.operations[0]!.outcome, on.record.active], ["failed", "a"]);
+    for (const state of ["empty", "bad", "trial"] as const) {
+      const other = disk();
+      other.record = { ...other.record, slots: { ...other.record.slots, b: { state, digest: "bb" } } };
+      await boot(other, {
+        ask: async (agent, signal) => {
+          await assert.rejects(rollback(agent, signal), { code: "NOTHING_TO_ROLL_BACK_TO" });
+        },
+      });
+    }
+  });
+});
+
+test("recovery gets an image in the file that is not in use, and is switched to it", async () => {
+  const on = disk();
+  const request = file("/new.img", { recovery: true });
+  const { machine } = await boot(on, { ask: async (agent, signal) => await upgrade(agent, signal, request) });
+  assert.ok(machine.done.includes("write recovery2 from 0"));
+  assert.deepEqual([on.record.recovery, machine.init.restarts], [2, []]);
+  await boot(on, { ask: async (agent, signal) => await upgrade(agent, signal, request) });
+  assert.equal(on.record.recovery, 1);
+  assert.equal(states(on), "a: proven aa, proven bb");
+});
+
+test("a restart into recovery is remembered as one that was asked for, until the boot after it", async () => {
+  const on = disk();
+  await boot(on, { ask: async (agent) => await agent.operations.restart("recovery") });
+  assert.equal((await boot(on)).slot, "recovery");
+  assert.equal(on.state.asked?.into, "recovery");
+  assert.equal((await boot(on)).slot, "a");
+  assert.equal(on.state.asked, undefined);
+});
+
+suite("power that goes", () => {
+  // Until the operation has ended or nothing more happens; whatever is asked for was asked for once.
+  const play = async (ask: NonNullable<BootOptions["ask"]>, wanted: (on: FakeDisk) => boolean): Promise<number> => {
+    for (let cutAfter = 0; ; cutAfter++) {
+      const on = disk();
+      const { machine } = await boot(on, { ask, cutAfter });
+      const isCut = machine.init.restarts.length === 0;
+      for (let count = 0; count < 6; count++) {
+        await boot(on);
+        const { slots, active } = on.record;
+        assert.ok(slots.a.state === "proven" || slots.b.state === "proven", `cut after ${cutAfter}: something is proven`);
+        assert.notEqual(slots[active].state, "empty", `cut after ${cutAfter}`);
+      }
+      assert.equal(on.state.operation, undefined, `cut after ${cutAfter}: it has ended`);
+      // Cut before it was stored: it was never begun.
+      assert.ok(
+        on.state.operations.length === 0 || wanted(on),
+        `cut after ${cutAfter}: ${states(on)} ${JSON.stringify(on.state.operations)}`,
+      );
+      if (!isCut) return cutAfter;
+    }
+  };
+
+  test("at any change of an upgrade only delays it", async () => {
+    const cuts = await play(upgrade, (on) => states(on) === "b: proven aa, proven cc");
+    assert.ok(cuts > 10, `${cuts} places`);
+  });
+
+  test("at any change of a rollback only delays it", async () => {
+    const ask = async (agent: Agent, signal: AbortSignal): Promise<void> => {
+      for await (const _ of agent.operations.rollback(true, signal));
+    };
+    const cuts = await play(ask, (on) => on.record.active === "b");
+    assert.ok(cuts > 5, `${cuts} places`);
+  });
+
+  test("at any change of an upgrade whose image is not healthy leaves the machine on the old slot", async () => {
+    for (let cutAfter = 0; cutAfter < 40; cutAfter++) {
+      const on = disk();
+      await boot(on, { ask: upgrade });
+      const sick = (machine: FakeMachine): void => {
+        if (machine.facts.slot === "b") machine.failing["web"] = "status 500";
+      };
+      await boot(on, { prepare: sick, until: 200_000, cutAfter });
+      for (let count = 0; count < 5; count++) await boot(on, { prepare: sick, until: 200_000 });
+      assert.equal(states(on), "a: proven aa, trial cc", `cut after ${cutAfter}`);
+      assert.equal(on.tries.b, 0);
+    }
+  });
+});

@@ -1,0 +1,167 @@
+/** What people and programs ask for: inspected, judged, begun, followed. docs/concepts/upgrade.md */
+import { hex } from "../../core/digest.ts";
+import type { Bytes } from "../../core/units.ts";
+import type { BootEntry } from "../../layout/agent-state.ts";
+import type { FinishedOperation, ImageSource, Operation, RecoveryUpgrade, Upgrade } from "../../layout/operation.ts";
+import { SLOTS, type BootTarget, type RecoveryFile, type SlotName } from "../../layout/slots.ts";
+import { knownDamage } from "../verification.ts";
+import type { World } from "../world.ts";
+import type { OperationNews, Operations } from "./driver.ts";
+import type { Place } from "./operation.ts";
+import type { InspectedImage } from "./ports.ts";
+import {
+  assertBootable,
+  placeName,
+  recoveryTarget,
+  recoveryUpgradeOf,
+  rollbackOf,
+  upgradeOf,
+  upgradeTarget,
+  type Asked,
+  type Situation,
+  type UpgradeWish,
+} from "./request.ts";
+
+export interface UpgradeRequest extends UpgradeWish {
+  readonly source: ImageSource;
+  /** The recovery image, not a slot. */
+  readonly recovery: boolean;
+}
+/** What an upgrade would do. */
+export interface UpgradePlan {
+  readonly image: InspectedImage;
+  readonly running: { readonly slot: BootTarget | "ram"; readonly version: string; readonly digest?: string };
+  readonly target: string;
+  /** Bytes that the target has room for. */
+  readonly capacity: Bytes;
+  /** What is in the target now. */
+  readonly replaces?: { readonly state: string; readonly digest?: string };
+  /** Bytes that will be read from the source, and written. */
+  readonly bytes: Bytes;
+  readonly steps: readonly string[];
+}
+/** What {@link OperationService.check} comes to. */
+export interface CheckEvent {
+  readonly percent?: number;
+  readonly result?: { readonly image: InspectedImage; readonly damage?: string };
+}
+/** An operation that has ended, and the log of the boot that made it fall back, as long as there is one. */
+export interface HistoryEntry extends FinishedOperation {
+  /** Seconds; absent where the clock was set meanwhile. */
+  readonly duration?: number;
+  readonly log?: { readonly source: string; readonly text: string };
+}
+
+export interface OperationService {
+  /** @throws AppError as the request would be refused */
+  readonly plan: (request: UpgradeRequest, signal: AbortSignal) => Promise<UpgradePlan>;
+  /** Reads a whole image, and changes nothing. */
+  readonly check: (source: ImageSource, signal: AbortSignal) => AsyncIterable<CheckEvent>;
+  readonly upgrade: (request: UpgradeRequest, signal: AbortSignal) => AsyncIterable<OperationNews>;
+  readonly rollback: (restart: boolean, signal: AbortSignal) => AsyncIterable<OperationNews>;
+  /** @throws AppError `NOT_BOOTABLE`, `OPERATION_RUNNING` */
+  readonly restart: (into: BootTarget | undefined) => Promise<void>;
+  readonly follow: Operations["follow"];
+  readonly cancel: () => Promise<FinishedOperation>;
+  /** Newest first. */
+  readonly history: () => readonly HistoryEntry[];
+}
+
+export function openOperationService(world: World, operations: Operations): OperationService {
+  const { ports, running } = world;
+  const { images, facts } = ports;
+  const situation = (): Situation => ({
+    ...{ running, version: facts.image?.version ?? "", record: world.record, operation: world.state.operation },
+    ...(running === "recovery" ? { runningRecovery: runningRecovery(facts.file) } : {}),
+    damaged: new Set(SLOTS.filter((slot) => knownDamage(slot, world.state, world.record) !== undefined)),
+  });
+  const asked = (): Asked => ({ id: hex(ports.random(4)), cause: "asked for by root", now: Math.floor(ports.now()) });
+
+  const prepare = async (
+    request: UpgradeRequest,
+    signal: AbortSignal,
+  ): Promise<{ found: InspectedImage; capacity: Bytes; operation: Upgrade | RecoveryUpgrade }> => {
+    const place: Place = request.recovery ? `recovery${recoveryTarget(situation())}` : upgradeTarget(situation());
+    const [found, capacity] = [await images.inspect(request.source, signal), await images.capacity(place)];
+    // Judged by what is so now: looking at the image may have taken a while.
+    const operation = request.recovery
+      ? recoveryUpgradeOf(situation(), found, capacity, asked())
+      : upgradeOf(situation(), found, capacity, request, asked());
+    return { found, capacity, operation };
+  };
+  async function* begin(operation: Operation, signal: AbortSignal): AsyncGenerator<OperationNews> {
+    await operations.start(operation);
+    yield* operations.follow(signal);
+  }
+
+  return {
+    plan: async (request, signal) => {
+      const { found, capacity, operation } = await prepare(request, signal);
+      return planOf(operation, found, capacity, situation());
+    },
+    check: (source, signal) =>
+      new ReadableStream<CheckEvent>({
+        start: async (events) => {
+          const image = await images.inspect(source, signal);
+          const progress = ({ done, total }: { done: Bytes; total: Bytes }): void =>
+            events.enqueue({ percent: Math.floor((100 * done) / Math.max(1, total)) });
+          const { damage } = await images.check(image.source, image.image.digest, progress, signal);
+          events.enqueue({ result: { image, ...(damage === undefined ? {} : { damage }) } });
+          events.close();
+        },
+      }),
+    upgrade: async function* (request, signal) {
+      operations.assertFree("upgrade"); // before the image is looked at, which may take long
+      const { operation } = await prepare(request, signal);
+      yield* begin(operation, signal);
+    },
+    rollback: (restart, signal) => begin(rollbackOf(situation(), restart, asked()), signal),
+    restart: async (into) => {
+      if (into) assertBootable(into, world.record);
+      await operations.restart(into);
+    },
+    follow: operations.follow,
+    cancel: operations.cancel,
+    history: () => world.state.operations.map((entry) => historyEntry(entry, world.state.boots)).toReversed(),
+  };
+}
+
+function planOf(
+  operation: Upgrade | RecoveryUpgrade,
+  found: InspectedImage,
+  capacity: Bytes,
+  { running, version, record }: Situation,
+): UpgradePlan {
+  const known = record.found.is === "whole" ? record.found.record : undefined;
+  const isSlot = operation.kind === "upgrade";
+  const target = isSlot ? `slot ${operation.target}` : placeName(`recovery${operation.target}`);
+  const replaces = isSlot ? known?.slots[operation.target] : undefined;
+  const digest = running === "a" || running === "b" ? known?.slots[running].digest : undefined;
+  const isReused = isSlot && operation.reused;
+  return {
+    image: found,
+    running: { slot: running, version, ...(digest ? { digest } : {}) },
+    ...{ target, capacity, bytes: isReused ? 0 : found.image.size },
+    ...(replaces ? { replaces } : {}),
+    steps: [
+      ...(operation.at === "checking" ? ["check every byte of the image with its manifest"] : []),
+      ...(isReused ? [] : [...(isSlot ? [`mark ${target} empty`] : []), `write the image to ${target}, in place`]),
+      `read ${target} back from the disk and compare every byte with the manifest`,
+      isSlot ? `make ${target} the active one, on trial with 3 tries` : `make ${target} the current one`,
+      ...(isSlot ? [operation.restart ? "restart" : "wait for a restart: `petrify reboot`"] : []),
+    ],
+  };
+}
+
+function historyEntry(entry: FinishedOperation, boots: readonly BootEntry[]): HistoryEntry {
+  const seconds = entry.endedAt - entry.startedAt;
+  const slot = entry.target.replace(/^slot /, "") as SlotName | undefined;
+  const log =
+    entry.outcome === "fell back"
+      ? boots.findLast((boot) => boot.slot === slot && boot.at >= entry.startedAt && boot.at <= entry.endedAt && boot.end?.log)
+          ?.end?.log
+      : undefined;
+  return { ...entry, ...(seconds >= 0 ? { duration: seconds } : {}), ...(log ? { log } : {}) };
+}
+
+const runningRecovery = (file: string): RecoveryFile => (file.includes("2") ? 2 : 1);

@@ -1,0 +1,59 @@
+/** Operations in words. Pure. */
+import type { BootEntry } from "../../layout/agent-state.ts";
+import type { FinishedOperation, Operation } from "../../layout/operation.ts";
+
+const STEPS: Readonly<Record<Operation["at"], string>> = {
+  checking: "checking the image",
+  writing: "writing",
+  verifying: "verifying",
+  flipping: "making it the active one",
+  flipped: "waiting for a restart",
+  trial: "on trial",
+  undoing: "taking it back",
+  switching: "making it the current one",
+};
+
+/** What it is about: `upgrade to edge 1.2.0`. */
+function labelOf(operation: Pick<Operation, "kind"> & { readonly image?: object; readonly target?: unknown }): string {
+  const { kind, image = {} } = operation;
+  const { name, version } = image as { readonly name?: string; readonly version?: string };
+  const what = name === undefined ? "" : ` to ${name} ${version}`;
+  switch (kind) {
+    case "upgrade":
+      return `upgrade${what}`;
+    case "recovery-upgrade":
+      return `upgrade of recovery${what}`;
+    case "rollback":
+      return `rollback to slot ${String(operation.target).replace(/^slot /, "")}`;
+  }
+}
+
+/** With its step: `upgrade to edge 1.2.0: writing slot b`. */
+export function describe(operation: Operation): string {
+  const { at } = operation;
+  const place = placeOf(operation);
+  const step = STEPS[at];
+  const where = ["writing", "verifying", "trial", "flipped"].includes(at) ? ` ${place}` : "";
+  return `${labelOf(operation)}: ${at === "trial" || at === "flipped" ? `${where.trim()} is ${step}`.trim() : step + where}`;
+}
+
+export function finished(
+  operation: Operation,
+  end: Pick<FinishedOperation, "outcome" | "endedAt" | "reason">,
+): FinishedOperation {
+  const { id, cause, startedAt, from, kind } = operation;
+  return { ...{ id, kind, cause, startedAt, from }, target: placeOf(operation), image: operation.image, ...end };
+}
+
+/** Why the slot of an upgrade was left, as its last boot says. */
+export function failureOf(operation: Operation, boots: readonly BootEntry[]): string {
+  const target = operation.kind === "upgrade" ? operation.target : undefined;
+  const last = boots.findLast(
+    ({ slot, at, end }) => slot === target && at >= operation.startedAt && end !== undefined && end.how !== "stopped",
+  );
+  return last?.end?.reason ?? "the loader left it, and nothing is known of its boots";
+}
+
+function placeOf(operation: Operation): string {
+  return operation.kind === "recovery-upgrade" ? `recovery ${operation.target}` : `slot ${operation.target}`;
+}

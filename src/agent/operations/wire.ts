@@ -1,0 +1,54 @@
+/** Requests as they come over the machine's own socket. By hand: a schema library would cost every boot the time that it takes to load. */
+import { AppError } from "../../core/error.ts";
+import type { ImageSource } from "../../layout/operation.ts";
+import { BOOT_TARGETS, type BootTarget } from "../../layout/slots.ts";
+import type { UpgradeRequest } from "./service.ts";
+
+/** @throws AppError `REQUEST_INVALID`, as the other ones do */
+export function upgradeRequest(body: unknown): UpgradeRequest {
+  const fields = fieldsOf(body, ["source", "recovery", "restart", "force"]);
+  return {
+    source: sourceOf(fields["source"]),
+    recovery: flag(fields, "recovery", false),
+    restart: flag(fields, "restart", true),
+    force: flag(fields, "force", false),
+  };
+}
+
+export const checkRequest = (body: unknown): { readonly source: ImageSource } => ({
+  source: sourceOf(fieldsOf(body, ["source"])["source"]),
+});
+
+export const rollbackRequest = (body: unknown): { readonly restart: boolean } => ({
+  restart: flag(fieldsOf(body, ["restart"]), "restart", true),
+});
+
+export function restartRequest(body: unknown): { readonly into: BootTarget | undefined } {
+  const { into } = fieldsOf(body, ["into"]);
+  const target = BOOT_TARGETS.find((name) => name === into);
+  if (into !== undefined && target === undefined) throw invalid(`into: one of ${BOOT_TARGETS.join(", ")}`);
+  return { into: target };
+}
+
+function sourceOf(value: unknown): ImageSource {
+  const { is, path, url } = fieldsOf(value, ["is", "path", "url"]);
+  if (is === "file" && typeof path === "string" && path.startsWith("/")) return { is, path };
+  if (is === "url" && typeof url === "string" && /^https?:$/.test(URL.parse(url)?.protocol ?? "")) return { is, url };
+  throw invalid("source: an absolute path, or a URL of http or https");
+}
+
+function fieldsOf(value: unknown, known: readonly string[]): Readonly<Record<string, unknown>> {
+  if (value === undefined) return {};
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalid("an object is expected");
+  const unknown = Object.keys(value).find((key) => !known.includes(key));
+  if (unknown !== undefined) throw invalid(`there is no ${unknown}`);
+  return value as Record<string, unknown>;
+}
+
+function flag(fields: Readonly<Record<string, unknown>>, name: string, otherwise: boolean): boolean {
+  const value = fields[name] ?? otherwise;
+  if (typeof value !== "boolean") throw invalid(`${name}: true or false`);
+  return value;
+}
+
+const invalid = (why: string): AppError => new AppError("REQUEST_INVALID", `the request is not understood: ${why}`);

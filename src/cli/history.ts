@@ -1,0 +1,24 @@
+import type { Command } from "commander";
+import { historyText } from "../agent/history-text.ts";
+import type { HistoryEntry } from "../agent/operations/service.ts";
+import { AGENT_SOCKET } from "../agent/status.ts";
+import { askLocally } from "../host/unix-http.ts";
+import type { NodeCli, NodeContext } from "./node-context.ts";
+
+export function registerHistory(program: Command, cli: NodeCli): void {
+  program
+    .command("history")
+    .summary("what was done to this machine's images, and how it ended")
+    .description(
+      "Prints each operation, the newest first: when, what, why, its image, how long it took, how it ended, and the log of a boot that failed.",
+    )
+    .addHelpText("after", "\nExamples:\n  petrify history\n  petrify history --json | jq '.value.operations[0]'")
+    .action(cli.action(history));
+}
+
+async function history({ output, signal }: NodeContext): Promise<void> {
+  for await (const value of askLocally(AGENT_SOCKET, "GET", "/history", signal)) {
+    const { operations } = value as { readonly operations: readonly HistoryEntry[] };
+    output.result({ operations }, historyText(operations));
+  }
+}

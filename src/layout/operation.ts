@@ -1,0 +1,99 @@
+/** @portable What changes a machine's images, as the agent stores it: one operation at a time, and those that have ended. docs/formats/agent-state.md */
+import type { Bytes } from "../core/units.ts";
+import type { BootTarget, RecoveryFile, SlotName } from "./slots.ts";
+
+/** Where an image comes from. `recovery`: the image that runs, where that is recovery. */
+export type ImageSource =
+  | { readonly is: "file"; readonly path: string }
+  | { readonly is: "url"; readonly url: string }
+  | { readonly is: "recovery" };
+
+/** What an image says of itself. */
+export interface ImageSummary {
+  readonly name: string;
+  readonly version: string;
+  /** SHA-256 of its manifest: which image it is. */
+  readonly digest: string;
+  readonly size: Bytes;
+}
+
+interface Common {
+  /** 8 hexadecimal digits. */
+  readonly id: string;
+  /** Who or what asked for it, as the end of a sentence: "asked for by root", "no slot is whole". */
+  readonly cause: string;
+  /** Seconds since 1970. */
+  readonly startedAt: number;
+  /** What ran when it started. */
+  readonly from: { readonly slot: BootTarget; readonly version: string };
+}
+/** Steps that bring an image to a place on the disk. */
+interface Writing extends Common {
+  readonly source: ImageSource;
+  readonly image: ImageSummary;
+  /** Bytes from the start of the image that are durable in its place. */
+  readonly written: Bytes;
+  /** Writes that have failed so far. */
+  readonly failures: number;
+}
+
+/**
+ * A slot gets an image and is booted on trial. `checking` (the source; nothing has changed) → `writing` (slot empty) → `verifying` (slot empty) → `flipping` → `flipped` (the slot is active and on trial)
+ * → `trial` (it runs). `undoing`: it is taken back before it ran.
+ */
+export interface Upgrade extends Writing {
+  readonly kind: "upgrade";
+  readonly target: SlotName;
+  /** Restart as soon as it is flipped; else somebody will. */
+  readonly restart: boolean;
+  readonly at: "checking" | "writing" | "verifying" | "flipping" | "flipped" | "trial" | "undoing";
+  /** The slot has this image already: it is only verified. */
+  readonly reused: boolean;
+  /** Of the boot in which it was flipped. */
+  readonly bootId?: string;
+}
+/** The other slot is made the active one again: `verifying` → `flipping` → `flipped`. */
+export interface Rollback extends Common {
+  readonly kind: "rollback";
+  readonly target: SlotName;
+  readonly image: Pick<ImageSummary, "digest">;
+  readonly restart: boolean;
+  readonly at: "verifying" | "flipping" | "flipped";
+  readonly bootId?: string;
+}
+/** The recovery file that is not in use gets an image and becomes the current one: `checking` → `writing` → `verifying` → `switching`. */
+export interface RecoveryUpgrade extends Writing {
+  readonly kind: "recovery-upgrade";
+  readonly target: RecoveryFile;
+  readonly at: "checking" | "writing" | "verifying" | "switching";
+}
+export type Operation = Upgrade | Rollback | RecoveryUpgrade;
+
+/** A boot that was asked for once, instead of the active slot. */
+export interface AskedBoot {
+  readonly into: BootTarget;
+  /** The kernel's id of the boot in which it was asked for. */
+  readonly during: string;
+  /** Of the boot that came of it. */
+  readonly reached?: string;
+}
+
+/**
+ * `succeeded`; `failed`: nothing else boots than before; `fell back`: it was booted, and left again; `cancelled` by somebody; `replaced` by a later
+ * operation before it had ended.
+ */
+export const OUTCOMES = ["succeeded", "failed", "fell back", "cancelled", "replaced"] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** An operation that has ended. */
+export interface FinishedOperation extends Pick<Common, "id" | "cause" | "startedAt" | "from"> {
+  readonly kind: Operation["kind"];
+  /** Place on the disk: `slot b`, `recovery 2`. */
+  readonly target: string;
+  readonly image: Partial<ImageSummary>;
+  /** Seconds since 1970. */
+  readonly endedAt: number;
+  readonly outcome: Outcome;
+  /** Why it did not succeed: one sentence. */
+  readonly reason?: string;
+}
