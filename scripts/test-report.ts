@@ -34,7 +34,7 @@ export function testReport(stages: readonly StageResult[], { date, commit, node,
   return [
     "# Test report",
     "",
-    "Written by `npm run test:full`; not edited by hand.",
+    "Written by `npm run test:full`; not edited by hand. The seconds of a virtual machine test have in them those in which it waited for a core.",
     "",
     `${date.toISOString().slice(0, 10)}, commit ${commit.slice(0, 12)}, Node ${node}, ${cores} cores, ${(total / 60).toFixed(1)} minutes.`,
     "",

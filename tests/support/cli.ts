@@ -28,6 +28,8 @@ export interface CliOptions {
   /** Another path of the same Node and the same program. */
   readonly node?: string;
   readonly main?: string;
+  /** The process is ended when it takes longer; default: for ever. */
+  readonly limitMs?: number;
   /** Called with each JSON event; may interrupt the process. */
   readonly onEvent?: (event: CliEvent, interrupt: () => void) => void;
 }
@@ -35,10 +37,15 @@ export interface CliOptions {
 /** Runs the real program as a user would, in a process of its own. */
 export async function petrify(
   args: readonly string[],
-  { cwd, env, prefix = [], node = process.execPath, main = MAIN, onEvent }: CliOptions,
+  { cwd, env, prefix = [], node = process.execPath, main = MAIN, limitMs, onEvent }: CliOptions,
 ): Promise<CliRun> {
   const argv = [...prefix, node, "--disable-warning=ExperimentalWarning", main, ...args];
-  const child = spawn(argv[0]!, argv.slice(1), { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(argv[0]!, argv.slice(1), {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: limitMs,
+  });
   let stdout = "";
   let stderr = "";
   const events: CliEvent[] = [];

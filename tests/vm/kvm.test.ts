@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { suite, test } from "node:test";
 import { kernelOf } from "../../src/vm/bootable.ts";
 import { bootProbe, chooseAccelerator } from "../../src/vm/kvm.ts";
+import { takeCore } from "../support/turns.ts";
 import { fixture } from "./harness/fixture.ts";
 
 suite("the choice between KVM and software emulation", () => {
@@ -14,6 +15,7 @@ suite("the choice between KVM and software emulation", () => {
       await using folder = await temporary();
       const kernel = await kernelOf(made.host.tools, made[what], folder.path);
       assert.ok(kernel);
+      await using _ = await takeCore();
       await bootProbe({ ...made.host, folder: folder.path }, kernel, "tcg");
     });
   }
@@ -29,6 +31,7 @@ suite("the choice between KVM and software emulation", () => {
     const { host, image } = await fixture();
     if (!host.caller.devices.includes("kvm")) return t.skip("this machine has no /dev/kvm");
     await using folder = await temporary();
+    await using _ = await takeCore();
     const own = { ...host, folder: folder.path };
     const first = await chooseAccelerator(own, async () => await kernelOf(host.tools, image, folder.path));
     if (first.reason.includes("may not open")) return t.skip(first.reason);

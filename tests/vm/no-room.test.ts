@@ -1,10 +1,16 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { statusOf } from "./harness/agent.ts";
+import { oneOf } from "./harness/choice.ts";
 import { fixture } from "./harness/fixture.ts";
 import { machine } from "./harness/machine.ts";
 
-const FOLDERS = { oem: "/oem", persistent: "/usr/local" } as const;
+const WAYS = ["full", "out of inodes"] as const;
+/** In one way each, and not in the same, unless every test is to run. */
+const PARTITIONS = [
+  { partition: "oem", folder: "/oem", ways: oneOf(WAYS) },
+  { partition: "persistent", folder: "/usr/local", ways: oneOf(WAYS.toReversed()) },
+] as const;
 /** Until the file system refuses, root's own reserve included. */
 const FILL = {
   full: (folder: string) =>
@@ -14,14 +20,14 @@ const FILL = {
 } as const;
 
 suite("a data partition without room", { concurrency: 2 }, () => {
-  for (const [partition, folder] of Object.entries(FOLDERS)) {
-    test(`${partition}: without bytes, then without inodes, and read-only: the machine is up, says so, remembers, and spends no try`, async () => {
+  for (const { partition, folder, ways } of PARTITIONS) {
+    test(`${partition} ${ways.join(", then ")}: the machine is up, says so, remembers, and spends no try`, async () => {
       // By GRUB: the disk has other ids after its first boot.
       await using booted = await machine(await fixture());
       const { guest } = booted;
       await guest.ready();
       await statusOf(guest);
-      for (const is of ["full", "out of inodes"] as const) {
+      for (const is of ways) {
         await guest.run(FILL[is](folder), 300_000);
         await guest.reboot();
         const status = await statusOf(guest);
@@ -35,6 +41,14 @@ suite("a data partition without room", { concurrency: 2 }, () => {
         assert.equal(status.alarms.length, 1);
         await guest.check(`rm -rf ${folder}/all ${folder}/many`);
       }
+    });
+  }
+
+  for (const { partition, folder } of oneOf(PARTITIONS)) {
+    test(`${partition} read-only: the machine is up and says so, until it is no more`, async () => {
+      await using booted = await machine(await fixture());
+      const { guest } = booted;
+      await guest.ready();
       await guest.run(`mount -o remount,abort ${folder}`); // as an error of the file system would, whoever writes to it
       const status = await statusOf(guest, ({ degraded }) => degraded.some(({ is }) => is === "read-only"));
       assert.match(status.alarms.map(({ message }) => message).join("\n"), new RegExp(`the ${partition} partition is read-only`));

@@ -3,10 +3,13 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { petrify, workspace } from "../support/cli.ts";
+import { takeCore } from "../support/turns.ts";
 
-test("petrify quickstart builds an image, boots it twice and shows that it is immutable", { timeout: 600_000 }, async () => {
+test("petrify quickstart builds an image, boots it twice and shows that it is immutable", async () => {
   await using at = await workspace();
-  const { exitCode, events, stderr } = await petrify(["quickstart", "--yes", "--json", "first"], { cwd: at.folder });
+  await using _ = await takeCore();
+  const words = ["quickstart", "--yes", "--json", "first"];
+  const { exitCode, events, stderr } = await petrify(words, { cwd: at.folder, limitMs: 600_000 });
   assert.equal(exitCode, 0, `${stderr}${JSON.stringify(events.at(-1))}`);
   const { type, value } = events.at(-1) as unknown as { type: string; value: { recipe: string; findings: unknown } };
   assert.equal(type, "result");

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdir, readFile } from "node:fs/promises";
+import { link, readdir, readFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { suite, test } from "node:test";
-import { CACHE, petrify, workspace, type CliEvent } from "../support/cli.ts";
+import { CACHE, petrify, workspace, type CliEvent, type Workspace } from "../support/cli.ts";
+import { takeCore } from "../support/turns.ts";
 import { fixture } from "./harness/fixture.ts";
 
 const MAIN = resolve(import.meta.dirname, "../../src/cli/main.ts");
@@ -21,6 +22,13 @@ async function leftBehind(): Promise<string[]> {
   return names.filter((_, index) => alive[index] === undefined);
 }
 
+/** The file under a path that no other test's machine has. */
+async function ownPath(path: string, at: Workspace): Promise<string> {
+  const own = join(at.folder, basename(path));
+  await link(path, own);
+  return own;
+}
+
 /** Processes that run QEMU on this file. */
 async function machinesOn(path: string): Promise<string[]> {
   const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
@@ -30,8 +38,11 @@ async function machinesOn(path: string): Promise<string[]> {
 
 suite("petrify run", { concurrency: 2 }, () => {
   test("boots an image, says when it has booted, and ends it on an interrupt without a trace", async () => {
-    const { image } = await fixture();
+    const made = await fixture();
+    await using elsewhere = await workspace();
     await using user = await workspace();
+    const image = await ownPath(made.image, elsewhere);
+    await using _ = await takeCore();
     const { exitCode, events: all } = await petrify(["run", image, "--headless", "--json"], {
       cwd: user.folder,
       onEvent: (event, interrupt) => {
@@ -49,7 +60,10 @@ suite("petrify run", { concurrency: 2 }, () => {
   });
 
   test("shows the console on a terminal, and Ctrl-C ends the machine", async () => {
-    const { disk } = await fixture();
+    const made = await fixture();
+    await using user = await workspace();
+    const disk = await ownPath(made.disk, user);
+    await using _ = await takeCore();
     const command = [process.execPath, MAIN, "run", disk].join(" ");
     const terminal = spawn("/usr/bin/script", ["--quiet", "--return", "--flush", "--command", command, "/dev/null"], {
       stdio: ["pipe", "pipe", "inherit"],

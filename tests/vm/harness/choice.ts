@@ -3,6 +3,12 @@ import type { Controller, Firmware } from "../../../src/vm/options.ts";
 /** What runs at every change, and what only `npm run test:full` has the time for. */
 export const FULL = process.env["PETRIFY_TEST"] === "full";
 
+/** Of a number of cases that differ in one thing; `npm test` takes it from the commit, so that each gets its turn. */
+const SEED = Number.parseInt(process.env["PETRIFY_TEST_SEED"] ?? "0", 16);
+
+/** One of several cases that show the same thing in another place; all of them in `npm run test:full`. */
+export const oneOf = <T>(cases: readonly T[]): readonly T[] => (FULL ? cases : [cases[SEED % cases.length]!]);
+
 export const SUITES = FULL ? (["trixie", "bookworm", "sid"] as const) : (["trixie"] as const);
 
 export interface BootCase {

@@ -12,6 +12,7 @@ import type { Manifest } from "../../../src/release/manifest.ts";
 import type { VmHost } from "../../../src/vm/vm.ts";
 import { CACHE } from "../../support/cli.ts";
 import { testTools } from "../../support/tools.ts";
+import { takeCore, takeTurn } from "../../support/turns.ts";
 
 interface ImageOptions {
   readonly suite?: "trixie" | "bookworm" | "sid";
@@ -51,7 +52,7 @@ const KEPT_MS = 2 * 3600 * 1000;
 
 const made = new Map<string, Promise<Fixture>>();
 
-/** Builds the fixture the way a user builds an image; once for a state of the source, and never twice in a process. */
+/** Builds the fixture the way a user builds an image; once for a state of the source, however many processes want it. */
 export async function fixture(options: FixtureOptions = {}): Promise<Fixture> {
   const { slotB, ...slotA } = options;
   const images = slotB ? [wordsOf(slotA), wordsOf(slotB)] : [wordsOf(slotA)];
@@ -88,7 +89,12 @@ async function makeFixture(name: string, init: Fixture["init"], images: readonly
   const fresh: Fixture = { host, init, image: image!, slotB: slotB!, disk: join(folder, "disk.raw") };
   await mkdir(FOLDER, { recursive: true });
   await dropOld(folder);
-  if (await stat(folder).catch(() => undefined)) return fresh;
+  const exists = async (): Promise<boolean> => (await stat(folder).catch(() => undefined)) !== undefined;
+  if (await exists()) return fresh;
+  await using turns = new AsyncDisposableStack();
+  turns.use(await takeTurn(key, 1));
+  if (await exists()) return fresh; // another process has built it meanwhile
+  turns.use(await takeCore());
 
   const work = await mkdtemp(join(FOLDER, "work-"));
   try {

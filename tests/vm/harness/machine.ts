@@ -12,6 +12,7 @@ import { kernelOf } from "../../../src/vm/bootable.ts";
 import { chooseAccelerator } from "../../../src/vm/kvm.ts";
 import type { VmDisk, VmOptions } from "../../../src/vm/options.ts";
 import { startVm, type Vm } from "../../../src/vm/vm.ts";
+import { takeCore } from "../../support/turns.ts";
 import type { Fixture } from "./fixture.ts";
 import { AGENT_PORT, guestOf, type Guest } from "./guest.ts";
 import { copyOut } from "./places.ts";
@@ -33,9 +34,10 @@ export interface Machine extends AsyncDisposable {
 /** Every line that says what boots, and why something does not. */
 export const SAYS = /petrify: [^\n]*/g;
 
-/** Boots a fixture's disk; what the guest writes is thrown away. With KVM where it works. */
+/** Boots a fixture's disk once a core is free; what the guest writes is thrown away. With KVM where it works. */
 export async function machine(fixture: Fixture, { disk, slot, twice, ram, ...options }: MachineOptions = {}): Promise<Machine> {
   await using cleanup = new AsyncDisposableStack();
+  cleanup.use(await takeCore());
   const folder = await mkdtemp(join(tmpdir(), "petrify-vm-"));
   cleanup.defer(async () => await rm(folder, { recursive: true }));
   const kernel = ram ? await ramKernel(fixture, folder) : slot && (await bootedKernel(fixture, slot, folder));
