@@ -34,21 +34,26 @@ test("bytes go to the extents that they belong to, and nowhere else", async () =
 test("whatever the extents, each byte has one place, in order", () => {
   const extent = fc.record({ start: fc.nat(1000), size: fc.integer({ min: 1, max: 20 }) });
   fc.assert(
-    fc.property(fc.array(extent, { minLength: 1, maxLength: 5 }), fc.nat(50), fc.integer({ min: 1, max: 50 }), (extents, offset, length) => {
-      const all = extents.flatMap(({ start, size }) => Array.from({ length: size }, (_, n) => start + n));
-      if (offset + length > all.length) {
-        assert.throws(() => placesOf(extents, offset, length), RangeError);
-        return;
-      }
-      const places = placesOf(extents, offset, length);
-      assert.deepEqual(
-        places.flatMap(({ at, size }) => Array.from({ length: size }, (_, n) => at + n)),
-        all.slice(offset, offset + length),
-      );
-      assert.deepEqual(
-        places.flatMap(({ from, size }) => Array.from({ length: size }, (_, n) => from + n)),
-        Array.from({ length }, (_, n) => n),
-      );
-    }),
+    fc.property(
+      fc.array(extent, { minLength: 1, maxLength: 5 }),
+      fc.nat(50),
+      fc.integer({ min: 1, max: 50 }),
+      (extents, offset, length) => {
+        const all = extents.flatMap(({ start, size }) => Array.from({ length: size }, (_, n) => start + n));
+        if (offset + length > all.length) {
+          assert.throws(() => placesOf(extents, offset, length), RangeError);
+          return;
+        }
+        const places = placesOf(extents, offset, length);
+        assert.deepEqual(
+          places.flatMap(({ at, size }) => Array.from({ length: size }, (_, n) => at + n)),
+          all.slice(offset, offset + length),
+        );
+        assert.deepEqual(
+          places.flatMap(({ from, size }) => Array.from({ length: size }, (_, n) => from + n)),
+          Array.from({ length }, (_, n) => n),
+        );
+      },
+    ),
   );
 });

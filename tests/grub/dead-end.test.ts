@@ -11,6 +11,7 @@ import { firstRecord } from "../../src/layout/record.ts";
 import { encodeTries } from "../../src/layout/tries.ts";
 import { startVm } from "../../src/vm/vm.ts";
 import { testTools } from "../support/tools.ts";
+import { takeCore } from "../support/turns.ts";
 import { makeTestDisk, soundFiles } from "./test-disk.ts";
 
 const firmwares = process.env["PETRIFY_TEST"] === "full" ? (["bios", "uefi"] as const) : (["bios"] as const);
@@ -32,6 +33,7 @@ for (const firmware of firmwares) {
     };
     await makeTestDisk(tools, input, path, folder.path);
     const host = { tools, caller: currentCaller(), run, folder: join(folder.path, "vm") };
+    await using _ = await takeCore();
     await using vm = await startVm(host, { disks: [{ path, format: "raw" }], firmware, endOnReboot: true });
     for (const title of ["slot b", "slot a", "recovery 2", "recovery 1"]) {
       await vm.waitForConsole(new RegExp(`^petrify: ${title} does not boot: its kernel cannot be loaded$`, "m"));

@@ -24,6 +24,7 @@ import { decodeTries, encodeTries } from "../../src/layout/tries.ts";
 import { BOOT_TARGETS, SLOT_STATES } from "../../src/layout/slots.ts";
 import { startVm, type VmHost } from "../../src/vm/vm.ts";
 import { testTools } from "../support/tools.ts";
+import { takeCore } from "../support/turns.ts";
 import { flip, listOf, makeTestDisk, soundFiles, type BootFiles, type Store, type TestDisk } from "./test-disk.ts";
 
 /** What GRUB finds: bytes, and images that are whole or damaged in some way. A block that cannot be read is `undefined`. */
@@ -245,6 +246,7 @@ async function throughGrub(host: VmHost, path: string, disk: TestDisk, firmware:
   const unreadable = records.all.flatMap((blocks, i) =>
     RECORD_COPIES.filter((copy) => !blocks[copy]).map((copy) => disk.recordOffsets[i]! + RECORD_COPY_OFFSETS[copy]),
   );
+  await using _ = await takeCore();
   await using vm = await startVm(host, { disks: [{ path, format: "raw", unreadable }], firmware, endOnReboot: true });
   await vm.waitForConsole("ALL DONE", { timeoutMs: 600_000 });
   return vm

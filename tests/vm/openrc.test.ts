@@ -68,9 +68,10 @@ suite("OpenRC", { concurrency: 2 }, () => {
     await assert.rejects(guest.run("poweroff; sleep infinity"), /the VM ended \(guest-shutdown\)/);
   });
 
+  // The other partition than in degraded.test.ts.
   for (const { partition, folder, failed } of oneOf([
-    { partition: "persistent", folder: "/usr/local", failed: ["petrify-mount.persistent", "petrify-overlays"] },
     { partition: "oem", folder: "/oem", failed: ["petrify-mount.oem"] },
+    { partition: "persistent", folder: "/usr/local", failed: ["petrify-mount.persistent", "petrify-overlays"] },
   ])) {
     test(`${partition} damaged: the machine is up, says so, costs no try, and stays the same machine`, async () => {
       const made = await withOpenrc();
