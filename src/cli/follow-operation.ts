@@ -15,8 +15,9 @@ export async function followOperation({ output, sinks, signal }: NodeContext, ne
       const event = value as OperationNews;
       if ("ended" in event) {
         const { outcome, reason, target } = event.ended;
-        if (outcome !== "succeeded")
-          throw new AppError("OPERATION_FAILED", reason ?? outcome, { hint: "See `petrify history`." });
+        if (outcome !== "succeeded") {
+          throw new AppError("OPERATION_FAILED", `${outcome}: ${reason ?? target}`, { hint: "See `petrify history`." });
+        }
         return output.result({ ...event.ended, changed: true }, `Done: ${target}.`);
       }
       if ("restarting" in event) {

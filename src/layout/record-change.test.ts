@@ -1,6 +1,18 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { commitBoot, markBad, restoreTries, type RecordChange } from "./record-change.ts";
+import {
+  activate,
+  askNext,
+  commitBoot,
+  grantTries,
+  markBad,
+  markEmpty,
+  restoreTries,
+  settleFallback,
+  switchRecovery,
+  takeTries,
+  type RecordChange,
+} from "./record-change.ts";
 import type { BootRecord } from "./record.ts";
 import type { BootTarget, SlotName, SlotState } from "./slots.ts";
 import type { Tries } from "./tries.ts";
@@ -98,5 +110,52 @@ suite("a damaged slot", () => {
     test(what, () => assert.deepEqual(markBad(slot, { found: whole(found), tries }), wanted));
   test("of an unreadable record is left to whoever makes it anew", () => {
     assert.deepEqual(markBad("a", { found: unreadable, tries: undefined }), {});
+  });
+});
+
+suite("for an operation", () => {
+  const facts = (of: BootRecord, tries: Tries | undefined = { a: 6, b: 6 }) => ({ found: whole(of), tries });
+  const empty = { state: "empty" } as const;
+  const proven = { state: "proven", digest } as const;
+
+  test("a slot is emptied before it is written: no digest, no tries, not active, not next", () => {
+    assert.deepEqual(markEmpty("b", facts(record("proven", "proven", "b"), { a: 5, b: 3, next: "b" })), {
+      record: { active: "a", slots: { a: proven, b: empty }, recovery: 2 },
+      tries: { a: 5, b: 0 },
+    });
+    const done = facts({ active: "a", slots: { a: proven, b: empty }, recovery: 2 }, { a: 5, b: 0, next: "recovery" });
+    assert.deepEqual(markEmpty("b", done), {}, "again: nothing");
+    assert.deepEqual(markEmpty("b", { found: unreadable, tries: undefined }), {});
+  });
+
+  test("a slot gets its tries while it is empty, then becomes the active one", () => {
+    const before = facts({ active: "a", slots: { a: proven, b: empty }, recovery: 2 }, { a: 6, b: 0 });
+    assert.deepEqual(grantTries("b", "trial", before), { tries: { a: 6, b: 3 } });
+    assert.deepEqual(activate("b", "trial", digest, before), {
+      record: { active: "b", slots: { a: proven, b: { state: "trial", digest } }, recovery: 2 },
+    });
+    for (const found of [unreadable, newer]) {
+      assert.deepEqual(grantTries("b", "trial", { found, tries: undefined }), {});
+      assert.deepEqual(activate("b", "trial", digest, { found, tries: undefined }), {});
+    }
+  });
+
+  test("the loader's fallback is made the active slot, but only a proven one, and only when the trial is over", () => {
+    const over = facts(record("proven", "trial", "b"), { a: 5, b: 0 });
+    assert.equal(settleFallback("a", over).record?.active, "a");
+    assert.deepEqual(settleFallback("a", facts(record("proven", "trial", "b"), { a: 5, b: 1 })), {}, "it will be tried again");
+    assert.deepEqual(settleFallback("a", facts(record("trial", "trial", "b"), { a: 5, b: 0 })), {});
+    assert.deepEqual(settleFallback("a", facts(record("proven", "proven", "b"), { a: 5, b: 0 })), {});
+    assert.deepEqual(settleFallback("recovery", over), {});
+  });
+
+  test("next, tries and the recovery file are changed only where they differ", () => {
+    const before = facts(record("proven", "trial"));
+    assert.deepEqual(askNext("recovery", before), { tries: { a: 6, b: 6, next: "recovery" } });
+    assert.deepEqual(askNext(undefined, before), {});
+    assert.deepEqual(takeTries("b", before), { tries: { a: 6, b: 0 } });
+    assert.deepEqual(takeTries("b", facts(record("proven", "trial"), { a: 6, b: 0 })), {});
+    assert.deepEqual(switchRecovery(2, before), {});
+    assert.equal(switchRecovery(1, before).record?.recovery, 1);
   });
 });

@@ -75,7 +75,10 @@ export async function findManifest(image: ImageReader, sha256: Sha256): Promise<
     return { manifest, bytes, digest: hex(sha256.digest(bytes)) };
   } catch (error) {
     if (!(error instanceof DamageFound)) throw error;
-    throw new AppError("IMAGE_INVALID", `this is not a whole system image: ${error.damage.what}`, { cause: error });
+    throw new AppError("IMAGE_INVALID", `this is not a whole system image: ${error.damage.what}`, {
+      hint: "Name a system image (.img) as `petrify build` makes it, not a disk.",
+      cause: error,
+    });
   }
 }
 
@@ -184,11 +187,13 @@ function readManifest(bytes: Uint8Array): Manifest {
     const { format, architecture } = headOf(text);
     if (typeof format === "number" && format > 1) {
       throw new AppError("IMAGE_NEWER", `the image's manifest has format ${format}, which this version does not know`, {
+        hint: "Upgrade to an image in between first.",
         cause: error,
       });
     }
     if (format === 1 && typeof architecture === "string" && architecture !== ARCHITECTURE) {
       throw new AppError("IMAGE_FOREIGN", `the image is for ${architecture}, and this machine is ${ARCHITECTURE}`, {
+        hint: "Take the image that was built for this processor.",
         cause: error,
       });
     }

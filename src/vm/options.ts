@@ -25,6 +25,8 @@ export interface VmDisk {
   readonly readOnly?: boolean;
   /** Offsets of 512-byte blocks of the disk that give an I/O error when they are read. */
   readonly unreadable?: readonly Bytes[];
+  /** The same for blocks that give an error when they are written. */
+  readonly unwritable?: readonly Bytes[];
 }
 
 /** A port of the host's loopback address that reaches a port of the guest. TCP. */

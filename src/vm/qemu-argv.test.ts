@@ -45,6 +45,12 @@ const cases: readonly { name: string; options: Partial<VmOptions>; has: readonly
     ],
   },
   {
+    name: "blocks that cannot be written fail when they are written, and no others",
+    options: { disks: [{ ...DISK, unwritable: [4096] }] },
+    has: ['"iotype":"write","errno":5,"sector":8,"once":false', "drive=disk0"],
+    lacks: ['"iotype":"read"'],
+  },
+  {
     name: "a kernel of the host is booted without a loader",
     options: { kernel: { path: "/k", initrd: "/i", cmdline: "console=ttyS0 quiet" } },
     has: ["-kernel /vm/kernel -append console=ttyS0 quiet -initrd /vm/initrd"],

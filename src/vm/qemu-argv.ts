@@ -71,22 +71,25 @@ function diskArgs(disk: VmDisk, index: number): string[] {
   const kept = disk.writes === "keep";
   const image = {
     driver: kept ? disk.format : "qcow2",
-    "node-name": disk.unreadable ? `${node}-image` : node,
+    "node-name": disk.unreadable || disk.unwritable ? `${node}-image` : node,
     discard: "unmap",
     ...(disk.readOnly ? { "read-only": true } : {}),
     // What is thrown away in the end need not reach the host's disk.
     cache: { direct: false, "no-flush": !kept },
     file: { driver: "file", filename: kept ? INSIDE.disk(index) : INSIDE.overlay(index), discard: "unmap" },
   };
-  const faults = disk.unreadable && {
+  const { unreadable = [], unwritable = [] } = disk;
+  // `none` is the event of the request itself, and `sector` counts 512 bytes whatever the guest sees.
+  const errors = (["read", "write"] as const).flatMap((iotype) =>
+    (iotype === "read" ? unreadable : unwritable).map((offset) => ({
+      ...{ event: "none", iotype, errno: 5, sector: Math.floor(offset / 512), once: false, immediately: false },
+    })),
+  );
+  const faults = errors.length > 0 && {
     driver: "blkdebug",
     "node-name": node,
     image: `${node}-image`,
-    // `none` is the event of the request itself, and `sector` counts 512 bytes whatever the guest sees.
-    "inject-error": disk.unreadable.map((offset) => ({
-      ...{ event: "none", iotype: "read", errno: 5, sector: Math.floor(offset / 512) },
-      ...{ once: false, immediately: false },
-    })),
+    "inject-error": errors,
   };
   return [...blockdev(image), ...(faults ? blockdev(faults) : []), ...controllerArgs(disk, index, node)];
 }

@@ -23,6 +23,8 @@ export type MachineOptions = Omit<VmOptions, "disks" | "kernel" | "ports"> & {
   readonly slot?: SlotName;
   /** The same disk a second time, beside the first. */
   readonly twice?: boolean;
+  /** What the guest finds as further disks, from /dev/vdb on, write-protected. */
+  readonly beside?: readonly Pick<VmDisk, "path" | "patches">[];
   /** Boot the image from memory, without a disk. */
   readonly ram?: boolean;
 };
@@ -35,7 +37,10 @@ export interface Machine extends AsyncDisposable {
 export const SAYS = /petrify: [^\n]*/g;
 
 /** Boots a fixture's disk once a core is free; what the guest writes is thrown away. With KVM where it works. */
-export async function machine(fixture: Fixture, { disk, slot, twice, ram, ...options }: MachineOptions = {}): Promise<Machine> {
+export async function machine(
+  fixture: Fixture,
+  { disk, slot, twice, beside = [], ram, ...options }: MachineOptions = {},
+): Promise<Machine> {
   await using cleanup = new AsyncDisposableStack();
   cleanup.use(await takeCore());
   const folder = await mkdtemp(join(tmpdir(), "petrify-vm-"));
@@ -48,7 +53,13 @@ export async function machine(fixture: Fixture, { disk, slot, twice, ram, ...opt
   const one: VmDisk = { ...disk, path: fixture.disk, format: "raw" };
   const vm = await startVm(fixture.host, {
     ...{ accelerator, memory: 512 * MiB, ports: [AGENT_PORT], ...options },
-    ...{ disks: ram ? [] : twice ? [one, one] : [one], ...(kernel ? { kernel } : {}) },
+    ...{
+      disks: [
+        ...(ram ? [] : twice ? [one, one] : [one]),
+        ...beside.map((found): VmDisk => ({ ...found, format: "raw", readOnly: true })),
+      ],
+      ...(kernel ? { kernel } : {}),
+    },
   });
   cleanup.use(vm);
   const scope = cleanup.move();

@@ -11,6 +11,16 @@ export const FAILING: FixtureOptions = {
   },
 };
 
+/** Slot b has another image than slot a; it is healthy once a test says so. */
+export const UPDATE: FixtureOptions = {
+  slotB: { health: "{ deadline: 15min, checks: [{ command: [/usr/lib/petrify-test/check], name: switch }] }" },
+};
+export const SWITCH_ON = "touch /run/petrify-test.healthy";
+
+/** A disk whose slot b is empty. */
+export const withEmptyB = (places: Places): readonly Patch[] =>
+  places.record((record) => ({ ...record, slots: { ...record.slots, b: { state: "empty" } } }), { a: 6, b: 0 });
+
 /** Both slots have an image that is not healthy for a long time. */
 export const WAITING: FixtureOptions = { health: "{ deadline: 10min, checks: [{ command: [/usr/lib/petrify-test/check] }] }" };
 

@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { AppError } from "../../core/error.ts";
+import { checkRequest, restartRequest, rollbackRequest, upgradeRequest } from "./wire.ts";
+
+const source = { is: "file", path: "/x.img" } as const;
+
+test("what is left out has its usual value", () => {
+  assert.deepEqual(upgradeRequest({ source }), { source, recovery: false, restart: true, force: false });
+  assert.deepEqual(rollbackRequest(undefined), { restart: true });
+  assert.deepEqual(restartRequest({}), { into: undefined });
+  assert.deepEqual(restartRequest({ into: "recovery" }), { into: "recovery" });
+  assert.deepEqual(checkRequest({ source: { is: "url", url: "https://x.example/y" } }), {
+    source: { is: "url", url: "https://x.example/y" },
+  });
+});
+
+for (const [what, body] of [
+  ["an unknown key", { source, sauce: 1 }],
+  ["a relative path", { source: { is: "file", path: "x.img" } }],
+  ["another protocol", { source: { is: "url", url: "ftp://x.example/y" } }],
+  ["the recovery image, which only the agent names", { source: { is: "recovery" } }],
+  ["a word in place of true or false", { source, force: "yes" }],
+  ["no object", []],
+] as const) {
+  test(`${what} is refused`, () => {
+    assert.throws(() => upgradeRequest(body), { code: "REQUEST_INVALID" });
+  });
+}
+
+test("whatever is sent is understood or refused", () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), (body) => {
+      for (const parse of [upgradeRequest, checkRequest, rollbackRequest, restartRequest]) {
+        try {
+          parse(body);
+        } catch (error) {
+          assert.ok(error instanceof AppError && error.code === "REQUEST_INVALID");
+        }
+      }
+    }),
+  );
+});

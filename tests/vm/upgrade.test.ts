@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import type { HistoryEntry, UpgradePlan } from "../../src/agent/operations/service.ts";
+import type { AgentStatus } from "../../src/agent/status.ts";
+import { openImage } from "../../src/host/image-file.ts";
+import type { Patch } from "../../src/layout/patch.ts";
+import type { SlotName } from "../../src/layout/slots.ts";
+import { statusOf } from "./harness/agent.ts";
+import { fixture } from "./harness/fixture.ts";
+import type { Guest } from "./harness/guest.ts";
+import { machine } from "./harness/machine.ts";
+import { placesOf } from "./harness/places.ts";
+import { SWITCH_ON, UPDATE, withEmptyB } from "./harness/trial.ts";
+
+const LIMIT_MS = 400_000;
+/** Where the new image is: a disk beside the machine's own. */
+const IMAGE = "/dev/vdb";
+const KILL = "kill -9 $(systemctl show petrifyd --property=MainPID --value)";
+
+suite("an upgrade", { concurrency: 2 }, () => {
+  test("with a full oem, a clock at 1970 and an agent that is killed at each step is proven, and rolled back", async () => {
+    const made = await fixture(UPDATE);
+    await using booted = await machine(made, {
+      disk: { patches: withEmptyB(await placesOf(made, [])) },
+      beside: [{ path: made.slotB }],
+      extra: ["-rtc", "base=1970-01-01T00:00:00"],
+    });
+    const { guest, vm } = booted;
+    await guest.ready();
+    const first = await statusOf(guest);
+    assert.deepEqual([first.health.is, first.slots.b.state], ["healthy", "empty"]);
+    await guest.run("dd if=/dev/zero of=/oem/all bs=1M", LIMIT_MS);
+
+    const plan = await json<UpgradePlan & { stale: string[] }>(guest, `petrify upgrade ${IMAGE} --plan --json`);
+    assert.deepEqual([plan.target, plan.running.slot, plan.image.trust, plan.changed], ["slot b", "a", "unsigned", false]);
+    assert.equal((await statusOf(guest)).slots.b.digest, undefined, "a plan changes nothing");
+
+    await guest.check(`systemd-run --quiet petrify upgrade ${IMAGE} --stage`);
+    const steps = await killedAtEachStep(guest);
+    assert.deepEqual(steps, ["checking", "writing", "verifying", "flipped"]);
+    const staged = await statusOf(guest, ({ operation, slots }) => operation?.at === "flipped" && slots.b.tries === 3);
+    assert.deepEqual(
+      [staged.running, staged.slots.a.state, staged.slots.b],
+      ["a", "proven", { role: "active", state: "trial", tries: 3, digest: plan.image.image.digest }],
+    );
+    assert.deepEqual(await json(guest, `petrify upgrade ${IMAGE} --stage --json`), { changed: false, code: "ALREADY_STAGED" });
+
+    await restarted(guest, "petrify reboot", "b");
+    assert.match(vm.consoleText(), /petrify: slot b \(rule 2: active\)/);
+    await guest.check(SWITCH_ON);
+    const proven = await statusOf(guest, ({ slots }) => slots.b.state === "proven", LIMIT_MS);
+    assert.deepEqual([proven.slots.b.tries, proven.slots.a.state, proven.operation], [6, "proven", undefined]);
+    const [done] = await history(guest);
+    assert.deepEqual(
+      [done!.kind, done!.outcome, done!.target, done!.image.digest],
+      ["upgrade", "succeeded", "slot b", plan.image.image.digest],
+    );
+    assert.deepEqual(await json(guest, `petrify upgrade ${IMAGE} --json`), { changed: false, code: "ALREADY_RUNNING" });
+
+    await restarted(guest, "petrify rollback", "a");
+    const back = await statusOf(guest, ({ health, operation }) => health.is === "healthy" && operation === undefined);
+    assert.deepEqual([back.slots.a.role, back.slots.b.state, back.failedBoots], ["active", "proven", []]);
+    assert.deepEqual(
+      (await history(guest)).map(({ kind, outcome }) => `${kind} ${outcome}`),
+      ["rollback succeeded", "upgrade succeeded"],
+    );
+  });
+
+  test("of a foreign, a cut or a damaged image, or to a disk that does not take it, changes nothing that boots, and says why", async () => {
+    const made = await fixture(UPDATE);
+    const places = await placesOf(made, ["/usr/lib/systemd/systemd"]);
+    const broken = places.part("b", "root").start + 64 * 1024 * 1024;
+    await using booted = await machine(made, {
+      slot: "a",
+      disk: { patches: withEmptyB(places), unwritable: [broken] },
+      beside: [{ path: made.slotB }, { path: made.slotB, patches: [foreign(made.slotB)] }],
+    });
+    const { guest } = booted;
+    await guest.ready();
+    await statusOf(guest);
+    const refused = async (image: string, message: RegExp): Promise<void> => {
+      const { status, output } = await guest.run(`petrify upgrade ${image} --stage`, LIMIT_MS);
+      assert.deepEqual([status, message.test(output)], [1, true], output);
+      assert.match(output, /^hint: /m);
+    };
+    await refused("/dev/vdc", /the image is for riscv6, and this machine is x86-64/);
+    await refused("/etc/os-release", /not a whole system image/);
+    await refused("/nowhere.img", /\/nowhere\.img cannot be read \(ENOENT\)/);
+    const cut = await guest.check(`losetup --find --show --read-only --sizelimit ${200 * 1024 * 1024} ${IMAGE}`);
+    await refused(cut, /not a whole system image|is missing|partition table/);
+    assert.equal((await statusOf(guest)).slots.b.state, "empty");
+    assert.deepEqual(await history(guest), [], "nothing was begun");
+
+    await refused(IMAGE, /EIO|i\/o error/i);
+    const after = await statusOf(guest);
+    assert.deepEqual(
+      [after.slots.b, after.slots.a.state, after.slots.a.role],
+      [{ role: "passive", state: "empty", tries: 0 }, "proven", "active"],
+    );
+    const [failed] = await history(guest);
+    assert.deepEqual([failed!.outcome, /EIO|i\/o error/i.test(failed!.reason!)], ["failed", true]);
+    assert.equal((await guest.run("petrify rollback")).status, 1);
+  });
+});
+
+/** Kills the agent as soon as it says that a step has begun; until what was asked for waits for a restart. */
+async function killedAtEachStep(guest: Guest): Promise<string[]> {
+  const seen: string[] = [];
+  while (seen.at(-1) !== "flipped") {
+    const { operation } = await statusOf(guest, ({ operation: now }) => now !== undefined && now.at !== seen.at(-1), LIMIT_MS);
+    if (operation!.at === "flipping") continue; // a moment
+    seen.push(operation!.at);
+    await guest.check(KILL);
+  }
+  return seen;
+}
+
+async function restarted(guest: Guest, command: string, slot: SlotName): Promise<AgentStatus> {
+  await guest.check(`systemd-run --quiet ${command}`);
+  await guest.ready(LIMIT_MS);
+  const status = await statusOf(guest, () => true);
+  assert.equal(status.running, slot);
+  return status;
+}
+
+/** What the last line of a command's output says. */
+async function json<T extends object>(guest: Guest, command: string): Promise<T & { readonly changed: boolean }> {
+  const { output } = await guest.run(command, LIMIT_MS);
+  return (JSON.parse(output.trim().split("\n").at(-1)!) as { value: T & { changed: boolean } }).value;
+}
+
+const history = async (guest: Guest): Promise<readonly HistoryEntry[]> =>
+  (await json<{ operations: readonly HistoryEntry[] }>(guest, "petrify history --json")).operations;
+
+/** The manifest's word for the processor, changed to one of the same length. */
+function foreign(path: string): Patch {
+  using image = openImage(path);
+  const head = Buffer.from(image.read(0, 64 * 1024 * 1024));
+  const offset = head.indexOf('"architecture": "x86-64"');
+  assert.ok(offset > 0);
+  return { offset, data: Buffer.from('"architecture": "riscv6"') };
+}
