@@ -8,7 +8,13 @@ import { serviceNotifier } from "../host/sd-notify.ts";
 import { giveBackFilePages } from "../host/trim-memory.ts";
 import { openAgent } from "./agent.ts";
 import { openMachine } from "./machine.ts";
-import { serveAgent } from "./serve.ts";
+import { serveLocally } from "../host/unix-http.ts";
+import { findVirtioPort, openVirtioPort } from "../host/virtio-port.ts";
+import { wait } from "../host/wait.ts";
+import { AGENT_PORT } from "../layout/agent-channel.ts";
+import { agentRoutes, readyOf } from "./serve.ts";
+import { servePort } from "./serve-port.ts";
+import { AGENT_SOCKET } from "./status.ts";
 
 const stop = new AbortController();
 for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => stop.abort());
@@ -30,11 +36,19 @@ const ports = await openMachine({
   },
 });
 const agent = await openAgent(ports);
-const server = await serveAgent(agent);
+const routes = agentRoutes(agent);
+const server = await serveLocally(AGENT_SOCKET, routes);
 notify("READY=1");
+const openPort = async () => {
+  const path = await findVirtioPort(AGENT_PORT);
+  return path === undefined ? undefined : await openVirtioPort(path);
+};
+const means = { open: openPort, wait, log: (line: string) => ports.log("info", line) };
+const served = servePort(routes, () => readyOf(agent), means, stop.signal);
 const limit = Number(process.env["WATCHDOG_USEC"] ?? 0) / 1000;
 const beat = setInterval(() => notify("WATCHDOG=1"), limit > 0 ? limit / 3 : 3_600_000);
 giveBackFilePages();
 await agent.run(stop.signal);
 clearInterval(beat);
+await served;
 await server[Symbol.asyncDispose]();

@@ -1,13 +1,13 @@
-/** What the agent answers on its machine's own socket. docs/concepts/agent.md */
-import { serveLocally, type LocalHandler } from "../host/unix-http.ts";
+/** What the agent answers: on its machine's own socket, and to whoever runs the machine. docs/concepts/agent.md */
+import type { LocalHandler, LocalRoutes } from "../host/unix-http.ts";
+import type { ChannelReady } from "../layout/agent-channel.ts";
 import type { Agent } from "./agent.ts";
 import { checkRequest, restartRequest, rollbackRequest, upgradeRequest } from "./operations/wire.ts";
-import { AGENT_SOCKET } from "./status.ts";
 import { VERIFIABLE } from "./verification.ts";
 
-export async function serveAgent(agent: Agent, path = AGENT_SOCKET): Promise<AsyncDisposable> {
+export function agentRoutes(agent: Agent): LocalRoutes {
   const { operations } = agent;
-  return await serveLocally(path, {
+  return {
     "GET /status": () => Promise.resolve(agent.status()),
     "POST /scrub": (signal) => agent.scrub(VERIFIABLE, signal),
     ...Object.fromEntries(
@@ -24,7 +24,13 @@ export async function serveAgent(agent: Agent, path = AGENT_SOCKET): Promise<Asy
       return { restarting: true };
     }),
     "GET /history": () => Promise.resolve({ operations: operations.history() }),
-  });
+  };
+}
+
+/** What a session with whoever runs the machine begins with. */
+export function readyOf(agent: Agent): ChannelReady {
+  const { boot, running, state } = agent.status();
+  return { boot: boot.id, running, state };
 }
 
 /** A handler of requests that `parse` understands. */

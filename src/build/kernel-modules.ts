@@ -20,12 +20,14 @@ const ALWAYS = [
   "efi_pstore",
 ];
 
-/** What reaches the disk, chosen by the machine's devices. Kernels without one of these have it built in, or not at all. */
+/** What reaches the disk and has to be there early, chosen by the machine's devices. Kernels without one of these have it built in, or not at all. */
 const BY_DEVICE = [
   // by CPU: dm-verity takes the fastest SHA-256 that is there when the root is set up
   "sha256_ssse3",
   // virtual machines
   ...["virtio_pci", "virtio_mmio", "virtio_blk", "virtio_scsi", "hv_vmbus", "hv_storvsc", "vmw_pvscsi", "xen_blkfront"],
+  // before the agent: its sandbox lets in the devices of the drivers that are there when it starts
+  "virtio_console",
   // SATA, NVMe, SCSI
   ...["sd_mod", "ahci", "ata_piix", "ata_generic", "sata_mv", "sata_nv", "sata_sil", "sata_sil24", "sata_via", "nvme", "vmd"],
   ...["mptspi", "mptsas", "mpt3sas", "megaraid_sas", "aacraid", "hpsa", "smartpqi", "sym53c8xx"],

@@ -20,3 +20,16 @@ export class AppError<Code extends string = string> extends Error {
     this.hint = options.hint;
   }
 }
+
+/** An error as it is told to whoever asked for something. */
+export interface ErrorDocument {
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string;
+}
+
+/** Anything but an {@link AppError} is `INTERNAL`. */
+export function errorDocument(error: unknown): ErrorDocument {
+  const { code, hint } = error instanceof AppError ? error : { code: "INTERNAL", hint: undefined };
+  return { code, message: error instanceof Error ? error.message : String(error), ...(hint ? { hint } : {}) };
+}

@@ -1,6 +1,6 @@
 import { chmod, rm } from "node:fs/promises";
 import { createServer, request, type IncomingMessage, type ServerResponse } from "node:http";
-import { AppError } from "../core/error.ts";
+import { AppError, errorDocument } from "../core/error.ts";
 
 /** Answers one request, whose JSON document is `body`; its result becomes one JSON document, or one a line for each value that it yields. */
 export type LocalHandler = (signal: AbortSignal, body: unknown) => Promise<object> | AsyncIterable<object>;
@@ -61,9 +61,9 @@ async function answer(routes: LocalRoutes, message: IncomingMessage, response: S
     if (Symbol.asyncIterator in result) for await (const part of result) send(part);
     else send(await result);
   } catch (error) {
-    const { code, hint } = error instanceof AppError ? error : { code: "INTERNAL", hint: undefined };
-    if (!response.headersSent) response.statusCode = code === "NO_SUCH_CALL" ? 404 : 500;
-    send({ error: { code, message: (error as Error).message, ...(hint ? { hint } : {}) } });
+    const document = errorDocument(error);
+    if (!response.headersSent) response.statusCode = document.code === "NO_SUCH_CALL" ? 404 : 500;
+    send({ error: document });
   }
   response.end();
 }
