@@ -11,8 +11,8 @@ const HELLO = `\n${JSON.stringify({ ready: READY })}\n`;
 const ANSWER = '{"id":1,"value":{"health":"healthy"}}\n{"id":1,"end":true}\n';
 const CALL = '{"id":1,"call":"GET /status"}\n';
 
-/** What a port gives at each look; its end stops the agent. */
-type Step = string | "nothing" | "nobody" | "unplugged" | "absent" | Error;
+/** What a port gives at each look, or what becomes of it: nothing, nobody, unplugged, absent. Its end stops the agent. */
+type Step = string | Error;
 
 async function played(steps: readonly Step[], room = (): number => 7): Promise<{ out: string; log: string[]; waits: number[] }> {
   const left = [...steps];

@@ -61,7 +61,8 @@ export async function diskOfImage(
   );
 }
 
-const digestOf = (manifest: Manifest): string => createHash("sha256").update(formatManifest(manifest)).digest("hex");
+/** SHA-256 of its manifest: which image it is. */
+export const digestOf = (manifest: Manifest): string => createHash("sha256").update(formatManifest(manifest)).digest("hex");
 
 /** Source: RFC 9562, section 5.4, version 4. */
 function freshGuids(random: (bytes: number) => Uint8Array): DiskGuids {

@@ -1,8 +1,10 @@
 import { dirname } from "node:path";
-import { diskOfImage } from "../build/image-disk.ts";
+import { defaultSlotSize } from "../layout/disk.ts";
+import { diskOfImage, digestOf } from "../build/image-disk.ts";
 import { netbootOfImage } from "../build/netboot.ts";
 import { readManifest } from "../build/read-manifest.ts";
 import type { DiskFor, NetbootFor } from "./run.ts";
+import type { TestDiskFor } from "./test-image.ts";
 
 /** The disk that `petrify run IMAGE` boots: as small as the image allows. */
 export const diskFor: DiskFor = async (image, output, tools, { random, signal, progress }) => {
@@ -16,3 +18,14 @@ export const diskFor: DiskFor = async (image, output, tools, { random, signal, p
 /** What `petrify run IMAGE --ram` boots. */
 export const netbootFor: NetbootFor = async (image, folder, tools, { signal, progress }) =>
   await progress.step("put the image into an initrd", async () => await netbootOfImage(tools, image, folder, signal));
+
+/** The disk that `petrify test` boots: the old image in slot a, and slots that have room for both. */
+export const testDiskFor: TestDiskFor = async ({ from, image }, output, tools, { random, signal, progress }) =>
+  await progress.step("put the image on a temporary disk", async () => {
+    const [old, manifest] = [await readManifest(tools, from, signal), await readManifest(tools, image, signal)];
+    const slotSize = defaultSlotSize(Math.max(old.sizes.image, manifest.sizes.image));
+    const request = { image: from, manifest: old, slotSize, format: "raw", work: dirname(output) } as const;
+    await diskOfImage(request, output, { tools, random, signal });
+    const factsOf = (one: typeof manifest) => ({ name: one.name, version: one.version, digest: digestOf(one) });
+    return { from: factsOf(old), image: factsOf(manifest) };
+  });

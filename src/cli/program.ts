@@ -3,11 +3,12 @@ import { registerBuild } from "./build.ts";
 import { registerClean } from "./clean.ts";
 import { helpSections, newProgram, runProgram } from "./command-line.ts";
 import { addGlobalOptions, openCli, type Cli, type Edge } from "./context.ts";
-import { diskFor, netbootFor } from "./disk-for.ts";
+import { diskFor, netbootFor, testDiskFor } from "./disk-for.ts";
 import { registerInit } from "./init.ts";
 import { registerInspect } from "./inspect.ts";
 import { registerQuickstart } from "./quickstart.ts";
 import { registerRun } from "./run.ts";
+import { registerTestImage } from "./test-image.ts";
 
 /** Adds one command to the program. */
 type Register = (program: Command, cli: Cli) => void;
@@ -17,6 +18,7 @@ const COMMANDS: readonly Register[] = [
   registerInit,
   registerBuild,
   (program, cli) => registerRun(program, cli, { diskFor, netbootFor }),
+  (program, cli) => registerTestImage(program, cli, testDiskFor),
   registerInspect,
   registerClean,
 ];

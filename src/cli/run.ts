@@ -1,17 +1,17 @@
 import { join, resolve } from "node:path";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { AppError } from "../core/error.ts";
-import { formatSize, GiB, parseSize, type Bytes } from "../core/units.ts";
+import { formatSize, type Bytes } from "../core/units.ts";
 import { openImage } from "../host/image-file.ts";
 import type { Tools } from "../host/tools.ts";
 import { memoryForImage } from "../layout/netboot.ts";
 import { workDir } from "../host/work-dir.ts";
-import { bootableKind, kernelOf, type Bootable } from "../vm/bootable.ts";
+import type { Bootable } from "../vm/bootable.ts";
 import { requireMemory } from "../vm/host-memory.ts";
-import { chooseAccelerator, type AcceleratorChoice } from "../vm/kvm.ts";
 import type { Forward, VmOptions } from "../vm/options.ts";
 import { startVm, type VmHost } from "../vm/vm.ts";
 import { toolsOf, type Cli, type CliContext } from "./context.ts";
+import { acceleratorFor, DEFAULT_MEMORY, kindOfFile, memorySize, processors } from "./machine-options.ts";
 import { attend } from "./run-console.ts";
 
 /** Makes a disk with the system image in slot a, as a raw file at `output`. */
@@ -49,8 +49,6 @@ Examples:
   petrify run out/my-os-0.1.0.img --headless --json
   petrify run out/my-os-0.1.0.img --ram`;
 
-const DEFAULT_MEMORY: Bytes = 1 * GiB;
-
 /** `petrify run IMAGE|DISK`. */
 export function registerRun(program: Command, cli: Cli, makers: Makers): void {
   program
@@ -63,11 +61,11 @@ export function registerRun(program: Command, cli: Cli, makers: Makers): void {
     .option("--uefi", "boot with UEFI firmware instead of BIOS")
     .addOption(
       new Option("--memory <size>", "memory of the machine, e.g. 512MiB (default: 1GiB, with --ram what it takes)").argParser(
-        memory,
+        memorySize,
       ),
     )
     .option("--ram", "boot the image from memory, without a disk: nothing is kept")
-    .option("--cpus <number>", "processors of the machine", cpus, 1)
+    .option("--cpus <number>", "processors of the machine", processors, 1)
     .option("--forward <host:guest>", "make a TCP port of the guest a port of 127.0.0.1; repeatable", forward)
     .option("--online", "let the guest reach the network of this machine")
     .option("--headless", "no console on the terminal; ends with the machine or on Ctrl-C")
@@ -81,7 +79,7 @@ export function registerRun(program: Command, cli: Cli, makers: Makers): void {
 async function runMachine(context: CliContext, file: string, options: RunOptions, makers: Makers): Promise<void> {
   const { output, clock, signal, caller, run } = context;
   const path = resolve(context.cwd, file);
-  const kind = kindOf(path);
+  const kind = kindOfFile(path);
   if (kind === "system-image" && options.keep) {
     throw new AppError("KEEP_NEEDS_DISK", "an image is put on a temporary disk, so there is nothing to keep changes in", {
       hint: "Run a disk: `petrify build --output disk`.",
@@ -93,7 +91,7 @@ async function runMachine(context: CliContext, file: string, options: RunOptions
   const tools = await toolsOf(context);
   const host: VmHost = { tools, caller, run, folder: join(context.cacheFolder, "vm"), signal };
   await using work = await workDir(host.folder, caller, run);
-  const choice = await accelerator(host, options, path, work.path);
+  const choice = await acceleratorFor(host, options.kvm, path, work.path);
   const boots = await bootOf(context, tools, { path, kind, work: work.path }, options, makers);
   const vm: VmOptions = {
     ...{ ...boots, accelerator: choice.accelerator, cpus: options.cpus, memory: size },
@@ -117,24 +115,6 @@ async function runMachine(context: CliContext, file: string, options: RunOptions
     throw new AppError("QEMU_FAILED", `QEMU ended by itself with status ${exit.code}`);
   }
   output.result({ reason: exit.reason, seconds: seconds() }, `the machine has ended (${exit.reason}) after ${seconds()} s`);
-}
-
-function kindOf(path: string): Bootable {
-  try {
-    using image = openImage(path);
-    return bootableKind(image);
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code;
-    const what = { ENOENT: "there is no such file", EACCES: "it may not be read", EISDIR: "it is a folder" }[code ?? ""];
-    if (!what) throw cause;
-    throw new AppError("FILE_UNREADABLE", `${path} cannot be run: ${what}`, { hint: "Make one with `petrify build`.", cause });
-  }
-}
-
-async function accelerator(host: VmHost, { kvm }: RunOptions, path: string, folder: string): Promise<AcceleratorChoice> {
-  if (kvm === true) return { accelerator: "kvm", reason: "as asked for" };
-  if (kvm === false) return { accelerator: "tcg", reason: "as asked for" };
-  return await chooseAccelerator(host, async () => await kernelOf(host.tools, path, folder, host.signal));
 }
 
 /** @throws AppError `RAM_NEEDS_IMAGE`, `MEMORY_INSUFFICIENT` */
@@ -169,20 +149,6 @@ async function bootOf(
   const disk = join(work, "disk.raw");
   await diskFor(path, disk, tools, context);
   return { disks: [{ path: disk, format: "raw", writes: "keep" }] }; // the disk itself is thrown away
-}
-
-function memory(text: string): Bytes {
-  try {
-    return parseSize(text);
-  } catch (error) {
-    const { message, hint } = error as AppError;
-    throw new InvalidArgumentError(`${message}. ${hint}`);
-  }
-}
-
-function cpus(text: string): number {
-  if (!/^([1-9]|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])$/.test(text)) throw new InvalidArgumentError("Write a number from 1 to 255.");
-  return Number(text);
 }
 
 function forward(text: string, before: readonly Forward[] = []): readonly Forward[] {

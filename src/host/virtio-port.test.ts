@@ -26,7 +26,7 @@ test("a device is read and written without waiting for its other end", async (t)
   const folder = await mkdtemp(join(tmpdir(), "petrify-ports-"));
   t.after(async () => await rm(folder, { recursive: true }));
   const path = join(folder, "fifo"); // what is written to it comes back
-  execFileSync("mkfifo", [path]);
+  execFileSync("/usr/bin/mkfifo", [path]);
   await using port = await openVirtioPort(path);
   assert.equal((await port.read())!.length, 0);
   let room = 0;
