@@ -75,7 +75,9 @@ export async function findManifest(image: ImageReader, sha256: Sha256): Promise<
     return { manifest, bytes, digest: hex(sha256.digest(bytes)) };
   } catch (error) {
     if (!(error instanceof DamageFound)) throw error;
-    throw new AppError("IMAGE_INVALID", `this is not a whole system image: ${error.damage.what}`, {
+    const { what } = error.damage;
+    const known = "this is not a whole system image: ";
+    throw new AppError("IMAGE_INVALID", what.startsWith(known) ? what : known + what, {
       hint: "Name a system image (.img) as `petrify build` makes it, not a disk.",
       cause: error,
     });

@@ -13,8 +13,10 @@ import { placesOf } from "./harness/places.ts";
 import { SWITCH_ON, UPDATE, withEmptyB } from "./harness/trial.ts";
 
 const LIMIT_MS = 400_000;
-/** Where the new image is: a disk beside the machine's own. */
-const IMAGE = "/dev/vdb";
+/** Disks beside the machine's own: names such as /dev/vdb go by which is found first. */
+const BESIDE = (number: number): string => `/dev/disk/by-id/virtio-petrify${number}`;
+/** Where the new image is. */
+const IMAGE = BESIDE(1);
 const KILL = "kill -9 $(systemctl show petrifyd --property=MainPID --value)";
 
 suite("an upgrade", { concurrency: 2 }, () => {
@@ -83,7 +85,7 @@ suite("an upgrade", { concurrency: 2 }, () => {
       assert.deepEqual([status, message.test(output)], [1, true], output);
       assert.match(output, /^hint: /m);
     };
-    await refused("/dev/vdc", /the image is for riscv6, and this machine is x86-64/);
+    await refused(BESIDE(2), /the image is for riscv6, and this machine is x86-64/);
     await refused("/etc/os-release", /not a whole system image/);
     await refused("/nowhere.img", /\/nowhere\.img cannot be read \(ENOENT\)/);
     const cut = await guest.check(`losetup --find --show --read-only --sizelimit ${200 * 1024 * 1024} ${IMAGE}`);

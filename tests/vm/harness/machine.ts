@@ -23,7 +23,7 @@ export type MachineOptions = Omit<VmOptions, "disks" | "kernel" | "ports"> & {
   readonly slot?: SlotName;
   /** The same disk a second time, beside the first. */
   readonly twice?: boolean;
-  /** What the guest finds as further disks, from /dev/vdb on, write-protected. */
+  /** What the guest finds as further disks, write-protected: the first one as /dev/disk/by-id/virtio-petrify1. */
   readonly beside?: readonly Pick<VmDisk, "path" | "patches">[];
   /** Boot the image from memory, without a disk. */
   readonly ram?: boolean;
