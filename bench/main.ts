@@ -14,13 +14,13 @@ import { currentCaller } from "../src/host/caller.ts";
 import { run } from "../src/host/run.ts";
 import type { BenchContext } from "./context.ts";
 import { machineFacts, onlyRun, othersLoad } from "./machine.ts";
-import { benchFolder, measureAgent, measureBoots, measureBuilds, measureSizes } from "./measure.ts";
+import { benchFolder, measureAgent, measureBoots, measureBuilds, measureSizes, measureUpgrades } from "./measure.ts";
 import { mkosiTree } from "./mkosi-tree.ts";
 import { markdown, replaceTables, type Report } from "./report.ts";
 
 const TOP = join(import.meta.dirname, "..");
 const PAGE = join(TOP, "docs/benchmarks.md");
-const PARTS = ["builds", "boots", "agent", "sizes"] as const;
+const PARTS = ["builds", "boots", "agent", "upgrades", "sizes"] as const;
 type Part = (typeof PARTS)[number];
 
 interface Options {
@@ -67,10 +67,17 @@ const MEASURE = {
   builds: async () => await measureBuilds(options.runs, context),
   boots: async () => await measureBoots(options.boots, context),
   agent: async () => await measureAgent(options.boots, context),
+  upgrades: async () => await measureUpgrades(options.boots, context),
   sizes: async () => await measureSizes(context),
 } as const;
 
-const TITLES = { builds: "Builds", boots: "Boot to multi-user", agent: "The agent", sizes: "Size" } as const;
+const TITLES = {
+  builds: "Builds",
+  boots: "Boot to multi-user",
+  agent: "The agent",
+  upgrades: "An upgrade",
+  sizes: "Size",
+} as const;
 const tables: string[] = [];
 for (const name of PARTS.filter((part) => options.only.includes(part))) {
   const load = `${Math.round((await othersLoad()) * 100)} % just before`;

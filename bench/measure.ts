@@ -9,6 +9,7 @@ import { mkosiBuilder } from "./mkosi.ts";
 import { petrifyBuilder } from "./petrify.ts";
 import { packageDifferences, type Comparison, type Report, type SizeComparison } from "./report.ts";
 import { spread } from "./stats.ts";
+import { measureOneUpgrade, UPGRADE_UNITS, type UpgradeFigures } from "./upgrade.ts";
 import { imageSizes, treeFacts, type ImageSizes } from "./size.ts";
 
 const COLD = { ratio: 1 } as const;
@@ -171,6 +172,40 @@ export async function measureAgent(runs: number, context: BenchContext): Promise
 }
 /** 3 s where plain Debian took 13.9 s. */
 const AGENT_CPU = { ratio: 0.22 } as const;
+
+/** An upgrade of a machine that has nothing else to do. */
+export async function measureUpgrades(runs: number, context: BenchContext): Promise<Measured> {
+  const { progress } = context;
+  const old = await petrifyBuilder("image,disk", context, { folderName: "petrify-upgrade", units: UPGRADE_UNITS });
+  const next = await petrifyBuilder("image", context, { folderName: "petrify-upgraded", units: UPGRADE_UNITS });
+  await progress.step("build petrify's disk", async () => await old.prepare());
+  await progress.step("build the new image", async () => await next.rebuild("new"));
+  await progress.step("first boot", async () => await settle(old.disk, context));
+  const figures: UpgradeFigures[] = [];
+  for (let i = 0; i < runs; i++) {
+    const what = { disk: old.disk, image: next.image };
+    figures.push(await progress.step(`upgrade ${i + 1}/${runs}`, async () => await measureOneUpgrade(what, context)));
+  }
+  const of = (name: keyof UpgradeFigures): number[] => figures.map((one) => one[name]);
+  const peer = "a plain restart of the same machine";
+  return {
+    comparisons: [
+      { title: "`petrify upgrade` until the new image is healthy", peer, ours: of("whole"), theirs: of("restart") },
+      { title: "of that, from the restart on", peer, ours: of("down"), theirs: of("restart"), goal: DOWN },
+    ],
+    sizes: [
+      {
+        title: "private memory of the agent while upgrading",
+        sizes: { petrify: spread(of("memory")).max },
+        goal: UPGRADE_MEMORY,
+      },
+      { title: "written to the disk before the restart", sizes: { petrify: spread(of("written")).median } },
+      { title: "the image", sizes: { petrify: spread(of("image")).median } },
+    ],
+  };
+}
+const DOWN = { ratio: 1.2 } as const;
+const UPGRADE_MEMORY = 64e6;
 
 /** Sizes of what a build leaves, and whether the sides have the same packages. */
 export async function measureSizes(context: BenchContext): Promise<Measured> {
