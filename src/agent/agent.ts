@@ -12,6 +12,7 @@ import type { AgentPorts } from "./ports.ts";
 import { openScrubber, type Scrubber } from "./scrubber.ts";
 import { roleOf, slotStatus, stateOf, type AgentStatus, type Alarm } from "./status.ts";
 import { openUpkeep } from "./upkeep.ts";
+import { openRecovery } from "./recovery-loop.ts";
 import { isSuspicious } from "./verification.ts";
 import { openWorld, type World } from "./world.ts";
 
@@ -30,6 +31,7 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
   const scrubber = openScrubber(world);
   const upkeep = openUpkeep(world, { isKept: () => health.isKept, suspect: scrubber.ask });
   const operations = openOperations(world);
+  const recovery = openRecovery(world, operations, scrubber.scrub);
   const health = openHealthWatch(world, upkeep.unusable, operations.healthy);
 
   await begin(world);
@@ -51,6 +53,7 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
         upkeep.recordCopies,
         scrubber.loop,
         operations.loop,
+        recovery.loop,
       ];
       try {
         await Promise.all(loops.map(async (loop) => await loop(signal)));
@@ -65,6 +68,7 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
       ...bootStatus(world),
       health: health.status(),
       ...(operations.status() ? { operation: operations.status()! } : {}),
+      ...(recovery.status() ? { recovery: recovery.status()! } : {}),
       degraded: upkeep.degraded,
       ...(scrubber.verifying ? { verifying: scrubber.verifying } : {}),
       agent: { pid: ports.pid, startedAfter },

@@ -2,6 +2,7 @@
 import { AppError } from "../core/error.ts";
 import { EMPTY_STATE, type AgentState } from "../layout/agent-state.ts";
 import { DEFAULT_HEALTH_PLAN } from "../layout/health-plan.ts";
+import { DEFAULT_RECOVERY_PLAN } from "../layout/recovery-plan.ts";
 import type { ImageSource, ImageSummary } from "../layout/operation.ts";
 import type { RecordChange, RecordFacts } from "../layout/record-change.ts";
 import type { BootRecord } from "../layout/record.ts";
@@ -23,6 +24,8 @@ export interface FakeDisk {
   images?: Readonly<Record<string, ImageSummary>>;
   /** Digests of what was written, by place; `half` while it is being. */
   places?: Readonly<Record<string, string>>;
+  /** Damage by digest: whatever place holds that image. */
+  rotten?: Readonly<Record<string, string>>;
   capacity?: number;
   /** One for each write, from the next one on. */
   writeFails?: (Error | undefined)[];
@@ -71,10 +74,18 @@ export function fakeMachine(
       pid: 1,
       bootId: boot.id,
       jitter: 0,
+      recoveryPlan: DEFAULT_RECOVERY_PLAN,
       plan: { ...DEFAULT_HEALTH_PLAN, deadlineSeconds: 60 },
     },
     facts: {
-      ...{ slot: boot.slot ?? "a", file: "/a.img", rootHash: "00", disk: "/dev/vda", notes: [], reached: {} },
+      ...{
+        slot: boot.slot ?? "a",
+        file: boot.slot === "recovery" ? "/recovery1.img" : "/a.img",
+        rootHash: "00",
+        disk: "/dev/vda",
+        notes: [],
+        reached: {},
+      },
       partitions: {
         oem: partition("oem"),
         persistent: partition("persistent"),
@@ -128,10 +139,10 @@ export function fakeMachine(
     },
     failedUnits: async () => await Promise.resolve([]),
     mounted: async (name) => await Promise.resolve(mounts[name]),
-    verify: async ({ image, from }, _recovery, progress) => {
+    verify: async ({ image, from }, recovery, progress) => {
       done.push(`verify ${image} from ${from}`);
       progress({ blocks: 10, done: 1, total: 2 });
-      const found = damage[image];
+      const found = damage[image === "recovery" ? `recovery${recovery}` : image] ?? damage[image] ?? rotOf(disk, image);
       return await Promise.resolve<VerificationResult>(found === undefined ? {} : { damage: found });
     },
     images: fakeImages(disk, done, damage),
@@ -157,7 +168,10 @@ export function fakeMachine(
 
 /** Images by the path that a request names; what a place holds is in {@link FakeDisk.places}. */
 function fakeImages(disk: FakeDisk, done: string[], damage: Readonly<Record<string, string>>): ImagePorts {
-  const verdict = (what: string): VerificationResult => (damage[what] === undefined ? {} : { damage: damage[what] });
+  const verdict = (what: string): VerificationResult => {
+    const found = damage[what] ?? rotOf(disk, what);
+    return found === undefined ? {} : { damage: found };
+  };
   const keyOf = (source: ImageSource): string =>
     source.is === "file" ? source.path : source.is === "url" ? source.url : "recovery";
   return {
@@ -190,6 +204,11 @@ function fakeImages(disk: FakeDisk, done: string[], damage: Readonly<Record<stri
     },
     capacity: async () => await Promise.resolve(disk.capacity ?? 1_000_000_000),
   };
+}
+
+function rotOf({ places, rotten }: FakeDisk, place: string): string | undefined {
+  const held = places?.[place];
+  return held === undefined ? undefined : held === "half" ? "it is half written" : rotten?.[held];
 }
 
 export const freshDisk = (more: Partial<FakeDisk> = {}): FakeDisk => ({

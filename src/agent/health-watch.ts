@@ -13,6 +13,7 @@ import {
   type HealthState,
   type HealthSubject,
 } from "./health/verdict.ts";
+import { forgetAttempts } from "./recovery.ts";
 import { stateOf, type AgentStatus } from "./status.ts";
 import type { World } from "./world.ts";
 
@@ -105,6 +106,7 @@ export function openHealthWatch(
         report = await ports.check(world.state, unusable(), signal);
         signal.throwIfAborted();
         await judged({ type: "report", nowMs: ports.uptime(), now: ports.now(), report });
+        if (report.ok && isSlot(running) && world.state.recovery) await remember(forgetAttempts);
         // Nobody knows what was proven, but this is: the record is made anew.
         if (report.ok && isSlot(running) && world.record.found.is === "unreadable") await commit();
         await ports.wait(checkIntervalMs(health!, ports.uptime()), signal);

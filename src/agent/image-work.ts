@@ -77,8 +77,9 @@ export function imageWork({ run, program, facts }: ImageMeans): Pick<AgentPorts,
   };
   const sourceOf = (source: ImageSource): ImageSource =>
     source.is === "recovery" ? { is: "file", path: join(IMAGES_FOLDER, facts.file) } : source;
+  let mounts = 0;
   const placed = async <T>(place: Place, use: (path: string) => Promise<T>): Promise<T> => {
-    await using folder = await imagesFolder(place, facts);
+    await using folder = await imagesFolder(place, facts, mounts++);
     return await use(join(folder.path, IMAGE_FILES[place]));
   };
 
@@ -132,14 +133,23 @@ export function imageWork({ run, program, facts }: ImageMeans): Pick<AgentPorts,
 
 const partitionOf = (place: Place): "state" | "recovery" => (place === "a" || place === "b" ? "state" : "recovery");
 
-/** The partition that the running image is in is mounted already; another one is, read-only, for as long as it takes. */
-async function imagesFolder(place: Place, { slot, partitions }: RunFacts): Promise<{ readonly path: string } & AsyncDisposable> {
+/**
+ * The partition that the running image is in is mounted already; another one is, read-only, for as long as it takes, and in a folder
+ * of its own: two may look at one place, and the first to end must not take it from the other.
+ *
+ * @param count of the mounts before this one
+ */
+async function imagesFolder(
+  place: Place,
+  { slot, partitions }: RunFacts,
+  count: number,
+): Promise<{ readonly path: string } & AsyncDisposable> {
   const partition = partitionOf(place);
   const mounted = slot === "recovery" ? "recovery" : "state";
   if (partition === mounted) return { path: IMAGES_FOLDER, [Symbol.asyncDispose]: async () => {} };
   const device = partitions[partition]?.device;
   if (device === undefined) throw new AppError("IMAGE_NOT_VERIFIED", `the disk has no ${partition} partition`);
-  return await mountReadOnly(device, `${RUN_FOLDER}/images-${place}`);
+  return await mountReadOnly(device, `${RUN_FOLDER}/images-${place}-${count}`);
 }
 
 /** The program's error output comes on the same way. */

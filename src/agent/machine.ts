@@ -2,6 +2,7 @@
 import { crc32 } from "../layout/crc32.ts";
 import { parseHealthPlan, HEALTH_PLAN_PATH } from "../layout/health-plan.ts";
 import { decodeLastWords } from "../layout/last-words.ts";
+import { parseRecoveryPlan, RECOVERY_PLAN_PATH } from "../layout/recovery-plan.ts";
 import { LAST_WORDS_OFFSET, LAST_WORDS_SIZE } from "../layout/record.ts";
 import { parseRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
 import { bootRecordOn } from "../host/boot-record.ts";
@@ -41,6 +42,7 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
   const machineId = await text("/etc/machine-id");
   const init = await initSystem(run, fileExists);
   const { plan, notes } = parseHealthPlan(await readText(HEALTH_PLAN_PATH).catch(() => undefined));
+  const recovery = parseRecoveryPlan(await readText(RECOVERY_PLAN_PATH).catch(() => undefined));
   const store = facts.slot === "ram" ? forgetfulStore : await openStateStore(STATE_FOLDER);
   const lastWords = async (): Promise<Uint8Array | undefined> =>
     await record?.readRaw(LAST_WORDS_OFFSET, LAST_WORDS_SIZE).catch(() => undefined);
@@ -50,7 +52,7 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
   };
   return {
     ...edge,
-    facts: { ...facts, notes: [...facts.notes, ...notes] },
+    facts: { ...facts, notes: [...facts.notes, ...notes, ...recovery.notes] },
     machine: { id: machineId, hostname: await text("/proc/sys/kernel/hostname") },
     bootId: await text("/proc/sys/kernel/random/boot_id"),
     record,
@@ -66,6 +68,7 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
     },
     lastWordsId,
     plan,
+    recoveryPlan: recovery.plan,
     check: async (state, degraded, signal) => {
       const ports = { init, run, httpProbe, tcpProbe, readText, degraded: () => degraded, baseline: () => state.failedUnits };
       return await runChecks(checksOf(plan, ports), signal, edge.uptime);

@@ -6,6 +6,7 @@ import type { StateStore } from "../host/state-store.ts";
 import type { AgentState } from "../layout/agent-state.ts";
 import type { DataPartition } from "../layout/fstab.ts";
 import type { HealthPlan } from "../layout/health-plan.ts";
+import type { RecoveryPlan } from "../layout/recovery-plan.ts";
 import type { RunFacts } from "../layout/run-facts.ts";
 import type { RecoveryFile } from "../layout/slots.ts";
 import type { MountedData } from "./degraded.ts";
@@ -41,6 +42,7 @@ export interface AgentPorts {
   /** CRC-32 of the last words that are there now. */
   readonly lastWordsId: () => Promise<string | undefined>;
   readonly plan: HealthPlan;
+  readonly recoveryPlan: RecoveryPlan;
   /** Runs every check once. */
   readonly check: (state: AgentState, degraded: ReadonlySet<DataPartition>, signal: AbortSignal) => Promise<CheckReport>;
   readonly failedUnits: () => Promise<readonly string[]>;

@@ -85,3 +85,21 @@ test("a machine without trouble is short", () => {
   assert.match(text, /^running {3}memory, for 3 d$/m);
   assert.match(text, /^health {4}healthy\nalarms {4}none\nfailed {4}no boot$/m);
 });
+
+test("a machine in recovery says what it waits for, for how long, and what its slots were found to be", () => {
+  const text = statusText({
+    ...status,
+    ...{ running: "recovery", role: "recovery", state: "recovery", boot: { ...status.boot, uptime: 120 } },
+    recovery: {
+      ...{ is: "wait", text: "waits until 5min after the start of this boot, then verifies the slots (attempt 3)", until: 300 },
+      ...{ attempts: 2, slots: { a: "whole", b: "damaged: block 7 is not what it was" } },
+    },
+  });
+  const wanted = `
+recovery  waits until 5min after the start of this boot, then verifies the slots (attempt 3): in 3 min
+          attempts since a slot was last healthy: 2
+          slot a: whole
+          slot b: damaged: block 7 is not what it was
+verifying`;
+  assert.ok(text.includes(wanted), text);
+});

@@ -1,7 +1,7 @@
 /** A machine's status for people. Pure. */
 import type { BootEntry } from "../layout/agent-state.ts";
 import { targetName } from "../layout/cmdline.ts";
-import type { AgentStatus, SlotStatus } from "./status.ts";
+import type { AgentStatus, RecoveryStatus, SlotStatus } from "./status.ts";
 
 const WIDTH = 10;
 const LOG_LINES = 8;
@@ -23,6 +23,7 @@ export function statusText(status: AgentStatus): string {
     verifying,
     machine,
     operation,
+    recovery,
   } = status;
   const row = (name: string, ...lines: readonly string[]): string[] =>
     lines.map((line, index) => `${(index === 0 ? name : "").padEnd(WIDTH)}${line}`.trimEnd());
@@ -36,6 +37,7 @@ export function statusText(status: AgentStatus): string {
     ...row("slots", slotLine("a", slots.a, now), slotLine("b", slots.b, now)),
     ...(next ? row("next", `${targetName(next)}, once`) : []),
     ...row("health", health.is, ...failing),
+    ...(recovery ? row("recovery", ...recoveryLines(recovery, boot.uptime)) : []),
     ...(operation
       ? row("operation", operation.percent === undefined ? operation.text : `${operation.text}, ${operation.percent} %`)
       : []),
@@ -67,6 +69,14 @@ function slotLine(name: string, { role, state, tries, digest, scrub }: SlotStatu
     ...(scrub ? [scrub.damage ? `DAMAGED: ${scrub.damage}` : `verified ${duration(now - scrub.at)} ago`] : []),
   ];
   return words.join("  ");
+}
+
+function recoveryLines({ text, until, attempts, slots }: RecoveryStatus, uptime: number): string[] {
+  return [
+    until === undefined ? text : `${text}: in ${duration(until - uptime)}`,
+    ...(attempts > 0 ? [`attempts since a slot was last healthy: ${attempts}`] : []),
+    ...(slots ? [`slot a: ${slots.a}`, `slot b: ${slots.b}`] : []),
+  ];
 }
 
 function bootLines({ slot, version, at, end }: BootEntry, now: number): string[] {

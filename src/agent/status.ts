@@ -4,6 +4,7 @@ import type { RecordFacts } from "../layout/record-change.ts";
 import type { BootTarget, SlotName, SlotState } from "../layout/slots.ts";
 import type { Degradation } from "./degraded.ts";
 import type { OperationStatus } from "./operations/driver.ts";
+import type { RecoveryStep } from "./recovery.ts";
 
 /** The socket that only root of the machine may ask. */
 export const AGENT_SOCKET = "/run/petrify/petrifyd.sock";
@@ -30,6 +31,18 @@ export interface Alarm {
   /** One sentence. */
   readonly message: string;
 }
+/** How a machine gets out of recovery. docs/concepts/recovery.md */
+export interface RecoveryStatus {
+  readonly is: RecoveryStep["do"];
+  /** One line. */
+  readonly text: string;
+  /** Seconds since the kernel's start; only while it waits. */
+  readonly until?: number;
+  /** Since a slot was last healthy. */
+  readonly attempts: number;
+  /** What looking at them came to the last time, in this boot: `whole`, `damaged: …`. */
+  readonly slots?: Readonly<Record<SlotName, string>>;
+}
 export interface AgentStatus {
   /** When this was so, in seconds since 1970. */
   readonly at: number;
@@ -50,6 +63,8 @@ export interface AgentStatus {
   readonly boot: { readonly id: string; readonly since: number; readonly uptime: number };
   /** What changes an image now, or waits for a restart or for its health. */
   readonly operation?: OperationStatus;
+  /** Only while recovery runs. */
+  readonly recovery?: RecoveryStatus;
   /** What is being verified, in percent. */
   readonly verifying?: { readonly what: string; readonly percent: number };
   readonly agent: { readonly pid: number; readonly startedAfter: number };

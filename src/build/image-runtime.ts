@@ -1,7 +1,9 @@
 import { ALWAYS_PERSISTENT } from "../config/persistent-path.ts";
 import { healthPlan } from "../config/health.ts";
+import { recoveryPlan } from "../config/recovery.ts";
 import type { Recipe } from "../config/recipe.ts";
 import { encodeHealthPlan, HEALTH_PLAN_PATH } from "../layout/health-plan.ts";
+import { encodeRecoveryPlan, RECOVERY_PLAN_PATH } from "../layout/recovery-plan.ts";
 import { encodeImageFacts, IMAGE_FACTS_PATH } from "../layout/image-facts.ts";
 import { MOUNT_POINTS } from "../layout/fstab.ts";
 import type { BuildContext } from "./context.ts";
@@ -10,11 +12,12 @@ import type { Tree } from "./tree.ts";
 
 /** What an image says about itself, and the folders that a boot mounts over. */
 export async function addImageFacts({ fs, tool }: Tree, recipe: Recipe, created: number): Promise<void> {
-  const { name, version, init, persistent, health } = recipe;
+  const { name, version, init, persistent, health, recovery } = recipe;
   const folders = [...new Set([...ALWAYS_PERSISTENT, ...persistent])];
   for (const path of [...MOUNT_POINTS, ...folders]) await fs.folderAt(path);
   await fs.write(IMAGE_FACTS_PATH, encodeImageFacts({ name, version, created, persistent: folders }));
   await fs.write(HEALTH_PLAN_PATH, encodeHealthPlan(healthPlan(health)));
+  await fs.write(RECOVERY_PLAN_PATH, encodeRecoveryPlan(recoveryPlan(recovery)));
   if (init === "systemd") await addSystemdFiles({ fs, tool });
 }
 

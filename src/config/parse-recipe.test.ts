@@ -31,6 +31,7 @@ test("a recipe of three keys gets every default", () => {
     users: [],
     persistent: [],
     health: { deadline: 300, onFailure: "alarm", failedUnits: true, checks: [] },
+    recovery: { after: [300, 1800, 21_600] },
     disk: {},
     root: { compression: "none" },
   });
@@ -51,6 +52,7 @@ const accepted = [
   "health: { deadline: 5s, onFailure: reboot, failedUnits: false, checks: [{ unit: ssh.service }, { tcp: 'db.example:5432' }] }",
   "health: { deadline: 24h, checks: [{ http: 'https://[::1]:8443/a?b=c#d', status: [200, 503], timeout: 5min, name: web_1 }] }",
   "health: { checks: [{ command: [/bin/true] }, { command: [/bin/true, '$HOME; x', \"a\\nb\", ''] }, { tcp: '[fe80::1%eth0]:22' }] }",
+  "recovery: { after: [5s, 24h] }",
   "base: { suite: bookworm, mirror: 'http://deb.example/debian', components: [main, non-free-firmware] }".replace("base: ", "# "),
 ];
 for (const text of accepted) test(`is accepted: ${text.slice(0, 60)}`, () => void parseRecipe(`${SMALLEST}${text}\n`, "r.yaml"));

@@ -1,6 +1,7 @@
 /** @portable The recipe: what an image is made of. Reference: docs/recipe.md; JSON Schema: schemas/recipe.json. */
 import { z } from "zod";
 import { Health } from "./health.ts";
+import { Recovery } from "./recovery.ts";
 import { isIn, mountedOver, whyNotPersistent } from "./persistent-path.ts";
 import * as words from "./words.ts";
 
@@ -120,6 +121,7 @@ export const Recipe = z
       }),
     ).describe("Folders that keep what is written to them, besides /home, /root, /opt, /srv, /var/log, /usr/local and /oem"),
     health: Health.prefault({}).describe("When a running image is healthy, besides the checks of every image"),
+    recovery: Recovery.prefault({}).describe("When recovery, which boots when no slot does, looks for a way out"),
     disk: Disk.prefault({}).describe("Sizes"),
     root: Root.prefault({}).describe("The root file system"),
   })

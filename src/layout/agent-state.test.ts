@@ -20,6 +20,7 @@ const state: AgentState = {
   scrubs: { a: { at: 5 }, recovery: { at: 6, damage: "block 7" } },
   verifying: { slot: "a", digest: "ab", blocks: 12 },
   operations: [],
+  recovery: { count: 2, slot: "b" },
 };
 
 test("what is encoded is read back, at a fixed size", () => {

@@ -65,6 +65,13 @@ export interface ScrubResult {
   readonly damage?: string;
 }
 
+/** Attempts to leave recovery that came to nothing so far, as far as anybody knows. */
+export interface RecoveryAttempts {
+  readonly count: number;
+  /** The slot that the last one was about. */
+  readonly slot?: SlotName;
+}
+
 export interface AgentState {
   /** Seconds since 1970 at which an agent first ran here. */
   readonly since?: number;
@@ -83,6 +90,8 @@ export interface AgentState {
   /** What is under way, over restarts. */
   readonly operation?: Operation;
   readonly asked?: AskedBoot;
+  /** What recovery has tried since a slot was last healthy. */
+  readonly recovery?: RecoveryAttempts;
   /** What has ended, oldest first. */
   readonly operations: readonly FinishedOperation[];
 }

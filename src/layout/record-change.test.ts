@@ -4,9 +4,11 @@ import {
   activate,
   askNext,
   commitBoot,
+  giveBack,
   grantTries,
   markBad,
   markEmpty,
+  renewRecord,
   restoreTries,
   settleFallback,
   switchRecovery,
@@ -157,5 +159,54 @@ suite("for an operation", () => {
     assert.deepEqual(takeTries("b", facts(record("proven", "trial"), { a: 6, b: 0 })), {});
     assert.deepEqual(switchRecovery(2, before), {});
     assert.equal(switchRecovery(1, before).record?.recovery, 1);
+  });
+});
+
+suite("recovery", () => {
+  const table: readonly (readonly [
+    what: string,
+    slot: SlotName,
+    found: BootRecord,
+    tries: Tries | undefined,
+    wanted: RecordChange,
+  ])[] = [
+    ["gives a proven slot its tries back", "a", record("proven", "bad"), { a: 0, b: 0 }, { tries: { a: 6, b: 0 } }],
+    [
+      "gives a slot on trial those of a trial, and makes it the active one",
+      "b",
+      record("bad", "trial"),
+      { a: 0, b: 0 },
+      { record: record("bad", "trial", "b"), tries: { a: 0, b: 3 } },
+    ],
+    [
+      "has a slot on trial that was marked bad",
+      "a",
+      record("bad", "proven"),
+      { a: 0, b: 6 },
+      { record: record("trial", "proven"), tries: { a: 3, b: 6 } },
+    ],
+    ["never boots an empty one", "b", record("proven", "empty"), { a: 0, b: 0 }, {}],
+    ["changes nothing where that is done", "b", record("bad", "trial", "b"), { a: 0, b: 3 }, {}],
+    ["makes unreadable tries anew", "a", record("proven", "trial"), undefined, { tries: { a: 6, b: 3 } }],
+  ];
+  for (const [what, slot, found, tries, wanted] of table)
+    test(what, () => assert.deepEqual(giveBack(slot, { found: whole(found), tries }), wanted));
+
+  test("makes an unreadable record anew: what is whole is on trial, the rest is empty, and nothing else is asked for", () => {
+    const tries = { a: 6, b: 6, next: "a" } as const;
+    assert.deepEqual(renewRecord(["b"], 2, { found: unreadable, tries }), {
+      record: { active: "b", slots: { a: { state: "empty" }, b: { state: "trial" } }, recovery: 2 },
+      tries: { a: 0, b: 3 },
+    });
+    assert.deepEqual(renewRecord([], 1, { found: unreadable, tries: undefined }), {
+      record: { active: "a", slots: { a: { state: "empty" }, b: { state: "empty" } }, recovery: 1 },
+      tries: { a: 0, b: 0 },
+    });
+  });
+  test("leaves a record alone that is readable, or newer", () => {
+    for (const found of [whole(record("bad", "bad")), newer]) {
+      assert.deepEqual(renewRecord(["a", "b"], 1, { found, tries: undefined }), {});
+    }
+    for (const found of [unreadable, newer]) assert.deepEqual(giveBack("a", { found, tries: undefined }), {});
   });
 });

@@ -105,6 +105,37 @@ export function switchRecovery(file: RecoveryFile, { found }: RecordFacts): Reco
   return found.is !== "whole" || found.record.recovery === file ? {} : { record: { ...found.record, recovery: file } };
 }
 
+/**
+ * From recovery: a slot that has been found whole is the active one, with all its tries. It stays what it was; one that was marked bad is on trial now.
+ *
+ * A cut between the two halves leaves an active slot without tries, and so recovery again.
+ */
+export function giveBack(slot: SlotName, { found, tries }: RecordFacts): RecordChange {
+  if (found.is !== "whole" || found.record.slots[slot].state === "empty") return {};
+  const { record } = found;
+  const { state } = record.slots[slot];
+  const slots = { ...record.slots, [slot]: { ...record.slots[slot], state: state === "bad" ? "trial" : state } };
+  const wanted: BootRecord = { ...record, active: slot, slots };
+  return {
+    ...(state !== "bad" && record.active === slot ? {} : { record: wanted }),
+    ...changedTries(wanted, slot, tries),
+  };
+}
+
+/**
+ * From recovery, which proves nothing: a record that is unreadable is made anew, with the slots that have been found whole on trial, and the other ones
+ * empty. One that is readable, or newer, is left alone.
+ *
+ * @param current the recovery file that runs
+ */
+export function renewRecord(whole: readonly SlotName[], current: RecoveryFile, { found }: RecordFacts): RecordChange {
+  if (found.is !== "unreadable") return {};
+  const slot = (name: SlotName): BootRecord["slots"]["a"] => ({ state: whole.includes(name) ? "trial" : "empty" });
+  const record: BootRecord = { active: whole[0] ?? "a", slots: { a: slot("a"), b: slot("b") }, recovery: current };
+  // What was to be booted once was asked for under another record.
+  return { record, tries: fullTries(record) };
+}
+
 /** The loader has left an active slot that did not pass its trial: what runs instead, and is proven, is the active one from now on. */
 export function settleFallback(running: BootTarget | "ram", { found, tries }: RecordFacts): RecordChange {
   if (running === "recovery" || running === "ram" || found.is !== "whole") return {};

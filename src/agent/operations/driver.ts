@@ -48,9 +48,10 @@ export interface Operations {
    * Restarts the machine; what is staged is tried then.
    *
    * @param into booted once in place of the active slot
+   * @param why default: somebody asked for it
    * @throws AppError `OPERATION_RUNNING`, `RECORD_NOT_STORED`
    */
-  readonly restart: (into: BootTarget | undefined) => Promise<void>;
+  readonly restart: (into: BootTarget | undefined, why?: string) => Promise<void>;
   /** @throws AppError `NO_OPERATION`, `OPERATION_PAST_CANCEL` */
   readonly cancel: () => Promise<FinishedOperation>;
   /** What becomes of the present operation, until it has ended or the machine restarts; nothing when there is none. */
@@ -254,12 +255,12 @@ export function openOperations(world: World): Operations {
       tellNow();
       wake.resolve();
     },
-    restart: async (into) => {
+    restart: async (into, why) => {
       const operation = current();
       if (isRestarting || (operation && operation.at !== "flipped" && operation.at !== "trial")) throw runningError(status());
       await changed((facts) => askNext(into, facts));
       if (into) await world.remember((old) => ({ ...old, asked: { into, during: ports.bootId } }));
-      await restart(into ? `restart into ${targetName(into)} was asked for` : "a restart was asked for");
+      await restart(why ?? (into ? `restart into ${targetName(into)} was asked for` : "a restart was asked for"));
     },
     cancel: async () => {
       const operation = current();

@@ -177,7 +177,7 @@ suite("an upgrade", () => {
     on.places = { ...on.places, b: "half" };
     const back = await boot(on);
     assert.deepEqual([back.slot, back.agent.operations.history()[0]!.outcome, on.tries.b], ["a", "failed", 0]);
-    assert.equal(states(on), "a: proven aa, trial cc");
+    assert.equal(states(on), "a: proven aa, bad cc");
   });
 
   test("that is only staged waits for a restart, whoever restarts, and can be taken back", async () => {

@@ -19,6 +19,8 @@ export interface Situation {
   readonly record: RecordFacts;
   /** Slots whose image was found damaged. */
   readonly damaged: ReadonlySet<SlotName>;
+  /** From recovery: left alone as long as there is another one of no use. */
+  readonly spared?: SlotName;
   /** What is under way. */
   readonly operation: Operation | undefined;
 }
@@ -41,7 +43,7 @@ export interface UpgradeWish {
  *
  * @throws AppError `UPGRADE_NOT_POSSIBLE`, `TRIAL_RUNNING`, `RECORD_UNREADABLE`
  */
-export function upgradeTarget({ running, record, damaged }: Situation): SlotName {
+export function upgradeTarget({ running, record, damaged, spared }: Situation): SlotName {
   const { slots, active } = knownRecord(record);
   if (running === "ram") {
     throw new AppError("UPGRADE_NOT_POSSIBLE", "this machine runs from memory: there is no disk to upgrade", {
@@ -61,7 +63,8 @@ export function upgradeTarget({ running, record, damaged }: Situation): SlotName
     );
   }
   // From recovery: what is of no use first, then the passive one.
-  return SLOTS.find((slot) => !isGood(slot)) ?? otherSlot(active);
+  const useless = SLOTS.filter((slot) => !isGood(slot));
+  return useless.find((slot) => slot !== spared) ?? useless[0] ?? otherSlot(active);
 }
 
 /** @throws AppError as {@link upgradeTarget}; `IMAGE_TOO_LARGE`; `ALREADY_RUNNING`, `ALREADY_STAGED` */

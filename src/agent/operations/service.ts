@@ -68,13 +68,9 @@ export interface OperationService {
 }
 
 export function openOperationService(world: World, operations: Operations): OperationService {
-  const { ports, running } = world;
-  const { images, facts } = ports;
-  const situation = (): Situation => ({
-    ...{ running, version: facts.image?.version ?? "", record: world.record, operation: world.state.operation },
-    ...(running === "recovery" ? { runningRecovery: runningRecovery(facts.file) } : {}),
-    damaged: new Set(SLOTS.filter((slot) => knownDamage(slot, world.state, world.record) !== undefined)),
-  });
+  const { ports } = world;
+  const { images } = ports;
+  const situation = (): Situation => situationOf(world);
   const asked = (): Asked => ({ id: hex(ports.random(4)), cause: "asked for by root", now: Math.floor(ports.now()) });
 
   const prepare = async (
@@ -164,4 +160,12 @@ function historyEntry(entry: FinishedOperation, boots: readonly BootEntry[]): Hi
   return { ...entry, ...(seconds >= 0 ? { duration: seconds } : {}), ...(log ? { log } : {}) };
 }
 
-const runningRecovery = (file: string): RecoveryFile => (file.includes("2") ? 2 : 1);
+/** What requests are judged by, now. */
+export const situationOf = ({ ports: { facts }, running, record, state }: World): Situation => ({
+  ...{ running, version: facts.image?.version ?? "", record, operation: state.operation },
+  ...(running === "recovery" ? { runningRecovery: runningRecovery(facts.file) } : {}),
+  damaged: new Set(SLOTS.filter((slot) => knownDamage(slot, state, record) !== undefined)),
+});
+
+/** @param file of the recovery partition, as the loader named it */
+export const runningRecovery = (file: string): RecoveryFile => (file.includes("2") ? 2 : 1);

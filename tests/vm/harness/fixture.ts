@@ -24,6 +24,8 @@ interface ImageOptions {
   readonly init?: "systemd" | "openrc";
   /** The recipe's `health`, in a line. */
   readonly health?: string;
+  /** The recipe's `recovery`, in a line. */
+  readonly recovery?: string;
 }
 export interface FixtureOptions extends ImageOptions {
   /** Another image for slot b. It is built without the first one's lock. */
@@ -70,8 +72,9 @@ const wordsOf = ({
   users = [],
   init = "systemd",
   health = "{}",
+  recovery = "{}",
 }: ImageOptions): Words => ({
-  ...{ SUITE: suite, KERNEL: kernel, HEALTH: health },
+  ...{ SUITE: suite, KERNEL: kernel, HEALTH: health, RECOVERY: recovery },
   ...{ PACKAGES: packages.join(", "), USERS: users.join(", ") },
   ...{ INIT: init, ENABLE: STARTED[init] },
 });
