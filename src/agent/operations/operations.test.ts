@@ -7,6 +7,7 @@ import type { ImageSummary } from "../../layout/operation.ts";
 import type { SlotName, SlotState } from "../../layout/slots.ts";
 import { openAgent, type Agent } from "../agent.ts";
 import { fakeMachine, freshDisk, type FakeDisk, type FakeMachine } from "../fake-machine.ts";
+import { cutPower, PowerCut } from "../fake-power.ts";
 import type { OperationNews } from "./driver.ts";
 import type { UpgradeRequest } from "./service.ts";
 
@@ -24,7 +25,6 @@ interface Boot {
   readonly machine: FakeMachine;
   readonly agent: Agent;
 }
-class PowerCut extends Error {}
 let boots = 0;
 
 interface BootOptions {
@@ -63,40 +63,6 @@ async function boot(on: FakeDisk, { ask, cutAfter = Infinity, until = 400_000, p
     if (!(error instanceof PowerCut)) throw error;
     return { slot, machine, agent: undefined as unknown as Agent };
   }
-}
-
-/** From the cut on nothing reaches the disk. */
-function cutPower(on: FakeDisk, machine: FakeMachine, after: number, stop: AbortController): void {
-  let left = after;
-  const spend = (): boolean => {
-    if (left-- > 0) return true;
-    stop.abort(new PowerCut());
-    return false;
-  };
-  const { store, record, images: work } = machine;
-  const storeOf = store.store.bind(store);
-  Object.assign(store, { store: async (state: FakeDisk["state"]) => (spend() ? await storeOf(state) : undefined) });
-  const change = record!.change.bind(record);
-  Object.assign(record!, {
-    change: async (choose: Parameters<typeof change>[0]) => {
-      const facts = await record!.read();
-      const wanted = choose(facts);
-      // Two writes, one after the other.
-      if (wanted.record) await change(() => (spend() ? { record: wanted.record! } : {}));
-      if (wanted.tries) await change(() => (spend() ? { tries: wanted.tries! } : {}));
-      return await record!.read();
-    },
-  });
-  const write = work.write;
-  Object.assign(work, {
-    write: async (...given: Parameters<typeof write>) => {
-      if (!spend()) throw new PowerCut();
-      const before = on.places;
-      await write(...given);
-      if (!spend()) on.places = { ...on.places, [given[0].place]: "half" };
-      void before;
-    },
-  });
 }
 
 async function upgrade(agent: Agent, signal: AbortSignal, request = file("/new.img")): Promise<OperationNews[]> {
