@@ -156,7 +156,8 @@ async function runOn(
       };
       return await runCase(name, subject, AbortSignal.any([signal, late.signal]));
     });
-  const evidence = async (): Promise<Evidence> => {
+  const evidence = async (failure: AppError): Promise<Evidence> => {
+    progress.note(`  ${failure.message}`);
     const console = vm.consoleText().trimEnd().split("\n").slice(-CONSOLE_LINES).join("\n");
     using late = limit(EVIDENCE_MS, () => new AppError("TEST_TIMEOUT", "the agent does not answer"));
     const log = await failedBootLog(agent, AbortSignal.any([signal, late.signal])).catch(() => undefined);

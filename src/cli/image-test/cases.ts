@@ -37,7 +37,7 @@ export interface CasePorts {
   /** Runs one. @returns what it has shown, as a sentence @throws AppError why it failed */
   readonly run: (name: CaseName) => Promise<string>;
   /** What the machine that failed has to say. */
-  readonly evidence: () => Promise<Evidence>;
+  readonly evidence: (error: AppError) => Promise<Evidence>;
   /** Milliseconds. */
   readonly clock: () => number;
   readonly signal: AbortSignal;
@@ -65,7 +65,7 @@ export async function runCases(plan: readonly CaseName[], { run, evidence, clock
       signal.throwIfAborted();
       if (!(error instanceof AppError)) throw error;
       const { code, message } = error;
-      results.push({ name, seconds: seconds(), outcome: "failed", code, reason: message, ...(await evidence()) });
+      results.push({ name, seconds: seconds(), outcome: "failed", code, reason: message, ...(await evidence(error)) });
       signal.throwIfAborted();
     }
   }

@@ -41,7 +41,8 @@ interface Element {
   readonly children: Element[];
   text: string;
 }
-function parsed(xml: string): Element {
+function parsed(document: string): Element {
+  const xml = document.replaceAll(/\r\n?/g, "\n");
   // oxlint-disable-next-line no-control-regex
   assert.doesNotMatch(xml, /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/);
   assert.ok(xml.isWellFormed() && xml.startsWith('<?xml version="1.0" encoding="UTF-8"?>\n'));
@@ -65,7 +66,9 @@ function parsed(xml: string): Element {
     at = next + all.length;
     if (end) assert.equal(open.pop()!.name, name);
     else {
-      const pairs = [...rest!.matchAll(/ ([a-z]+)="([^"]*)"/g)].map(([, key, value]) => [key!, plain(value!)] as const);
+      const pairs = [...rest!.matchAll(/ ([a-z]+)="([^"]*)"/g)].map(
+        ([, key, value]) => [key!, plain(value!.replaceAll(/[\t\n]/g, " "))] as const,
+      );
       assert.equal(new Set(pairs.map(([key]) => key)).size, pairs.length);
       const element: Element = { name: name!, attributes: Object.fromEntries(pairs), children: [], text: "" };
       open.at(-1)!.children.push(element);

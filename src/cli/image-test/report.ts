@@ -41,7 +41,7 @@ function detailsOf(one: CaseResult): string[] {
 /**
  * The report as most CI systems read it.
  *
- * Source: the JUnit schema of Jenkins' xUnit plugin (junit-10.xsd); XML 1.0, sections 2.2 and 2.4.
+ * Source: the JUnit schema of Jenkins' xUnit plugin (junit-10.xsd); XML 1.0, sections 2.2, 2.4 and 2.11.
  */
 export function junitXml({ image, from, machine, cases }: TestReport): string {
   const count = (outcome: CaseResult["outcome"]): number => cases.filter((one) => one.outcome === outcome).length;
@@ -78,12 +78,20 @@ function testcase(one: CaseResult, classname: string): string {
   }
 }
 
+/** White space, too: a reader makes spaces of it otherwise (section 3.3.3). */
 const attributes = (values: Readonly<Record<string, string | number>>): string =>
   Object.entries(values)
-    .map(([name, value]) => ` ${name}="${escaped(String(value)).replaceAll(/[\t\n\r]/g, (c) => `&#${c.codePointAt(0)};`)}"`)
+    .map(([name, value]) => ` ${name}="${escaped(String(value)).replaceAll(/[\t\n]/g, (c) => `&#${c.codePointAt(0)};`)}"`)
     .join("");
 
-const ENTITIES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;" };
+const ENTITIES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&apos;",
+  "\r": "&#13;",
+};
 
 /** What XML has no way to say, a control character or half a surrogate pair, becomes U+FFFD. */
 const escaped = (text: string): string =>
@@ -91,4 +99,4 @@ const escaped = (text: string): string =>
     .toWellFormed()
     // oxlint-disable-next-line no-control-regex
     .replaceAll(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "\ufffd")
-    .replaceAll(/[&<>"']/g, (c) => ENTITIES[c]!);
+    .replaceAll(/[&<>"'\r]/g, (c) => ENTITIES[c]!);
