@@ -23,7 +23,10 @@ export function agentRoutes(agent: Agent): LocalRoutes {
       await operations.restart(into);
       return { restarting: true };
     }),
-    "GET /history": () => Promise.resolve({ operations: operations.history() }),
+    "GET /history": () => {
+      const { operation } = agent.status();
+      return Promise.resolve({ ...(operation ? { now: operation } : {}), operations: operations.history() });
+    },
   };
 }
 

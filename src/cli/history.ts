@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { historyText } from "../agent/history-text.ts";
+import type { OperationStatus } from "../agent/operations/driver.ts";
 import type { HistoryEntry } from "../agent/operations/service.ts";
 import { AGENT_SOCKET } from "../agent/status.ts";
 import { askLocally } from "../host/unix-http.ts";
@@ -18,7 +19,9 @@ export function registerHistory(program: Command, cli: NodeCli): void {
 
 async function history({ output, signal }: NodeContext): Promise<void> {
   for await (const value of askLocally(AGENT_SOCKET, "GET", "/history", signal)) {
-    const { operations } = value as { readonly operations: readonly HistoryEntry[] };
-    output.result({ operations }, historyText(operations));
+    const found = value as { readonly now?: OperationStatus; readonly operations: readonly HistoryEntry[] };
+    const { now, operations } = found;
+    const ended = operations.length > 0 || !now ? [historyText(operations)] : [];
+    output.result(found, [...(now ? [`now                  ${now.text}`] : []), ...ended].join("\n\n"));
   }
 }
