@@ -23,7 +23,7 @@ export function testReport(stages: readonly StageResult[], { date, commit, node,
   });
   const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("\n", " ");
   const long = stages
-    .filter(({ name }) => name === "image" || name === "vm")
+    .filter(({ name }) => ["image", "vm", "crash"].includes(name))
     .flatMap(({ name, records }) => [
       `\n## ${name}\n\n| test | outcome | seconds |\n|---|---|---|`,
       ...records.map(

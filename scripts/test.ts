@@ -45,6 +45,7 @@ const STAGES: Readonly<Record<string, () => Promise<readonly TestRecord[]>>> = {
   image: async () => await tests(2, "tests/grub/*.test.ts", "tests/image/*.test.ts"),
   // More files than cores: a machine takes its turn (tests/support/turns.ts), and a file with one machine leaves no core idle.
   vm: async () => await tests(3 * availableParallelism(), "tests/vm/*.test.ts"),
+  crash: async () => await tests(1, "tests/crash/*.test.ts"),
 };
 
 const chosen = process.argv.slice(2);

@@ -8,9 +8,9 @@ export type Accelerator = "kvm" | "tcg";
 export type Firmware = "bios" | "uefi";
 
 export interface VmDisk {
-  /** A file of the host. */
+  /** A file of the host; of `nbd` the unix socket of a server, which the guest always writes to. */
   readonly path: string;
-  readonly format: "raw" | "qcow2";
+  readonly format: "raw" | "qcow2" | "nbd";
   /** Default `virtio-blk`. */
   readonly controller?: Controller;
   /** Logical and physical sector size the guest sees; default 512. AHCI knows only 512. */

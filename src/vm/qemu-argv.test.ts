@@ -35,6 +35,12 @@ const cases: readonly { name: string; options: Partial<VmOptions>; has: readonly
     lacks: ["overlay", "disk0.qcow2"],
   },
   {
+    name: "a disk of an NBD server has neither a file nor an overlay",
+    options: { disks: [{ path: "/somewhere/socket", format: "nbd", controller: "nvme" }] },
+    has: ['"driver":"nbd","node-name":"disk0","server":{"type":"unix","path":"/vm/disk0"}', "-device nvme,drive=disk0"],
+    lacks: ["overlay", '"driver":"file"', "/somewhere"],
+  },
+  {
     name: "blocks that cannot be read fail every time with an I/O error",
     options: { disks: [{ ...DISK, unreadable: [4096, 1024 * 1024] }] },
     has: [

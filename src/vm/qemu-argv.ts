@@ -68,6 +68,10 @@ function networkArgs({ forwards = [], online = false }: VmOptions): string[] {
 
 function diskArgs(disk: VmDisk, index: number): string[] {
   const node = `disk${index}`;
+  if (disk.format === "nbd") {
+    const server = { type: "unix", path: INSIDE.disk(index) };
+    return [...blockdev({ driver: "nbd", "node-name": node, server, discard: "unmap" }), ...controllerArgs(disk, index, node)];
+  }
   const kept = disk.writes === "keep";
   const image = {
     driver: kept ? disk.format : "qcow2",

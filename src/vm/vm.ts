@@ -165,7 +165,9 @@ export async function startVm(host: VmHost, options: VmOptions): Promise<Vm> {
 
 function binds({ disks, kernel }: VmOptions): Bind[] {
   return [
-    ...disks.map(({ path, writes }, index) => ({ source: path, target: INSIDE.disk(index), writable: writes === "keep" })),
+    ...disks.map(({ path, format, writes }, index) => ({
+      ...{ source: path, target: INSIDE.disk(index), writable: writes === "keep" || format === "nbd" },
+    })),
     ...(kernel ? [{ source: kernel.path, target: INSIDE.kernel }] : []),
     ...(kernel?.initrd === undefined ? [] : [{ source: kernel.initrd, target: INSIDE.initrd }]),
   ];
@@ -176,7 +178,7 @@ async function prepare({ tools, signal }: VmHost, options: VmOptions, work: stri
   const sandbox = { binds: [...binds(options), { source: work, target: INSIDE.work, writable: true }], signal };
   if (options.firmware === "uefi") await tools.run(["cp", OVMF_VARIABLES, INSIDE.firmware], sandbox);
   for (const [index, { format, writes, size, patches = [] }] of options.disks.entries()) {
-    if (writes === "keep") continue;
+    if (writes === "keep" || format === "nbd") continue;
     const image = ["-f", "qcow2", "-F", format, "-b", INSIDE.disk(index), INSIDE.overlay(index)];
     if (size !== undefined) image.push(String(size));
     await tools.run(["qemu-img", "create", "-q", ...image], sandbox);

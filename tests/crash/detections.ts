@@ -1,0 +1,89 @@
+/** What has to be noticed when a safety measure is left out: by the lab (lab/faults.ts), or by taking flushes out of a log. */
+import type { Controller } from "../../src/vm/options.ts";
+import { cutPower, rejudge, type Cut, type CutResult, type Failure, type Matrix } from "./matrix.ts";
+import type { LogEntry } from "./recorder.ts";
+import { frequent, type Detection } from "./report.ts";
+import { cutOf } from "./run-matrix.ts";
+
+export interface Omission {
+  /** For the report. */
+  readonly left: string;
+  readonly scenario: string;
+  /** Of lab/faults.ts. */
+  readonly without?: readonly string[];
+  /** The log as it would be, had flushes not been issued. */
+  readonly change?: (log: readonly LogEntry[]) => readonly LogEntry[];
+  /** A part of the short run. */
+  readonly inShard?: true;
+  /** What is said of at least one state. */
+  readonly says: RegExp;
+}
+
+const untilMark = (log: readonly LogEntry[], text: string): number =>
+  log.findIndex((entry) => entry.is === "mark" && entry.text === text);
+
+export const OMISSIONS: readonly Omission[] = [
+  {
+    left: "the flush after the boot record is written",
+    scenario: "health commit",
+    without: ["record-flush"],
+    says: /the record is neither|the tries are neither/,
+  },
+  {
+    left: "the record's turn before the tries",
+    scenario: "health commit",
+    without: ["record-first"],
+    inShard: true,
+    says: /slot a is on trial and has 6 tries/,
+  },
+  {
+    left: "the flush after the agent's state is written",
+    scenario: "agent state, tries restored",
+    without: ["state-flush"],
+    says: /the agent's state is number \d+, and number \d+ was stored/,
+  },
+  {
+    left: "the mark that the target is empty",
+    scenario: "upgrade",
+    without: ["empty-mark"],
+    inShard: true,
+    says: /slot b is proven by the record, and its image is not whole/,
+  },
+  {
+    left: "reading back, on a medium that flips a bit",
+    scenario: "upgrade",
+    without: ["sound-medium", "read-back"],
+    says: /slot b is trial by the record, and its image is not whole/,
+  },
+  {
+    left: "the fixed place of an image: another file, and a rename",
+    scenario: "upgrade",
+    without: ["fixed-place"],
+    says: /slot b holds newer, and the record has another digest/, // GRUB replays no journal: it sees the old file
+  },
+  {
+    left: "the flushes between the parts of a partition table",
+    scenario: "first boot",
+    change: (log) => {
+      const begun = untilMark(log, "begun");
+      return log.filter((entry, at) => entry.is !== "flush" || at > begun);
+    },
+    says: /the partition table is damaged|there is no partition table/,
+  },
+];
+
+export async function detect(
+  matrix: Matrix,
+  omission: Omission,
+  controller: Controller,
+): Promise<Detection & { readonly found: boolean }> {
+  const { left, scenario, without, change, says } = omission;
+  const cut: Cut = cutOf(matrix, scenario, { controller, seed: 7, statesAnEpoch: 60, boots: 0, ...(without ? { without } : {}) });
+  const recorded = await cutPower(matrix, cut);
+  const result: CutResult = change ? await rejudge(matrix, recorded, change(recorded.log)) : recorded;
+  const fitting = frequent(
+    result.failures.map((failure): Failure => ({ ...failure, problems: failure.problems.filter((text) => says.test(text)) })),
+  );
+  const [example = frequent(result.failures)[0] ?? "nothing"] = fitting;
+  return { left, scenario, failures: result.failures.length, example, found: fitting.length > 0 };
+}

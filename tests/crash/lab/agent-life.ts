@@ -1,0 +1,121 @@
+/** The real agent on the real disk, from its start to its stop; what it asks of anything but the disk is answered here. */
+import { randomBytes, randomUUID } from "node:crypto";
+import { openAgent, type Agent } from "../../../src/agent/agent.ts";
+import { DATA_FOLDERS } from "../../../src/agent/degraded.ts";
+import { imageWork } from "../../../src/agent/image-work.ts";
+import type { OperationNews } from "../../../src/agent/operations/driver.ts";
+import type { AgentPorts } from "../../../src/agent/ports.ts";
+
+import { bootRecordOn, type BootRecordStore } from "../../../src/host/boot-record.ts";
+import { mountedAt } from "../../../src/host/file-system.ts";
+import { fakeInitSystem } from "../../../src/host/init-system.ts";
+import { keepReserve } from "../../../src/host/reserve.ts";
+import { run } from "../../../src/host/run.ts";
+import { openStateStore, type StateStore } from "../../../src/host/state-store.ts";
+import { DEFAULT_HEALTH_PLAN } from "../../../src/layout/health-plan.ts";
+import { withFaults, faultyRecord, withoutFlush } from "./faults.ts";
+import type { Lab } from "./lab.ts";
+
+const STATE_FOLDER = "/oem/petrify/agent";
+
+export interface Life {
+  /** Seconds since 1970. */
+  readonly clock: number;
+  /** Whether the checks pass; when they have, it is stopped, else as soon as it has begun. */
+  readonly healthy: boolean;
+  /** What somebody asks for then. */
+  readonly ask?: (agent: Agent, signal: AbortSignal) => AsyncIterable<OperationNews>;
+}
+
+export async function agentLife(lab: Lab, { clock, healthy, ask }: Life): Promise<void> {
+  const stop = new AbortController();
+  const started = performance.now();
+  const ports: AgentPorts = {
+    facts: lab.facts,
+    pid: process.pid,
+    machine: { id: "00", hostname: "lab" },
+    bootId: randomUUID(),
+    record: markedRecord(lab),
+    store: markedStore(lab, await openStateStore(STATE_FOLDER)),
+    init: fakeInitSystem(),
+    logs: { journal: async () => undefined, pstore: async () => undefined, lastWords: async () => undefined },
+    lastWordsId: async () => undefined,
+    plan: DEFAULT_HEALTH_PLAN,
+    check: async () => await Promise.resolve({ at: 0, ok: healthy, results: [{ name: "lab", ok: healthy, ms: 1 }] }),
+    failedUnits: async () => [],
+    mounted: async (partition) => await mountedAt(DATA_FOLDERS[partition], "ext4"),
+    ...withFaults(lab, imageWork({ run, program: IMAGE_WORKER, facts: lab.facts })),
+    watchdog: undefined,
+    keepReserve: async () => await keepReserve("/"),
+    recordCopies: async () => {},
+    jitter: 0,
+    random: randomBytes,
+    now: () => clock,
+    uptime: () => 3000 + performance.now() - started,
+    wait: async (ms, signal) => await pause(Math.min(ms, 60_000), signal),
+    log: (_, line) => void process.stdout.write(`agent: ${line}\n`),
+  };
+  const agent = await openAgent(ports);
+  const ended = agent.run(stop.signal);
+  const awaited = healthy ? "healthy" : agent.status().health.is;
+  while (agent.status().health.is !== awaited) await pause(50, stop.signal);
+  let step = "";
+  for await (const news of ask?.(agent, stop.signal) ?? []) {
+    const now = "now" in news ? news.now.text.replace(/^.*: /, "") : step;
+    if (now !== step) await lab.step((step = now));
+    if ("ended" in news) await lab.mark(`ended ${news.ended.outcome}`);
+  }
+  stop.abort(new Error("stopped"));
+  await ended;
+}
+
+const IMAGE_WORKER = [process.execPath, "--disable-warning=ExperimentalWarning", "/usr/lib/petrify/image.mjs"] as const;
+
+/** Says what the record is whenever a change of it has returned. */
+export function markedRecord(lab: Lab): BootRecordStore {
+  const record = faultyRecord(lab, bootRecordOn({ record: lab.device("record"), efi: lab.device("efi") }));
+  return {
+    ...record,
+    change: async (decide) => {
+      await lab.mark("begin record");
+      const facts = await record.change(decide);
+      await lab.mark(`done record ${JSON.stringify(facts)}`);
+      return facts;
+    },
+    keepClock: async (seconds) => {
+      await lab.mark(`begin clock ${Math.floor(seconds)}`);
+      await record.keepClock(seconds);
+      await lab.mark(`done clock ${Math.floor(seconds)}`);
+    },
+    keepSeed: async (seed) => {
+      const digits = Buffer.from(seed).toString("hex");
+      await lab.mark(`begin seed ${digits}`);
+      await record.keepSeed(seed);
+      await lab.mark(`done seed ${digits}`);
+    },
+  };
+}
+
+const markedStore = (lab: Lab, store: StateStore): StateStore => ({
+  ...store,
+  store: async (state) => {
+    await lab.mark("begin state");
+    if (lab.without.has("state-flush")) await withoutFlush(async () => await store.store(state));
+    else await store.store(state);
+    await lab.mark("done state");
+  },
+});
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  const abort = (): void => reject(signal.reason as Error);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    await promise;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", abort);
+  }
+}

@@ -1,0 +1,101 @@
+/** What the lab does to the disk, by the name of the scenario. */
+import { mkdir, writeFile } from "node:fs/promises";
+import { writeResetRequest } from "../../../src/host/reset-requests.ts";
+import { GROWTH_WANTED, PERSISTENT_FOLDER, persistentOverlay } from "../../../src/layout/fstab.ts";
+import { markBad } from "../../../src/layout/record-change.ts";
+import { fileExists } from "../../../src/host/files.ts";
+import { agentLife, markedRecord } from "./agent-life.ts";
+import { mountData, program, RUNTIME, unmount, type Lab } from "./lab.ts";
+
+export type Operation = (lab: Lab) => Promise<void>;
+
+/** Before any build of today: the clock of the guest is the host's. */
+const CLOCK = 1_791_000_000;
+const EARLY = "/usr/lib/petrify/petrify-early";
+/** On the lab's disk. */
+const NEW_IMAGE = { is: "file", path: "/usr/lib/petrify/new.img" } as const;
+/** Persistent in every matrix image. */
+export const FOLDER = "/srv";
+
+async function mountAll(lab: Lab): Promise<void> {
+  await mountData(lab.device("oem"), "/oem");
+  await mountData(lab.device("persistent"), PERSISTENT_FOLDER);
+}
+
+export const OPERATIONS = {
+  /** The initrd has given the disk its ids and the whole of its room; here is the rest of a machine's first boot. */
+  "first boot": async (lab) => {
+    await mountData(lab.device("oem"), "/oem");
+    await mountData(lab.device("persistent"), PERSISTENT_FOLDER);
+    await lab.step("growth");
+    if (!(await fileExists(GROWTH_WANTED))) throw new Error("nothing has grown");
+    await program([`${RUNTIME}/resize2fs`, lab.device("persistent")]);
+    await lab.mark("grown");
+    await lab.step("layers");
+    await program([EARLY, "persist"]);
+    await lab.step("health commit");
+    await agentLife(lab, { clock: CLOCK, healthy: true });
+  },
+
+  /** Boots of a proven slot, one after the other. */
+  "agent state": async (lab) => {
+    await mountAll(lab);
+    for (let boot = 0; boot < 3; boot++) {
+      await lab.step(boot % 2 === 0 ? "agent stopped healthy" : "agent stopped early");
+      await agentLife(lab, { clock: CLOCK + 3600 * (boot + 1), healthy: boot % 2 === 0 });
+    }
+  },
+
+  /** An update that has booted for the first time. */
+  "health commit": async (lab) => {
+    await mountAll(lab);
+    await lab.step("health commit");
+    await agentLife(lab, { clock: CLOCK + 7200, healthy: true });
+  },
+
+  /** A scrub has found the other slot damaged. */
+  "mark bad": async (lab) => {
+    await lab.step("mark bad");
+    await markedRecord(lab).change((facts) => markBad("b", facts));
+  },
+
+  upgrade: async (lab) => {
+    await mountAll(lab);
+    await lab.step("agent starts");
+    const wish = { source: NEW_IMAGE, recovery: false, restart: true, force: false };
+    await agentLife(lab, { clock: CLOCK, healthy: true, ask: (agent, signal) => agent.operations.upgrade(wish, signal) });
+  },
+
+  rollback: async (lab) => {
+    await mountAll(lab);
+    await lab.step("agent starts");
+    await agentLife(lab, { clock: CLOCK, healthy: true, ask: (agent, signal) => agent.operations.rollback(true, signal) });
+  },
+
+  "recovery upgrade": async (lab) => {
+    await mountAll(lab);
+    await lab.step("agent starts");
+    const wish = { source: NEW_IMAGE, recovery: true, restart: false, force: false };
+    await agentLife(lab, { clock: CLOCK, healthy: true, ask: (agent, signal) => agent.operations.upgrade(wish, signal) });
+  },
+
+  "reset of a path": async (lab) => {
+    await mountAll(lab);
+    await program([EARLY, "persist"]);
+    const { upper } = persistentOverlay(FOLDER);
+    await mkdir(`${upper}/app/deep`, { recursive: true });
+    for (const name of ["one", "two", "deep/three"]) await writeFile(`${upper}/app/${name}`, name.repeat(900));
+    await writeFile(`${upper}/kept`, "kept".repeat(900));
+    unmount(PERSISTENT_FOLDER);
+    await mountData(lab.device("persistent"), PERSISTENT_FOLDER);
+    await lab.mark("written");
+    await lab.step("request");
+    await writeResetRequest("/", [`${FOLDER}/app`]);
+    await lab.mark("requested");
+    unmount(PERSISTENT_FOLDER);
+    await lab.step("reset");
+    await mountData(lab.device("persistent"), PERSISTENT_FOLDER);
+    await program([EARLY, "persist"]);
+    await lab.mark("reset");
+  },
+} as const satisfies Readonly<Record<string, Operation>>;

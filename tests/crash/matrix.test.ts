@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { after, before, suite, test } from "node:test";
+import { detect, OMISSIONS } from "./detections.ts";
+import type { Matrix } from "./matrix.ts";
+import { failureText } from "./report.ts";
+import { openMatrix, runMatrix } from "./run-matrix.ts";
+import { semaphore } from "./views.ts";
+import { wholeMatrix, writePage, wrongs } from "./whole.ts";
+
+const full = process.env["PETRIFY_TEST"] === "full";
+const SEED = 20_261_121;
+
+/** A part of the whole, in a few minutes. */
+suite("the power is cut at every moment", { skip: full }, () => {
+  let matrix: Matrix & AsyncDisposable;
+  before(async () => {
+    matrix = await openMatrix(semaphore(2));
+  });
+  after(async () => await matrix[Symbol.asyncDispose]());
+
+  test("of a first boot, a health commit, an upgrade, a reset and a fallback: whatever is left boots something whole, and nothing proven is lost", async (t) => {
+    const result = await runMatrix(matrix, {
+      ...{ controllers: ["virtio-blk"], logs: 1, statesAnEpoch: 30, boots: 2, seed: SEED },
+      scenarios: ["health commit", "upgrade", "reset of a path", "fallback"],
+      say: (line) => t.diagnostic(line),
+    });
+    const failures = result.cuts.flatMap((cut) => cut.failures);
+    assert.equal(failures.map(failureText).join("\n"), "");
+    const judged = result.cuts.flatMap(({ steps }) => steps).reduce((sum, step) => sum + step.judged, 0);
+    assert.ok(judged > 400, `only ${judged} different states were judged`);
+    assert.ok(result.boots.length >= 6, `only ${result.boots.length} states were booted`);
+    assert.deepEqual(
+      result.boots.filter(({ asExpected }) => !asExpected),
+      [],
+    );
+  });
+
+  for (const omission of OMISSIONS.filter(({ inShard }) => inShard)) {
+    test(`it can fail: without ${omission.left}`, async () => {
+      const { found, failures, example } = await detect(matrix, omission, "virtio-blk");
+      assert.ok(found, `${failures} states fail, and none for that reason: ${example}`);
+    });
+  }
+});
+
+test("the whole matrix", { skip: !full }, async (t) => {
+  const result = await wholeMatrix({
+    ...{ turns: semaphore(2), logs: 1, statesAnEpoch: 400, boots: 5, seed: SEED },
+    say: (line) => t.diagnostic(line),
+  });
+  await writePage(result);
+  assert.equal(result.failures.map(failureText).join("\n"), "");
+  assert.deepEqual(result.missed, []);
+  assert.equal(wrongs(result), 0);
+  const distinct = result.cuts.flatMap(({ steps }) => steps).reduce((sum, step) => sum + step.distinct, 0);
+  assert.ok(distinct >= 10_000, `only ${distinct} different states`);
+  assert.ok(result.boots.length >= 100, `only ${result.boots.length} states were booted`);
+});

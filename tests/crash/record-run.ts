@@ -1,0 +1,118 @@
+/** Runs an operation in a VM and keeps the log of its disk. */
+import { mkdtempDisposable } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { MiB, type Bytes } from "../../src/core/units.ts";
+import { openImage } from "../../src/host/image-file.ts";
+import { imageCommandLine, loaderCommandLine } from "../../src/layout/cmdline.ts";
+import { decodeGpt } from "../../src/layout/gpt.ts";
+import type { Controller } from "../../src/vm/options.ts";
+import { startVm, type VmHost } from "../../src/vm/vm.ts";
+import { marker, lately, recorder, type LogEntry } from "./recorder.ts";
+import { serveNbd } from "./nbd-server.ts";
+
+/** The kernel and the initrd of a built image: what they write is part of what is judged. */
+export interface Linux {
+  readonly kernel: string;
+  readonly initrd: string;
+}
+
+export interface LabRun {
+  /** A raw disk; it is not written to. */
+  readonly disk: string;
+  /** What the guest sees; default the file's. */
+  readonly size?: Bytes;
+  readonly controller: Controller;
+  /** An EROFS with the lab's program. */
+  readonly lab: string;
+  /** Of the image in slot a, which is booted. */
+  readonly rootHash: string;
+  readonly operation: string;
+  readonly without?: readonly string[];
+}
+
+const LIMIT_MS = 300_000;
+
+/**
+ * Boots slot a by way of the initrd, and lets the lab's program carry out the operation.
+ *
+ * @throws Error when the operation fails, or does not end
+ */
+export async function recordLab(host: VmHost, { kernel, initrd }: Linux, run: LabRun): Promise<readonly LogEntry[]> {
+  using base = openImage(run.disk);
+  await using folder = await mkdtempDisposable(join(tmpdir(), "petrify-crash-"));
+  const { promise: ended, resolve, reject } = Promise.withResolvers<void>();
+  const log = recorder(run.size ?? base.size, base.read, lately);
+  const marks = marker(log, (text) => {
+    if (text === "end") resolve();
+    if (text.startsWith("failed ")) reject(new Error(`${run.operation}: ${text}`));
+  });
+  const path = (name: string): string => join(folder.path, name);
+  await using servers = new AsyncDisposableStack();
+  servers.use(await serveNbd(path("disk"), log));
+  servers.use(await serveNbd(path("marks"), marks));
+  const state = decodeGpt(base.read, base.size, 512).partitions.find((partition) => partition.name === "state")!;
+  const cmdline = [
+    imageCommandLine({ rootHash: run.rootHash, words: ["quiet", "loglevel=4"] }),
+    loaderCommandLine({ slot: "a", disk: state.guid, file: "/a.img" }),
+    ...["--", run.operation.replaceAll(" ", "_"), ...(run.without ?? [])],
+  ].join(" ");
+  await using vm = await startVm(host, {
+    memory: 512 * MiB,
+    kernel: { path: kernel, initrd, cmdline },
+    endOnReboot: true,
+    disks: [
+      { path: path("disk"), format: "nbd", controller: run.controller },
+      { path: run.lab, format: "raw" },
+      { path: path("marks"), format: "nbd" },
+    ],
+  });
+  const timer = setTimeout(() => reject(new Error(`${run.operation}: it did not end`)), LIMIT_MS);
+  void vm.exited.then(({ reason }) => reject(new Error(`${run.operation}: the machine ended (${reason})`)));
+  try {
+    await ended;
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\n${vm.consoleText().split("\n").slice(-40).join("\n")}`, { cause: error });
+  } finally {
+    clearTimeout(timer);
+  }
+  await vm.quit();
+  return log.log.slice();
+}
+
+/** Boots the disk by way of GRUB, again and again: an image's kernel says that it has started, and restarts. Each start is a mark. */
+export async function recordGrub(
+  host: VmHost,
+  { disk, controller, boots }: { readonly disk: string; readonly controller: Controller; readonly boots: number },
+): Promise<readonly LogEntry[]> {
+  using base = openImage(disk);
+  await using folder = await mkdtempDisposable(join(tmpdir(), "petrify-crash-"));
+  const log = recorder(base.size, base.read, lately);
+  const path = join(folder.path, "disk");
+  await using servers = new AsyncDisposableStack();
+  servers.use(await serveNbd(path, log));
+  await using vm = await startVm(host, { memory: 256 * MiB, disks: [{ path, format: "nbd", controller }] });
+  for (let boot = 0; boot < boots; boot++) {
+    log.mark("step boot by GRUB");
+    const [, words] = await vm.waitForConsole(STARTED);
+    log.mark(`started ${words}`);
+  }
+  await vm.quit();
+  return log.log.slice();
+}
+
+/** What the kernel of a matrix image says. */
+const STARTED = /^STARTED (\S.*)$/m;
+
+/**
+ * Boots a disk by way of GRUB.
+ *
+ * @returns the kernel's words; nothing when the loader has restarted the machine without one
+ */
+export async function bootOnce(host: VmHost, disk: string): Promise<string | undefined> {
+  const signal = AbortSignal.timeout(LIMIT_MS);
+  const disks = [{ path: disk, format: "raw" }] as const;
+  await using vm = await startVm({ ...host, signal }, { memory: 256 * MiB, disks, endOnReboot: true });
+  await vm.exited;
+  return STARTED.exec(vm.consoleText())?.[1];
+}

@@ -1,0 +1,54 @@
+/** The whole matrix, and its page: `npm run crash-matrix`, and a part of `npm run test:full`. */
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { run } from "../../src/host/run.ts";
+import type { Failure } from "./matrix.ts";
+import { detect, OMISSIONS } from "./detections.ts";
+import { crashReport, failureText, type Detection } from "./report.ts";
+import { openMatrix, runMatrix, type MatrixOptions, type MatrixResult } from "./run-matrix.ts";
+import type { Turns } from "./views.ts";
+
+const TOP = join(import.meta.dirname, "../..");
+const PAGE = join(TOP, "docs/crash-matrix.md");
+
+export interface WholeOptions extends Pick<MatrixOptions, "logs" | "statesAnEpoch" | "boots" | "seed" | "say"> {
+  /** Of virtual machines. */
+  readonly turns: Turns;
+}
+export interface WholeResult extends MatrixResult {
+  readonly failures: readonly Failure[];
+  /** What was left out, and nobody noticed. */
+  readonly missed: readonly string[];
+  readonly page: string;
+}
+
+/** Controllers whose flushes reach the server as the guest sends them. QEMU's NVMe (10.0) drops the FUA bit that Linux relies on there. */
+const CONTROLLERS = ["virtio-blk", "virtio-scsi", "ahci"] as const;
+
+export async function wholeMatrix(options: WholeOptions): Promise<WholeResult> {
+  const started = performance.now();
+  await using matrix = await openMatrix(options.turns);
+  const result = await runMatrix(matrix, { ...options, controllers: CONTROLLERS });
+  const detections: Detection[] = [];
+  const missed: string[] = [];
+  for (const omission of OMISSIONS) {
+    const detection = await detect(matrix, omission, "virtio-blk");
+    options.say(`without ${detection.left}: ${detection.failures} states fail: ${detection.example}`);
+    detections.push(detection);
+    if (!detection.found) missed.push(detection.left);
+  }
+  const commit = (await run(["git", "-C", TOP, "rev-parse", "HEAD"])).stdout.trim();
+  const minutes = (performance.now() - started) / 60_000;
+  const page = crashReport(result, detections, { date: new Date(), commit, node: process.version, seed: options.seed, minutes });
+  const failures = result.cuts.flatMap((cut) => cut.failures);
+  for (const failure of failures.slice(0, SHOWN)) options.say(failureText(failure));
+  return { ...result, failures, missed, page };
+}
+
+const SHOWN = 20;
+
+/** What {@link wholeMatrix} found wrong, as a number. */
+export const wrongs = ({ failures, boots, missed }: WholeResult): number =>
+  failures.length + boots.filter(({ asExpected }) => !asExpected).length + missed.length;
+
+export const writePage = async ({ page }: WholeResult): Promise<void> => await writeFile(PAGE, page);
