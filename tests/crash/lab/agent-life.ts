@@ -13,6 +13,7 @@ import { keepReserve } from "../../../src/host/reserve.ts";
 import { run } from "../../../src/host/run.ts";
 import { openStateStore, type StateStore } from "../../../src/host/state-store.ts";
 import { DEFAULT_HEALTH_PLAN } from "../../../src/layout/health-plan.ts";
+import { DEFAULT_RECOVERY_PLAN } from "../../../src/layout/recovery-plan.ts";
 import { withFaults, faultyRecord, withoutFlush } from "./faults.ts";
 import type { Lab } from "./lab.ts";
 
@@ -41,6 +42,7 @@ export async function agentLife(lab: Lab, { clock, healthy, ask }: Life): Promis
     logs: { journal: async () => undefined, pstore: async () => undefined, lastWords: async () => undefined },
     lastWordsId: async () => undefined,
     plan: DEFAULT_HEALTH_PLAN,
+    recoveryPlan: DEFAULT_RECOVERY_PLAN,
     check: async () => await Promise.resolve({ at: 0, ok: healthy, results: [{ name: "lab", ok: healthy, ms: 1 }] }),
     failedUnits: async () => [],
     mounted: async (partition) => await mountedAt(DATA_FOLDERS[partition], "ext4"),
