@@ -51,8 +51,8 @@ const TITLES: Readonly<Record<CaseName, string>> = {
 const CONSOLE_LINES = 60;
 /** How long a machine that has failed is asked for the log of its last boot. */
 const EVIDENCE_MS = 20_000;
-/** The second disk as udev names it, and as the kernel does. */
-const PATHS = ["/dev/disk/by-id/virtio-petrify1", "/dev/vdb"] as const;
+/** The second disk as udev names it, and as the kernel does: now and then the other way round. */
+const PATHS = ["/dev/disk/by-id/virtio-petrify1", "/dev/vdb", "/dev/vda"] as const;
 
 const EXAMPLES = `
 Cases, in this order, on one machine; one that fails leaves the later ones out:

@@ -67,7 +67,7 @@ suite("petrify test", { concurrency: 2 }, () => {
     const { exitCode, events } = await petrify(["test", image, "--junit", "junit.xml", "--json"], {
       cwd: user.folder,
       onEvent: (event, interrupt) => {
-        if (event.type === "progress" && String(event["step"]).startsWith("boot")) interrupt();
+        if (event["state"] === "started" && String(event["step"]).startsWith("boot")) interrupt();
       },
     });
     assert.deepEqual([exitCode, events.at(-1)!["code"]], [130, "INTERRUPTED"]);
