@@ -40,7 +40,6 @@ export async function runCase(name: CaseName, subject: Subject, signal: AbortSig
 }
 
 async function boot(subject: Subject, signal: AbortSignal): Promise<string> {
-  subject.note("the machine boots");
   await bootedInto(subject, "a", signal);
   const status = await healthy(subject, "a", signal);
   return `${status.image.name} ${status.image.version} in slot a is healthy after ${status.boot.uptime} s`;
@@ -147,6 +146,7 @@ async function follow({ note }: Subject, news: AsyncIterable<unknown>): Promise<
 
 /** Waits for the next boot. @throws AppError `FELL_BACK` when it is not of this slot */
 async function bootedInto(subject: Subject, slot: SlotName, signal: AbortSignal): Promise<void> {
+  subject.note(`slot ${slot} boots, until its agent answers`);
   const { running } = await subject.agent.booted(signal);
   if (running === slot) return;
   throw await fellBack(subject, `${targetName(running)} was booted, and not slot ${slot}`, signal);
