@@ -143,6 +143,10 @@ async function runOn(
   { case: chosen = [], timeout }: TestOptions,
 ): Promise<CaseResult[]> {
   const agent = agentOf(vm);
+  let lastReset = 0;
+  vm.onEvent(({ event }) => {
+    if (event === "RESET") lastReset = vm.consoleText().length;
+  });
   const run = async (name: CaseName): Promise<string> =>
     await progress.step(`${name}: ${TITLES[name]}`, async (show) => {
       let doing = "nothing yet";
@@ -158,7 +162,10 @@ async function runOn(
     });
   const evidence = async (failure: AppError): Promise<Evidence> => {
     progress.note(`  ${failure.message}`);
-    const console = vm.consoleText().trimEnd().split("\n").slice(-CONSOLE_LINES).join("\n");
+    const said = vm.consoleText();
+    // What failed is over, and the next boot tells nothing of it.
+    const failed = failure.code === "FELL_BACK" ? said.slice(0, lastReset) : said;
+    const console = failed.trimEnd().split("\n").slice(-CONSOLE_LINES).join("\n");
     using late = limit(EVIDENCE_MS, () => new AppError("TEST_TIMEOUT", "the agent does not answer"));
     const log = await failedBootLog(agent, AbortSignal.any([signal, late.signal])).catch(() => undefined);
     return { console, ...(log ? { log } : {}) };

@@ -50,7 +50,7 @@ suite("petrify test", { concurrency: 2 }, () => {
     assert.match(reason, new RegExp(`${ENDPOINT}: refuses connections`));
     assert.equal(log?.source, "journal");
     assert.match(log.text, /slot b is not healthy, and restarts/);
-    assert.match(console, /petrify: slot b/);
+    assert.match(console, /slot b is not healthy, and restarts/);
     assert.deepEqual([ran.exitCode, ran.events.at(-1)!["code"]], [1, "TEST_FAILED"]);
     const xml = await readFile(junit, "utf8");
     assert.match(xml, /<testsuite name="petrify-test [^"]+" tests="4" failures="1" errors="0" skipped="2"/);
