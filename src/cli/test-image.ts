@@ -48,7 +48,8 @@ const TITLES: Readonly<Record<CaseName, string>> = {
   rollback: "it is rolled back, and becomes healthy",
   fallback: "an upgrade never becomes healthy, and is left again",
 };
-const CONSOLE_LINES = 60;
+/** More than systemd says when it stops: what comes before that matters. */
+const CONSOLE_LINES = 500;
 /** How long a machine that has failed is asked for the log of its last boot. */
 const EVIDENCE_MS = 20_000;
 /** The second disk as udev names it, and as the kernel does: now and then the other way round. */
