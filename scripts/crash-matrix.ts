@@ -3,7 +3,7 @@
  * is not what it has to be. docs/concepts/power-cuts.md
  */
 import { Command, InvalidArgumentError } from "commander";
-import { semaphore } from "../tests/crash/views.ts";
+import { inTurn } from "../tests/crash/run-matrix.ts";
 import { wholeMatrix, writePage, wrongs } from "../tests/crash/whole.ts";
 
 const count = (text: string): number => {
@@ -15,13 +15,12 @@ const options = new Command("crash-matrix")
   .option("--logs <n>", "recordings of each operation on each controller", count, 1)
   .option("--states <n>", "at most, of each time between two flushes", count, 400)
   .option("--boots <n>", "states of each recording that are booted for real", count, 5)
-  .option("--machines <n>", "virtual machines at the same time", count, 2)
   .parse()
-  .opts<{ seed: number; logs: number; states: number; boots: number; machines: number }>();
-const { states, machines, ...rest } = options;
+  .opts<{ seed: number; logs: number; states: number; boots: number }>();
+const { states, ...rest } = options;
 const result = await wholeMatrix({
   ...rest,
-  turns: semaphore(machines),
+  turns: inTurn,
   statesAnEpoch: states,
   say: (line) => void process.stderr.write(`${line}\n`),
 });

@@ -3,8 +3,7 @@ import { after, before, suite, test } from "node:test";
 import { detect, OMISSIONS } from "./detections.ts";
 import type { Matrix } from "./matrix.ts";
 import { failureText } from "./report.ts";
-import { openMatrix, runMatrix } from "./run-matrix.ts";
-import { semaphore } from "./views.ts";
+import { inTurn, openMatrix, runMatrix } from "./run-matrix.ts";
 import { wholeMatrix, writePage, wrongs } from "./whole.ts";
 
 const full = process.env["PETRIFY_TEST"] === "full";
@@ -14,7 +13,7 @@ const SEED = 20_261_121;
 suite("the power is cut at every moment", { skip: full }, () => {
   let matrix: Matrix & AsyncDisposable;
   before(async () => {
-    matrix = await openMatrix(semaphore(2));
+    matrix = await openMatrix(inTurn);
   });
   after(async () => await matrix[Symbol.asyncDispose]());
 
@@ -45,7 +44,7 @@ suite("the power is cut at every moment", { skip: full }, () => {
 
 test("the whole matrix", { skip: !full }, async (t) => {
   const result = await wholeMatrix({
-    ...{ turns: semaphore(2), logs: 1, statesAnEpoch: 400, boots: 5, seed: SEED },
+    ...{ turns: inTurn, logs: 1, statesAnEpoch: 400, boots: 5, seed: SEED },
     say: (line) => t.diagnostic(line),
   });
   await writePage(result);

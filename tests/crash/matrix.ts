@@ -19,6 +19,7 @@ import { recordGrub, recordLab, type Linux } from "./record-run.ts";
 import type { LogEntry } from "./recorder.ts";
 import { replayDisk, type DiskLayout, type Region, type ReplayDisk } from "./replay-disk.ts";
 import type { Moment, Scenario } from "./scenarios.ts";
+import { openRunner } from "./runner.ts";
 import { look, problems, type Seen } from "./verdict.ts";
 import { openViews, seenByGrub, writeSparse, type Turns } from "./views.ts";
 
@@ -199,7 +200,8 @@ type Judged = Pick<CutResult, "steps" | "failures" | "samples" | "looks">;
 async function judge(matrix: Matrix, cut: Cut, path: string, size: Bytes, log: readonly LogEntry[]): Promise<Judged> {
   const { scenario, controller, seed } = cut;
   await using folder = await mkdtempDisposable(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "petrify-crash-"));
-  const views = openViews(matrix.host.tools, folder.path);
+  await using runner = openRunner();
+  const views = openViews(matrix.host.tools, runner, folder.path);
   const disk = await openReplay(matrix, path, size);
   const images = imagesIn(matrix);
   const see = (): Promise<Seen> => look(disk, views, scenario.watched ?? {});

@@ -49,7 +49,7 @@ export function replayDisk(
     const chunk = base.read(at, CHUNK);
     for (let inside = 0; inside < chunk.length; inside += BLOCK) {
       const block = chunk.subarray(inside, inside + BLOCK);
-      if (Buffer.compare(block, ZERO.subarray(0, block.length)) !== 0) found.set((at + inside) / BLOCK, block.slice());
+      if (Buffer.compare(block, ZERO.subarray(0, block.length)) !== 0) found.set((at + inside) / BLOCK, Uint8Array.from(block)); // a Buffer's slice is no copy
     }
   }
   const regions = regionsOf(layout);

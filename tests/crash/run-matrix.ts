@@ -10,6 +10,7 @@ import type { Controller } from "../../src/vm/options.ts";
 import type { VmHost } from "../../src/vm/vm.ts";
 import { fixture } from "../vm/harness/fixture.ts";
 import { copyOut } from "../vm/harness/places.ts";
+import { takeCore } from "../support/turns.ts";
 import { cutPower, settle, type BootSample, type Cut, type CutResult, type Matrix } from "./matrix.ts";
 import { makeMatrixParts } from "./matrix-disk.ts";
 import { bootOnce } from "./record-run.ts";
@@ -107,6 +108,12 @@ const settledDisk = ({ folder }: Matrix): string => join(folder, "settled.raw");
 /** One is judged while another one is recorded. */
 const AT_ONCE = 2;
 let boots = 0;
+
+/** A machine takes its turn with those of all other tests. */
+export const inTurn: Turns = async (body) => {
+  await using _ = await takeCore();
+  return await body();
+};
 
 async function bootSample({ host, folder, turns }: Matrix, { blocks, ...sample }: BootSample): Promise<BootResult> {
   const disk = join(folder, `boot-${boots++}.raw`);

@@ -60,13 +60,16 @@ const keeps =
   ];
 
 /** Both halves are as the last change left them, or as the one that had begun is to leave them; the record goes first. */
-const recordIsOldOrNew: Claim = ({ seen: { record, tries }, past, future, first }) => {
+const recordIsOldOrNew: Claim = ({ seen: { record, tries }, past, future, first, last: end }) => {
   const changes = textsOf(past, "done record ").map((text) => JSON.parse(text) as RecordFacts);
   const last = changes.at(-1);
   const old = last?.found.is === "whole" ? { record: last.found.record, tries: last.tries } : first;
-  const upcoming = count(past, "begin record") > changes.length ? textsOf(future, "done record ")[0] : undefined;
+  const isUnderWay = count(past, "begin record") > changes.length;
+  const upcoming = isUnderWay ? textsOf(future, "done record ")[0] : undefined;
   const after = upcoming === undefined ? undefined : (JSON.parse(upcoming) as RecordFacts);
-  const next = after?.found.is === "whole" ? { record: after.found.record, tries: after.tries } : old;
+  // One that has not returned by the end of the log comes to what there is in the end.
+  const arrived = isUnderWay ? end : old;
+  const next = after?.found.is === "whole" ? { record: after.found.record, tries: after.tries } : arrived;
   if (!same(record, old.record) && !same(record, next.record)) return ["the record is neither the old nor the new one"];
   if (!same(tries, old.tries) && !same(tries, next.tries)) return ["the tries are neither the old nor the new ones"];
   return same(record, next.record) || same(tries, old.tries) ? [] : ["the tries were changed before the record"];

@@ -2,12 +2,13 @@
 import { open, readFile, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Bytes } from "../../src/core/units.ts";
-import { run } from "../../src/host/run.ts";
+import { run, type RunResult } from "../../src/host/run.ts";
 import type { Tools } from "../../src/host/tools.ts";
 import type { ImageName } from "../../src/layout/boot-rules.ts";
 import { DISK_PARTITIONS, IMAGE_FILES, type Extent } from "../../src/layout/disk.ts";
 import type { Piece } from "./power-cut.ts";
 import type { ReplayDisk } from "./replay-disk.ts";
+import type { Runner } from "./runner.ts";
 
 /** Where GRUB sees the data of each image file, in bytes of its partition; nothing where it sees no such file. */
 export type GrubView = Readonly<Record<ImageName, readonly Extent[]>>;
@@ -36,12 +37,14 @@ const AT_ONCE = 3;
 const LIMIT_MS = 60_000;
 
 /** @param folder an existing one, best in memory; the caller removes it */
-export function openViews(tools: Tools, folder: string): Views {
+export function openViews(tools: Tools, runner: Runner, folder: string): Views {
   const grub = new Map<string, Promise<GrubView>>();
   const ext4 = new Map<string, Promise<Ext4View>>();
   const turns = semaphore(AT_ONCE);
   let looks = 0;
   const program = ownProgram(tools);
+  const runProgram: RunProgram = async (stdin, ...words) =>
+    await runner.run({ ...ANY_EXIT, argv: program(...words), ...(stdin === undefined ? {} : { stdin }) });
   /** Contents are taken now, the programs run later. */
   const look = async <T>(size: Bytes, blocks: readonly Piece[], body: (path: string) => Promise<T>): Promise<T> => {
     const path = join(folder, `look-${looks++}`);
@@ -80,7 +83,7 @@ export function openViews(tools: Tools, folder: string): Views {
       const blocks = disk
         .blocks({ start, size }, Object.values(disk.layout.images))
         .map(({ offset, data }) => ({ offset: offset - start, data }));
-      const seen = look(size, blocks, async (path) => await lookIntoExt4(program, path, files));
+      const seen = look(size, blocks, async (path) => await lookIntoExt4(runProgram, path, files));
       ext4.set(key, seen);
       return seen;
     },
@@ -109,15 +112,17 @@ function ownProgram({ root }: Tools): Program {
   return (name, ...args) => [loader, "--library-path", libraries, join(root, "usr", name), ...args];
 }
 
-async function lookIntoExt4(program: Program, path: string, files: readonly string[]): Promise<Ext4View> {
-  const preen = await run(program("sbin/e2fsck", "-p", path), ANY_EXIT);
-  const check = await run(program("sbin/e2fsck", "-f", "-n", path), ANY_EXIT);
+type RunProgram = (stdin: string | undefined, ...words: Parameters<Program>) => Promise<RunResult>;
+
+async function lookIntoExt4(runProgram: RunProgram, path: string, files: readonly string[]): Promise<Ext4View> {
+  const preen = await runProgram(undefined, "sbin/e2fsck", "-p", path);
+  const check = await runProgram(undefined, "sbin/e2fsck", "-f", "-n", path);
   const found = new Map<string, Buffer | undefined>();
   const out = `${path}.files`;
   if (files.length > 0) {
     await mkdir(out);
     const requests = files.map((file, i) => `dump "${file}" "${out}/${i}"\n`).join("");
-    await run(program("sbin/debugfs", "-f", "-", path), { ...ANY_EXIT, stdin: requests });
+    await runProgram(requests, "sbin/debugfs", "-f", "-", path);
     for (const [i, file] of files.entries()) {
       // debugfs makes an empty file where there is none to dump.
       const content = await readFile(`${out}/${i}`).catch(() => undefined);
@@ -158,7 +163,7 @@ export async function writeSparse(path: string, size: Bytes, blocks: readonly Pi
 export type Turns = <T>(body: () => Promise<T>) => Promise<T>;
 
 /** At most so many bodies run at the same time; the others wait for their turn. */
-export function semaphore(most: number): Turns {
+function semaphore(most: number): Turns {
   let running = 0;
   const waiting: (() => void)[] = [];
   return async (body) => {

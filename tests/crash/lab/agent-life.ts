@@ -12,8 +12,8 @@ import { fakeInitSystem } from "../../../src/host/init-system.ts";
 import { keepReserve } from "../../../src/host/reserve.ts";
 import { run } from "../../../src/host/run.ts";
 import { openStateStore, type StateStore } from "../../../src/host/state-store.ts";
-import { DEFAULT_HEALTH_PLAN } from "../../../src/layout/health-plan.ts";
 import { DEFAULT_RECOVERY_PLAN } from "../../../src/layout/recovery-plan.ts";
+import { DEFAULT_HEALTH_PLAN } from "../../../src/layout/health-plan.ts";
 import { withFaults, faultyRecord, withoutFlush } from "./faults.ts";
 import type { Lab } from "./lab.ts";
 
@@ -59,8 +59,12 @@ export async function agentLife(lab: Lab, { clock, healthy, ask }: Life): Promis
   };
   const agent = await openAgent(ports);
   const ended = agent.run(stop.signal);
-  const awaited = healthy ? "healthy" : agent.status().health.is;
-  while (agent.status().health.is !== awaited) await pause(50, stop.signal);
+  // It says so before that is stored: what has begun has to end before the machine does.
+  const isDone = (): boolean => {
+    const { health, state } = agent.status();
+    return !healthy || (health.is === "healthy" && state === "proven");
+  };
+  while (!isDone()) await pause(50, stop.signal);
   let step = "";
   for await (const news of ask?.(agent, stop.signal) ?? []) {
     const now = "now" in news ? news.now.text.replace(/^.*: /, "") : step;
