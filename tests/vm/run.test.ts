@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { link, readdir, readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { basename, join, resolve } from "node:path";
 import { suite, test } from "node:test";
 import { CACHE, petrify, workspace, type CliEvent, type Workspace } from "../support/cli.ts";
+import { linkOrCopy } from "../support/link-or-copy.ts";
 import { takeCore } from "../support/turns.ts";
 import { fixture } from "./harness/fixture.ts";
 
@@ -25,7 +26,7 @@ async function leftBehind(): Promise<string[]> {
 /** The file under a path that no other test's machine has. */
 async function ownPath(path: string, at: Workspace): Promise<string> {
   const own = join(at.folder, basename(path));
-  await link(path, own);
+  await linkOrCopy(path, own);
   return own;
 }
 
