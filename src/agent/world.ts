@@ -31,6 +31,23 @@ export function openWorld(ports: AgentPorts): World {
   let record: RecordFacts = { found: { is: "unreadable", why: "there is no disk" }, tries: undefined };
   let storing: Promise<void> = Promise.resolve();
 
+  let changing: Promise<void> = Promise.resolve();
+
+  const changeNow = async (decide: (facts: RecordFacts) => RecordChange): Promise<void> => {
+    if (!ports.record) return;
+    const { tries } = decide(record);
+    // Tries that are taken away are no boots that nobody saw, not even when the power goes in between.
+    if (tries && state.tries) await world.remember((old) => ({ ...old, tries: fewest(old.tries ?? tries, tries) }));
+    try {
+      record = await ports.record.change(decide);
+      world.clear("RECORD_NOT_STORED");
+    } catch (error) {
+      return world.raise("RECORD_NOT_STORED", `the boot record cannot be changed: ${(error as Error).message}`);
+    }
+    const stored = record.tries;
+    if (stored) await world.remember((old) => ({ ...old, tries: stored }));
+  };
+
   const world: World = {
     ports,
     running: ports.facts.slot,
@@ -78,18 +95,13 @@ export function openWorld(ports: AgentPorts): World {
         world.raise("RECORD_UNREADABLE", `the boot record is unreadable: ${record.found.why}`);
     },
     changeRecord: async (decide) => {
-      if (!ports.record) return;
-      const { tries } = decide(record);
-      // Tries that are taken away are no boots that nobody saw, not even when the power goes in between.
-      if (tries && state.tries) await world.remember((old) => ({ ...old, tries: fewest(old.tries ?? tries, tries) }));
-      try {
-        record = await ports.record.change(decide);
-        world.clear("RECORD_NOT_STORED");
-      } catch (error) {
-        return world.raise("RECORD_NOT_STORED", `the boot record cannot be changed: ${(error as Error).message}`);
-      }
-      const stored = record.tries;
-      if (stored) await world.remember((old) => ({ ...old, tries: stored }));
+      const before = changing;
+      // One after the other, for the same reason: each decides by what the one before has left.
+      changing = (async () => {
+        await before.catch(() => {}); // whoever asked for that one is told
+        await changeNow(decide);
+      })();
+      await changing;
     },
   };
   return world;
