@@ -5,6 +5,7 @@ import type { AgentStatus } from "../src/agent/status.ts";
 import { AppError } from "../src/core/error.ts";
 import type { Bytes } from "../src/core/units.ts";
 import { makeFolder } from "../src/host/files.ts";
+import { openImage } from "../src/host/image-file.ts";
 import { wait } from "../src/host/wait.ts";
 import { AGENT_PORT } from "../src/layout/agent-channel.ts";
 import { agentOf, type VmAgent } from "../src/vm/agent-client.ts";
@@ -92,9 +93,8 @@ export async function measureOneUpgrade(
       if (running !== "b" || state !== "proven") throw new AppError("UPGRADE_FAILED", `slot ${running} runs, and is ${state}`);
     });
   });
-  const sizes = await Array.fromAsync(agent.ask("GET /history", signal));
-  const [{ operations }] = sizes as [{ operations: readonly { image: { size: Bytes } }[] }];
-  return { whole, down, restart, written, memory: largestMemory(vm.consoleText().slice(from)), image: operations[0]!.image.size };
+  using file = openImage(image);
+  return { whole, down, restart, written, memory: largestMemory(vm.consoleText().slice(from)), image: file.size };
 }
 
 /** @param text of the console @throws AppError `UPGRADE_UNCLEAR` when it never says it */
