@@ -265,7 +265,12 @@ export function openOperations(world: World): Operations {
     cancel: async () => {
       const operation = current();
       if (!operation) throw new AppError("NO_OPERATION", "there is nothing to cancel");
-      if (operation.at === "trial" || isRestarting || (operation.kind === "rollback" && operation.at !== "verifying")) {
+      if (
+        operation.at === "trial" ||
+        operation.at === "switching" ||
+        isRestarting ||
+        (operation.kind === "rollback" && operation.at !== "verifying")
+      ) {
         throw new AppError("OPERATION_PAST_CANCEL", `${describe(operation)}: it is too late to cancel that`, {
           hint: "Use `petrify rollback` to go back.",
         });
@@ -338,7 +343,9 @@ export function openOperations(world: World): Operations {
         const both = AbortSignal.any([signal, work.signal]);
         try {
           const event = await attempt(job, both);
-          if (current()?.id === operation.id && event) await take(event);
+          // Cancelled meanwhile, it waits for other work: what this came to is no answer to that.
+          const now = current();
+          if (event && now?.id === operation.id && now.at === operation.at) await take(event);
           const after = current();
           if (event?.is === "failed" && after && "failures" in after) {
             await ports.wait(Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (after.failures - 1)), both);
@@ -367,7 +374,7 @@ const TRIED_AGAIN: ReadonlySet<string> = new Set(["SOURCE_UNREACHABLE"]);
 /** Nobody waits for it any more: a later one may take its place. */
 function isReplaceable({ kind, at }: Operation, by: Operation["kind"]): boolean {
   if (kind === "upgrade" && at === "trial") return by === "rollback";
-  return kind === "upgrade" && at === "flipped";
+  return kind === "upgrade" && at === "flipped" && by === "upgrade";
 }
 
 const onTrialError = (slot: SlotName): AppError =>

@@ -219,6 +219,39 @@ suite("an upgrade", () => {
     );
   });
 
+  test("that is cancelled while it is made the active one is taken back all the same", async () => {
+    const on = disk();
+    await boot(on, {
+      prepare: ({ record }) => {
+        const change = record!.change.bind(record);
+        Object.assign(record!, {
+          change: async (...given: Parameters<typeof change>) => {
+            for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+            return await change(...given);
+          },
+        });
+      },
+      ask: async (agent, signal) => {
+        for await (const news of agent.operations.upgrade(file("/new.img"), signal)) {
+          if ("now" in news && news.now.at === "flipping") break;
+        }
+        assert.equal((await agent.operations.cancel()).outcome, "cancelled");
+      },
+    });
+    assert.equal(states(on), "a: proven aa, empty -");
+  });
+
+  test("that is staged is not forgotten for one of recovery, which has to wait", async () => {
+    const on = disk();
+    await boot(on, {
+      ask: async (agent, signal) => {
+        await upgrade(agent, signal, file("/new.img", { restart: false }));
+        await assert.rejects(upgrade(agent, signal, file("/newer.img", { recovery: true })), { code: "OPERATION_RUNNING" });
+      },
+    });
+    assert.equal(on.state.operation?.at, "flipped");
+  });
+
   test("a second one is told which one runs and how far it is", async () => {
     const on = disk();
     await boot(on, {

@@ -107,7 +107,7 @@ export function openOperationService(world: World, operations: Operations): Oper
         },
       }),
     upgrade: async function* (request, signal) {
-      operations.assertFree("upgrade"); // before the image is looked at, which may take long
+      operations.assertFree(request.recovery ? "recovery-upgrade" : "upgrade"); // before the image is looked at, which may take long
       const { operation } = await prepare(request, signal);
       yield* begin(operation, signal);
     },
