@@ -1,6 +1,7 @@
 import { dirname, join } from "node:path";
 import { AppError } from "../core/error.ts";
 import type { Bytes } from "../core/units.ts";
+import { baseSource } from "../config/base.ts";
 import { formatLock, parseLock, type Lock } from "../config/lock.ts";
 import { parseRecipe } from "../config/parse-recipe.ts";
 import type { Recipe } from "../config/recipe.ts";
@@ -13,27 +14,15 @@ import { planDisk } from "../layout/disk.ts";
 import { imageScript } from "../layout/grub-script.ts";
 import { formatManifest, type Manifest } from "../release/manifest.ts";
 import type { Ids } from "./accounts.ts";
-import { suiteBase } from "./base.ts";
+import { openBase } from "./base.ts";
 import type { BuildContext } from "./context.ts";
-import { packageInputs } from "./default-packages.ts";
 import { diskOfImage } from "./image-disk.ts";
 import { addImageFacts, addRuntime } from "./image-runtime.ts";
 import { buildInitrd } from "./initrd.ts";
 import { netbootOfImage } from "./netboot.ts";
 import { packRoot, refuseUnreadable } from "./pack-root.ts";
-import { resolvePackages } from "./packages.ts";
 import { assembleSystemImage } from "./system-image.ts";
-import {
-  addRecipeUsers,
-  cleanTree,
-  layFiles,
-  nameImage,
-  refusePrivateKeys,
-  refuseTwoKernels,
-  setUnits,
-  takeKernel,
-  unpackBase,
-} from "./tree.ts";
+import { addRecipeUsers, cleanTree, layFiles, nameImage, refusePrivateKeys, setUnits, takeKernel, unpackBase } from "./tree.ts";
 import { formatVerity } from "./verity.ts";
 
 export interface BuildRequest {
@@ -137,27 +126,25 @@ async function buildSystemImage(
   const verity = join(work, "root.verity");
   const initrd = join(work, "initrd");
 
-  const resolved = await resolvePackages(packageInputs(recipe), lock, renew, work, context);
-  refuseTwoKernels(resolved.packages);
-  const base = await suiteBase(recipe.base.suite, resolved, work, context);
-  const tree = await progress.step("unpack the base", async () => await unpackBase(base, lockedIds, work, context));
+  const base = await openBase(baseSource(recipe.base), { recipe, recipeFolder, lock, renew, work }, context);
+  const tree = await progress.step("unpack the base", async () => await unpackBase(base.tar, lockedIds, work, context));
   const kernel = await takeKernel(tree, work);
   refuseUnreadable(recipe.root.compression, kernel);
   await progress.step("make the initrd", async () => {
     const { microcode } = recipe.firmware;
-    const input = { root: tree.fs.folder, kernelVersion: kernel.version, sourceDateEpoch: resolved.time, microcode };
+    const input = { root: tree.fs.folder, kernelVersion: kernel.version, sourceDateEpoch: base.time, microcode };
     await buildInitrd(tools, input, initrd, work, signal);
   });
   const ids = await progress.step("make the root file system", async () => {
     await cleanTree(tree, recipe);
     await nameImage(tree, recipe);
-    await addImageFacts(tree, recipe, resolved.time);
+    await addImageFacts(tree, recipe, base.time);
     await addRuntime(tree, recipe, work, context);
     const all = await addRecipeUsers(tree, recipe, lockedIds);
     await layFiles(tree, recipe.files, recipeFolder);
     await setUnits(tree, recipe);
     await refusePrivateKeys(tree);
-    await packRoot(tree, resolved.time, recipe.root.compression, root);
+    await packRoot(tree, base.time, recipe.root.compression, root);
     return all;
   });
   const manifest = await progress.step("make the system image", async () => {
@@ -168,7 +155,7 @@ async function buildSystemImage(
       version: recipe.version,
       architecture: "x86-64",
       kernel: kernel.version,
-      created: resolved.time,
+      created: base.time,
     } as const;
     return await assembleSystemImage(
       tools,
@@ -181,7 +168,10 @@ async function buildSystemImage(
   return {
     image,
     manifest,
-    lock: { format: 1, ...resolved, packages: [...resolved.packages], users: [...ids.users], groups: [...ids.groups] },
+    lock: {
+      ...{ format: 1, inputs: base.inputs, time: base.time, packages: [...base.packages] },
+      ...{ users: [...ids.users], groups: [...ids.groups] },
+    },
   };
 }
 

@@ -5,6 +5,8 @@ import type { Caller, Tools } from "../host/tools.ts";
 /** What every step of a build is given; frozen for the length of the build. */
 export interface BuildContext {
   readonly tools: Tools;
+  /** Programs for what comes from elsewhere (buildah, rpm); bootstrapped when it is first asked for. */
+  readonly containerTools: () => Promise<Tools>;
   readonly run: Run;
   readonly caller: Caller;
   readonly progress: Progress;

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { baseSource, type SuiteSource } from "../config/base.ts";
 import { parseRecipe } from "../config/parse-recipe.ts";
 import { packageInputs } from "./default-packages.ts";
 
-const names = (init: string): readonly string[] =>
-  packageInputs(
-    parseRecipe(`apiVersion: petrify/v1\nname: x\nbase: { suite: trixie }\ninit: ${init}\npackages: [vim]\n`, "r.yaml"),
-  ).names;
+function names(init: string): readonly string[] {
+  const text = `apiVersion: petrify/v1\nname: x\nbase: { suite: trixie }\ninit: ${init}\npackages: [vim]\n`;
+  const recipe = parseRecipe(text, "r.yaml");
+  return packageInputs(baseSource(recipe.base) as SuiteSource, recipe).names;
+}
 
 test("an image has one init, and whichever it is, what every image needs and what the recipe asks for", () => {
   const [systemd, openrc] = [names("systemd"), names("openrc")];

@@ -1,4 +1,5 @@
 import type { PackageInputs } from "./packages.ts";
+import type { SuiteSource } from "../config/base.ts";
 import type { Recipe } from "../config/recipe.ts";
 
 /** What every image has besides the suite's essential packages and an init: a device manager, logins, fsck for the data partitions. */
@@ -15,8 +16,8 @@ const INIT = {
 const KERNEL = { cloud: "linux-image-cloud-amd64", full: "linux-image-amd64", none: undefined } as const;
 const MICROCODE = { intel: "intel-microcode", amd: "amd64-microcode" } as const;
 
-/** Everything that the recipe asks the archive for, by name. */
-export function packageInputs({ base, init, packages, kernel, firmware }: Recipe): PackageInputs {
+/** Everything that a recipe asks the archive of its base for, by name. */
+export function packageInputs(base: SuiteSource, { init, packages, kernel, firmware }: Recipe): PackageInputs {
   const extra = [...firmware.packages, ...firmware.microcode.map((vendor) => MICROCODE[vendor])];
   const kernelPackage = KERNEL[kernel.flavour];
   return {

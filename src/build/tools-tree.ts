@@ -9,7 +9,7 @@ import { workDir } from "../host/work-dir.ts";
 
 /** What the tools tree is made from: a change of any of these makes a new tree. */
 const SUITE = "trixie";
-const PACKAGES = [
+const BUILD = [
   // making a root file system
   ...["mmdebstrap", "apt-utils", "ca-certificates", "debian-archive-keyring", "bubblewrap", "systemd", "kmod"],
   // making images and disks
@@ -22,7 +22,12 @@ const PACKAGES = [
   // running them
   ...["qemu-system-x86", "qemu-utils", "seabios", "ovmf"],
 ] as const;
+/** Only for images that come from elsewhere, and most builds never need them: a tree of its own, made when it is first asked for. */
+const CONTAINERS = ["buildah", "skopeo", "umoci", "rpm", "ca-certificates", "bubblewrap", "zstd", "xz-utils", "bzip2"] as const;
+const SETS = { build: BUILD, containers: CONTAINERS } as const;
 const LEFT_OUT = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"];
+
+export type ToolsSet = keyof typeof SETS;
 
 export interface ToolsTreeOptions {
   /** Where trees are kept; a tree is a folder named by its id. */
@@ -31,6 +36,8 @@ export interface ToolsTreeOptions {
   readonly run: Run;
   readonly progress: Progress;
   readonly signal?: AbortSignal | undefined;
+  /** Which programs; default: those that build images. */
+  readonly set?: ToolsSet;
 }
 
 /**
@@ -41,18 +48,19 @@ export interface ToolsTreeOptions {
  *
  * @throws AppError `TOOLS_TREE_FAILED`
  */
-export async function toolsTree({ folder, caller, run, progress, signal }: ToolsTreeOptions): Promise<Tools> {
+export async function toolsTree({ folder, caller, run, progress, signal, set = "build" }: ToolsTreeOptions): Promise<Tools> {
+  const packages = SETS[set];
   const id = createHash("sha256")
-    .update(JSON.stringify([SUITE, PACKAGES, LEFT_OUT]))
+    .update(JSON.stringify([SUITE, packages, LEFT_OUT]))
     .digest("hex")
     .slice(0, 16);
   const tree = join(folder, id);
   if (!(await fileExists(join(tree, "tools.json")))) {
-    await progress.step("bootstrap the tools tree (once)", async (note) => {
+    await progress.step(`bootstrap the ${set === "build" ? "tools tree" : `tools tree for ${set}`} (once)`, async (note) => {
       await using work = await workDir(join(folder, "work"), caller, run);
       const tar = join(work.path, "tree.tar");
       const argv = [
-        ...["mmdebstrap", "--mode=root", "--variant=essential", "--format=tar", `--include=${PACKAGES.join(",")}`],
+        ...["mmdebstrap", "--mode=root", "--variant=essential", "--format=tar", `--include=${packages.join(",")}`],
         ...['--aptopt=Acquire::Languages "none"', "--dpkgopt=force-unsafe-io"],
         ...LEFT_OUT.map((path) => `--dpkgopt=path-exclude=${path}`),
         ...[SUITE, tar],
@@ -76,7 +84,7 @@ export async function toolsTree({ folder, caller, run, progress, signal }: Tools
         signal,
       });
       for (const name of ["resolv.conf", "hosts"]) await writeText(join(fresh, "etc", name), ""); // to be bound over
-      await writeText(join(fresh, "tools.json"), `${JSON.stringify({ suite: SUITE, packages: PACKAGES })}\n`);
+      await writeText(join(fresh, "tools.json"), `${JSON.stringify({ suite: SUITE, packages })}\n`);
       await moveInto(fresh, tree);
     });
   }

@@ -1,7 +1,7 @@
 import { resolve, join } from "node:path";
 import type { Command } from "commander";
 import type { BuildContext } from "../build/context.ts";
-import { toolsTree } from "../build/tools-tree.ts";
+import { toolsTree, type ToolsSet } from "../build/tools-tree.ts";
 import type { Progress } from "../core/progress.ts";
 import { defaultCacheFolder } from "../host/cache-folder.ts";
 import { hostFacts, missingOf } from "../host/requirements.ts";
@@ -83,10 +83,10 @@ export const openCli = (edge: Edge): Cli => ({
  *
  * @throws AppError `HOST_NOT_READY` when that fails on a host that lacks something
  */
-export async function toolsOf(context: CliContext): Promise<Tools> {
+export async function toolsOf(context: CliContext, set: ToolsSet = "build"): Promise<Tools> {
   const { cacheFolder, caller, run, progress, signal } = context;
   try {
-    return await toolsTree({ folder: join(cacheFolder, "tools"), caller, run, progress, signal });
+    return await toolsTree({ folder: join(cacheFolder, "tools"), caller, run, progress, signal, set });
   } catch (error) {
     signal.throwIfAborted();
     const missing = missingOf(await hostFacts(run, caller, cacheFolder));
@@ -98,4 +98,5 @@ export async function toolsOf(context: CliContext): Promise<Tools> {
 export const buildContextOf = async (context: CliContext): Promise<BuildContext> => ({
   ...context,
   tools: await toolsOf(context),
+  containerTools: async () => await toolsOf(context, "containers"),
 });

@@ -21,7 +21,7 @@ test("a recipe of three keys gets every default", () => {
     apiVersion: "petrify/v1",
     name: "x",
     version: "0.1.0",
-    base: { suite: "trixie", components: ["main"], allowExpired: false },
+    base: { suite: "trixie" },
     packages: [],
     kernel: { flavour: "cloud", cmdline: [] },
     firmware: { packages: [], microcode: [] },

@@ -1,27 +1,12 @@
 /** @portable The recipe: what an image is made of. Reference: docs/recipe.md; JSON Schema: schemas/recipe.json. */
 import { z } from "zod";
+import { Base } from "./base.ts";
 import { Health } from "./health.ts";
 import { Recovery } from "./recovery.ts";
 import { isIn, mountedOver, whyNotPersistent } from "./persistent-path.ts";
 import * as words from "./words.ts";
 
 const list = <T extends z.ZodType>(item: T): z.ZodDefault<z.ZodArray<T>> => z.array(item).max(2000).default([]);
-
-const Base = z.strictObject({
-  suite: words.Suite.describe("Suite of the Debian archive: trixie, bookworm, sid …"),
-  mirror: words.Mirror.optional().describe(
-    "Where packages come from; default: Debian's own archive, with its updates and security",
-  ),
-  components: z
-    .array(words.Component)
-    .min(1, "must name at least one component")
-    .default(["main"])
-    .describe("Components of the archive; main is the free part"),
-  allowExpired: z
-    .boolean()
-    .default(false)
-    .describe("Take an archive whose release file has expired, as those of frozen snapshots have"),
-});
 
 const Kernel = z.strictObject({
   flavour: z

@@ -62,6 +62,16 @@ export const RelativePath = word(
   "must be a path relative to the recipe, without ..",
 ).max(1000);
 
+/** Of the build host: relative to the recipe, or absolute. */
+// eslint-disable-next-line no-control-regex -- that is what is refused
+export const HostPath = word(/^[^\0-\x1f\x7f]+$/, "must be the path of a file or folder").max(1000);
+/** Source: OCI Distribution Specification 1.1, "Pulling manifests". */
+export const ImageTag = word(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/, "must be a tag, such as latest or 1.4");
+export const StageName = word(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/, "must be the name or number of a stage");
+export const BuildArgName = word(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, "must be the name of an ARG");
+// eslint-disable-next-line no-control-regex -- that is what is refused
+export const BuildArgValue = word(/^[^\0-\x08\x0a-\x1f\x7f]*$/, "must be one line of text").max(4000);
+
 export const Mode = word(/^0?[0-7]{3,4}$/, 'must be octal and in quotes, such as "0644"');
 export const Owner = word(
   /^(?:[a-z_][a-z0-9_-]{0,31}|\d{1,5})(?::(?:[a-z_][a-z0-9_-]{0,31}|\d{1,5}))?$/,

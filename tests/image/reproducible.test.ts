@@ -10,7 +10,8 @@ import { silent } from "../../src/core/progress.ts";
 import { currentCaller } from "../../src/host/caller.ts";
 import { sha256File } from "../../src/host/files.ts";
 import { run, type Run } from "../../src/host/run.ts";
-import { openTools } from "../../src/host/tools.ts";
+import { openTools, type Tools } from "../../src/host/tools.ts";
+import { testTools } from "../support/tools.ts";
 import { CACHE, ownCache, petrify, workspace, type Workspace } from "../support/cli.ts";
 
 const TOP = resolve(import.meta.dirname, "../..");
@@ -135,7 +136,9 @@ async function contextOf(runWith: Run, cacheFolder: string): Promise<BuildContex
   const { root, id } = await toolsTree({ folder: join(CACHE, "tools"), caller, run, progress: silent });
   const tools = openTools(root, id, caller, runWith);
   const random = (): never => assert.fail("an image may hold nothing random");
-  return { tools, run, caller, progress: silent, signal: undefined, cacheFolder, clock: () => performance.now(), random };
+  const containerTools = async (): Promise<Tools> => await testTools("containers");
+  const common = { run, caller, progress: silent, signal: undefined };
+  return { ...common, tools, containerTools, cacheFolder, clock: () => performance.now(), random };
 }
 
 async function buildWith(context: BuildContext, folder: string): Promise<BuildResult> {

@@ -103,6 +103,7 @@ async function makeFixture(name: string, init: Fixture["init"], images: readonly
   try {
     const context: BuildContext = {
       ...{ tools, run, caller, progress: silent, signal: undefined, cacheFolder: CACHE },
+      containerTools: async () => await testTools("containers"),
       ...{ clock: () => performance.now(), random: randomBytes },
     };
     const built = [];
