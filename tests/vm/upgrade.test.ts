@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
+import { mkdtempDisposable, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { suite, test } from "node:test";
 import type { HistoryEntry, UpgradePlan } from "../../src/agent/operations/service.ts";
 import type { AgentStatus } from "../../src/agent/status.ts";
+import { assembleSystemImage } from "../../src/build/system-image.ts";
+import { GiB, MiB, type Bytes } from "../../src/core/units.ts";
+import type { Tools } from "../../src/host/tools.ts";
 import { openImage } from "../../src/host/image-file.ts";
 import type { Patch } from "../../src/layout/patch.ts";
 import type { SlotName } from "../../src/layout/slots.ts";
@@ -68,14 +74,16 @@ suite("an upgrade", { concurrency: 2 }, () => {
     );
   });
 
-  test("of a foreign, a cut or a damaged image, or to a disk that does not take it, changes nothing that boots, and says why", async () => {
+  test("of a foreign, a cut, a swapped or too large an image, or to a disk that does not take it, changes nothing that boots, and says why", async () => {
     const made = await fixture(UPDATE);
+    await using folder = await mkdtempDisposable(join(tmpdir(), "petrify-upgrade-"));
+    const large = await largeImage(made.host.tools, folder.path);
     const places = await placesOf(made, ["/usr/lib/systemd/systemd"]);
     const broken = places.part("b", "root").start + 64 * 1024 * 1024;
     await using booted = await machine(made, {
       slot: "a",
       disk: { patches: withEmptyB(places), unwritable: [broken] },
-      beside: [{ path: made.slotB }, { path: made.slotB, patches: [foreign(made.slotB)] }],
+      beside: [{ path: made.slotB }, { path: made.slotB, patches: [foreign(made.slotB)] }, { path: large }],
     });
     const { guest } = booted;
     await guest.ready();
@@ -90,8 +98,19 @@ suite("an upgrade", { concurrency: 2 }, () => {
     await refused("/nowhere.img", /\/nowhere\.img cannot be read \(ENOENT\)/);
     const cut = await guest.check(`losetup --find --show --read-only --sizelimit ${200 * 1024 * 1024} ${IMAGE}`);
     await refused(cut, /not a whole system image|is missing|partition table/);
+    await refused(BESIDE(3), /the image of [^\n]* does not fit slot b, which has /);
     assert.equal((await statusOf(guest)).slots.b.state, "empty");
     assert.deepEqual(await history(guest), [], "nothing was begun");
+
+    await guest.check(`ln -s ${IMAGE} /run/new.img && systemd-run --quiet petrify upgrade /run/new.img --stage`);
+    await statusOf(guest, ({ operation }) => operation?.at === "checking", LIMIT_MS);
+    await guest.check(`ln -sfn ${BESIDE(2)} /run/new.img`);
+    const { slots } = await statusOf(guest, ({ operation }) => operation === undefined, LIMIT_MS);
+    assert.deepEqual([slots.b.state, slots.b.tries, slots.a.state, slots.a.role], ["empty", 0, "proven", "active"]);
+    const [swapped] = await history(guest);
+    assert.equal(swapped!.outcome, "failed");
+    // What is seen depends on whether the check had opened its source.
+    assert.match(swapped!.reason!, /the source has another image by now|manifest/);
 
     await refused(IMAGE, /EIO|i\/o error/i);
     const after = await statusOf(guest);
@@ -133,6 +152,29 @@ async function json<T extends object>(guest: Guest, command: string): Promise<T 
 
 const history = async (guest: Guest): Promise<readonly HistoryEntry[]> =>
   (await json<{ operations: readonly HistoryEntry[] }>(guest, "petrify history --json")).operations;
+
+/** Whole as far as its table and its manifest go; nothing reads further of an image that fits nowhere. */
+async function largeImage(tools: Tools, folder: string): Promise<string> {
+  const file = async (name: string, size: Bytes): Promise<string> => {
+    const path = join(folder, name);
+    await writeFile(path, "");
+    await truncate(path, size);
+    return path;
+  };
+  const facts = { name: "large", version: "1", architecture: "x86-64", kernel: "6.12.0", created: 1_700_000_000 } as const;
+  const image = join(folder, "image");
+  await assembleSystemImage(
+    tools,
+    {
+      ...{ facts, rootHash: "1".repeat(32) + "2".repeat(32), imageCfg: "" },
+      ...{ vmlinuz: await file("vmlinuz", MiB), initrd: await file("initrd", MiB) },
+      ...{ root: await file("root", 4 * GiB), verity: await file("verity", 32 * MiB) },
+    },
+    image,
+    folder,
+  );
+  return image;
+}
 
 /** The manifest's word for the processor, changed to one of the same length. */
 function foreign(path: string): Patch {
