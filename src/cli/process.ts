@@ -1,0 +1,34 @@
+import { Interrupted, type Sinks } from "./output.ts";
+
+/** What both command lines take from the process that they run in; main.ts and node-main.ts only. */
+export interface ProcessEdge {
+  readonly sinks: Sinks;
+  /** Aborted, with {@link Interrupted}, by Ctrl-C, by SIGTERM, and when the terminal goes. */
+  readonly signal: AbortSignal;
+}
+
+const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
+
+/** Takes over signals and output of a process, until it ends. */
+export function takeProcess(own: NodeJS.Process): ProcessEdge {
+  const stop = new AbortController();
+  for (const [name, number] of Object.entries(SIGNALS)) {
+    own.on(name, () => {
+      if (stop.signal.aborted) own.exit(128 + number); // asked twice: no more cleaning up
+      stop.abort(new Interrupted(number));
+    });
+  }
+  // `petrify … | head` is no failure.
+  own.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") own.exit(0);
+    throw error;
+  });
+  return {
+    sinks: {
+      out: (text) => void own.stdout.write(text),
+      err: (text) => void own.stderr.write(text),
+      columns: () => (own.stderr.isTTY ? own.stderr.columns || 80 : 0),
+    },
+    signal: stop.signal,
+  };
+}
