@@ -2,6 +2,8 @@ import { AppError } from "../core/error.ts";
 import type { BaseSource } from "../config/base.ts";
 import type { Lock, LockedPackage } from "../config/lock.ts";
 import type { Recipe } from "../config/recipe.ts";
+import { imageBase } from "./bases/image-base.ts";
+import { rootfsBase } from "./bases/rootfs-base.ts";
 import type { BuildContext } from "./context.ts";
 import { packageInputs } from "./default-packages.ts";
 import { resolvePackages } from "./packages.ts";
@@ -33,9 +35,11 @@ export interface BaseRequest {
 /** Makes the base that a recipe names, or takes it from the cache. */
 export async function openBase(source: BaseSource, request: BaseRequest, context: BuildContext): Promise<Base> {
   const { recipe, lock, renew, work } = request;
-  if (source.kind !== "suite") {
+  if (source.kind === "rootfs") return await rootfsBase(source, request, context);
+  if (source.kind === "dockerfile") {
     throw new AppError("BASE_UNSUPPORTED", `a base of the kind ${source.kind} cannot be built yet`);
   }
+  if (source.kind !== "suite") return await imageBase(source, request, context);
   const resolved = await resolvePackages(packageInputs(source, recipe), lock, renew, work, context);
   refuseTwoKernels(resolved.packages);
   return { ...resolved, tar: await suiteBase(source.suite, resolved, work, context) };

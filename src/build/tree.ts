@@ -72,6 +72,8 @@ async function extract(tar: string, folder: string, { tools, signal }: BuildCont
       "--same-permissions",
       "--xattrs",
       "--xattrs-include=*",
+      // Else files of a folder with a default ACL inherit from it what they do not have themselves.
+      "--delay-directory-restore",
     ],
     { binds: [{ source: tar }, { source: folder, writable: true }], anyOwner: true, signal },
   );

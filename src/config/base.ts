@@ -2,7 +2,9 @@
 import { z } from "zod";
 import * as words from "./words.ts";
 
-const KINDS = ["suite", "oci", "ociArchive", "dockerArchive", "rootfs", "dockerfile"] as const;
+/** Bases to which no packages are added: they come as a whole. */
+export const WHOLE_BASES = ["oci", "ociArchive", "dockerArchive", "rootfs", "dockerfile"] as const;
+const KINDS = ["suite", ...WHOLE_BASES] as const;
 /** Keys that belong to one kind each. */
 const OF_KIND = {
   mirror: ["suite"],

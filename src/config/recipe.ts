@@ -1,6 +1,6 @@
 /** @portable The recipe: what an image is made of. Reference: docs/recipe.md; JSON Schema: schemas/recipe.json. */
 import { z } from "zod";
-import { Base } from "./base.ts";
+import { Base, WHOLE_BASES } from "./base.ts";
 import { Health } from "./health.ts";
 import { Recovery } from "./recovery.ts";
 import { isIn, mountedOver, whyNotPersistent } from "./persistent-path.ts";
@@ -111,7 +111,20 @@ export const Recipe = z
     root: Root.prefault({}).describe("The root file system"),
   })
   .superRefine((recipe, context) => {
-    const { users, persistent, init, units, health, disk } = recipe;
+    const { users, persistent, init, units, health, disk, base, packages, firmware } = recipe;
+    const whole = WHOLE_BASES.find((kind) => base[kind] !== undefined);
+    for (const [path, names] of [
+      [["packages"], packages],
+      [["firmware", "packages"], firmware.packages],
+      [["firmware", "microcode"], firmware.microcode],
+    ] as const) {
+      if (whole === undefined || names.length === 0) continue;
+      context.addIssue({
+        code: "custom",
+        path: [...path],
+        message: `needs a base with suite: one with ${whole} comes as a whole`,
+      });
+    }
     const name = users.map((user) => user.name);
     const uid = users.map((user) => user.uid);
     refuseTwice(name, (index) => ["users", index, "name"], "user")(context);
