@@ -11,6 +11,7 @@ import type { Tries } from "../layout/tries.ts";
 import { fakeInitSystem, type FakeInitSystem } from "../host/init-system.ts";
 import type { ImagePorts } from "./operations/ports.ts";
 import type { AgentPorts, VerificationResult } from "./ports.ts";
+import type { SlotStore, StoreFaults } from "./slot-store.ts";
 import type { MountedData } from "./degraded.ts";
 import type { CheckReport } from "./health/check.ts";
 
@@ -27,6 +28,12 @@ export interface FakeDisk {
   /** Damage by digest: whatever place holds that image. */
   rotten?: Readonly<Record<string, string>>;
   capacity?: number;
+  /** Slots that have no place on it; what is asked of their images fails. */
+  lost?: StoreFaults;
+  /** Nobody can read what the slots are in. */
+  storeUnreadable?: string;
+  /** One for each time that the slots' file system is made, from the next one on. */
+  makingFails?: (Error | undefined)[];
   /** One for each write, from the next one on. */
   writeFails?: (Error | undefined)[];
   /** Makes {@link FakeMachine.kept} fail. */
@@ -141,11 +148,13 @@ export function fakeMachine(
     mounted: async (name) => await Promise.resolve(mounts[name]),
     verify: async ({ image, from }, recovery, progress) => {
       done.push(`verify ${image} from ${from}`);
+      assertPlace(disk, image);
       progress({ blocks: 10, done: 1, total: 2 });
       const found = damage[image === "recovery" ? `recovery${recovery}` : image] ?? damage[image] ?? rotOf(disk, image);
       return await Promise.resolve<VerificationResult>(found === undefined ? {} : { damage: found });
     },
     images: fakeImages(disk, done, damage),
+    slotStore: fakeSlotStore(disk, done),
     watchdog: { beat: async () => await Promise.resolve(void done.push("beat")), [Symbol.asyncDispose]: async () => {} },
     keepReserve: async () => await Promise.resolve(),
     recordCopies: async () => await Promise.resolve(void done.push("copies")),
@@ -187,6 +196,7 @@ function fakeImages(disk: FakeDisk, done: string[], damage: Readonly<Record<stri
     },
     write: async ({ source, image, place, from }, written) => {
       done.push(`write ${place} from ${from}`);
+      assertPlace(disk, place);
       disk.places = { ...disk.places, [place]: "half" };
       const failure = disk.writeFails?.shift();
       written(image.size / 2);
@@ -202,13 +212,53 @@ function fakeImages(disk: FakeDisk, done: string[], damage: Readonly<Record<stri
       if (found !== undefined && found !== digest) return { damage: "it is another image" };
       return verdict(place);
     },
-    capacity: async () => await Promise.resolve(disk.capacity ?? 1_000_000_000),
+    capacity: async (place) => {
+      await Promise.resolve();
+      assertPlace(disk, place);
+      return disk.capacity ?? CAPACITY;
+    },
   };
+}
+
+/** Made anew it holds no images. */
+function fakeSlotStore(disk: FakeDisk, done: string[]): SlotStore {
+  const assertReadable = (): void => {
+    if (disk.storeUnreadable !== undefined) throw new Error(disk.storeUnreadable);
+  };
+  return {
+    look: async () => {
+      await Promise.resolve();
+      assertReadable();
+      return disk.lost ?? {};
+    },
+    capacity: async () => {
+      await Promise.resolve();
+      assertReadable();
+      return disk.capacity ?? CAPACITY;
+    },
+    make: async () => {
+      done.push("make store");
+      disk.lost = HALF_MADE;
+      const failure = disk.makingFails?.shift();
+      await new Promise((resolve) => setImmediate(resolve));
+      if (failure) throw failure;
+      disk.places = { ...disk.places, a: "blank", b: "blank" };
+      delete disk.lost;
+    },
+  };
+}
+export const HALF_MADE: StoreFaults = { a: "it holds no file system", b: "it holds no file system" };
+const CAPACITY = 1_000_000_000;
+
+function assertPlace({ lost, storeUnreadable }: FakeDisk, place: string): void {
+  const why = place === "a" || place === "b" ? (storeUnreadable ?? lost?.[place]) : undefined;
+  if (why !== undefined) throw new AppError("IMAGE_NOT_VERIFIED", why);
 }
 
 function rotOf({ places, rotten }: FakeDisk, place: string): string | undefined {
   const held = places?.[place];
-  return held === undefined ? undefined : held === "half" ? "it is half written" : rotten?.[held];
+  if (held === "half" || held === "blank") return held === "half" ? "it is half written" : "there is no image";
+  return held === undefined ? undefined : rotten?.[held];
 }
 
 export const freshDisk = (more: Partial<FakeDisk> = {}): FakeDisk => ({

@@ -1,12 +1,13 @@
 /** Test double of a power cut, for {@link fakeMachine}. */
-import type { FakeDisk, FakeMachine } from "./fake-machine.ts";
+import { HALF_MADE, type FakeDisk, type FakeMachine } from "./fake-machine.ts";
 
 export class PowerCut extends Error {}
 
 /**
  * From the cut on nothing reaches the disk.
  *
- * @param after so many changes of it; the two halves of the boot record are two, and so are the start and the end of a written image
+ * @param after so many changes of it; the two halves of the boot record are two, and so are the start and the end of a written image,
+ *   and of a file system made anew
  */
 export function cutPower(on: FakeDisk, machine: FakeMachine, after: number, stop: AbortController): void {
   let left = after;
@@ -25,6 +26,14 @@ export function cutPower(on: FakeDisk, machine: FakeMachine, after: number, stop
       if (wanted.record) await change(() => (spend() ? { record: wanted.record! } : {}));
       if (wanted.tries) await change(() => (spend() ? { tries: wanted.tries! } : {}));
       return await record!.read();
+    },
+  });
+  const { make } = machine.slotStore;
+  Object.assign(machine.slotStore, {
+    make: async (...given: Parameters<typeof make>) => {
+      if (!spend()) throw new PowerCut();
+      await make(...given);
+      if (!spend()) on.lost = HALF_MADE;
     },
   });
   const write = work.write;

@@ -22,6 +22,7 @@ import { DATA_FOLDERS } from "./degraded.ts";
 import { runChecks } from "./health/check.ts";
 import { checksOf } from "./health/registry.ts";
 import { imageWork } from "./image-work.ts";
+import { slotStore } from "./slot-store.ts";
 
 const STATE_FOLDER = "/oem/petrify/agent";
 
@@ -29,11 +30,13 @@ export interface MachineEdge extends Pick<AgentPorts, "pid" | "uptime" | "now" |
   readonly run: Run;
   /** argv of image-main.ts. */
   readonly imageWorker: readonly [string, ...string[]];
+  /** Folder of mke2fs and debugfs. */
+  readonly programs: string;
 }
 
 /** @throws AppError `RUN_FACTS_INVALID` */
 export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
-  const { run, imageWorker } = edge;
+  const { run, imageWorker, programs } = edge;
   const text = async (path: string): Promise<string> => (await readText(path)).trim();
   const facts = parseRunFacts(await readText(RUN_FACTS_PATH));
   const { record: recordPart, efi } = facts.partitions;
@@ -76,6 +79,7 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
     failedUnits: async () => await init.failed(),
     mounted: async (partition) => await mountedAt(DATA_FOLDERS[partition], "ext4"),
     ...imageWork({ run, program: imageWorker, facts }),
+    slotStore: slotStore({ run, programs, facts, now: edge.now }),
     jitter: Number.parseInt(machineId.slice(0, 6), 16) / 0x1000000,
     wait,
     // systemd looks after it itself.

@@ -26,6 +26,7 @@ const program = process.argv[1]!;
 const ports = await openMachine({
   run,
   pid: process.pid,
+  programs: dirname(process.execPath),
   imageWorker: [process.execPath, ...process.execArgv, join(dirname(program), "image.mjs")],
   uptime: () => before + performance.now(),
   now: () => Date.now() / 1000,

@@ -13,6 +13,7 @@ import type { MountedData } from "./degraded.ts";
 import type { LogSources } from "./failed-boot-log.ts";
 import type { CheckReport } from "./health/check.ts";
 import type { ImagePorts } from "./operations/ports.ts";
+import type { SlotStore } from "./slot-store.ts";
 import type { AgentStatus } from "./status.ts";
 import type { Verification } from "./verification.ts";
 
@@ -56,6 +57,7 @@ export interface AgentPorts {
   ) => Promise<VerificationResult>;
   /** What operations do to images. */
   readonly images: ImagePorts;
+  readonly slotStore: SlotStore;
   /** Where nobody else looks after it. */
   readonly watchdog: HardwareWatchdog | undefined;
   /** Room on the persistent partition for what the next boot makes there. */

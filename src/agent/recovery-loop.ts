@@ -1,15 +1,16 @@
 /** Leads a machine out of recovery, and tells every console how. What is done when: recovery.ts */
 import { AppError } from "../core/error.ts";
 import { hex } from "../core/digest.ts";
-import type { RecoveryAttempts } from "../layout/agent-state.ts";
-import { giveBack, renewRecord, switchRecovery } from "../layout/record-change.ts";
+import type { AgentState, RecoveryAttempts } from "../layout/agent-state.ts";
+import { giveBack, markBothEmpty, renewRecord, switchRecovery } from "../layout/record-change.ts";
 import { otherSlot, SLOTS, type SlotName } from "../layout/slots.ts";
 import type { Operations } from "./operations/driver.ts";
 import { todo } from "./operations/operation.ts";
-import { recoveryTarget, upgradeOf } from "./operations/request.ts";
+import { assertFits, recoveryTarget, upgradeOf } from "./operations/request.ts";
 import { runningRecovery, situationOf } from "./operations/service.ts";
 import { findingText, forgetAttempts, nextStep, stepText, type Finding, type Findings, type RecoveryStep } from "./recovery.ts";
 import type { Scrubber } from "./scrubber.ts";
+import type { StoreFaults } from "./slot-store.ts";
 import type { RecoveryStatus } from "./status.ts";
 import type { World } from "./world.ts";
 
@@ -34,7 +35,9 @@ export function openRecovery(
   let findings: Findings | undefined;
   /** Also those of the last attempt. */
   let shown: Findings | undefined;
+  let remade: string | undefined;
   let since = 0;
+  let isCounted = false;
   let said = "";
 
   const say = (line: string): void => {
@@ -49,14 +52,25 @@ export function openRecovery(
     const { asked, recovery } = world.state;
     return nextStep({
       asked: asked?.into === "recovery" && asked.reached === ports.bootId,
-      ...{ found: world.record.found, busy: busy(), attempts: recovery ?? { count: 0 }, since, uptime: ports.uptime(), findings },
+      ...{
+        found: world.record.found,
+        busy: busy(),
+        attempts: recovery ?? { count: 0 },
+        since,
+        uptime: ports.uptime(),
+        findings,
+        remade,
+      },
       afterSeconds: ports.recoveryPlan.afterSeconds,
     });
   };
 
-  /** Stored before anything follows from it: the next wait is longer. */
-  const count = async (): Promise<void> =>
+  /** Stored before anything follows from it: the next wait is longer. Once an attempt, however many steps it has. */
+  const count = async (): Promise<void> => {
+    if (isCounted) return;
+    isCounted = true;
     await remember((old) => ({ ...old, recovery: { ...old.recovery, count: (old.recovery?.count ?? 0) + 1 } }));
+  };
   /** The slot has had its turn; stored only once that is so, so a cut before takes none away. */
   const hadItsTurn = async (slot: SlotName): Promise<void> =>
     await remember((old) => ({ ...old, recovery: { count: 1, ...old.recovery, slot } }));
@@ -64,10 +78,29 @@ export function openRecovery(
   const anew = (): void => {
     findings = undefined;
     since = ports.uptime();
+    isCounted = false;
   };
 
+  /** What the record calls empty may not even have a place on the disk. */
+  const lookAtStore = async (): Promise<{ readonly faults: StoreFaults; readonly unknown?: string }> => {
+    try {
+      return { faults: await ports.slotStore.look() };
+    } catch (error) {
+      return { faults: {}, unknown: (error as Error).message };
+    }
+  };
   /** @returns nothing when somebody needs the disk more */
-  const look = async (slot: SlotName, signal: AbortSignal): Promise<Finding | undefined> => {
+  const look = async (
+    slot: SlotName,
+    { faults: { [slot]: fault }, unknown }: Awaited<ReturnType<typeof lookAtStore>>,
+    signal: AbortSignal,
+  ): Promise<Finding | undefined> => {
+    const finding = await lookAtImage(slot, signal);
+    if (!finding || finding.is === "whole") return finding;
+    if (fault !== undefined) return { is: "lost", why: fault };
+    return finding.is === "empty" && unknown !== undefined ? { is: "unknown", why: unknown } : finding;
+  };
+  const lookAtImage = async (slot: SlotName, signal: AbortSignal): Promise<Finding | undefined> => {
     if (busy()) return undefined;
     const { found } = world.record;
     if (found.is === "whole" && found.record.slots[slot].state === "empty") return { is: "empty" };
@@ -85,8 +118,10 @@ export function openRecovery(
     }
   };
   const verify = async (signal: AbortSignal): Promise<void> => {
-    const a = await look("a", signal);
-    const b = a && (await look("b", signal));
+    if (busy()) return;
+    const store = await lookAtStore();
+    const a = await look("a", store, signal);
+    const b = a && (await look("b", store, signal));
     if (!a || !b) return;
     findings = shown = { a, b };
     say(SLOTS.map((slot) => `slot ${slot}: ${findingText(shown![slot])}`).join("; "));
@@ -122,12 +157,7 @@ export function openRecovery(
     before: RecoveryAttempts | undefined,
     signal: AbortSignal,
   ): Promise<boolean> => {
-    const damage = await damageOfOwn(signal);
-    if (damage !== undefined) {
-      raise("RECOVERY_DAMAGED", `the image that recovery runs from is damaged: ${damage}`);
-      return await useOtherRecovery(before, signal);
-    }
-    clear("RECOVERY_DAMAGED");
+    if (!(await isOwnWhole(signal))) return await useOtherRecovery(before, signal);
     const found = await ports.images.inspect(OWN, signal);
     const capacity = await ports.images.capacity(target);
     const situation = { ...situationOf(world), spared: otherSlot(target) };
@@ -137,6 +167,12 @@ export function openRecovery(
     await follow(signal);
     return false; // the operation restarts it
   };
+  const isOwnWhole = async (signal: AbortSignal): Promise<boolean> => {
+    const damage = await damageOfOwn(signal);
+    if (damage === undefined) clear("RECOVERY_DAMAGED");
+    else raise("RECOVERY_DAMAGED", `the image that recovery runs from is damaged: ${damage}`);
+    return damage === undefined;
+  };
   const damageOfOwn = async (signal: AbortSignal): Promise<string | undefined> => {
     try {
       const { image } = await ports.images.inspect(OWN, signal);
@@ -145,6 +181,32 @@ export function openRecovery(
       if (error instanceof AppError && error.code === "IMAGE_INVALID") return error.message;
       throw error;
     }
+  };
+  /**
+   * The record says first that nothing is there, so whatever comes of it boots recovery. What has to be done after it is found by looking again.
+   *
+   * @returns whether the machine restarts
+   */
+  const remake = async (why: string, before: RecoveryAttempts | undefined, signal: AbortSignal): Promise<boolean> => {
+    findings = undefined; // they are about what is gone then
+    if (!(await isOwnWhole(signal))) {
+      const restarts = await useOtherRecovery(before, signal);
+      if (!restarts) anew();
+      return restarts;
+    }
+    const { image } = await ports.images.inspect(OWN, signal);
+    assertFits(image.size, await ports.slotStore.capacity(), "a slot of a state partition made anew");
+    await world.changeRecord((facts) => (busy() ? {} : markBothEmpty(facts)));
+    const missing = markBothEmpty(world.record);
+    if (missing.record || missing.tries) throw new Error(world.alarms.get("RECORD_NOT_STORED") ?? "something else has begun");
+    await remember(forgetSlots);
+    for (const slot of SLOTS) clear(`DAMAGED_${slot}`);
+    await ports.slotStore.make(signal);
+    remade = why;
+    await verify(signal);
+    const still = SLOTS.map((slot) => findings?.[slot]).find((finding) => finding?.is === "lost");
+    if (still?.is === "lost") throw new Error(`the state partition is lost as before: ${still.why}`);
+    return false;
   };
   /** There are two files; nothing else is left to install from. */
   const useOtherRecovery = async (before: RecoveryAttempts | undefined, signal: AbortSignal): Promise<boolean> => {
@@ -183,6 +245,11 @@ export function openRecovery(
       case "give-back":
         await count();
         return await boot(now.slot);
+      case "remake-store": {
+        const before = world.state.recovery;
+        await count();
+        return await remake(now.why, before, signal);
+      }
       case "re-install": {
         const before = world.state.recovery;
         await count();
@@ -211,7 +278,6 @@ export function openRecovery(
       for (;;) {
         signal.throwIfAborted();
         step = decide();
-        const attempts = world.state.recovery?.count;
         if (step.do !== "stand-by") say(stepText(step)); // the operation says what it does
         if (step.do !== "rest" || world.record.found.is === "newer")
           raise("IN_RECOVERY", "this machine runs recovery: no slot boots");
@@ -220,10 +286,20 @@ export function openRecovery(
         } catch (error) {
           signal.throwIfAborted();
           say(`that came to nothing: ${(error as Error).message}`);
-          if (world.state.recovery?.count === attempts) await count();
+          await count();
           anew();
         }
       }
     },
+  };
+}
+
+/** What was verified in the slots is no longer there. */
+function forgetSlots(state: AgentState): AgentState {
+  const { verifying, scrubs, ...rest } = state;
+  return {
+    ...rest,
+    scrubs: scrubs.recovery ? { recovery: scrubs.recovery } : {},
+    ...(verifying?.slot === "recovery" ? { verifying } : {}),
   };
 }

@@ -18,6 +18,7 @@ suite("what recovery does next", () => {
   const whole: Finding = { is: "whole" };
   const damaged: Finding = { is: "damaged", why: "block 7" };
   const empty: Finding = { is: "empty" };
+  const lost: Finding = { is: "lost", why: "it holds no file system" };
   const unknown: Finding = { is: "unknown", why: "the disk has no state partition" };
   const record = (active: SlotName): RecordFacts["found"] => ({
     ...{ is: "whole", sequence: 1 },
@@ -55,6 +56,21 @@ suite("what recovery does next", () => {
     ["writes to no slot that nobody can look at", found(unknown, damaged), "re-install b"],
     ["not even again", { ...last("b"), ...found(unknown, damaged) }, "re-install b"],
     ["writes nothing when neither can be looked at", found(unknown, unknown), "give-up"],
+    ["makes a state partition anew that has no place for an image", found(lost, lost), "remake-store"],
+    ["even if one slot has one, for an image that is damaged", found(damaged, lost), "remake-store"],
+    ["or for none", found(lost, empty), "remake-store"],
+    ["whichever slot had its turn the last time", { ...last("a"), ...found(lost, lost) }, "remake-store"],
+    ["but never while a slot is whole", found(lost, whole), "give-back b"],
+    ["not even if that one came back", { ...last("b"), ...found(lost, whole) }, "give-back b"],
+    ["nor while a slot cannot be looked at", found(lost, unknown), "give-up"],
+    ["nor that it cannot write to a slot that has no place", { ...last("a"), ...found(unknown, lost) }, "give-up"],
+    ["and never disturbs an operation for it", { busy: true, ...found(lost, lost) }, "stand-by"],
+    ["nor somebody who asked for recovery", { asked: true, ...found(lost, lost) }, "rest"],
+    [
+      "makes an unreadable record anew before it",
+      { found: { is: "unreadable", why: "damaged" }, ...found(lost, lost) },
+      "renew-record",
+    ],
     [
       "makes an unreadable record anew, once it knows what is whole",
       { found: { is: "unreadable", why: "damaged" }, ...found(damaged, whole) },
@@ -92,8 +108,10 @@ async function boot(on: FakeDisk, options: BootOptions = {}): Promise<Boot> {
   const { ask, cutAfter = Infinity, until = 200_000, prepare, after = [5] } = options;
   const holds = (slot: SlotName): string => on.places?.[slot] ?? "nothing";
   const isRotten = (slot: SlotName): boolean => on.rotten?.[holds(slot)] !== undefined;
-  const whole = { a: holds("a") !== "half", b: holds("b") !== "half", recovery1: true, recovery2: true };
+  const isFound = (slot: SlotName): boolean =>
+    on.lost?.[slot] === undefined && on.storeUnreadable === undefined && !["half", "blank"].includes(holds(slot));
   for (;;) {
+    const whole = { a: isFound("a"), b: isFound("b"), recovery1: true, recovery2: true };
     const decided = decide({ record: on.recordUnreadable ? undefined : on.record, tries: on.tries, whole, saves: true });
     on.tries = decided.tries ?? on.tries;
     const image = decided.boots!;
@@ -118,6 +136,7 @@ async function boot(on: FakeDisk, options: BootOptions = {}): Promise<Boot> {
   }
 }
 
+const LOST = { a: "it holds no file system", b: "it holds no file system" } as const;
 const ROTTEN = { aa: "block 7", bb: "block 8" } as const;
 /** Nothing that the loader would boot. */
 function stranded(a: SlotState, b: SlotState, more: Partial<FakeDisk> = {}): FakeDisk {
@@ -355,6 +374,167 @@ suite("a machine in recovery", () => {
     assert.equal((await boot(on)).slot, "a");
   });
 
+  test("whose state partition is lost makes it anew, installs itself there, and the history says why", async () => {
+    for (const recordUnreadable of [false, true]) {
+      const on = stranded("proven", "proven", { tries: { a: 6, b: 6 }, lost: LOST, recordUnreadable });
+      const { slot, machine } = await boot(on);
+      assert.equal(slot, "recovery");
+      assert.deepEqual(steps(machine).slice(recordUnreadable ? 4 : 3), [
+        "the state partition is lost (it holds no file system): making it anew",
+        "slot a: empty; slot b: empty",
+        "re-installing slot a from recovery's own image: the state partition was lost: it holds no file system",
+        "upgrade to edge 0.9: writing slot a",
+        "upgrade to edge 0.9: verifying slot a",
+        "upgrade to edge 0.9: making it the active one",
+        "upgrade to edge 0.9: slot a is waiting for a restart",
+      ]);
+      assert.equal(steps(machine)[2], `slot a: lost: ${LOST.a}; slot b: lost: ${LOST.b}`);
+      const order = machine.done.filter((line) => ["record", "make store", "write a from 0"].includes(line));
+      assert.deepEqual(
+        order,
+        ["record", "make store", "record", "write a from 0", "record"],
+        "that the slots are empty is written before they are",
+      );
+      const second = await boot(on);
+      assert.deepEqual([second.slot, states(on)], ["a", "a: proven rr 6, empty - 0"]);
+      assert.deepEqual([on.state.recovery, on.state.operation], [undefined, undefined]);
+      const [entry] = second.agent!.operations.history();
+      assert.deepEqual(
+        [entry!.kind, entry!.cause, entry!.outcome, entry!.target],
+        ["upgrade", "the state partition was lost: it holds no file system", "succeeded", "slot a"],
+      );
+    }
+  });
+
+  test("makes a lost state partition anew though the record calls both slots empty: that is how far the last attempt came", async () => {
+    const on = stranded("empty", "empty", { places: {}, lost: LOST });
+    await boot(on);
+    assert.equal((await boot(on)).slot, "a");
+  });
+
+  test("never makes a state partition anew while a slot is whole, or may be, whatever the record says", async () => {
+    const all = ["trial", "proven", "bad", "empty"] as const;
+    for (const a of all) {
+      for (const b of all) {
+        for (const lost of [{}, { a: "a.img is missing" }, { b: "b.img is missing" }, LOST]) {
+          for (const storeUnreadable of [undefined, "EIO: i/o error, read"]) {
+            for (const rotten of [{}, { aa: "block 7" }, { bb: "block 8" }, ROTTEN]) {
+              const what = JSON.stringify({ a, b, lost, storeUnreadable, rotten });
+              const on = stranded(a, b, { rotten, lost, ...(storeUnreadable ? { storeUnreadable } : {}) });
+              const called = { a, b };
+              const digests = { a: "aa", b: "bb" } as const;
+              const isWhole = (slot: SlotName): boolean =>
+                !(slot in lost) && called[slot] !== "empty" && !(digests[slot] in rotten);
+              const { machine } = await boot(on);
+              const wanted =
+                storeUnreadable === undefined && (["a", "b"] as const).some((slot) => slot in lost) && !SLOTS.some(isWhole);
+              assert.equal(machine.done.includes("make store"), wanted, what);
+              if (storeUnreadable) assert.deepEqual(written(machine), [], what);
+              if (storeUnreadable) continue;
+              assert.notEqual((await boot(on)).slot, "recovery", what);
+            }
+          }
+        }
+      }
+    }
+  });
+
+  test("does not believe that a slot is empty when nobody can look at it", async () => {
+    const on = stranded("empty", "empty", { storeUnreadable: "EIO: i/o error, read" });
+    const { machine } = await boot(on);
+    assert.deepEqual([written(machine), machine.done.includes("make store")], [[], false]);
+    assert.ok(
+      steps(machine).includes(
+        "slot a: cannot be looked at: EIO: i/o error, read; slot b: cannot be looked at: EIO: i/o error, read",
+      ),
+    );
+    delete on.storeUnreadable;
+    await boot(on);
+    assert.equal((await boot(on)).slot, "a");
+  });
+
+  test("whose disk refuses the new state partition goes on trying, with longer waits", async () => {
+    const eio = Object.assign(new Error("EIO: i/o error, write"), { code: "EIO" });
+    const on = stranded("bad", "bad", { lost: LOST, makingFails: [eio, eio] });
+    const { machine } = await boot(on, { after: [5, 10, 20], until: 600_000 });
+    assert.equal(machine.done.filter((line) => line === "make store").length, 3);
+    assert.deepEqual(
+      steps(machine).flatMap((line) => /^waits .*attempt (\d)/.exec(line)?.[1] ?? []),
+      ["1", "2", "3"],
+    );
+    assert.ok(steps(machine).includes("that came to nothing: EIO: i/o error, write"));
+    assert.equal(on.state.recovery!.count, 3, "the last one goes on to install: one attempt");
+    assert.equal((await boot(on)).slot, "a");
+  });
+
+  test("leaves a lost state partition as it is when nothing could be installed there: its own image is damaged, or too large", async () => {
+    const damaged = stranded("bad", "bad", { lost: LOST });
+    const first = await boot(damaged, { prepare: (m) => void (m.damage["recovery"] = "block 1") });
+    const large = stranded("bad", "bad", { lost: LOST, capacity: OWN.size - 1 });
+    const second = await boot(large);
+    for (const [on, { machine }] of [
+      [damaged, first],
+      [large, second],
+    ] as const) {
+      assert.deepEqual([machine.done.includes("make store"), written(machine)], [false, []]);
+      assert.equal(states(on), "a: bad aa 0, bad bb 0");
+    }
+    assert.ok(steps(second.machine).some((line) => /^that came to nothing: the image of .* does not fit/.test(line)));
+  });
+
+  test("leaves a state partition that has been made anew to whoever begins an upgrade to it", async () => {
+    const on = stranded("bad", "bad", { lost: LOST });
+    let begin = (): void => {};
+    const begun = new Promise<void>((resolve) => (begin = resolve));
+    const { machine } = await boot(on, {
+      until: 10_000_000,
+      prepare: (m) => {
+        const { make } = m.slotStore;
+        Object.assign(m.slotStore, {
+          make: async (...given: Parameters<typeof make>) => {
+            await make(...given);
+            begin();
+            await turns(5);
+          },
+        });
+        const { write } = m.images;
+        Object.assign(m.images, {
+          write: async (...given: Parameters<typeof write>) => {
+            await turns(200);
+            await write(...given);
+          },
+        });
+      },
+      ask: async (agent, signal) => {
+        signal.addEventListener("abort", begin);
+        await begun;
+        await upgrade(agent, signal);
+      },
+    });
+    assert.equal(machine.done.filter((line) => line === "make store").length, 1);
+    assert.ok(!steps(machine).some((line) => line.includes("came to nothing")));
+    assert.deepEqual([machine.init.restarts, states(on)], [["upgrade to edge 2.0"], "a: trial cc 3, empty - 0"]);
+  });
+
+  test("does not make a state partition anew again and again that stays lost", async () => {
+    const on = stranded("bad", "bad", { lost: LOST });
+    const { machine } = await boot(on, {
+      after: [5, 3600],
+      until: 100_000,
+      prepare: (m) => {
+        const { make } = m.slotStore;
+        Object.assign(m.slotStore, {
+          make: async (...given: Parameters<typeof make>) => {
+            await make(...given);
+            on.lost = LOST;
+          },
+        });
+      },
+    });
+    assert.equal(machine.done.filter((line) => line === "make store").length, 1);
+    assert.ok(steps(machine).includes("that came to nothing: the state partition is lost as before: it holds no file system"));
+  });
+
   test("never disturbs an upgrade that somebody asked for, however long it takes", async () => {
     const on = stranded("proven", "proven");
     let release = (): void => {};
@@ -461,11 +641,50 @@ test("an upgrade that somebody begins just before a slot has its tries back keep
   );
 });
 
+test("an upgrade that somebody begins just before the state partition is made anew keeps it as it is", async () => {
+  const on = stranded("proven", "bad", { lost: { a: "a.img is missing" }, rotten: { bb: "block 8" } });
+  let begin = (): void => {};
+  const begun = new Promise<void>((resolve) => (begin = resolve));
+  const { machine } = await boot(on, {
+    until: 100_000_000,
+    prepare: (m) => {
+      const { check, write } = m.images;
+      Object.assign(m.images, {
+        write: async (...given: Parameters<typeof write>) => {
+          await turns(200);
+          await write(...given);
+        },
+        check: async (...given: Parameters<typeof check>) => {
+          const result = await check(...given);
+          if (given[0].is !== "recovery") return result;
+          begin();
+          await turns(20);
+          return result;
+        },
+      });
+    },
+    ask: async (agent, signal) => {
+      signal.addEventListener("abort", begin);
+      await begun;
+      await upgrade(agent, signal);
+    },
+  });
+  assert.deepEqual(machine.init.restarts, ["upgrade to edge 2.0"]);
+  assert.ok(!machine.done.includes("make store"));
+  assert.equal(states(on), "b: proven aa 0, trial cc 3");
+});
+
 suite("power that goes while recovery works", () => {
   for (const [what, make, wanted] of [
     ["gives tries back", () => stranded("bad", "empty"), /^a: proven aa 6/],
     ["installs itself", () => stranded("bad", "proven", { rotten: ROTTEN }), /^[ab]: .*proven rr 6/],
     ["makes the record anew", () => stranded("bad", "bad", { rotten: { aa: "block 7" }, recordUnreadable: true }), /proven - 6/],
+    ["makes the state partition anew", () => stranded("proven", "trial", { tries: { a: 6, b: 3 }, lost: LOST }), /proven rr 6/],
+    [
+      "makes the record and the state partition anew",
+      () => stranded("bad", "proven", { lost: { a: "a.img is missing" }, rotten: ROTTEN, recordUnreadable: true }),
+      /proven rr 6/,
+    ],
     [
       "makes the record anew and installs itself",
       () => stranded("bad", "bad", { rotten: ROTTEN, recordUnreadable: true }),

@@ -10,6 +10,8 @@ export type Finding =
   | { readonly is: "whole" }
   | { readonly is: "empty" }
   | { readonly is: "damaged"; readonly why: string }
+  /** The partition can be read, and has no place for an image: nothing can be written there before it is made anew. */
+  | { readonly is: "lost"; readonly why: string }
   | { readonly is: "unknown"; readonly why: string };
 export type Findings = Readonly<Record<SlotName, Finding>>;
 
@@ -29,6 +31,8 @@ export interface RecoverySituation {
   readonly afterSeconds: readonly Seconds[];
   /** Of this attempt, once the slots have been looked at. */
   readonly findings: Findings | undefined;
+  /** Why the state partition has been made anew during this boot; absent when it has not. */
+  readonly remade?: string | undefined;
 }
 
 export type RecoveryStep =
@@ -39,6 +43,8 @@ export type RecoveryStep =
   | { readonly do: "verify" }
   | { readonly do: "renew-record"; readonly whole: readonly SlotName[] }
   | { readonly do: "give-back"; readonly slot: SlotName }
+  /** The file system with both slots is made anew. */
+  | { readonly do: "remake-store"; readonly why: string }
   | { readonly do: "re-install"; readonly target: SlotName; readonly cause: string }
   /** Until the next attempt. */
   | { readonly do: "give-up"; readonly why: string };
@@ -54,7 +60,7 @@ export function nextStep(situation: RecoverySituation): RecoveryStep {
   if (!findings) return uptime < untilMs ? { do: "wait", untilMs, attempt: attempts.count + 1 } : { do: "verify" };
   const whole = SLOTS.filter((slot) => findings[slot].is === "whole");
   if (found.is === "unreadable") return { do: "renew-record", whole };
-  return wayOut(found.record.active, findings, attempts);
+  return wayOut(found.record.active, findings, situation);
 }
 
 const waitBefore = ({ attempts, afterSeconds }: RecoverySituation): Seconds =>
@@ -62,21 +68,29 @@ const waitBefore = ({ attempts, afterSeconds }: RecoverySituation): Seconds =>
 
 /**
  * A whole slot, the active one first. One that had its tries the last time and came back has its turn after everything else: a whole image need not
- * start, and the other slot may. What is whole is never written to.
+ * start, and the other slot may. What is whole is never written to, nor is the file system that it is in made anew, nor one that may hold such an image.
  */
-function wayOut(active: SlotName, findings: Findings, { slot: last }: RecoveryAttempts): RecoveryStep {
+function wayOut(active: SlotName, findings: Findings, { attempts: { slot: last }, remade }: RecoverySituation): RecoveryStep {
   const inTurn = [active, otherSlot(active)];
   const whole = inTurn.filter((slot) => findings[slot].is === "whole");
   const useless = inTurn.filter((slot) => findings[slot].is === "damaged" || findings[slot].is === "empty");
   const fresh = whole.find((slot) => slot !== last);
   if (fresh) return { do: "give-back", slot: fresh };
+  const why = inTurn.flatMap((slot) => {
+    const finding = findings[slot];
+    return finding.is === "lost" ? [finding.why] : [];
+  })[0];
+  const isKnown = inTurn.every((slot) => findings[slot].is !== "unknown");
+  if (why !== undefined && whole.length === 0 && isKnown) return { do: "remake-store", why };
   const target = useless.find((slot) => slot !== last) ?? useless[0];
   if (target) {
-    const cause = whole[0] ? `${targetName(whole[0])} is whole, and does not start` : "no slot is whole";
-    return { do: "re-install", target, cause };
+    const none = remade === undefined ? "no slot is whole" : `the state partition was lost: ${remade}`;
+    return { do: "re-install", target, cause: whole[0] ? `${targetName(whole[0])} is whole, and does not start` : none };
   }
   if (whole[0]) return { do: "give-back", slot: whole[0] };
-  return { do: "give-up", why: "neither slot can be looked at, so neither is written to" };
+  if (why === undefined) return { do: "give-up", why: "neither slot can be looked at, so neither is written to" };
+  const unknown = inTurn.find((slot) => findings[slot].is === "unknown")!;
+  return { do: "give-up", why: `${targetName(unknown)} cannot be looked at, so the state partition is not made anew` };
 }
 
 /** One line: what it does or waits for. */
@@ -97,6 +111,8 @@ export function stepText(step: RecoveryStep): string {
       return "making the boot record anew";
     case "give-back":
       return `${targetName(step.slot)} is whole: it has its tries again, and boots`;
+    case "remake-store":
+      return `the state partition is lost (${step.why}): making it anew`;
     case "re-install":
       return `re-installing ${targetName(step.target)} from recovery's own image: ${step.cause}`;
   }
@@ -104,7 +120,7 @@ export function stepText(step: RecoveryStep): string {
 
 /** `whole`, `damaged: block 7`. */
 export function findingText(finding: Finding): string {
-  if (finding.is === "damaged") return `damaged: ${finding.why}`;
+  if (finding.is === "damaged" || finding.is === "lost") return `${finding.is}: ${finding.why}`;
   return finding.is === "unknown" ? `cannot be looked at: ${finding.why}` : finding.is;
 }
 

@@ -36,8 +36,8 @@ test("the runtime runs with nothing else around it, from where an image has it",
     anyOwner: true,
   });
   assert.equal(stdout.trim(), `${RUNTIME_FOLDER}/bin/node${process.version}`);
-  for (const program of ["e2fsck", "mke2fs"]) {
+  for (const program of ["e2fsck", "mke2fs", "debugfs"]) {
     const { stderr } = await tools.run(inside(`${RUNTIME_FOLDER}/bin/${program}`, "-V"), { binds, anyOwner: true });
-    assert.match(stderr, /^(e2fsck|mke2fs) 1\./);
+    assert.match(stderr, /^(e2fsck|mke2fs|debugfs) 1\./);
   }
 });

@@ -10,7 +10,7 @@ import { copySparse } from "../host/sparse.ts";
 import type { Tools } from "../host/tools.ts";
 import { DISK_LABELS, DISK_PARTITIONS, type DiskGuids } from "../layout/disk.ts";
 import { buildDisk, type DiskInput } from "./disk.ts";
-import { piecesOf } from "./ext4.ts";
+import { piecesOf } from "../layout/mke2fs.ts";
 import { assembleSystemImage } from "./system-image.ts";
 import { formatVerity } from "./verity.ts";
 

@@ -4,7 +4,7 @@ import { formatSize, KiB, type Bytes } from "../core/units.ts";
 import { fileSize } from "../host/files.ts";
 import { partialFile } from "../host/partial-file.ts";
 import { writingTo } from "../host/disk-full.ts";
-import { copySparse, writePatches, type Piece } from "../host/sparse.ts";
+import { copySparse, writePatches } from "../host/sparse.ts";
 import type { Tools } from "../host/tools.ts";
 import {
   DISK_LABELS,
@@ -17,8 +17,9 @@ import {
   type Extent,
 } from "../layout/disk.ts";
 import { encodeGpt } from "../layout/gpt.ts";
-import type { Patch } from "../layout/patch.ts";
-import { makeExt4, makeImageStore, type Ext4Volume } from "./ext4.ts";
+import type { Ext4Volume } from "../layout/mke2fs.ts";
+import type { Patch, Piece } from "../layout/patch.ts";
+import { makeExt4, makeImageStore } from "./ext4.ts";
 import { makeFat, type FatFile } from "./fat-volume.ts";
 
 /**

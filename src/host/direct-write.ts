@@ -18,10 +18,17 @@ export interface DirectWriter extends AsyncDisposable {
   readonly flush: () => Promise<void>;
 }
 
-/** @param device a block device, or a file that stands for one in tests; a mounted file system on it may be read meanwhile */
-export async function openDirectWriter(device: string, extents: readonly FileExtent[]): Promise<DirectWriter> {
+/**
+ * @param device a block device, or a file that stands for one in tests; a mounted file system on it may be read meanwhile
+ * @param use `alone`: fails with `EBUSY` while the device is mounted, and nobody can mount it until this is disposed of
+ */
+export async function openDirectWriter(
+  device: string,
+  extents: readonly FileExtent[],
+  use: "shared" | "alone" = "shared",
+): Promise<DirectWriter> {
   const buffer = alignedBuffer(MiB);
-  const handle = await openForWriting(device);
+  const handle = await openForWriting(device, use === "alone" ? constants.O_EXCL : 0);
   return {
     write: async (offset, bytes) => {
       if (offset % DIRECT_ALIGN !== 0 || bytes.length > MiB) throw new RangeError(`${bytes.length} bytes at ${offset}`);
@@ -35,13 +42,13 @@ export async function openDirectWriter(device: string, extents: readonly FileExt
   };
 }
 
-/** `O_EXCL` is not asked for: the file system that the extents belong to is mounted, read-only. */
-async function openForWriting(device: string): Promise<FileHandle> {
+/** @param flags `O_EXCL`, but not while the file system that the extents belong to is mounted. Source: open(2) */
+async function openForWriting(device: string, flags: number): Promise<FileHandle> {
   try {
-    return await open(device, constants.O_WRONLY | constants.O_DIRECT);
+    return await open(device, constants.O_WRONLY | constants.O_DIRECT | flags);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EINVAL") throw error;
-    return await open(device, constants.O_WRONLY); // a file system without direct I/O
+    return await open(device, constants.O_WRONLY | flags); // a file system without direct I/O
   }
 }
 

@@ -1,6 +1,7 @@
 /** System calls that Node lacks, by way of libc. Numbers are those of x86-64. */
 import { dlopen } from "node:ffi";
 import { mkdir, rmdir } from "node:fs/promises";
+import { ERRNO_PLACE, errnoAt, errnoError } from "./errno.ts";
 
 /** Source: linux/mount.h, linux/ioprio.h, linux/sched.h, unistd_64.h */
 const MOUNT = { readOnly: 1n, noSuid: 2n, noDevices: 4n, noExec: 8n } as const;
@@ -16,6 +17,7 @@ const libc = () =>
     umount2: { arguments: ["string", "i32"], return: "i32" },
     syscall: { arguments: ["i64", "i64", "i64", "i64"], return: "i64" },
     sched_setscheduler: { arguments: ["i32", "i32", "buffer"], return: "i32" },
+    ...ERRNO_PLACE,
   }).functions;
 
 /** Ends this process when the one that started it does, however that ends. Source: prctl(2), PR_SET_PDEATHSIG */
@@ -34,13 +36,17 @@ export function beIdle(): void {
 /**
  * Mounts an ext4 file system, until the scope ends. Its journal is not replayed: nothing is written.
  *
- * @throws Error
+ * @throws Error with the kernel's errno
  */
 export async function mountReadOnly(device: string, folder: string): Promise<{ readonly path: string } & AsyncDisposable> {
-  const { mount, umount2 } = libc();
+  const { mount, umount2, __errno_location } = libc();
   await mkdir(folder, { recursive: true });
   const flags = MOUNT.readOnly | MOUNT.noSuid | MOUNT.noDevices | MOUNT.noExec;
-  if (mount(device, folder, "ext4", flags, "noload") !== 0) throw new Error(`${device} cannot be mounted`);
+  if (mount(device, folder, "ext4", flags, "noload") !== 0) {
+    const errno = errnoAt(__errno_location);
+    await rmdir(folder).catch(() => {});
+    throw errnoError(`${device} cannot be mounted`, errno);
+  }
   return {
     path: folder,
     [Symbol.asyncDispose]: async () => {

@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
 import { MiB, type Bytes } from "../core/units.ts";
-import type { Patch } from "../layout/patch.ts";
+import type { Patch, Piece } from "../layout/patch.ts";
 
 const BLOCK: Bytes = 4096;
 const ZEROS = new Uint8Array(BLOCK);
@@ -10,13 +10,6 @@ const ZEROS = new Uint8Array(BLOCK);
 export async function writePatches(path: string, patches: readonly Patch[]): Promise<void> {
   await using file = await open(path, "r+");
   for (const { offset, data } of patches) await writeWhole(file, data, offset);
-}
-
-/** One run of a source file and where it goes. */
-export interface Piece {
-  readonly from: Bytes;
-  readonly length: Bytes;
-  readonly to: Bytes;
 }
 
 /**

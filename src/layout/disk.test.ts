@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 import { AppError } from "../core/error.ts";
 import { GiB, MiB } from "../core/units.ts";
 import { decodeGpt, encodeGpt } from "./gpt.ts";
-import { DISK_PARTITIONS, defaultSlotSize, diskGpt, planDisk, smallestDisk, type DiskGuids } from "./disk.ts";
+import { DISK_PARTITIONS, defaultSlotSize, diskGpt, planDisk, smallestDisk, storeCapacity, type DiskGuids } from "./disk.ts";
 
 const guids = Object.fromEntries(
   ["disk", ...DISK_PARTITIONS].map((name, i) => [name, `00000000-0000-4000-8000-00000000000${i}`]),
@@ -64,4 +64,17 @@ test("any plan is a table that both sector sizes read back, in the order of the 
       assert.ok(plan.partitions.persistent.size >= 256 * MiB);
     }),
   );
+});
+test("a partition's size says what it was made for", () => {
+  const slot = fc.integer({ min: 1, max: 2 ** 19 }).map((units) => units * 4 * MiB); // to 2 TiB
+  fc.assert(
+    fc.property(slot, fc.integer({ min: 1, max: 8 * GiB }), (slotSize, imageSize) => {
+      const plan = planDisk({ imageSize: Math.min(imageSize, slotSize), slotSize });
+      assert.equal(storeCapacity(plan.partitions.state.size), plan.slotSize);
+      assert.equal(storeCapacity(plan.partitions.state.size + 4 * MiB - 1), plan.slotSize, "a little more changes nothing");
+      assert.ok(storeCapacity(plan.partitions.state.size - 1) < plan.slotSize, "and less is too small");
+      assert.equal(storeCapacity(plan.partitions.recovery.size), plan.recoverySize);
+    }),
+  );
+  for (const size of [0, 1, 4 * MiB, 20 * MiB]) assert.equal(storeCapacity(size), 0);
 });

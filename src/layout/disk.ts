@@ -116,4 +116,11 @@ function imageStoreSize(capacity: Bytes): Bytes {
   return alignUp(2 * capacity + 12 * MiB + groups * 64 * KiB, SLOT_ALIGN);
 }
 
+/** Capacity of each of the two files in a state or recovery partition of this size: what {@link planDisk} made it for. 0 when there is room for none. */
+export function storeCapacity(partition: Bytes): Bytes {
+  let capacity = Math.floor(partition / 2 / SLOT_ALIGN) * SLOT_ALIGN;
+  while (capacity > 0 && imageStoreSize(capacity) > partition) capacity -= SLOT_ALIGN;
+  return Math.max(0, capacity);
+}
+
 const exactSize = (bytes: Bytes): string => `${formatSize(bytes)} (${bytes} bytes)`;

@@ -6,3 +6,10 @@ export interface Patch {
   readonly offset: Bytes;
   readonly data: Uint8Array;
 }
+
+/** One run of a source file and where it goes. */
+export interface Piece {
+  readonly from: Bytes;
+  readonly length: Bytes;
+  readonly to: Bytes;
+}

@@ -7,6 +7,7 @@ import {
   giveBack,
   grantTries,
   markBad,
+  markBothEmpty,
   markEmpty,
   renewRecord,
   restoreTries,
@@ -202,6 +203,21 @@ suite("recovery", () => {
       record: { active: "a", slots: { a: { state: "empty" }, b: { state: "empty" } }, recovery: 1 },
       tries: { a: 0, b: 0 },
     });
+  });
+  test("empties both slots before their file system is made anew: no digests, no tries, neither next; what else the record says stays", () => {
+    const empty = { state: "empty" } as const;
+    const emptied: BootRecord = { active: "b", slots: { a: empty, b: empty }, recovery: 2 };
+    const before = whole(record("proven", "trial", "b"));
+    assert.deepEqual(markBothEmpty({ found: before, tries: { a: 6, b: 3, next: "b" } }), {
+      record: emptied,
+      tries: { a: 0, b: 0 },
+    });
+    assert.deepEqual(markBothEmpty({ found: before, tries: undefined }), { record: emptied, tries: { a: 0, b: 0 } });
+    const tries = { a: 0, b: 0, next: "recovery" } as const;
+    assert.deepEqual(markBothEmpty({ found: before, tries: { ...tries, a: 1 } }), { record: emptied, tries });
+    assert.deepEqual(markBothEmpty({ found: whole(emptied), tries: { a: 0, b: 3 } }), { tries: { a: 0, b: 0 } }, "half done");
+    assert.deepEqual(markBothEmpty({ found: whole(emptied), tries }), {}, "again: nothing");
+    for (const found of [unreadable, newer]) assert.deepEqual(markBothEmpty({ found, tries }), {});
   });
   test("leaves a record alone that is readable, or newer", () => {
     for (const found of [whole(record("bad", "bad")), newer]) {

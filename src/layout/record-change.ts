@@ -1,6 +1,6 @@
 /** @portable What becomes of the boot record while a slot runs. Rules: docs/concepts/boot.md */
 import type { BootRecord, FoundRecord } from "./record.ts";
-import { FULL_TRIES, otherSlot, type BootTarget, type RecoveryFile, type SlotName } from "./slots.ts";
+import { FULL_TRIES, otherSlot, SLOTS, type BootTarget, type RecoveryFile, type SlotName } from "./slots.ts";
 import type { Tries } from "./tries.ts";
 
 /** What is to be written, the record first; what is absent stays as it is. */
@@ -68,6 +68,18 @@ export function markEmpty(slot: SlotName, { found, tries }: RecordFacts): Record
     ...(withoutNext && withoutNext[slot] === 0 && withoutNext.next === tries.next
       ? {}
       : { tries: { ...(withoutNext ?? fullTries(wanted)), [slot]: 0 } }),
+  };
+}
+
+/** Before the file system that holds both slots is made anew: nothing boots from there. What is to be booted once, and is not in it, stays. */
+export function markBothEmpty({ found, tries }: RecordFacts): RecordChange {
+  if (found.is !== "whole") return {};
+  const { slots } = found.record;
+  const isEmpty = SLOTS.every((slot) => slots[slot].state === "empty" && slots[slot].digest === undefined);
+  const wanted: Tries = { a: 0, b: 0, ...(tries?.next === "recovery" ? { next: tries.next } : {}) };
+  return {
+    ...(isEmpty ? {} : { record: { ...found.record, slots: { a: { state: "empty" }, b: { state: "empty" } } } }),
+    ...(tries && tries.a === 0 && tries.b === 0 && tries.next === wanted.next ? {} : { tries: wanted }),
   };
 }
 

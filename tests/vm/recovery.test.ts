@@ -1,13 +1,20 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import type { HistoryEntry } from "../../src/agent/operations/service.ts";
-import type { SlotState } from "../../src/layout/slots.ts";
+import { MiB, type Bytes } from "../../src/core/units.ts";
+import { storeCapacity } from "../../src/layout/disk.ts";
+import { piecesOf } from "../../src/layout/mke2fs.ts";
+import type { Patch } from "../../src/layout/patch.ts";
+import type { RunFacts } from "../../src/layout/run-facts.ts";
+import { otherSlot, type SlotName, type SlotState } from "../../src/layout/slots.ts";
 import { statusOf } from "./harness/agent.ts";
+import { FULL, oneOf } from "./harness/choice.ts";
 import { fixture, type FixtureOptions } from "./harness/fixture.ts";
 import type { Guest } from "./harness/guest.ts";
 import { machine } from "./harness/machine.ts";
 import { placesOf, type Places } from "./harness/places.ts";
 
+const PROGRAMS = "/usr/lib/petrify/runtime/bin";
 const SYSTEMD = "/usr/lib/systemd/systemd";
 /** Recovery does not wait for anybody. */
 const IMPATIENT: FixtureOptions = { recovery: "{ after: [5s] }" };
@@ -20,36 +27,104 @@ const leftAlone = (places: Places, a: SlotState, b: SlotState): ReturnType<Place
     ...{ a: 0, b: 0 },
   });
 
+/** Of what recovery installs itself over. */
+interface Loss {
+  readonly why: string;
+  readonly patches: (places: Places) => readonly Patch[];
+  /** On the consoles, between recovery's start and what it installs. */
+  readonly says: readonly (string | RegExp)[];
+  readonly target: SlotName;
+  readonly cause: string;
+  /** What the other slot is afterwards. */
+  readonly other: SlotState;
+}
+
+const inState = (places: Places, offset: Bytes, data: Uint8Array): Patch => ({
+  offset: places.partition("state").start + offset,
+  data,
+});
+const lost = (why: string): Pick<Loss, "says" | "target" | "cause" | "other"> => ({
+  says: [
+    `petrify: recovery: slot a: lost: ${why}; slot b: lost: ${why}`,
+    `petrify: recovery: the state partition is lost (${why}): making it anew`,
+    "petrify: recovery: slot a: empty; slot b: empty",
+  ],
+  ...{ target: "a", cause: `the state partition was lost: ${why}`, other: "empty" },
+});
+const LOSSES: readonly Loss[] = [
+  {
+    why: "the images of both are damaged",
+    patches: (places) => {
+      const root = places.part("a", "root").start + EROFS_SUPERBLOCK;
+      const damage = [places.flip(root), places.flip(places.rootFile("b", SYSTEMD) + 64)];
+      return [...damage, ...leftAlone(places, "bad", "proven")];
+    },
+    says: [/petrify: recovery: slot a: damaged: [^\n]*block 0[^\n]*; slot b: damaged: [^\n]*block \d+/],
+    ...{ target: "b", cause: "no slot is whole", other: "bad" },
+  },
+  {
+    why: "the superblock of the file system that they are in is gone",
+    patches: (places) => [inState(places, 1024, new Uint8Array(1024))],
+    ...lost("it holds no file system"),
+  },
+  {
+    why: "of the file system that they are in there is the superblock, and nothing else",
+    patches: (places) => [inState(places, 4096, new Uint8Array(4 * MiB).fill(0x55))],
+    ...lost("its file system is damaged"),
+  },
+];
+
 suite("a machine that no slot boots on", { concurrency: 2 }, () => {
-  test("for the images of both are damaged: recovery installs itself in one, which is healthy, and the history says why", async () => {
+  for (const { why, patches, says, target, cause, other } of oneOf(LOSSES)) {
+    test(`for ${why}: recovery installs itself in one, which is healthy, and the history says why`, async () => {
+      const made = await fixture(IMPATIENT);
+      const places = await placesOf(made, [SYSTEMD]);
+      await using booted = await machine(made, { disk: { patches: patches(places) } });
+      const { guest, vm } = booted;
+      for (const text of [
+        "recovery 1 (rule 4",
+        "petrify: recovery: verifying the slots",
+        ...says,
+        `petrify: recovery: re-installing slot ${target} from recovery's own image: ${cause}`,
+        `writing slot ${target}`,
+        `slot ${target} (rule 2`,
+        new RegExp(`petrify: slot ${target}: petrify-test`),
+      ]) {
+        await vm.waitForConsole(text, { timeoutMs: BOOT_MS });
+      }
+      await guest.run("true", BOOT_MS); // taken once this boot has the tests' agent
+      const status = await statusOf(guest, ({ health }) => health.is === "healthy");
+      const [installed, left] = [status.slots[target], status.slots[otherSlot(target)]];
+      assert.deepEqual([status.running, status.role, installed.state, installed.tries], [target, "active", "proven", 6]);
+      assert.deepEqual([left.state, left.tries, status.recovery], [other, 0, undefined]);
+      if (other === "empty") assert.deepEqual(status.alarms, []);
+      const [done] = await historyOf(guest);
+      assert.deepEqual(
+        [done?.kind, done?.cause, done?.outcome, done?.target, done?.from.slot, done?.image.digest],
+        ["upgrade", cause, "succeeded", `slot ${target}`, "recovery", installed.digest],
+      );
+      assert.ok((await guest.check("petrify history")).includes(cause));
+      await assertStore(guest, places.partition("state").size);
+    });
+  }
+
+  test("because the disk does not read where they are: recovery waits, and writes nothing", { skip: !FULL }, async () => {
     const made = await fixture(IMPATIENT);
-    const places = await placesOf(made, [SYSTEMD]);
-    const root = places.part("a", "root").start + EROFS_SUPERBLOCK;
-    const damage = [places.flip(root), places.flip(places.rootFile("b", SYSTEMD) + 64)];
-    await using booted = await machine(made, { disk: { patches: [...damage, ...leftAlone(places, "bad", "proven")] } });
+    const places = await placesOf(made, []);
+    const unreadable = [places.partition("state").start + 1024];
+    await using booted = await machine(made, { disk: { unreadable } });
     const { guest, vm } = booted;
     for (const text of [
       "recovery 1 (rule 4",
-      "petrify: recovery: verifying the slots",
-      /petrify: recovery: slot a: damaged: [^\n]*block 0[^\n]*; slot b: damaged: [^\n]*block \d+/,
-      "petrify: recovery: re-installing slot b from recovery's own image: no slot is whole",
-      "writing slot b",
-      "slot b (rule 2",
-      /petrify: slot b: petrify-test/,
+      /petrify: recovery: slot a: cannot be looked at: [^\n]*; slot b: cannot be looked at: /,
+      "petrify: recovery: neither slot can be looked at, so neither is written to",
+      /petrify: recovery: waits until [^\n]*attempt 2/,
     ]) {
       await vm.waitForConsole(text, { timeoutMs: BOOT_MS });
     }
-    await guest.run("true", BOOT_MS); // taken once this boot has the tests' agent
-    const status = await statusOf(guest, ({ health }) => health.is === "healthy");
-    const { a, b } = status.slots;
-    assert.deepEqual([status.running, status.role, b.state, b.tries], ["b", "active", "proven", 6]);
-    assert.deepEqual([a.state, a.tries, status.recovery], ["bad", 0, undefined]);
-    const [done] = await historyOf(guest);
-    assert.deepEqual(
-      [done?.kind, done?.cause, done?.outcome, done?.target, done?.from.slot, done?.image.digest],
-      ["upgrade", "no slot is whole", "succeeded", "slot b", "recovery", b.digest],
-    );
-    assert.match(await guest.check("petrify history"), /cause +no slot is whole/);
+    const { slots } = await statusOf(guest, ({ recovery }) => recovery !== undefined);
+    assert.deepEqual([slots.a.state, slots.b.state], ["proven", "proven"]);
+    assert.doesNotMatch(vm.consoleText(), /making it anew/);
   });
 
   test("for they are out of tries: recovery finds a whole one, gives it its tries back, and it is healthy", async () => {
@@ -73,6 +148,17 @@ suite("a machine that no slot boots on", { concurrency: 2 }, () => {
     assert.deepEqual(await historyOf(guest), [], "nothing was written");
   });
 });
+
+/** Its own judge finds no fault with it, and each file is all of its size, in written blocks. */
+async function assertStore(guest: Guest, size: Bytes): Promise<void> {
+  const { partitions } = JSON.parse(await guest.check("cat /run/petrify/boot.json")) as RunFacts;
+  const { device } = partitions.state!;
+  await guest.check(`${PROGRAMS}/e2fsck -fn ${device}`);
+  for (const name of ["a.img", "b.img"]) {
+    const extents = await guest.check(`${PROGRAMS}/debugfs -R "dump_extents -l /${name}" ${device}`);
+    assert.ok(piecesOf(name, extents, 0, storeCapacity(size)).length > 0);
+  }
+}
 
 async function historyOf(guest: Guest): Promise<readonly HistoryEntry[]> {
   const { value } = JSON.parse(await guest.check("petrify history --json")) as {

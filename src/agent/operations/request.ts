@@ -186,7 +186,8 @@ function knownRecord({ found }: RecordFacts): BootRecord {
   );
 }
 
-function assertFits(size: Bytes, capacity: Bytes, place: string): void {
+/** @param place as the error names it @throws AppError `IMAGE_TOO_LARGE` */
+export function assertFits(size: Bytes, capacity: Bytes, place: string): void {
   if (size <= capacity) return;
   const exact = (bytes: Bytes): string => `${formatSize(bytes)} (${bytes} bytes)`;
   throw new AppError("IMAGE_TOO_LARGE", `the image of ${exact(size)} does not fit ${place}, which has ${exact(capacity)}`, {

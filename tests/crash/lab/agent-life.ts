@@ -1,10 +1,12 @@
 /** The real agent on the real disk, from its start to its stop; what it asks of anything but the disk is answered here. */
 import { randomBytes, randomUUID } from "node:crypto";
+import { dirname } from "node:path";
 import { openAgent, type Agent } from "../../../src/agent/agent.ts";
 import { DATA_FOLDERS } from "../../../src/agent/degraded.ts";
 import { imageWork } from "../../../src/agent/image-work.ts";
 import type { OperationNews } from "../../../src/agent/operations/driver.ts";
 import type { AgentPorts } from "../../../src/agent/ports.ts";
+import { slotStore } from "../../../src/agent/slot-store.ts";
 
 import { bootRecordOn, type BootRecordStore } from "../../../src/host/boot-record.ts";
 import { mountedAt } from "../../../src/host/file-system.ts";
@@ -47,6 +49,7 @@ export async function agentLife(lab: Lab, { clock, healthy, ask }: Life): Promis
     failedUnits: async () => [],
     mounted: async (partition) => await mountedAt(DATA_FOLDERS[partition], "ext4"),
     ...withFaults(lab, imageWork({ run, program: IMAGE_WORKER, facts: lab.facts })),
+    slotStore: slotStore({ run, programs: dirname(process.execPath), facts: lab.facts, now: () => clock }),
     watchdog: undefined,
     keepReserve: async () => await keepReserve("/"),
     recordCopies: async () => {},
