@@ -68,7 +68,7 @@ const LOSSES: readonly Loss[] = [
     ...lost("it holds no file system"),
   },
   {
-    why: "of the file system that they are in there is the superblock, and nothing else",
+    why: "the file system that they are in is garbage behind its superblock",
     patches: (places) => [inState(places, 4096, new Uint8Array(4 * MiB).fill(0x55))],
     ...lost("its file system is damaged"),
   },
@@ -108,24 +108,32 @@ suite("a machine that no slot boots on", { concurrency: 2 }, () => {
     });
   }
 
-  test("because the disk does not read where they are: recovery waits, and writes nothing", { skip: !FULL }, async () => {
-    const made = await fixture(IMPATIENT);
-    const places = await placesOf(made, []);
-    const unreadable = [places.partition("state").start + 1024];
-    await using booted = await machine(made, { disk: { unreadable } });
-    const { guest, vm } = booted;
-    for (const text of [
-      "recovery 1 (rule 4",
-      /petrify: recovery: slot a: cannot be looked at: [^\n]*; slot b: cannot be looked at: /,
-      "petrify: recovery: neither slot can be looked at, so neither is written to",
-      /petrify: recovery: waits until [^\n]*attempt 2/,
-    ]) {
-      await vm.waitForConsole(text, { timeoutMs: BOOT_MS });
-    }
-    const { slots } = await statusOf(guest, ({ recovery }) => recovery !== undefined);
-    assert.deepEqual([slots.a.state, slots.b.state], ["proven", "proven"]);
-    assert.doesNotMatch(vm.consoleText(), /making it anew/);
-  });
+  for (const [what, offset] of [
+    ["superblock", 1024],
+    ["group descriptors", 4096],
+  ] as const) {
+    test(
+      `for the disk does not read the ${what} of their file system: recovery waits, and writes nothing`,
+      { skip: !FULL },
+      async () => {
+        const made = await fixture(IMPATIENT);
+        const places = await placesOf(made, []);
+        await using booted = await machine(made, { disk: { unreadable: [places.partition("state").start + offset] } });
+        const { guest, vm } = booted;
+        for (const text of [
+          "recovery 1 (rule 4",
+          /petrify: recovery: slot a: cannot be looked at: [^\n]*; slot b: cannot be looked at: /,
+          "petrify: recovery: neither slot can be looked at, so neither is written to",
+          /petrify: recovery: waits until [^\n]*attempt 2/,
+        ]) {
+          await vm.waitForConsole(text, { timeoutMs: BOOT_MS });
+        }
+        const { slots } = await statusOf(guest, ({ recovery }) => recovery !== undefined);
+        assert.deepEqual([slots.a.state, slots.b.state], ["proven", "proven"]);
+        assert.doesNotMatch(vm.consoleText(), /making it anew/);
+      },
+    );
+  }
 
   test("for they are out of tries: recovery finds a whole one, gives it its tries back, and it is healthy", async () => {
     const made = await fixture(IMPATIENT);
