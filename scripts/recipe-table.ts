@@ -12,19 +12,23 @@ interface Described extends JsonSchema {
 
 /** A Markdown table of every key, in the order of the schema. */
 export function recipeTable(schema: JsonSchema): string {
-  return ["| key | value | default | meaning |", "|---|---|---|---|", ...rows(schema, "")].join("\n");
+  return ["| key | value | default | meaning |", "|---|---|---|---|", ...rows(schema, "", new Set())].join("\n");
 }
 
-function rows(schema: Described, prefix: string): string[] {
+/** @param seen keys that have been listed: the same ones elsewhere are not listed again */
+function rows(schema: Described, prefix: string, seen: Set<string>): string[] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, value]) => {
     const at = value as Described;
     const item: Described | undefined = at.items;
     const path = `${prefix}${name}${item?.properties ? "[]" : ""}`;
     const inner = item?.properties ? item : at;
+    const keys = JSON.stringify(inner.properties);
+    const isNew = !seen.has(keys);
+    seen.add(keys);
     const must = schema.required?.includes(name) ? "**required**" : showDefault(at.default);
     return [
       `| \`${path}\` | ${kind(at)} | ${must} | ${at.description ?? ""} |`,
-      ...(inner.properties ? rows(inner, `${path}.`) : []),
+      ...(inner.properties && isNew ? rows(inner, `${path}.`, seen) : []),
     ];
   });
 }

@@ -8,7 +8,8 @@ export interface AccountFiles {
   readonly passwd: string;
   readonly group: string;
   readonly shadow: string;
-  readonly gshadow: string;
+  /** Not every distribution has one. */
+  readonly gshadow: string | undefined;
 }
 export interface Ids {
   readonly users: readonly LockedId[];
@@ -107,7 +108,7 @@ export function addUsers(
   const passwd = parse(files.passwd).map((line) => [...line]);
   const group = parse(files.group).map((line) => [...line]);
   const shadow = parse(files.shadow).map((line) => [...line]);
-  const gshadow = parse(files.gshadow).map((line) => [...line]);
+  const gshadow = parse(files.gshadow ?? "").map((line) => [...line]);
   const homes: Home[] = [];
 
   const chooseId = (
@@ -150,7 +151,7 @@ export function addUsers(
       const gid = own ? Number(own[2]) : chooseId("gid", user.name, user.gid ?? user.uid, group, locked.groups);
       entry = [user.name, "x", String(uid), String(gid), "", user.home ?? `/home/${user.name}`, user.shell ?? defaultShell];
       passwd.push(entry);
-      shadow.push([user.name, "!", "1", "0", "99999", "7", "", "", ""]);
+      shadow.push(newSecret(user.name, "!"));
       if (!own) {
         group.push([user.name, "x", String(gid), ""]);
         gshadow.push([user.name, "!", "", ""]);
@@ -164,7 +165,14 @@ export function addUsers(
       if (user.shell) entry[6] = user.shell;
       if (user.home) entry[5] = user.home;
     }
-    if (user.password) shadow.find(([name]) => name === user.name)![1] = user.password;
+    let secret = shadow.find(([name]) => name === user.name);
+    if (!secret) {
+      // The one that its package made may have its password in passwd, or none.
+      secret = newSecret(user.name, entry[1] === "x" ? "!" : entry[1]!);
+      entry[1] = "x";
+      shadow.push(secret);
+    }
+    if (user.password) secret[1] = user.password;
     for (const name of user.groups) {
       for (const [lines, field] of [
         [group, 3],
@@ -181,8 +189,17 @@ export function addUsers(
     }
     homes.push({ path: entry[5]!, uid: Number(entry[2]), gid: Number(entry[3]), sshKeys: user.sshKeys });
   }
-  return { files: { passwd: format(passwd), group: format(group), shadow: format(shadow), gshadow: format(gshadow) }, homes };
+  return {
+    files: {
+      ...{ passwd: format(passwd), group: format(group), shadow: format(shadow) },
+      gshadow: files.gshadow === undefined ? undefined : format(gshadow),
+    },
+    homes,
+  };
 }
+
+/** A line of /etc/shadow. */
+const newSecret = (name: string, password: string): string[] => [name, password, "1", "0", "99999", "7", "", "", ""];
 
 /** `user`, `user:group` or numbers to `UID:GID`. @throws AppError `OWNER_UNKNOWN` */
 export function ownerIds(owner: string, files: AccountFiles): string {

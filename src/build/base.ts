@@ -8,7 +8,7 @@ import type { BuildContext } from "./context.ts";
 import { packageInputs } from "./default-packages.ts";
 import { resolvePackages } from "./packages.ts";
 import { suiteBase } from "./suite-base.ts";
-import { refuseTwoKernels } from "./tree.ts";
+import { refuseTwoKernels } from "./kernel.ts";
 
 /** What an image starts as: a root file system, whatever it came from. */
 export interface Base {

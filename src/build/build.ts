@@ -15,6 +15,7 @@ import { imageScript } from "../layout/grub-script.ts";
 import { formatManifest, type Manifest } from "../release/manifest.ts";
 import type { Ids } from "./accounts.ts";
 import { openBase } from "./base.ts";
+import { cleanTree } from "./clean-tree.ts";
 import type { BuildContext } from "./context.ts";
 import { diskOfImage } from "./image-disk.ts";
 import { addImageFacts, addRuntime } from "./image-runtime.ts";
@@ -22,7 +23,11 @@ import { buildInitrd } from "./initrd.ts";
 import { netbootOfImage } from "./netboot.ts";
 import { packRoot, refuseUnreadable } from "./pack-root.ts";
 import { assembleSystemImage } from "./system-image.ts";
-import { addRecipeUsers, cleanTree, layFiles, nameImage, refusePrivateKeys, setUnits, takeKernel, unpackBase } from "./tree.ts";
+import { findInit, refuseOtherInit } from "./image-init.ts";
+import { takeKernel } from "./kernel.ts";
+import { kernelFlavour, openKernelSource } from "./kernel-source.ts";
+import { enforcesSelinux, PERMISSIVE } from "./selinux.ts";
+import { addRecipeUsers, layFiles, nameImage, refusePrivateKeys, setUnits, unpackBase } from "./tree.ts";
 import { formatVerity } from "./verity.ts";
 
 export interface BuildRequest {
@@ -126,36 +131,48 @@ async function buildSystemImage(
   const verity = join(work, "root.verity");
   const initrd = join(work, "initrd");
 
-  const base = await openBase(baseSource(recipe.base), { recipe, recipeFolder, lock, renew, work }, context);
+  const request = { recipe, recipeFolder, lock, renew, work };
+  const base = await openBase(baseSource(recipe.base), request, context);
+  const source = await openKernelSource(request, context);
+  const time = Math.max(base.time, source?.locked.time ?? 0);
   const tree = await progress.step("unpack the base", async () => await unpackBase(base.tar, lockedIds, work, context));
-  const kernel = await takeKernel(tree, work);
+  const init = await findInit(tree.fs);
+  refuseOtherInit(recipe, init);
+  const kernel = await progress.step("take the kernel", async () => await takeKernel(tree, source?.tree, work, context));
   refuseUnreadable(recipe.root.compression, kernel);
   await progress.step("make the initrd", async () => {
     const { microcode } = recipe.firmware;
-    const input = { root: tree.fs.folder, kernelVersion: kernel.version, sourceDateEpoch: base.time, microcode };
+    const input = { root: tree.fs.folder, kernel, sourceDateEpoch: time, microcode };
     await buildInitrd(tools, input, initrd, work, signal);
   });
+  const words = [...recipe.kernel.cmdline];
+  if (await enforcesSelinux(tree.fs, words)) {
+    progress.note(
+      `the image's SELinux would enforce its policy, which does not know petrify yet: it is permissive (${PERMISSIVE})`,
+    );
+    words.push(PERMISSIVE);
+  }
   const ids = await progress.step("make the root file system", async () => {
-    await cleanTree(tree, recipe);
+    await cleanTree(tree, kernelFlavour(recipe));
     await nameImage(tree, recipe);
-    await addImageFacts(tree, recipe, base.time);
-    await addRuntime(tree, recipe, work, context);
+    await addImageFacts(tree, recipe, init, time);
+    await addRuntime(tree, recipe, init, work, context);
     const all = await addRecipeUsers(tree, recipe, lockedIds);
     await layFiles(tree, recipe.files, recipeFolder);
-    await setUnits(tree, recipe);
+    await setUnits(tree, recipe, init.kind);
     await refusePrivateKeys(tree);
-    await packRoot(tree, base.time, recipe.root.compression, root);
+    await packRoot(tree, time, recipe.root.compression, root);
     return all;
   });
   const manifest = await progress.step("make the system image", async () => {
     const rootHash = await formatVerity(tools, root, verity, signal);
-    const imageCfg = imageScript(imageCommandLine({ rootHash, words: recipe.kernel.cmdline }));
+    const imageCfg = imageScript(imageCommandLine({ rootHash, words }));
     const facts = {
       name: recipe.name,
       version: recipe.version,
       architecture: "x86-64",
       kernel: kernel.version,
-      created: base.time,
+      created: time,
     } as const;
     return await assembleSystemImage(
       tools,
@@ -171,6 +188,7 @@ async function buildSystemImage(
     lock: {
       ...{ format: 1, inputs: base.inputs, time: base.time, packages: [...base.packages] },
       ...{ users: [...ids.users], groups: [...ids.groups] },
+      ...(source ? { kernel: source.locked } : {}),
     },
   };
 }

@@ -2,9 +2,10 @@ import type { Recipe } from "../config/recipe.ts";
 import type { RootFs } from "../host/rootfs.ts";
 import type { Tree } from "./tree.ts";
 
+/** Where packages put units and generators, the first over the second, which is another folder only where /usr is not merged. */
+const FOLDERS = ["/usr/lib/systemd", "/lib/systemd"] as const;
 const UNITS = "/usr/lib/systemd/system";
 const OWN_UNITS = "/etc/systemd/system";
-const GENERATORS = "/usr/lib/systemd/system-generators";
 const OWN_GENERATORS = "/etc/systemd/system-generators";
 
 /**
@@ -58,7 +59,7 @@ const MASKED_GENERATORS: readonly string[] = [
 /** Masks what has no work here. A recipe that names a unit, or brings a file in its place, has the last word. */
 export async function maskIdleUnits({ fs }: Tree, { units }: Recipe): Promise<void> {
   const named = new Set([...units.enable, ...units.disable]);
-  const has = async (unit: string): Promise<boolean> => await fs.exists(`${UNITS}/${unit.replace(/@.+(?=\.)/, "@")}`);
+  const has = async (unit: string): Promise<boolean> => await anyOf(fs, `system/${unit.replace(/@.+(?=\.)/, "@")}`);
   const done: string[] = [];
   for (const [unit, other] of Object.entries(DONE_BY)) if (await has(other)) done.push(unit);
   for (const unit of [...MASKED_UNITS, ...done]) {
@@ -70,8 +71,23 @@ export async function maskIdleUnits({ fs }: Tree, { units }: Recipe): Promise<vo
   const replaced = await Promise.all(scripts.map(async (name) => await has(`${name}.service`)));
   if (replaced.every(Boolean)) generators.push("systemd-sysv-generator");
   for (const name of generators) {
-    if (await fs.exists(`${GENERATORS}/${name}`)) await mask(fs, `${OWN_GENERATORS}/${name}`);
+    if (await anyOf(fs, `system-generators/${name}`)) await mask(fs, `${OWN_GENERATORS}/${name}`);
   }
+}
+
+/** Folders with packages' units: a second one where /usr is not merged. */
+export async function unitFolders(fs: RootFs): Promise<string[]> {
+  const found = new Map<string, string>();
+  for (const folder of FOLDERS) {
+    const real = await fs.resolve(`${folder}/system`);
+    if (!found.has(real)) found.set(real, `${folder}/system`);
+  }
+  return [...found.values()];
+}
+
+async function anyOf(fs: RootFs, name: string): Promise<boolean> {
+  for (const folder of FOLDERS) if (await fs.exists(`${folder}/${name}`)) return true;
+  return false;
 }
 
 async function mask(fs: RootFs, path: string): Promise<void> {
@@ -92,11 +108,12 @@ export async function dropEmptyModuleList({ fs }: Tree): Promise<void> {
  * below /usr, so that a recipe can mask it, or bring its own.
  */
 export async function startConsolesAtOnce({ fs }: Tree, consoles: readonly string[]): Promise<void> {
-  const template = await fs.read(`${UNITS}/serial-getty@.service`);
+  const name = "system/serial-getty@.service";
+  const template = (await fs.read(`${FOLDERS[0]}/${name}`)) ?? (await fs.read(`${FOLDERS[1]}/${name}`));
   if (template === undefined) return;
   const text = template.replace(/^BindsTo=dev-%i\.device\n/m, "").replace(/^After=dev-%i\.device */m, "After=");
   for (const console of consoles) {
-    const path = `${UNITS}/serial-getty@${console}.service`;
-    if (!(await fs.exists(path))) await fs.write(path, text);
+    const unit = `serial-getty@${console}.service`;
+    if (!(await anyOf(fs, `system/${unit}`))) await fs.write(`${UNITS}/${unit}`, text);
   }
 }

@@ -7,18 +7,37 @@ import { encodeRecoveryPlan, RECOVERY_PLAN_PATH } from "../layout/recovery-plan.
 import { encodeImageFacts, IMAGE_FACTS_PATH } from "../layout/image-facts.ts";
 import { MOUNT_POINTS } from "../layout/fstab.ts";
 import type { BuildContext } from "./context.ts";
+import type { ImageInit } from "./image-init.ts";
 import { runtimeFiles } from "./runtime-files.ts";
 import type { Tree } from "./tree.ts";
 
 /** What an image says about itself, and the folders that a boot mounts over. */
-export async function addImageFacts({ fs, tool }: Tree, recipe: Recipe, created: number): Promise<void> {
-  const { name, version, init, persistent, health, recovery } = recipe;
+export async function addImageFacts({ fs, tool }: Tree, recipe: Recipe, init: ImageInit, created: number): Promise<void> {
+  const { name, version, persistent, health, recovery } = recipe;
   const folders = [...new Set([...ALWAYS_PERSISTENT, ...persistent])];
-  for (const path of [...MOUNT_POINTS, ...folders]) await fs.folderAt(path);
-  await fs.write(IMAGE_FACTS_PATH, encodeImageFacts({ name, version, created, persistent: folders }));
+  for (const path of [...MOUNT_POINTS, ...folders]) await ownFolder({ fs, tool }, path);
+  await fs.write(
+    IMAGE_FACTS_PATH,
+    encodeImageFacts({ name, version, created, persistent: folders, init: { kind: init.kind, path: init.path } }),
+  );
+  // Where services keep what is only for this boot. Source: Filesystem Hierarchy Standard 3.0, section 5.13
+  if (!(await fs.exists("/var/run"))) await fs.link("/var/run", "../run");
   await fs.write(HEALTH_PLAN_PATH, encodeHealthPlan(healthPlan(health)));
   await fs.write(RECOVERY_PLAN_PATH, encodeRecoveryPlan(recoveryPlan(recovery)));
-  if (init === "systemd") await addSystemdFiles({ fs, tool });
+  if (init.kind === "systemd") await addSystemdFiles({ fs, tool });
+}
+
+/**
+ * A folder that is mounted over is one itself: where it is a link, as `/home` to `/var/home`, what is mounted would be found under another name.
+ * It keeps what the link showed.
+ */
+export async function ownFolder({ fs, tool }: Tree, path: string): Promise<void> {
+  const [shown, here] = [await fs.resolve(path), await fs.resolve(path, { keepLast: true })];
+  if (shown === here) return await fs.folderAt(path);
+  const isThere = await fs.exists(path);
+  await fs.remove(path);
+  await fs.folderAt(path);
+  if (isThere) await tool(["cp", "--archive", "--no-target-directory", "--", shown, here]);
 }
 
 async function addSystemdFiles({ fs, tool }: Tree): Promise<void> {
@@ -35,8 +54,14 @@ async function addSystemdFiles({ fs, tool }: Tree): Promise<void> {
 }
 
 /** The programs and units that every image has besides its packages. */
-export async function addRuntime({ fs }: Tree, recipe: Recipe, work: string, context: BuildContext): Promise<void> {
-  for (const file of await runtimeFiles(context, recipe, work)) {
+export async function addRuntime(
+  { fs }: Tree,
+  { kernel }: Recipe,
+  init: ImageInit,
+  work: string,
+  context: BuildContext,
+): Promise<void> {
+  for (const file of await runtimeFiles(context, { init, kernel }, work)) {
     if ("target" in file) await fs.link(file.path, file.target);
     else await fs.write(file.path, file.data, file.mode);
   }

@@ -9,14 +9,7 @@ import type { ModuleIndex } from "../layout/kernel-modules.ts";
 import { buildInitrd, type InitrdInput } from "./initrd.ts";
 
 const MODULES = "usr/lib/modules/6.1-test";
-/** Every way in which distributions store a module. */
-const STORED = {
-  "kernel/drivers/block/loop.ko": [],
-  "kernel/drivers/block/virtio_blk.ko.xz": ["xz"],
-  "kernel/drivers/md/dm-mod.ko.zst": ["zstd", "--quiet", "--rm"],
-  "kernel/drivers/md/dm-verity.ko.gz": ["gzip"],
-  "kernel/sound/snd.ko.xz": ["xz"],
-} as const;
+const STORED = ["block/loop", "block/virtio_blk", "md/dm-mod", "md/dm-verity"].map((name) => `kernel/drivers/${name}.ko`);
 
 const moduleText = (path: string): string => `module ${path}\0restart_on_corruption\0restart_on_error\0`;
 
@@ -33,19 +26,10 @@ async function fixture(folder: string): Promise<Made> {
     await mkdir(dirname(join(root, path)), { recursive: true });
     await writeFile(join(root, path), text);
   };
-  for (const [path, program] of Object.entries(STORED)) {
-    const plain = path.replace(/\.(xz|zst|gz)$/, "");
-    await put(`${MODULES}/${plain}`, moduleText(plain));
-    const [command, ...options] = program;
-    if (command) {
-      await tools.run([command, ...options, join(root, MODULES, plain)], { binds: [{ source: root, writable: true }] });
-    }
-  }
-  const { "kernel/drivers/md/dm-verity.ko.gz": _, ...others } = STORED;
-  const lines = [
-    ...Object.keys(others).map((path) => `${path}:`),
-    "kernel/drivers/md/dm-verity.ko.gz: kernel/drivers/md/dm-mod.ko.zst",
-  ];
+  for (const path of [...STORED, "kernel/sound/snd.ko"]) await put(`${MODULES}/${path}`, moduleText(path));
+  const [verity] = STORED.slice(-1);
+  const lines = [...STORED.slice(0, -1), "kernel/sound/snd.ko"].map((path) => `${path}:`);
+  lines.push(`${verity}: kernel/drivers/md/dm-mod.ko`);
   await put(`${MODULES}/modules.dep`, `${lines.join("\n")}\n`);
   await put(`${MODULES}/modules.alias`, "alias virtio:d00000002v* virtio_blk\n");
   await put(`${MODULES}/modules.softdep`, "");
@@ -58,7 +42,8 @@ async function fixture(folder: string): Promise<Made> {
     build: async (options = {}) => {
       const work = join(folder, `work${count++}`);
       await mkdir(work);
-      const input = { root, kernelVersion: "6.1-test", sourceDateEpoch: 1_790_000_000, ...options };
+      const kernel = { version: "6.1-test", modules: join(root, MODULES) };
+      const input = { root, kernel, sourceDateEpoch: 1_790_000_000, ...options };
       const size = await buildInitrd(tools, input, join(work, "initrd"), work);
       const bytes = await readFile(join(work, "initrd"));
       assert.equal(bytes.length, size);
@@ -86,7 +71,7 @@ function unpack(bytes: Buffer): { files: Map<string, Buffer>; end: number } {
 
 const temporary = async () => await mkdtempDisposable(join(tmpdir(), "petrify-initrd-"));
 
-test("an initrd holds one program, the modules a root needs and an index of them, all decompressed", async () => {
+test("an initrd holds one program, the modules a root needs and an index of them", async () => {
   await using folder = await temporary();
   const { build } = await fixture(folder.path);
   const { files } = unpack(await build());
@@ -149,6 +134,19 @@ test("microcode stands in front, in an archive of its own that is never compress
   assert.equal(files.get("kernel/x86/microcode/GenuineIntel.bin")!.toString(), "intel one;intel two;");
   assert.deepEqual([...unpack(zstdDecompressSync(bytes.subarray(end))).files.keys()], [...unpack(await build()).files.keys()]);
 });
+
+for (const [version, options] of [
+  ["6.1.9-monolithic", []],
+  ["6.12.0", ["restart_on_error"]],
+] as const) {
+  test(`a kernel ${version} that has everything built in needs no modules, and its version tells what its verity knows`, async () => {
+    await using folder = await temporary();
+    const { build } = await fixture(folder.path);
+    const { files } = unpack(await build({ kernel: { version, modules: undefined } }));
+    const index = JSON.parse(files.get("lib/modules/index.json")!.toString()) as ModuleIndex;
+    assert.deepEqual([index.modules, index.always, index.verityOptions], [{}, [], options]);
+  });
+}
 
 for (const [what, change, code, message] of [
   [

@@ -8,6 +8,7 @@ import { writeBytes } from "../host/write-bytes.ts";
 import { CPIO_CHARACTER, CPIO_FILE, CPIO_FOLDER, encodeCpio, type CpioEntry } from "../layout/cpio.ts";
 import { MODULE_INDEX, MODULES_FOLDER } from "../layout/kernel-modules.ts";
 import { earlyProgram } from "./early-program.ts";
+import type { Kernel } from "./kernel.ts";
 import { foldersOf, initrdModules } from "./kernel-modules.ts";
 
 export type CpuVendor = "intel" | "amd";
@@ -15,7 +16,7 @@ export type CpuVendor = "intel" | "amd";
 export interface InitrdInput {
   /** Unpacked root file system, on the host; its kernel's modules are configured (depmod). */
   readonly root: string;
-  readonly kernelVersion: string;
+  readonly kernel: Pick<Kernel, "version" | "modules">;
   /** Of every file, in seconds since 1970. */
   readonly sourceDateEpoch: number;
   /** CPUs whose microcode the root holds and the kernel is to load before anything else. */
@@ -45,9 +46,9 @@ export async function buildInitrd(
   work: string,
   signal?: AbortSignal,
 ): Promise<Bytes> {
-  const { root, kernelVersion, sourceDateEpoch, microcode = [], compression = "none" } = input;
+  const { root, kernel, sourceDateEpoch, microcode = [], compression = "none" } = input;
   const program = await readBytes(await earlyProgram(tools, work, signal));
-  const modules = await initrdModules(tools, join(root, "usr/lib/modules", kernelVersion), work, signal);
+  const modules = await initrdModules(tools, kernel, work, signal);
   const index = new TextEncoder().encode(JSON.stringify(modules.index));
   const files = new Map([...modules.files].map(([path, data]) => [inArchive(`${MODULES_FOLDER}/${path}`), data]));
   files.set(inArchive(MODULE_INDEX), index);

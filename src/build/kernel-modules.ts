@@ -2,6 +2,7 @@ import { dirname, join } from "node:path";
 import { AppError } from "../core/error.ts";
 import { fileExists, makeFolder, readBytes, readText } from "../host/files.ts";
 import type { Tools } from "../host/tools.ts";
+import type { Kernel } from "./kernel.ts";
 import { indexModules, type ModuleIndex } from "../layout/kernel-modules.ts";
 
 /** What reaches a root, what it is made of, and what every init asks for first, on any machine. */
@@ -49,13 +50,21 @@ export interface InitrdModules {
 }
 
 /**
- * The modules of an initrd out of a root file system, however they are compressed there.
+ * The modules of an initrd out of a root file system, where they lie decompressed; none of a kernel that has everything built in.
  *
- * @param folder of the kernel's modules on the host
  * @param work an existing folder for intermediate files
  * @throws AppError `KERNEL_INCOMPLETE` when depmod's files are missing, or a module that they name
  */
-export async function initrdModules(tools: Tools, folder: string, work: string, signal?: AbortSignal): Promise<InitrdModules> {
+export async function initrdModules(
+  tools: Tools,
+  { version, modules: folder }: Pick<Kernel, "version" | "modules">,
+  work: string,
+  signal?: AbortSignal,
+): Promise<InitrdModules> {
+  if (folder === undefined) {
+    const index = indexModules({ dep: "", alias: "", softdep: "" }, BY_DEVICE, ALWAYS);
+    return { index: { ...index, verityOptions: verityOptions(undefined, version) }, files: new Map() };
+  }
   const read = async (name: string): Promise<string> =>
     await readText(join(folder, name)).catch((cause: unknown) => {
       throw incomplete(`there is no ${name} among the kernel's modules`, cause);
@@ -63,33 +72,28 @@ export async function initrdModules(tools: Tools, folder: string, work: string, 
   const texts = { dep: await read("modules.dep"), alias: await read("modules.alias"), softdep: await read("modules.softdep") };
   const index = indexModules(texts, BY_DEVICE, ALWAYS);
   const wanted = Object.values(index.modules).map(({ file }) => file);
-  const paths = await Promise.all(wanted.map(async (file) => await storedPath(folder, file)));
+  for (const file of wanted) {
+    if (!(await fileExists(join(folder, file)))) throw incomplete(`modules.dep names ${file}, which is not there`);
+  }
   const copies = join(work, "modules");
   await makeFolder(copies);
   const options = { binds: [{ source: folder }, { source: copies, writable: true }], cwd: folder, signal };
-  await tools.run(["cp", "--parents", "--no-preserve=mode", "--target-directory", copies, "--", ...paths], options);
-  for (const [suffix, decompress] of [
-    [".xz", ["xz", "--decompress"]],
-    [".zst", ["zstd", "--decompress", "--quiet", "--rm"]],
-    [".gz", ["gzip", "--decompress"]],
-  ] as const) {
-    const compressed = paths.filter((path) => path.endsWith(suffix));
-    if (compressed.length > 0) await tools.run([...decompress, "--", ...compressed], { ...options, cwd: copies });
-  }
+  if (wanted.length > 0)
+    await tools.run(["cp", "--parents", "--no-preserve=mode", "--target-directory", copies, "--", ...wanted], options);
   const files = new Map<string, Uint8Array>();
   for (const file of wanted.toSorted()) files.set(file, await readBytes(join(copies, file)));
-  return { index: { ...index, verityOptions: verityOptions(files) }, files };
+  return { index: { ...index, verityOptions: verityOptions(files.get(index.modules["dm_verity"]?.file ?? ""), version) }, files };
 }
 
-/** The target's version does not tell (1.9 in Linux 6.1 without and in 6.12 with the option), and asking in vain is an error on the console. */
-function verityOptions(files: ReadonlyMap<string, Uint8Array>): string[] {
-  const target = files.get("kernel/drivers/md/dm-verity.ko") ?? new Uint8Array(0);
-  return WANTED_VERITY_OPTIONS.filter((option) => Buffer.from(target).includes(`\0${option}\0`));
-}
-
-async function storedPath(folder: string, file: string): Promise<string> {
-  for (const suffix of ["", ".xz", ".zst", ".gz"]) if (await fileExists(join(folder, file + suffix))) return file + suffix;
-  throw incomplete(`modules.dep names ${file}, which is not there`);
+/**
+ * The target's version does not tell (1.9 in Linux 6.1 without and in 6.12 with the option), and asking in vain is an error on the console.
+ *
+ * @param target the module; of one that is built in only the kernel's version is known
+ */
+function verityOptions(target: Uint8Array | undefined, version: string): string[] {
+  if (target) return WANTED_VERITY_OPTIONS.filter((option) => Buffer.from(target).includes(`\0${option}\0`));
+  const [major = 0, minor = 0] = version.split(".").map((part) => Number.parseInt(part, 10));
+  return major > 6 || (major === 6 && minor >= 12) ? [...WANTED_VERITY_OPTIONS] : [];
 }
 
 /** Folders that hold the files, outermost first, each once, in a fixed order. */

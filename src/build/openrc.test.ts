@@ -75,3 +75,16 @@ for (const verb of ["enable", "disable"]) {
     });
   });
 }
+
+test("OpenRC's own scripts for what petrify does are gone, and nothing sets the clock to the hardware's", async () => {
+  await using fs = await image();
+  for (const [name, level] of Object.entries({ root: "boot", fsck: "boot", localmount: "boot", mtab: "boot", hwclock: "boot" })) {
+    await fs.write(`/etc/init.d/${name}`, "#!/sbin/openrc-run\n", 0o755);
+    await fs.link(`/etc/runlevels/${level}/${name}`, `/etc/init.d/${name}`);
+  }
+  await setServices(fs, recipe("{}"));
+  assert.deepEqual(await runlevel(fs, "boot"), []);
+  const scripts = await fs.list("/etc/init.d");
+  for (const name of ["root", "fsck", "localmount", "mtab"]) assert.ok(!scripts.includes(name), name);
+  assert.ok(scripts.includes("hwclock"));
+});

@@ -17,7 +17,11 @@ const IDLE: readonly string[] = [
   ...["checkroot-bootclean.sh", "mountall-bootclean.sh", "mountnfs-bootclean.sh"],
   // Keeps what OpenRC knows of its services in /usr.
   "savecache",
+  // They would set the clock to the hardware's or to a file's time, which may be before the last one that the machine has stored.
+  ...["hwclock", "swclock", "osclock"],
 ];
+/** OpenRC's own scripts for what petrify-data does, and whose names it provides: two services of one name would be one too many. */
+const REPLACED = ["root", "fsck", "localmount", "mtab"] as const;
 
 /** petrify's defaults, then the recipe. @throws AppError `UNIT_UNKNOWN` */
 export async function setServices(fs: RootFs, { units }: Recipe): Promise<void> {
@@ -38,8 +42,12 @@ export async function setServices(fs: RootFs, { units }: Recipe): Promise<void> 
     }
   }
   for (const name of IDLE) if (!enable.includes(name)) await stopStarting(name);
+  for (const name of REPLACED) {
+    await stopStarting(name);
+    await fs.remove(`${SERVICES}/${name}`);
+  }
   for (const name of disable) await stopStarting(name);
-  for (const name of enable) {
+  for (const name of enable.filter((wanted) => !REPLACED.some((replaced) => replaced === wanted))) {
     const started = await Promise.all(
       runlevels.map(async (runlevel) => (await fs.list(`${RUNLEVELS}/${runlevel}`)).includes(name)),
     );

@@ -1,7 +1,8 @@
 import { dirname } from "node:path";
 import { AppError } from "../core/error.ts";
 import type { Recipe } from "../config/recipe.ts";
-import type { Kernel, Tree } from "./tree.ts";
+import type { Kernel } from "./kernel.ts";
+import type { Tree } from "./tree.ts";
 
 /** Raised when an EROFS feature needs it: what a kernel must have been built with to read the root. */
 const KERNEL_OPTION = { none: "CONFIG_EROFS_FS", lz4hc: "CONFIG_EROFS_FS_ZIP", zstd: "CONFIG_EROFS_FS_ZIP_ZSTD" } as const;

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { AppError } from "../core/error.ts";
-import type { Lock, LockedPackage } from "../config/lock.ts";
+import type { LockedPackage } from "../config/lock.ts";
 import { fileExists, linkFile, listFolder, makeFolder, moveInto, readText, sha256File, writeText } from "../host/files.ts";
 import { CommandError, type RunResult } from "../host/run.ts";
 import type { BuildContext } from "./context.ts";
@@ -15,6 +15,8 @@ export interface PackageInputs {
   /** Accept a release file past its Valid-Until. */
   readonly allowExpired?: boolean;
   readonly names: readonly string[];
+  /** Of all that apt chooses, only the packages of these names are taken; default: all. */
+  readonly only?: RegExp;
 }
 export interface Resolved {
   readonly inputs: string;
@@ -47,14 +49,14 @@ export const inputsDigest = ({ suite, mirror, components, names }: PackageInputs
  */
 export async function resolvePackages(
   inputs: PackageInputs,
-  lock: Lock | undefined,
+  lock: Resolved | undefined,
   renew: boolean,
   work: string,
   context: BuildContext,
 ): Promise<Resolved> {
   const digest = inputsDigest(inputs);
   const apt = await openApt(inputs, work, context);
-  const kept = !renew && lock?.inputs === digest ? lock : undefined;
+  const kept = !renew && lock?.inputs === digest ? pick(lock) : undefined;
   const resolved: Resolved = kept ?? { inputs: digest, ...(await apt.decide(inputs.names, renew ? [] : (lock?.packages ?? []))) };
   const missing: LockedPackage[] = [];
   for (const wanted of resolved.packages) {
@@ -64,8 +66,20 @@ export async function resolvePackages(
   return resolved;
 }
 
+/** Without the rest of a lock. */
+const pick = ({ inputs, time, packages }: Resolved): Resolved => ({ inputs, time, packages });
+
 export const cachedPackage = ({ cacheFolder }: BuildContext, { sha256 }: LockedPackage): string =>
   join(cacheFolder, "packages", `${sha256}.deb`);
+
+/** Path of a package's file, whose digest was compared. @throws AppError `CACHE_DAMAGED` */
+export async function wholePackage(context: BuildContext, wanted: LockedPackage): Promise<string> {
+  const file = cachedPackage(context, wanted);
+  if ((await sha256File(file)) === wanted.sha256) return file;
+  throw new AppError("CACHE_DAMAGED", `${file} does not have its digest any more`, {
+    hint: "Remove that file and build again.",
+  });
+}
 
 /** A folder that apt can read as an archive of exactly these packages; each file's digest is compared on the way. */
 export async function packageArchive(
@@ -76,12 +90,7 @@ export async function packageArchive(
 ): Promise<void> {
   await makeFolder(folder);
   for (const wanted of packages) {
-    const file = cachedPackage(context, wanted);
-    if ((await sha256File(file)) !== wanted.sha256) {
-      throw new AppError("CACHE_DAMAGED", `${file} does not have its digest any more`, {
-        hint: "Remove that file and build again.",
-      });
-    }
+    const file = await wholePackage(context, wanted);
     await linkFile(file, join(folder, `${wanted.name}_${wanted.version.replaceAll(":", "%3a")}_${wanted.arch}.deb`));
   }
   await writeInitrdPackage(folder, context);
@@ -159,7 +168,7 @@ async function openApt(inputs: PackageInputs, work: string, context: BuildContex
             throw explain(inputs, error);
           },
         );
-        const packages = parseUris(stdout).filter(({ name }) => name !== INITRD_PACKAGE);
+        const packages = parseUris(stdout).filter(({ name }) => name !== INITRD_PACKAGE && (inputs.only?.test(name) ?? true));
         note(`${packages.length} packages`);
         return { packages, time: await archiveTime(join(state, "lists")) };
       }),

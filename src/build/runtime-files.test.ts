@@ -6,10 +6,16 @@ import { test } from "node:test";
 import { CACHE } from "../../tests/support/cli.ts";
 import { testTools } from "../../tests/support/tools.ts";
 import { fstab } from "../layout/fstab.ts";
+import type { OpenrcInit } from "./image-init.ts";
 import { runtimeFiles } from "./runtime-files.ts";
 
-const OPENRC = { init: "openrc", kernel: { cmdline: [] } } as const;
-const SYSTEMD = { init: "systemd", kernel: { cmdline: [] } } as const;
+const KERNEL = { cmdline: [] };
+const SYSTEMD = { init: { kind: "systemd", path: "/sbin/init" }, kernel: KERNEL } as const;
+const INIT: OpenrcInit = {
+  ...{ kind: "openrc", path: "/sbin/init", first: "sysvinit", openrc: "/sbin/openrc", openrcRun: "/opt/rc/openrc-run" },
+  ...{ rcScripts: true, getty: undefined },
+};
+const OPENRC = { init: INIT, kernel: KERNEL };
 
 test("systemd finds nothing wrong with the units, and what they start and are started by is there", async () => {
   const tools = await testTools();
@@ -62,7 +68,7 @@ test("OpenRC starts services that are the image's, each a script that sh underst
     } else if (file.path.startsWith("/etc/init.d/")) {
       assert.equal(file.mode, 0o755, file.path);
       const text = Buffer.from(file.data).toString();
-      assert.match(text, /^#!\/usr\/sbin\/openrc-run\n/, file.path);
+      assert.match(text, /^#!\/opt\/rc\/openrc-run\n/, file.path);
       for (const [program] of text.matchAll(/\/usr\/lib\/petrify\/[a-z0-9/.-]+/g))
         assert.ok(has(program), `${file.path} runs ${program}`);
       await tools.run(["sh", "-n", "-c", text]);

@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import type { Recipe } from "../config/recipe.ts";
 import { readBytes, walk } from "../host/files.ts";
 import { serialConsoles } from "../layout/cmdline.ts";
 import { DATA_PARTITIONS } from "../layout/fstab.ts";
@@ -7,6 +6,7 @@ import { agentPrograms } from "./agent-programs.ts";
 import { agentRuntime, RUNTIME_FOLDER } from "./agent-runtime.ts";
 import type { BuildContext } from "./context.ts";
 import { earlyProgram } from "./early-program.ts";
+import type { ImageInit, OpenrcInit } from "./image-init.ts";
 import { inittab } from "./inittab.ts";
 
 /** Something that every image holds besides its packages. */
@@ -36,7 +36,10 @@ const IN_RUNLEVEL = {
 } as const;
 
 /** What decides which files an image gets. */
-type RuntimeChoice = Pick<Recipe, "init"> & { readonly kernel: { readonly cmdline: readonly string[] } };
+interface RuntimeChoice {
+  readonly init: ImageInit;
+  readonly kernel: { readonly cmdline: readonly string[] };
+}
 
 /**
  * The agent with its runtime, the program that makes folders persistent, and what starts them.
@@ -55,19 +58,29 @@ export async function runtimeFiles(
     ...programs.map(({ path, mode, text }) => ({ path, mode, data: new TextEncoder().encode(text) })),
     { path: "/usr/bin/petrify", target: "../lib/petrify/petrify.mjs" },
     ...(await filesBelow(join(SOURCES, "common"), "")),
-    ...(await filesBelow(join(SOURCES, init), "")),
-    ...(init === "systemd" ? systemdLinks() : openrcFiles(serialConsoles(kernel.cmdline))),
+    ...(await filesBelow(join(SOURCES, init.kind), "")).map((file) => (init.kind === "openrc" ? openrcScript(file, init) : file)),
+    ...(init.kind === "systemd" ? systemdLinks() : openrcFiles(serialConsoles(kernel.cmdline), init)),
   ];
 }
 
-const systemdLinks = (): RuntimeFile[] =>
-  Object.entries(WANTED).map(([unit, target]) => ({
+const systemdLinks = (): RuntimeFile[] => [
+  ...Object.entries(WANTED).map(([unit, target]) => ({
     path: `/usr/lib/systemd/system/${target}.wants/${unit}`,
     target: `../${unit}`,
-  }));
+  })),
+  // What others than Debian call it.
+  { path: "/usr/lib/systemd/system/sshd.service.d/50-petrify.conf", target: "../ssh.service.d/50-petrify.conf" },
+];
 
-const openrcFiles = (consoles: readonly string[]): RuntimeFile[] => [
-  { path: "/etc/inittab", mode: 0o644, data: new TextEncoder().encode(inittab(consoles)) },
+/** The interpreter of services is where the distribution has it. */
+function openrcScript(file: RuntimeFile, { openrcRun }: OpenrcInit): RuntimeFile {
+  if (!file.path.startsWith("/etc/init.d/") || !("data" in file)) return file;
+  const text = new TextDecoder().decode(file.data).replace(/^#!.*/, `#!${openrcRun}`);
+  return { ...file, data: new TextEncoder().encode(text) };
+}
+
+const openrcFiles = (consoles: readonly string[], init: OpenrcInit): RuntimeFile[] => [
+  { path: "/etc/inittab", mode: 0o644, data: new TextEncoder().encode(inittab(consoles, init)) },
   // systemd makes it at boot.
   { path: "/etc/mtab", target: "../proc/self/mounts" },
   // They would set the clock to the hardware's, which may be before the last time that the machine has stored.

@@ -5,6 +5,7 @@ import { fileExists, makeFolder, moveInto } from "../host/files.ts";
 import type { BuildContext } from "./context.ts";
 import { INITRD_PACKAGE, packageArchive, type Resolved } from "./packages.ts";
 import { toolFailed } from "../host/tools.ts";
+import { decompressModules } from "./stored-modules.ts";
 
 /** Raised when the steps below change: bases of older builds are then made again. */
 const BASE_FORMAT = 1;
@@ -43,7 +44,8 @@ export async function suiteBase(
     await makeFolder(root);
     await bootstrap(suite, packages, { archive, root, time, note }, context);
     note("decompressing kernel modules");
-    await decompressModules(root, context);
+    const modules = join(root, "usr/lib/modules");
+    if (await fileExists(modules)) await decompressModules(modules, context.tools, context.signal);
     note("packing");
     const tar = join(work, "base.tar");
     await tools.run(
@@ -87,14 +89,4 @@ async function bootstrap(
     signal?.throwIfAborted();
     throw toolFailed("mmdebstrap", `the packages of ${suite} could not be installed`, cause);
   }
-}
-
-/** Compressed modules inside an image make every delta as large as the module, and the image no smaller once it is compressed. */
-async function decompressModules(root: string, { tools, signal }: BuildContext): Promise<void> {
-  const options = { binds: [{ source: root, writable: true }], anyOwner: true, signal };
-  const modules = join(root, "usr/lib/modules");
-  if (!(await fileExists(modules))) return;
-  // Without --no-sync xz would wait for the disk after each of some thousand files.
-  await tools.run(["find", modules, "-name", "*.ko.xz", "-exec", "xz", "--decompress", "--no-sync", "{}", "+"], options);
-  await tools.run(["find", modules, "-name", "*.ko.zst", "-exec", "zstd", "--decompress", "--quiet", "--rm", "{}", "+"], options);
 }

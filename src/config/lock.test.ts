@@ -14,6 +14,14 @@ const lock: Lock = {
 };
 
 test("a lock reads back as it was written", () => assert.deepEqual(parseLock(formatLock(lock), "petrify.lock"), lock));
+test("a lock reads back with where its kernel comes from, and without as the locks of before", () => {
+  const { users: _, groups: __, format: ___, ...kernel } = lock;
+  for (const source of [kernel, { ...kernel, packages: [] }]) {
+    const text = formatLock({ ...lock, kernel: source });
+    assert.deepEqual(parseLock(text, "petrify.lock"), { ...lock, kernel: source });
+    assert.equal(text.slice(0, text.indexOf("kernel:")), formatLock(lock));
+  }
+});
 test("entries are sorted, so the same content is the same text", () => {
   const two = [...lock.packages, { ...lock.packages[0]!, name: "apt" }];
   assert.equal(formatLock({ ...lock, packages: two }), formatLock({ ...lock, packages: two.toReversed() }));

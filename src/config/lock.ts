@@ -12,6 +12,9 @@ const LockedPackage = z.strictObject({
 });
 const LockedId = z.strictObject({ name: z.string(), id: z.int().min(0) });
 
+/** Packages that another place than the base gives; the keys of a lock. */
+const LockedSource = z.strictObject({ inputs: z.string(), time: z.int().min(0), packages: z.array(LockedPackage) });
+
 const Lock = z.strictObject({
   format: z.literal(1),
   /** Digest of what the packages were chosen for: suite, mirror, components and package names. */
@@ -21,8 +24,11 @@ const Lock = z.strictObject({
   packages: z.array(LockedPackage),
   users: z.array(LockedId),
   groups: z.array(LockedId),
+  /** Where the kernel comes from, when that is not the base; absent in locks of before there was such a thing. */
+  kernel: LockedSource.optional(),
 });
 export type Lock = z.output<typeof Lock>;
+export type LockedSource = z.output<typeof LockedSource>;
 export type LockedPackage = z.output<typeof LockedPackage>;
 export type LockedId = z.output<typeof LockedId>;
 
@@ -48,13 +54,19 @@ function invalid(origin: string, reason: string, cause: unknown): AppError {
 }
 
 /** One entry a line, sorted by name: a change reads well in a diff. */
-export function formatLock({ format, inputs, time, packages, users, groups }: Lock): string {
+export function formatLock({ format, inputs, time, packages, users, groups, kernel }: Lock): string {
   const line = (entry: Readonly<Record<string, string | number>>): string =>
     `  - { ${Object.entries(entry)
       .map(([key, value]) => `${key}: ${typeof value === "number" ? value : JSON.stringify(value)}`)
       .join(", ")} }`;
   const list = (title: string, entries: readonly Readonly<Record<string, string | number>>[]): string[] =>
     entries.length === 0 ? [`${title}: []`] : [`${title}:`, ...entries.map(line)];
+  const source = (title: string, from: LockedSource): string[] => [
+    `${title}:`,
+    `  inputs: ${JSON.stringify(from.inputs)}`,
+    `  time: ${from.time}`,
+    ...list("packages", from.packages.toSorted(byName)).map((text) => `  ${text}`),
+  ];
   return [
     "# Written by `petrify build`; keep it in version control beside the recipe. `petrify build --update-lock` renews it.",
     `format: ${format}`,
@@ -63,6 +75,7 @@ export function formatLock({ format, inputs, time, packages, users, groups }: Lo
     ...list("packages", packages.toSorted(byName)),
     ...list("users", users.toSorted(byId)),
     ...list("groups", groups.toSorted(byId)),
+    ...(kernel ? source("kernel", kernel) : []),
     "",
   ].join("\n");
 }

@@ -26,7 +26,6 @@ test("a recipe of three keys gets every default", () => {
     kernel: { flavour: "cloud", cmdline: [] },
     firmware: { packages: [], microcode: [] },
     files: [],
-    init: "systemd",
     units: { enable: [], disable: [], mask: [] },
     users: [],
     persistent: [],
@@ -53,6 +52,7 @@ const accepted = [
   "health: { deadline: 24h, checks: [{ http: 'https://[::1]:8443/a?b=c#d', status: [200, 503], timeout: 5min, name: web_1 }] }",
   "health: { checks: [{ command: [/bin/true] }, { command: [/bin/true, '$HOME; x', \"a\\nb\", ''] }, { tcp: '[fe80::1%eth0]:22' }] }",
   "recovery: { after: [5s, 24h] }",
+  "kernel: { flavour: none, from: { oci: ./kernel.oci, tag: latest } }",
   "base: { suite: bookworm, mirror: 'http://deb.example/debian', components: [main, non-free-firmware] }".replace("base: ", "# "),
 ];
 for (const text of accepted) test(`is accepted: ${text.slice(0, 60)}`, () => void parseRecipe(`${SMALLEST}${text}\n`, "r.yaml"));
@@ -62,6 +62,16 @@ test("sizes come out in bytes", () => {
     slotSize: 2 * GiB,
     size: 8 * GiB,
   });
+});
+
+test("with a base that is no suite the init is the base's, unless the recipe names one; then units are judged by that", () => {
+  const text = SMALLEST.replace("suite: trixie", "oci: x.oci");
+  for (const units of ["ssh", "ssh.service"]) parseRecipe(`${text}units: { enable: [${units}] }\n`, "r.yaml");
+  assert.throws(
+    () => parseRecipe(`${text}init: systemd\nunits: { enable: [ssh] }\n`, "r.yaml"),
+    /units\.enable\[0\]: must be the full name/,
+  );
+  parseRecipe(`${text}kernel: { from: { suite: sid } }\n`, "r.yaml");
 });
 
 /** What is appended to a good recipe, the message, and the hint where it matters. */
@@ -83,6 +93,12 @@ const refused: readonly (readonly [text: string, message: RegExp, hint?: RegExp]
   ["files: [{ source: a, target: /usr/local/bin/a }]", /lies in \/usr\/local, which is not part of the image/],
   ["files: [{ source: a }]", /^r\.yaml:4:9: files\[0\]\.target: is missing$/],
   ["kernel: { flavour: clod }", /must be cloud or full or none, found "clod"$/, /^Did you mean cloud\?$/],
+  [
+    "kernel: { from: { suite: sid } }",
+    /^r\.yaml:4:17: kernel\.from: is there beside the kernel of the base's suite: say `flavour: none`/,
+  ],
+  ["kernel: { flavour: none, from: {} }", /kernel\.from: must have exactly one of suite, .* has none of them$/],
+  ["kernel: { flavour: none, from: { oci: a, mirror: 'http://x/' } }", /kernel\.from\.mirror: is only for a base with suite$/],
   ["kernel: { cmdline: ['a b'] }", /must be one word/],
   ["kernel: { cmdline: ['a$b'] }", /must be one word/],
   ["kernel: { cmdline: ['root=/dev/sda'] }", /cannot be set by a recipe: the root is found by its hash$/],

@@ -30,7 +30,7 @@ const NEVER: Readonly<Record<string, string>> = {
   "/etc/systemd/user": UNITS,
   "/etc/init.d": UNITS,
   "/etc/runlevels": UNITS,
-  "/var/lib/dpkg": "says which packages the image holds",
+  ...Object.fromEntries(["dpkg", "rpm", "pacman"].map((name) => [`/var/lib/${name}`, "says which packages the image holds"])),
   "/var/run": "is a link to /run",
   "/var/lock": "is a link to /run/lock",
   "/dev": KERNEL,

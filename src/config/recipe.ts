@@ -4,6 +4,7 @@ import { Base, WHOLE_BASES } from "./base.ts";
 import { Health } from "./health.ts";
 import { Recovery } from "./recovery.ts";
 import { isIn, mountedOver, whyNotPersistent } from "./persistent-path.ts";
+import { namedInit, unitProblems } from "./unit-problems.ts";
 import * as words from "./words.ts";
 
 const list = <T extends z.ZodType>(item: T): z.ZodDefault<z.ZodArray<T>> => z.array(item).max(2000).default([]);
@@ -12,7 +13,10 @@ const Kernel = z.strictObject({
   flavour: z
     .enum(["cloud", "full", "none"])
     .default("cloud")
-    .describe("cloud: small, for virtual machines; full: drivers for real hardware; none: `packages` bring one"),
+    .describe("Of a suite. cloud: small, for virtual machines; full: drivers for real hardware; none: `packages` bring one"),
+  from: Base.optional().describe(
+    "Where kernel and modules come from, in place of the base's own; keys as of `base`. With a suite: its kernel of that flavour",
+  ),
   cmdline: list(words.CmdlineWord).describe("Words added to the kernel command line"),
 });
 
@@ -94,8 +98,10 @@ export const Recipe = z
     files: list(File).describe("Files and folders of your own, laid over the image in this order"),
     init: z
       .enum(["systemd", "openrc"])
-      .default("systemd")
-      .describe("What starts the system's services; openrc: OpenRC under sysvinit, from Debian 13 on"),
+      .optional()
+      .describe(
+        "What starts the system's services. Default: with a suite systemd (openrc: from Debian 13 on), with another base what it has",
+      ),
     units: Units.prefault({}).describe("systemd units, or OpenRC services"),
     users: list(User).describe("Users of the image"),
     hostname: words.HostName.optional().describe("Host name; default: the name of the image"),
@@ -111,7 +117,7 @@ export const Recipe = z
     root: Root.prefault({}).describe("The root file system"),
   })
   .superRefine((recipe, context) => {
-    const { users, persistent, init, units, health, disk, base, packages, firmware } = recipe;
+    const { users, persistent, kernel, disk, base, packages, firmware } = recipe;
     const whole = WHOLE_BASES.find((kind) => base[kind] !== undefined);
     for (const [path, names] of [
       [["packages"], packages],
@@ -135,29 +141,16 @@ export const Recipe = z
       if (outer)
         context.addIssue({ code: "custom", path: ["persistent", index], message: `lies in ${outer}, which is listed too` });
     }
-    for (const verb of ["enable", "disable", "mask"] as const) {
-      for (const [index, unit] of units[verb].entries()) {
-        const reason = words.whyNoUnit(init, unit);
-        if (reason) context.addIssue({ code: "custom", path: ["units", verb, index], message: reason });
-      }
+    const kind = namedInit(recipe);
+    for (const { path, message } of kind ? unitProblems(kind, recipe) : []) {
+      context.addIssue({ code: "custom", path: [...path], message });
     }
-    for (const [index, { unit }] of health.checks.entries()) {
-      const reason = unit && words.whyNoUnit(init, unit);
-      if (reason) context.addIssue({ code: "custom", path: ["health", "checks", index, "unit"], message: reason });
-    }
-    if (init === "openrc" && units.mask.length > 0) {
+    if (base.suite !== undefined && kernel.from !== undefined && kernel.flavour !== "none") {
       context.addIssue({
         code: "custom",
-        path: ["units", "mask"],
-        message:
-          "is for systemd: OpenRC has no masks; what is listed under disable is started only when another service needs it",
+        path: ["kernel", "from"],
+        message: "is there beside the kernel of the base's suite: say `flavour: none` to have only this one",
       });
-    }
-    for (const other of ["disable", "mask"] as const) {
-      for (const [index, unit] of units[other].entries()) {
-        if (!units.enable.some((enabled) => words.sameUnit(init, enabled, unit))) continue;
-        context.addIssue({ code: "custom", path: ["units", other, index], message: `${unit} is listed under enable too` });
-      }
     }
     if (disk.size !== undefined && disk.slotSize !== undefined && disk.size < 2 * disk.slotSize) {
       context.addIssue({ code: "custom", path: ["disk", "size"], message: "is smaller than the two slots" });

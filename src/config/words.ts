@@ -32,13 +32,16 @@ const SYSTEMD_UNIT = /^[^+]+\.(?:service|socket|target|timer|path|mount|automoun
 const OPENRC_SERVICE = /^[A-Za-z0-9_][A-Za-z0-9_.+-]*$/;
 const OTHER_UNIT = /\.(?:socket|target|timer|path|mount|automount|swap|slice)$/;
 
+/** What starts the services of an image. */
+export type InitKind = "systemd" | "openrc";
+
 /** Whether two names are the same unit's: OpenRC knows services only, so `ssh` and `ssh.service` are. */
-export const sameUnit = (init: "systemd" | "openrc", a: string, b: string): boolean =>
+export const sameUnit = (init: InitKind, a: string, b: string): boolean =>
   init === "systemd" ? a === b : openrcService(a) === openrcService(b);
 export const openrcService = (name: string): string => name.replace(/\.service$/, "");
 
 /** Why an init has no unit of that name, as a sentence about it; `undefined` when it can have one. */
-export function whyNoUnit(init: "systemd" | "openrc", name: string): string | undefined {
+export function whyNoUnit(init: InitKind, name: string): string | undefined {
   if (init === "systemd")
     return SYSTEMD_UNIT.test(name) ? undefined : "must be the full name of a systemd unit, such as ssh.service";
   if (OTHER_UNIT.test(name)) return "is a unit of systemd: OpenRC has services only";

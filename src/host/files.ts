@@ -6,6 +6,7 @@ import {
   link,
   lstat,
   mkdir,
+  open,
   readdir,
   readFile,
   readlink,
@@ -67,6 +68,19 @@ export async function linkFile(from: string, to: string): Promise<void> {
 }
 
 export const readBytes = async (path: string): Promise<Uint8Array> => await readFile(path);
+
+/** The first bytes of a file, fewer where it is shorter; nothing where there is no file. */
+export async function readHead(path: string, length: number): Promise<Uint8Array | undefined> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => undefined);
+  if (!file) return undefined;
+  try {
+    if (!(await file.stat()).isFile()) return undefined;
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
 
 export type TreeEntry = {
   /** Relative to where the walk began; "" is that place itself. */

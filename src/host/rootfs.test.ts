@@ -3,6 +3,7 @@ import { lstat, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
+import { run } from "./run.ts";
 import { rootFs, type RootFs } from "./rootfs.ts";
 
 async function tree(t: TestContext): Promise<{ fs: RootFs; outside: string }> {
@@ -40,4 +41,12 @@ test("a loop of links is refused", async (t) => {
   await symlink("/etc/b", join(fs.folder, "etc/a"));
   await symlink("/etc/a", join(fs.folder, "etc/b"));
   await assert.rejects(fs.read("/etc/a"), { code: "LINK_LOOP" });
+});
+test("read() waits for no pipe and takes no folder for a file", async (t) => {
+  const { fs } = await tree(t);
+  await run(["mkfifo", join(fs.folder, "etc/pipe")]);
+  for (const path of ["/etc/pipe", "/etc"])
+    await assert.rejects(fs.read(path), { code: "FILE_UNFIT", message: /is not a file$/ });
+  await fs.write("/etc/file", "x");
+  assert.equal(await fs.read("/etc/file/below"), undefined);
 });

@@ -1,4 +1,4 @@
-import { chmod, lstat, mkdir, readdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, lstat, mkdir, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { AppError } from "../core/error.ts";
 
@@ -10,6 +10,7 @@ import { AppError } from "../core/error.ts";
 export interface RootFs {
   /** Folder on the host. */
   readonly folder: string;
+  /** @throws AppError `FILE_UNFIT` where there is something else than a file */
   read(path: string): Promise<string | undefined>;
   /** Replaces the file (a link at `path` is replaced, not followed) and makes the folders above it. */
   write(path: string, data: string | Uint8Array, mode?: number): Promise<void>;
@@ -60,9 +61,12 @@ export function rootFs(folder: string): RootFs {
     resolve,
     read: async (path) => {
       try {
-        return await readFile(await resolve(path), "utf8");
+        const at = await resolve(path);
+        // A pipe would be waited for.
+        if (!(await stat(at)).isFile()) throw new AppError("FILE_UNFIT", `${path} of the image is not a file`);
+        return await readFile(at, "utf8");
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+        if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
         throw error;
       }
     },

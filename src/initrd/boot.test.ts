@@ -13,6 +13,7 @@ import { boot, type Known } from "./boot.ts";
 import { fail } from "./failure.ts";
 import { addDisk, diskPartitions, fakeMachine, GUIDS, MACHINE_ID, ROOT_HASH, STATE_DEVICE, systemImage } from "./fake-machine.ts";
 import { Gone, type FakeSys } from "./fake-sys.ts";
+import { encodeImageFacts, parseImageFacts } from "../layout/image-facts.ts";
 
 /** As init.ts does it. */
 function run(sys: FakeSys, words: readonly string[] = []): Known {
@@ -381,6 +382,22 @@ test("a disk without data partitions boots, and says what it does without", () =
     assert.match(sys.done.at(-1)!, /^exec/);
     assert.match(sys.readText("/sysroot/etc/machine-id"), /^[0-9a-f]{32}\n$/);
   }
+});
+
+test("the init is the one that the build has found, also where its path leads through a link of the image, and the fstab is for it", () => {
+  const sys = fakeMachine();
+  const { react } = sys;
+  sys.react = (line) => {
+    react(line);
+    if (!line.startsWith("mount erofs")) return;
+    sys.files.delete("/sysroot/sbin/init");
+    const path = "/sysroot/usr/lib/petrify/image.json";
+    const init = { kind: "openrc", path: "/usr/bin/init" } as const;
+    sys.files.set(path, encodeImageFacts({ ...parseImageFacts(sys.readText(path)), init }));
+  };
+  run(sys);
+  assert.match(sys.done.at(-1)!, /^exec \/usr\/bin\/init /);
+  assert.doesNotMatch(sys.readText("/sysroot/etc/fstab"), /x-systemd/);
 });
 
 test("an image without facts boots, without persistent folders", () => {

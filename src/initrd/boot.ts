@@ -75,7 +75,8 @@ export function boot(sys: Sys, known: Known, words: readonly string[]): never {
   const image = prepareRoot(sys, NEW_ROOT, { partitions, machineId: source.identity?.machineId, notes });
   if (disk) askForGrowth(sys, disk.gpt);
   mountForServices(sys, NEW_ROOT);
-  const init = INITS.find((path) => sys.exists(NEW_ROOT + path));
+  // A link in the image may be absolute: only what the build has found there is known without following it.
+  const init = image?.init?.path ?? INITS.find((path) => sys.exists(NEW_ROOT + path));
   if (!init) throw new AppError("NO_INIT", `the image has no init: there is no ${INITS.join(", no ")}`);
   loadDrivers(); // a watchdog may be ready by now
   reach("switch");

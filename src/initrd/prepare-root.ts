@@ -47,7 +47,7 @@ export function prepareRoot(sys: Sys, root: string, { partitions, machineId, not
   for (const path of paths) {
     if (!isMountablePath(path)) notes.push(`${JSON.stringify(path)} cannot be persistent: its name does not fit a mount option`);
   }
-  sys.writeText(`${root}/etc/fstab`, fstab(data, paths));
+  sys.writeText(`${root}/etc/fstab`, fstab(data, paths, image?.init?.kind));
   if (machineId === undefined)
     notes.push("this machine's identity cannot be read: it has another machine-id until the next boot");
   // An empty file is for systemd to fill, for one boot. Source: machine-id(5)

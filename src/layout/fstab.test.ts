@@ -42,6 +42,14 @@ test("a data partition is checked by a unit of its own before it is mounted, and
   );
 });
 
+test("without systemd no option is one that only systemd knows, and everything else stays", () => {
+  const [systemd, openrc] = (["systemd", "openrc"] as const).map((init) => parse(fstab(BOTH, ["/home", "/srv/a"], init)));
+  assert.deepEqual(
+    openrc,
+    systemd!.map((line) => ({ ...line, options: line.options.filter((option) => !option.startsWith("x-")) })),
+  );
+});
+
 test("an overlay of a persistent folder has the image below and the persistent partition above", () => {
   const home = parse(fstab(PERSISTENT, ["/home"])).find(({ file }) => file === "/home")!;
   assert.deepEqual(home.options.slice(0, 9), [

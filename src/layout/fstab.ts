@@ -95,8 +95,14 @@ export const isMountablePath = (path: string): boolean => /^(\/(?!\.{1,2}(\/|$))
  *
  * Paths that cannot be mounted are left out: {@link isMountablePath} tells which. Without a persistent partition everything is the same on a
  * tmpfs: programs find the same folders, which start empty at each boot.
+ *
+ * @param init systemd reads options that begin with `x-systemd.`; busybox's mount would give them to the kernel, which refuses them
  */
-export function fstab(partitions: ReadonlySet<DataPartition>, paths: readonly string[]): string {
+export function fstab(
+  partitions: ReadonlySet<DataPartition>,
+  paths: readonly string[],
+  init: "systemd" | "openrc" = "systemd",
+): string {
   const lines = [
     "# Made at boot by petrify's initrd; changes are lost. Persistent folders are declared in the recipe.",
     "tmpfs /tmp tmpfs mode=1777,nosuid,nodev,size=50% 0 0",
@@ -106,7 +112,8 @@ export function fstab(partitions: ReadonlySet<DataPartition>, paths: readonly st
       : `tmpfs ${PERSISTENT_FOLDER} tmpfs mode=0755,nodev,size=50% 0 0`,
     ...paths.filter(isMountablePath).toSorted().map(overlayLine),
   ];
-  return `${lines.join("\n")}\n`;
+  const text = `${lines.join("\n")}\n`;
+  return init === "systemd" ? text : text.replaceAll(/,x-systemd\.[^, ]*/g, "");
 }
 
 /** Checked by a unit of petrify's: systemd's own check is for nodes under `/dev`. */

@@ -10,6 +10,28 @@ test("what the build writes is what the initrd reads", () => {
   assert.deepEqual(parseImageFacts(text), facts);
 });
 
+for (const init of [
+  { kind: "systemd", path: "/sbin/init" },
+  { kind: "openrc", path: "/sbin/init" },
+] as const) {
+  test(`an image says that it is started by ${init.kind}`, () => {
+    assert.deepEqual(parseImageFacts(encodeImageFacts({ ...facts, init })), { ...facts, init });
+  });
+}
+
+for (const init of [
+  null,
+  "systemd",
+  {},
+  { kind: "dinit", path: "/sbin/init" },
+  { kind: "systemd" },
+  { kind: "systemd", path: "init" },
+]) {
+  test(`an init that is not known, ${JSON.stringify(init)}, is passed over`, () => {
+    assert.deepEqual(parseImageFacts(JSON.stringify({ ...JSON.parse(text), init })), facts);
+  });
+}
+
 test("keys of a newer build are passed over", () => {
   assert.deepEqual(parseImageFacts(JSON.stringify({ ...JSON.parse(text), colour: "blue" })), facts);
 });

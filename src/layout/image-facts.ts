@@ -11,11 +11,18 @@ export interface ImageFacts {
   readonly created: number;
   /** Every folder that keeps what is written to it, the ones of all images included; absolute, normal, existing in the image. */
   readonly persistent: readonly string[];
+  /** What the image is started by; absent in images of before there was a choice of paths. */
+  readonly init?: ImageInit;
+}
+interface ImageInit {
+  readonly kind: "systemd" | "openrc";
+  /** Process 1, an absolute path. */
+  readonly path: string;
 }
 
 /** The file's text. */
-export const encodeImageFacts = ({ name, version, created, persistent }: ImageFacts): string =>
-  `${JSON.stringify({ format: FORMAT, name, version, created, persistent })}\n`;
+export const encodeImageFacts = ({ name, version, created, persistent, init }: ImageFacts): string =>
+  `${JSON.stringify({ format: FORMAT, name, version, created, persistent, init })}\n`;
 
 /**
  * Reads the file. Keys that are not known are passed over: a newer image may say more.
@@ -31,7 +38,16 @@ export function parseImageFacts(text: string): ImageFacts {
   if (!Array.isArray(persistent) || !persistent.every((path) => typeof path === "string")) {
     throw invalid("has no list of persistent folders");
   }
-  return { name, version, created, persistent };
+  const init = parseInit(facts["init"]);
+  return { name, version, created, persistent, ...(init ? { init } : {}) };
+}
+
+/** A kind that this version does not know is passed over, as any key would be: whoever has to start it looks for itself. */
+function parseInit(value: unknown): ImageInit | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const { kind, path } = value as Readonly<Record<string, unknown>>;
+  if ((kind !== "systemd" && kind !== "openrc") || typeof path !== "string" || !path.startsWith("/")) return undefined;
+  return { kind, path };
 }
 
 function parseObject(text: string): Readonly<Record<string, unknown>> {

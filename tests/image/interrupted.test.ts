@@ -11,6 +11,7 @@ const STEPS = [
   /^fetch /,
   /^install /,
   /^unpack the base/,
+  /^take the kernel/,
   /^make the initrd/,
   /^make the root file system/,
   /^make the system image/,

@@ -13,6 +13,7 @@ import type { VmHost } from "../../../src/vm/vm.ts";
 import { CACHE } from "../../support/cli.ts";
 import { testTools } from "../../support/tools.ts";
 import { takeCore, takeTurn } from "../../support/turns.ts";
+import { busyboxRootfs } from "./busybox-rootfs.ts";
 
 interface ImageOptions {
   readonly suite?: "trixie" | "bookworm" | "sid";
@@ -22,6 +23,8 @@ interface ImageOptions {
   /** As a recipe has them, each in a line. */
   readonly users?: readonly string[];
   readonly init?: "systemd" | "openrc";
+  /** In place of a suite: busybox with OpenRC, and a kernel of that suite; its init is found. */
+  readonly base?: "busybox";
   /** The recipe's `health`, in a line. */
   readonly health?: string;
   /** The recipe's `recovery`, in a line. */
@@ -70,14 +73,21 @@ const wordsOf = ({
   kernel = "cloud",
   packages = [],
   users = [],
+  base,
   init = "systemd",
   health = "{}",
   recovery = "{}",
 }: ImageOptions): Words => ({
-  ...{ SUITE: suite, KERNEL: kernel, HEALTH: health, RECOVERY: recovery },
-  ...{ PACKAGES: packages.join(", "), USERS: users.join(", ") },
-  ...{ INIT: init, ENABLE: STARTED[init] },
+  ...{ HEALTH: health, RECOVERY: recovery, PACKAGES: packages.join(", "), USERS: users.join(", ") },
+  ...(base === undefined
+    ? { BASE: `{ suite: ${suite}, allowExpired: true }`, KERNEL: `{ flavour: ${kernel} }`, INIT: `init: ${init}`, FILES: init }
+    : {
+        ...{ BASE: `{ rootfs: ${BUSYBOX_TAR} }`, INIT: "# init: is found", FILES: base },
+        KERNEL: `{ flavour: ${kernel}, from: { suite: ${suite}, allowExpired: true } }`,
+      }),
+  ENABLE: STARTED[init],
 });
+const BUSYBOX_TAR = "busybox.tar";
 type Words = Readonly<Record<string, string>>;
 
 async function makeFixture(name: string, init: Fixture["init"], images: readonly Words[]): Promise<Fixture> {
@@ -130,6 +140,7 @@ async function buildImage(folder: string, words: Words, context: BuildContext): 
     recipePath,
     recipe.replaceAll(/@([A-Z]+)@/g, (_, word: string) => words[word]!),
   );
+  if (words["FILES"] === "busybox") await busyboxRootfs(join(folder, BUSYBOX_TAR), folder, context);
   const outDir = join(folder, "out");
   const request = { recipePath, outputs: ["image"], format: "raw", outDir, updateLock: false } as const;
   const { image, manifest } = await build(request, context);
