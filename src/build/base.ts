@@ -1,7 +1,7 @@
-import { AppError } from "../core/error.ts";
 import type { BaseSource } from "../config/base.ts";
 import type { Lock, LockedPackage } from "../config/lock.ts";
 import type { Recipe } from "../config/recipe.ts";
+import { buildDockerfile } from "./bases/dockerfile.ts";
 import { imageBase } from "./bases/image-base.ts";
 import { rootfsBase } from "./bases/rootfs-base.ts";
 import type { BuildContext } from "./context.ts";
@@ -37,7 +37,9 @@ export async function openBase(source: BaseSource, request: BaseRequest, context
   const { recipe, lock, renew, work } = request;
   if (source.kind === "rootfs") return await rootfsBase(source, request, context);
   if (source.kind === "dockerfile") {
-    throw new AppError("BASE_UNSUPPORTED", `a base of the kind ${source.kind} cannot be built yet`);
+    const time = renew ? undefined : lock?.time;
+    const { layout, tag } = await buildDockerfile(source, { recipeFolder: request.recipeFolder, time, work }, context);
+    return await imageBase({ kind: "oci", path: layout, tag }, request, context);
   }
   if (source.kind !== "suite") return await imageBase(source, request, context);
   const resolved = await resolvePackages(packageInputs(source, recipe), lock, renew, work, context);
