@@ -5,18 +5,22 @@ import { baseSource } from "../config/base.ts";
 import { formatLock, parseLock, type Lock } from "../config/lock.ts";
 import { parseRecipe } from "../config/parse-recipe.ts";
 import type { Recipe } from "../config/recipe.ts";
-import { fileExists, makeFolder, placeFile, readText, replaceFolder } from "../host/files.ts";
+import { fileExists, makeFolder, placeFile, readText, replaceFolder, writeText } from "../host/files.ts";
+import { CHECKSUMS, checksumsOf, placeWithChecksum } from "../host/checksum.ts";
 import { writingTo } from "../host/disk-full.ts";
 import { replaceFile } from "../host/replace-file.ts";
 import { workDir } from "../host/work-dir.ts";
 import { imageCommandLine } from "../layout/cmdline.ts";
 import { planDisk } from "../layout/disk.ts";
 import { imageScript } from "../layout/grub-script.ts";
+import { NETBOOT_FILES } from "../layout/netboot.ts";
 import { formatManifest, type Manifest } from "../release/manifest.ts";
 import type { Ids } from "./accounts.ts";
 import { openBase } from "./base.ts";
 import { cleanTree } from "./clean-tree.ts";
 import type { BuildContext } from "./context.ts";
+import { containerOfTree } from "./container.ts";
+import type { DiskFormat } from "./disk-format.ts";
 import { diskOfImage } from "./image-disk.ts";
 import { addImageFacts, addRuntime } from "./image-runtime.ts";
 import { buildInitrd } from "./initrd.ts";
@@ -27,23 +31,28 @@ import { findInit, refuseOtherInit } from "./image-init.ts";
 import { takeKernel } from "./kernel.ts";
 import { kernelFlavour, openKernelSource } from "./kernel-source.ts";
 import { enforcesSelinux, PERMISSIVE } from "./selinux.ts";
-import { addRecipeUsers, layFiles, nameImage, refusePrivateKeys, setUnits, unpackBase } from "./tree.ts";
+import { addRecipeUsers, layFiles, nameImage, refusePrivateKeys, setUnits, unpackBase, type Tree } from "./tree.ts";
 import { formatVerity } from "./verity.ts";
 
 export interface BuildRequest {
   readonly recipePath: string;
-  readonly outputs: readonly ("image" | "disk" | "netboot")[];
-  /** Of the disk. */
-  readonly format: "raw" | "qcow2";
+  readonly outputs: readonly ("image" | "disk" | "netboot" | "container")[];
+  /** Of the disk: each of them is made, of one and the same disk. */
+  readonly formats: readonly DiskFormat[];
   readonly outDir: string;
   /** Take the archive's packages of today, whatever the lock says. */
   readonly updateLock: boolean;
 }
 export interface BuildResult {
   readonly image: string | undefined;
+  /** In the first of its forms. */
   readonly disk: string | undefined;
+  /** In each of its forms. */
+  readonly disks: readonly string[];
   /** Folder with what boots the image from memory. */
   readonly netboot: string | undefined;
+  /** Folder with the same system as an OCI image layout. */
+  readonly container: string | undefined;
   readonly manifest: Manifest;
   /** The smallest disk that the image can be installed on with this recipe's slots. */
   readonly smallestDisk: Bytes;
@@ -75,19 +84,19 @@ export async function build(request: BuildRequest, context: BuildContext): Promi
 
 /** The image last: the others can fail, and are made of it. */
 async function writeOutputs(
-  { image: made, manifest }: MadeImage,
+  { image: made, manifest, tree }: MadeImage,
   { name, version, disk: { slotSize, size: diskSize } }: Recipe,
-  { outputs, outDir, format }: BuildRequest,
+  { outputs, outDir, formats }: BuildRequest,
   work: string,
   context: BuildContext,
-): Promise<Pick<BuildResult, "image" | "disk" | "netboot">> {
+): Promise<Pick<BuildResult, "image" | "disk" | "disks" | "netboot" | "container">> {
   await makeFolder(outDir);
   const place = (suffix: string): string => join(outDir, `${name}-${version}.${suffix}`);
-  const disk = outputs.includes("disk") ? place(format) : undefined;
+  const disks = outputs.includes("disk") ? formats.map((format) => ({ format, path: place(format), checksum: true })) : [];
   const image = outputs.includes("image") ? place("img") : undefined;
-  if (disk) {
-    await context.progress.step(`make the disk (${format})`, async () => {
-      await diskOfImage({ image: made, manifest, slotSize, diskSize, format, work }, disk, context);
+  if (disks.length > 0) {
+    await context.progress.step(`make the disk (${formats.join(", ")})`, async () => {
+      await diskOfImage({ image: made, manifest, slotSize, diskSize, work }, disks, context);
     });
   }
   const netboot = outputs.includes("netboot") ? place("netboot") : undefined;
@@ -95,14 +104,24 @@ async function writeOutputs(
     await context.progress.step("make the files for a boot from memory", async () => {
       const folder = join(work, "netboot");
       await netbootOfImage(context.tools, made, folder, context.signal);
+      await writeText(join(folder, CHECKSUMS), await checksumsOf(folder, Object.values(NETBOOT_FILES), context.signal));
       await replaceFolder(folder, netboot);
     });
   }
+  const container = outputs.includes("container") ? place("oci") : undefined;
+  if (container) {
+    await context.progress.step("make the container image", async () => {
+      const folder = join(work, "container");
+      await containerOfTree(tree, manifest, folder, context);
+      await replaceFolder(folder, container);
+    });
+  }
   if (image) {
-    await placeFile(made, image);
+    await placeWithChecksum(made, image, async () => await placeFile(made, image), context.signal);
     await replaceFile(place("manifest.json"), formatManifest(manifest));
   }
-  return { image, disk, netboot };
+  const paths = disks.map(({ path }) => path);
+  return { image, disk: paths[0], disks: paths, netboot, container };
 }
 
 interface ImageInput {
@@ -117,6 +136,8 @@ interface MadeImage {
   readonly image: string;
   readonly manifest: Manifest;
   readonly lock: Lock;
+  /** What the root file system was made of. */
+  readonly tree: Tree;
 }
 
 /** The recipe of a build, one line a step. */
@@ -185,6 +206,7 @@ async function buildSystemImage(
   return {
     image,
     manifest,
+    tree,
     lock: {
       ...{ format: 1, inputs: base.inputs, time: base.time, packages: [...base.packages] },
       ...{ users: [...ids.users], groups: [...ids.groups] },

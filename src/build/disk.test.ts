@@ -6,9 +6,13 @@ import { before, test } from "node:test";
 import { testTools } from "../../tests/support/tools.ts";
 import { MiB } from "../core/units.ts";
 import { partialFile } from "../host/partial-file.ts";
+import { openImage } from "../host/image-file.ts";
+import { run } from "../host/run.ts";
 import { copySparse } from "../host/sparse.ts";
 import type { Tools } from "../host/tools.ts";
+import { bootableKind } from "../vm/bootable.ts";
 import { DISK_LABELS, DISK_PARTITIONS, type DiskGuids } from "../layout/disk.ts";
+import { DISK_FORMATS } from "./disk-format.ts";
 import { buildDisk, type DiskInput } from "./disk.ts";
 import { piecesOf } from "../layout/mke2fs.ts";
 import { assembleSystemImage } from "./system-image.ts";
@@ -37,8 +41,8 @@ const inputFor = (image: string): DiskInput => ({
     ],
   },
   time: 1_700_000_000,
-  format: "raw",
 });
+const raw = (path: string) => [{ format: "raw", path }] as const;
 
 let tools: Tools;
 before(async () => {
@@ -69,7 +73,7 @@ test("the disk holds what was put in, and the field's own tools agree", async (t
   await using dir = await mkdtempDisposable(join(tmpdir(), "petrify disk-"));
   const image = await makeImage(dir.path);
   const output = join(dir.path, "disk.raw");
-  const plan = await buildDisk(tools, inputFor(image), output, dir.path);
+  const plan = await buildDisk(tools, inputFor(image), raw(output), dir.path);
   const { partitions } = plan;
   const tool = async (...argv: [string, ...string[]]) =>
     await tools.run(argv, {
@@ -171,7 +175,7 @@ test("fixed GUIDs and time give the same disk, others give another", async () =>
   await using dir = await mkdtempDisposable(join(tmpdir(), "petrify-disk-"));
   const image = await makeImage(dir.path);
   const make = async (name: string, more: Partial<DiskInput>): Promise<void> => {
-    await buildDisk(tools, { ...inputFor(image), ...more }, join(dir.path, name), join(dir.path, `work-${name}`));
+    await buildDisk(tools, { ...inputFor(image), ...more }, raw(join(dir.path, name)), join(dir.path, `work-${name}`));
   };
   await make("first", {});
   await make("second", {});
@@ -184,26 +188,43 @@ test("fixed GUIDs and time give the same disk, others give another", async () =>
   assert.ok(!(await sameAsFirst("third")));
 });
 
-test("a qcow2 disk has the same contents", async () => {
+test("every form of a disk has the same contents, is whole, and has its checksum beside it", async (t) => {
   await using dir = await mkdtempDisposable(join(tmpdir(), "petrify-disk-"));
   const image = await makeImage(dir.path);
-  const [raw, qcow2] = [join(dir.path, "disk.raw"), join(dir.path, "disk.qcow2")];
-  await buildDisk(tools, inputFor(image), raw, join(dir.path, "1"));
-  await buildDisk(tools, { ...inputFor(image), format: "qcow2" }, qcow2, join(dir.path, "2"));
-  await tools.run(["qemu-img", "compare", "-f", "raw", "-F", "qcow2", "/tmp/d/disk.raw", "/tmp/d/disk.qcow2"], {
-    binds: [{ source: dir.path, target: "/tmp/d" }],
+  const out = join(dir.path, "out");
+  const outputs = DISK_FORMATS.map((format) => ({ format, path: join(out, `disk.${format}`), checksum: true }));
+  const plan = await buildDisk(tools, inputFor(image), outputs, join(dir.path, "work"));
+  const qemuImg = async (...args: readonly string[]): Promise<string> =>
+    (await tools.run(["qemu-img", ...args], { binds: [{ source: out, target: "/tmp/d" }] })).stdout;
+  for (const format of ["qcow2", "vmdk", "vhdx"] as const) {
+    await t.test(`qemu-img finds no fault in ${format}, and what raw has in it`, async () => {
+      await qemuImg("check", "-f", format, `/tmp/d/disk.${format}`);
+      await qemuImg("compare", "-f", "raw", "-F", format, "/tmp/d/disk.raw", `/tmp/d/disk.${format}`);
+      const info = JSON.parse(await qemuImg("info", "--output=json", "-f", format, `/tmp/d/disk.${format}`)) as {
+        "virtual-size": number;
+        "format-specific"?: { data: Record<string, unknown> };
+      };
+      assert.equal(info["virtual-size"], plan.size);
+      if (format === "vmdk") assert.equal(info["format-specific"]!.data["create-type"], "streamOptimized");
+      using file = openImage(join(out, `disk.${format}`));
+      assert.equal(bootableKind(file), format);
+    });
+  }
+  await t.test("its size is a whole number of MiB, as Hyper-V and its clouds want it", () => assert.equal(plan.size % MiB, 0));
+  await t.test("the checksums are right, and there is nothing else", async () => {
+    for (const { path } of outputs) await run(["sha256sum", "--check", "--strict", `${path}.sha256`], { cwd: out });
+    assert.deepEqual(
+      (await readdir(out)).toSorted(),
+      DISK_FORMATS.flatMap((format) => [`disk.${format}`, `disk.${format}.sha256`]).toSorted(),
+    );
   });
-  assert.deepEqual(
-    (await readdir(dir.path)).filter((name) => name.startsWith("disk")),
-    ["disk.qcow2", "disk.raw"],
-  );
 });
 
 test("an image that does not fit is refused before anything is written", async () => {
   await using dir = await mkdtempDisposable(join(tmpdir(), "petrify-disk-"));
   const image = await makeImage(dir.path);
   const output = join(dir.path, "out/disk.raw");
-  await assert.rejects(buildDisk(tools, { ...inputFor(image), slotSize: 4 * MiB }, output, dir.path), {
+  await assert.rejects(buildDisk(tools, { ...inputFor(image), slotSize: 4 * MiB }, raw(output), dir.path), {
     code: "IMAGE_TOO_LARGE",
   });
   await assert.rejects(stat(join(dir.path, "out")), { code: "ENOENT" });
@@ -213,7 +234,9 @@ test("a loader that does not fit the bios partition is refused", async () => {
   await using dir = await mkdtempDisposable(join(tmpdir(), "petrify-disk-"));
   const input = inputFor(await makeImage(dir.path));
   const loader = { ...input.loader, biosPatches: [{ offset: MiB, data: new Uint8Array(MiB + 1) }] };
-  await assert.rejects(buildDisk(tools, { ...input, loader }, join(dir.path, "disk.raw"), dir.path), { code: "PATCH_OUTSIDE" });
+  await assert.rejects(buildDisk(tools, { ...input, loader }, raw(join(dir.path, "disk.raw")), dir.path), {
+    code: "PATCH_OUTSIDE",
+  });
 });
 
 test("an aborted build leaves nothing", async () => {
@@ -222,7 +245,8 @@ test("an aborted build leaves nothing", async () => {
   const image = await makeImage(dir.path);
   const stop = new AbortController();
   const changes = watch(out.path);
-  const building = buildDisk(tools, { ...inputFor(image), format: "qcow2" }, join(out.path, "disk"), dir.path, stop.signal);
+  const qcow2 = [{ format: "qcow2", path: join(out.path, "disk") }] as const;
+  const building = buildDisk(tools, inputFor(image), qcow2, dir.path, stop.signal);
   for await (const { filename } of changes) if (filename?.endsWith(".partial")) break;
   stop.abort(new Error("stopped"));
   await assert.rejects(building, { message: "stopped" });

@@ -2,7 +2,8 @@ import { join } from "node:path";
 import { AppError } from "../core/error.ts";
 import { formatSize, KiB, type Bytes } from "../core/units.ts";
 import { fileSize } from "../host/files.ts";
-import { partialFile } from "../host/partial-file.ts";
+import { placeWithChecksum } from "../host/checksum.ts";
+import { partialFile, type PartialFile } from "../host/partial-file.ts";
 import { writingTo } from "../host/disk-full.ts";
 import { copySparse, writePatches } from "../host/sparse.ts";
 import type { Tools } from "../host/tools.ts";
@@ -19,6 +20,7 @@ import {
 import { encodeGpt } from "../layout/gpt.ts";
 import type { Ext4Volume } from "../layout/mke2fs.ts";
 import type { Patch, Piece } from "../layout/patch.ts";
+import { convertDisk, type DiskFormat } from "./disk-format.ts";
 import { makeExt4, makeImageStore } from "./ext4.ts";
 import { makeFat, type FatFile } from "./fat-volume.ts";
 
@@ -47,43 +49,52 @@ export interface DiskInput {
   };
   /** Seconds since 1970, of every file and file system. */
   readonly time: number;
-  /** `raw` is sparse: its holes are zeros that matter when it is copied to a real disk. */
-  readonly format: "raw" | "qcow2";
+}
+
+/** One form in which a disk is written. */
+export interface DiskOutput {
+  readonly format: DiskFormat;
+  readonly path: string;
+  /** Whether a checksum comes beside it. */
+  readonly checksum?: boolean;
 }
 
 /**
  * Makes a disk that boots its images, on BIOS and UEFI, with 512- and 4096-byte sectors, without any block device.
  *
+ * @param outputs the same disk in each form; at least one
  * @param work an existing folder; the caller removes it
  * @throws AppError `IMAGE_TOO_LARGE` or `DISK_TOO_SMALL` before anything is written, `DISK_FULL` when the host's disk is;
- *   nothing is left of the output after a failure or an abort
+ *   nothing is left of the outputs after a failure or an abort
  */
 export async function buildDisk(
   tools: Tools,
   input: DiskInput,
-  output: string,
+  outputs: readonly DiskOutput[],
   work: string,
   signal?: AbortSignal,
 ): Promise<DiskPlan> {
-  const { images, slotSize, diskSize, format } = input;
+  const { images, slotSize, diskSize } = input;
   const { a, b, recovery } = images;
   const imageSize = Math.max(...(await Promise.all([a, recovery, ...(b ? [b] : [])].map(fileSize))));
   const plan = planDisk({ imageSize, slotSize, diskSize });
-  await writingTo(output, async () => {
-    await using raw = await partialFile(format === "raw" ? output : `${output}.raw`, plan.size);
+  const asRaw = outputs.find(({ format }) => format === "raw");
+  await writingTo(outputs.map(({ path }) => path).join(", "), async () => {
+    await using raw = await partialFile(asRaw?.path ?? `${outputs[0]!.path}.raw`, plan.size);
     await fillDisk(tools, input, plan, raw.path, work, signal);
-    if (format === "raw") return await raw.finish();
-    await using converted = await partialFile(output, 0);
-    await tools.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", "/tmp/raw", "/tmp/qcow2"], {
-      binds: [
-        { source: raw.path, target: "/tmp/raw" },
-        { source: converted.path, target: "/tmp/qcow2", writable: true },
-      ],
-      signal,
-    });
-    await converted.finish();
+    for (const output of outputs.filter(({ format }) => format !== "raw")) {
+      await using converted = await partialFile(output.path, 0);
+      await convertDisk(tools, raw.path, output.format, converted.path, signal);
+      await finish(converted, output, signal);
+    }
+    if (asRaw) await finish(raw, asRaw, signal);
   });
   return plan;
+}
+
+async function finish(made: PartialFile, { path, checksum }: DiskOutput, signal: AbortSignal | undefined): Promise<void> {
+  if (checksum) await placeWithChecksum(made.path, path, async () => await made.finish(), signal);
+  else await made.finish();
 }
 
 async function fillDisk(

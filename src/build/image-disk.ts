@@ -7,7 +7,7 @@ import { FULL_TRIES } from "../layout/slots.ts";
 import { encodeTries } from "../layout/tries.ts";
 import { formatManifest, type Manifest } from "../release/manifest.ts";
 import type { BuildContext } from "./context.ts";
-import { buildDisk } from "./disk.ts";
+import { buildDisk, type DiskOutput } from "./disk.ts";
 import { buildGrub } from "./grub.ts";
 
 interface BuiltImage {
@@ -21,14 +21,13 @@ export interface ImageDisk extends BuiltImage {
   readonly slotB?: BuiltImage;
   readonly slotSize?: Bytes | undefined;
   readonly diskSize?: Bytes | undefined;
-  readonly format: "raw" | "qcow2";
   readonly work: string;
 }
 
 /** A disk as a factory would write it: the image in slot a on trial (it has not been healthy on this machine yet), slot b empty. */
 export async function diskOfImage(
-  { image, manifest, slotB, slotSize, diskSize, format, work }: ImageDisk,
-  output: string,
+  { image, manifest, slotB, slotSize, diskSize, work }: ImageDisk,
+  outputs: readonly DiskOutput[],
   { tools, random, signal }: Pick<BuildContext, "tools" | "random" | "signal">,
 ): Promise<DiskPlan> {
   const imageSize = Math.max(manifest.sizes.image, slotB?.manifest.sizes.image ?? 0);
@@ -53,9 +52,8 @@ export async function diskOfImage(
       tries: encodeTries({ a: FULL_TRIES[state], b: FULL_TRIES[record.slots.b.state] }),
       loader: await buildGrub(tools, { biosPartition: partitions.bios, work, signal }),
       time: manifest.created,
-      format,
     },
-    output,
+    outputs,
     work,
     signal,
   );

@@ -23,7 +23,10 @@ const BUILD = [
   ...["qemu-system-x86", "qemu-utils", "seabios", "ovmf"],
 ] as const;
 /** Only for images that come from elsewhere, and most builds never need them: a tree of its own, made when it is first asked for. */
-const CONTAINERS = ["buildah", "skopeo", "umoci", "rpm", "ca-certificates", "bubblewrap", "zstd", "xz-utils", "bzip2"] as const;
+const CONTAINERS = [
+  ...["buildah", "skopeo", "umoci", "rpm", "ca-certificates", "bubblewrap", "zstd", "xz-utils", "bzip2"],
+  "systemd-container", // systemd-dissect, a judge of our images
+] as const;
 const SETS = { build: BUILD, containers: CONTAINERS } as const;
 const LEFT_OUT = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"];
 

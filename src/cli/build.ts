@@ -1,17 +1,18 @@
 import { dirname, join, relative, resolve } from "node:path";
-import { InvalidArgumentError, Option, type Command } from "commander";
+import { InvalidArgumentError, type Command } from "commander";
 import { build as buildImage, type BuildRequest, type BuildResult } from "../build/build.ts";
+import { DISK_FORMATS, type DiskFormat } from "../build/disk-format.ts";
 import { formatSize } from "../core/units.ts";
 import { memoryForImage } from "../layout/netboot.ts";
 import { fileExists, fileSize } from "../host/files.ts";
 import { buildContextOf, type Cli, type CliContext } from "./context.ts";
 import { RECIPE_FILE } from "./init.ts";
 
-const OUTPUTS = ["image", "disk", "netboot"] as const;
+const OUTPUTS = ["image", "disk", "netboot", "container"] as const;
 type OutputKind = (typeof OUTPUTS)[number];
 interface BuildOptions {
   readonly output: readonly OutputKind[];
-  readonly format: "raw" | "qcow2";
+  readonly format: readonly DiskFormat[];
   readonly outDir?: string;
   readonly updateLock?: boolean;
 }
@@ -25,34 +26,41 @@ export function registerBuild(program: Command, cli: Cli): void {
       "Makes what the recipe describes. The same recipe, files and petrify.lock give the same system image, byte for byte;\n" +
         "the first build writes petrify.lock, and it belongs into version control with the recipe.",
     )
-    .option("-o, --output <kinds>", "what to make, one or more of image, disk, netboot", parseOutputs, ["image"] as const)
-    .addOption(new Option("--format <format>", "of the disk").choices(["raw", "qcow2"]).default("raw"))
+    .option("-o, --output <kinds>", "what to make, one or more of image, disk, netboot, container", listOf(OUTPUTS), [
+      "image",
+    ] as const)
+    .option("--format <formats>", "of the disk, one or more of raw, qcow2, vmdk, vhdx", listOf(DISK_FORMATS), ["raw"] as const)
     .option("--out-dir <folder>", 'where to put it (default: "out" beside the recipe)')
     .option("--update-lock", "take the packages that the archive has today, and lock those")
     .addHelpText(
       "after",
       "\nExamples:\n  petrify build                                 # petrify.yaml here → out/NAME-VERSION.img\n" +
         "  petrify build my-os --output disk             # a disk for BIOS and UEFI: out/NAME-VERSION.raw\n" +
-        "  petrify build --output image,disk --format qcow2\n" +
+        "  petrify build --output image,disk --format qcow2,vmdk\n" +
         "  petrify build --output netboot                # kernel and initrd that hold the whole OS: out/NAME-VERSION.netboot/\n" +
+        "  petrify build --output container              # the same OS for podman and scanners: out/NAME-VERSION.oci/\n" +
         "  petrify build --update-lock                   # with today's packages",
     )
     .action(cli.action(build));
 }
 
-function parseOutputs(text: string): OutputKind[] {
-  const kinds = [...new Set(text.split(","))];
-  const unknown = kinds.find((kind) => !OUTPUTS.includes(kind as OutputKind));
-  if (unknown !== undefined) throw new InvalidArgumentError(`There are ${OUTPUTS.join(", ")}.`);
-  return kinds as OutputKind[];
-}
+/** Some of a few words, separated by commas, each once. */
+const listOf =
+  <Word extends string>(words: readonly Word[]) =>
+  (text: string): Word[] => {
+    const chosen = [...new Set(text.split(","))];
+    if (!chosen.every((word) => (words as readonly string[]).includes(word))) {
+      throw new InvalidArgumentError(`There are ${words.join(", ")}.`);
+    }
+    return chosen as Word[];
+  };
 
 async function build(context: CliContext, recipe: string, options: BuildOptions): Promise<void> {
   const recipePath = await findRecipe(resolve(context.cwd, recipe));
   const request: BuildRequest = {
     recipePath,
     outputs: options.output,
-    format: options.format,
+    formats: options.format,
     outDir: options.outDir === undefined ? join(dirname(recipePath), "out") : resolve(context.cwd, options.outDir),
     updateLock: options.updateLock === true,
   };
@@ -66,15 +74,19 @@ async function findRecipe(path: string): Promise<string> {
   return (await fileExists(inside)) ? inside : path;
 }
 
-async function describe({ image, disk, netboot, smallestDisk, manifest }: BuildResult, cwd: string): Promise<string> {
+async function describe(
+  { image, disk, disks, netboot, container, smallestDisk, manifest }: BuildResult,
+  cwd: string,
+): Promise<string> {
   const lines: string[] = [];
-  for (const [kind, path] of Object.entries({ image, disk })) {
+  for (const [kind, path] of [["image", image] as const, ...disks.map((each) => ["disk", each] as const)]) {
     if (path !== undefined) lines.push(`${kind.padEnd(6)} ${nearer(cwd, path)}  ${formatSize(await fileSize(path))}`);
   }
   if (netboot !== undefined) {
     const memory = formatSize(memoryForImage(manifest.sizes.image));
     lines.push(`netboot ${nearer(cwd, netboot)}/  for machines with ${memory} of memory or more`);
   }
+  if (container !== undefined) lines.push(`container ${nearer(cwd, container)}/  try: podman run oci:${nearer(cwd, container)}`);
   lines.push(`The smallest disk it fits on: ${formatSize(smallestDisk)}.`);
   const next = disk ?? image;
   if (next !== undefined) lines.push(`Next: petrify run ${nearer(cwd, next)}`);

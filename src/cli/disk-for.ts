@@ -10,8 +10,8 @@ import type { TestDiskFor } from "./test-image.ts";
 export const diskFor: DiskFor = async (image, output, tools, { random, signal, progress }) => {
   await progress.step("put the image on a temporary disk", async () => {
     const manifest = await readManifest(tools, image, signal);
-    const request = { image, manifest, format: "raw", work: dirname(output) } as const;
-    await diskOfImage(request, output, { tools, random, signal });
+    const request = { image, manifest, work: dirname(output) } as const;
+    await diskOfImage(request, [{ format: "raw", path: output }], { tools, random, signal });
   });
 };
 
@@ -24,8 +24,8 @@ export const testDiskFor: TestDiskFor = async ({ from, image }, output, tools, {
   await progress.step("put the image on a temporary disk", async () => {
     const [old, manifest] = [await readManifest(tools, from, signal), await readManifest(tools, image, signal)];
     const slotSize = defaultSlotSize(Math.max(old.sizes.image, manifest.sizes.image));
-    const request = { image: from, manifest: old, slotSize, format: "raw", work: dirname(output) } as const;
-    await diskOfImage(request, output, { tools, random, signal });
+    const request = { image: from, manifest: old, slotSize, work: dirname(output) } as const;
+    await diskOfImage(request, [{ format: "raw", path: output }], { tools, random, signal });
     const factsOf = (one: typeof manifest) => ({ name: one.name, version: one.version, digest: digestOf(one) });
     return { from: factsOf(old), image: factsOf(manifest) };
   });

@@ -38,7 +38,7 @@ async function quickstart(context: CliContext, folder: string, { yes = false }: 
   const at = resolve(cwd, folder);
   const recipePath = await writeExample(at);
   const buildContext = await buildContextOf(context);
-  const request = { recipePath, outputs: ["disk"], format: "raw", outDir: join(at, "out"), updateLock: false } as const;
+  const request = { recipePath, outputs: ["disk"], formats: ["raw"], outDir: join(at, "out"), updateLock: false } as const;
   const { disk } = await build(request, buildContext);
 
   const { tools, caller, run, signal } = buildContext;

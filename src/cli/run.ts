@@ -55,7 +55,7 @@ export function registerRun(program: Command, cli: Cli, makers: Makers): void {
     .command("run")
     .summary("boot an image or a disk in a virtual machine")
     .description(
-      "Boots a system image or a disk (raw or qcow2) in QEMU, with its serial console on the terminal. Ctrl-C ends it.",
+      "Boots a system image or a disk (raw, qcow2, vmdk or vhdx) in QEMU, with its serial console on the terminal. Ctrl-C ends it.",
     )
     .argument("<file>", "system image or disk")
     .option("--uefi", "boot with UEFI firmware instead of BIOS")
@@ -83,6 +83,11 @@ async function runMachine(context: CliContext, file: string, options: RunOptions
   if (kind === "system-image" && options.keep) {
     throw new AppError("KEEP_NEEDS_DISK", "an image is put on a temporary disk, so there is nothing to keep changes in", {
       hint: "Run a disk: `petrify build --output disk`.",
+    });
+  }
+  if (kind === "vmdk" && options.keep) {
+    throw new AppError("KEEP_UNSUPPORTED", `${path} is compressed in one stream: nothing can be written to it`, {
+      hint: "Run it without --keep, or run a raw or qcow2 disk: `petrify build --output disk --format qcow2`.",
     });
   }
   const size = memoryOf(path, kind, options);

@@ -3,6 +3,7 @@ import { constants, createReadStream } from "node:fs";
 import {
   access,
   copyFile as copy,
+  cp,
   link,
   lstat,
   mkdir,
@@ -52,10 +53,13 @@ export const listFolder = async (path: string): Promise<string[]> => (await read
 
 export const readText = async (path: string): Promise<string> => await readFile(path, "utf8");
 
-/** Hex; the file is streamed. */
-export async function sha256File(path: string): Promise<string> {
+/** Hex; the file is streamed. @throws the signal's reason when aborted */
+export async function sha256File(path: string, signal?: AbortSignal): Promise<string> {
   const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path, { highWaterMark: 1024 ** 2 })) hash.update(chunk as Uint8Array);
+  for await (const chunk of createReadStream(path, { highWaterMark: 1024 ** 2 })) {
+    signal?.throwIfAborted();
+    hash.update(chunk as Uint8Array);
+  }
   return hash.digest("hex");
 }
 
@@ -107,16 +111,16 @@ export async function walk(from: string, path = ""): Promise<TreeEntry[]> {
 /** A second file with the same bytes; blocks are shared where the file system can. */
 export const copyFile = async (from: string, to: string): Promise<void> => await copy(from, to, constants.COPYFILE_FICLONE);
 
-/** Moves a finished file to where users look for it; it appears there whole, also across file systems. */
+/** Moves a finished file or folder to where users look for it; it appears there whole, also across file systems. */
 export async function placeFile(from: string, to: string): Promise<void> {
   await rename(from, to).catch(async (error: unknown) => {
     if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
     const partial = `${to}.${process.pid}.partial`;
     try {
-      await copy(from, partial);
+      await cp(from, partial, { recursive: true });
       await rename(partial, to);
     } finally {
-      await rm(partial, { force: true });
+      await rm(partial, { recursive: true, force: true });
     }
   });
 }

@@ -39,6 +39,8 @@ const cases = [
     patches: [{ offset: 0, data: Uint8Array.of(0x51, 0x46, 0x49, 0xfb) }],
     kind: "qcow2",
   },
+  { name: "so is VMware's", patches: [{ offset: 0, data: Buffer.from("KDMV\u0003\0\0\0") }], kind: "vmdk" },
+  { name: "and Hyper-V's", patches: [{ offset: 0, data: Buffer.from("vhdxfile") }], kind: "vhdx" },
 ] as const;
 for (const { name, patches, kind } of cases) test(name, () => assert.equal(bootableKind(file(patches)), kind));
 

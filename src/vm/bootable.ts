@@ -8,18 +8,25 @@ import { decodeGpt, type Gpt, type ReadAt } from "../layout/gpt.ts";
 import { BOOT_FILES, SYSTEM_IMAGE_SECTOR } from "../layout/system-image.ts";
 
 /** What a file that somebody wants to boot is, by its content. */
-export type Bootable = "raw" | "qcow2" | "system-image";
+export type Bootable = "raw" | "qcow2" | "vmdk" | "vhdx" | "system-image";
 
-const QCOW2_MAGIC = [0x51, 0x46, 0x49, 0xfb] as const; // QFI\xfb
+/** First bytes of what QEMU reads and is not plain. Source: QEMU's docs/interop/qcow2.rst; VMware "Virtual Disk Format 5.0"; [MS-VHDX] 2.2.1 */
+const MAGICS: readonly (readonly [format: "qcow2" | "vmdk" | "vhdx", magic: string])[] = [
+  ["qcow2", "QFI\xfb"],
+  ["vmdk", "KDMV"],
+  ["vhdx", "vhdxfile"],
+];
 
 /** @throws AppError `NOT_BOOTABLE` */
 export function bootableKind({ read, size }: Pick<ImageFile, "read" | "size">): Bootable {
-  if (QCOW2_MAGIC.every((byte, index) => read(0, 4)[index] === byte)) return "qcow2";
+  const first = String.fromCharCode(...read(0, 8));
+  const packed = MAGICS.find(([, magic]) => first.startsWith(magic));
+  if (packed) return packed[0];
   const gpt = tableOf(read, size);
   if (gpt?.partitions.some(({ name }) => name === "root-verity")) return "system-image";
   const signature = read(510, 2); // of a master boot record: a disk without a GPT may boot as well
   if (gpt || (signature[0] === 0x55 && signature[1] === 0xaa)) return "raw";
-  throw new AppError("NOT_BOOTABLE", "the file is neither a system image nor a disk (raw or qcow2)", {
+  throw new AppError("NOT_BOOTABLE", "the file is neither a system image nor a disk (raw, qcow2, vmdk or vhdx)", {
     hint: "Give what `petrify build` wrote: an image or a disk.",
   });
 }
@@ -41,10 +48,11 @@ function tableOf(read: ReadAt, size: Bytes): Gpt | undefined {
  * @returns its path; nothing when there is none where petrify puts it
  */
 export async function kernelOf(tools: Tools, path: string, folder: string, signal?: AbortSignal): Promise<string | undefined> {
-  if (kindOf(path) !== "qcow2") return await kernelOfRaw(tools, path, folder, signal);
+  const kind = kindOf(path);
+  if (kind === "raw" || kind === "system-image") return await kernelOfRaw(tools, path, folder, signal);
   const raw = join(folder, "converted.raw");
   const binds = [{ source: path }, { source: folder, writable: true }];
-  await tools.run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", path, raw], { binds, signal });
+  await tools.run(["qemu-img", "convert", "-f", kind, "-O", "raw", path, raw], { binds, signal });
   return await kernelOfRaw(tools, raw, folder, signal);
 }
 

@@ -10,7 +10,7 @@ export type Firmware = "bios" | "uefi";
 export interface VmDisk {
   /** A file of the host; of `nbd` the unix socket of a server, which the guest always writes to. */
   readonly path: string;
-  readonly format: "raw" | "qcow2" | "nbd";
+  readonly format: "raw" | "qcow2" | "vmdk" | "vhdx" | "nbd";
   /** Default `virtio-blk`. */
   readonly controller?: Controller;
   /** Logical and physical sector size the guest sees; default 512. AHCI knows only 512. */

@@ -58,8 +58,8 @@ export async function makeMatrixParts(tools: Tools, folder: string, signal?: Abo
   const images = {} as Record<MatrixImageName, MatrixImage>;
   for (const name of MATRIX_IMAGES) images[name] = await makeImage(tools, name, folder, signal);
   const { old } = images;
-  const made = { image: old.path, manifest: old.manifest, slotSize: SLOT_SIZE, format: "raw", work: folder } as const;
-  await diskOfImage(made, path("disk.raw"), { tools, random: randomBytes, signal });
+  const made = { image: old.path, manifest: old.manifest, slotSize: SLOT_SIZE, work: folder } as const;
+  await diskOfImage(made, [{ format: "raw", path: path("disk.raw") }], { tools, random: randomBytes, signal });
   return { images, lab: await makeLabDisk(tools, folder, images.new, signal), disk: path("disk.raw") };
 }
 

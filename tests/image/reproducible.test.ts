@@ -143,5 +143,5 @@ async function contextOf(runWith: Run, cacheFolder: string): Promise<BuildContex
 
 async function buildWith(context: BuildContext, folder: string): Promise<BuildResult> {
   const place = { recipePath: join(folder, "petrify.yaml"), outDir: join(folder, "out") };
-  return await build({ ...place, outputs: ["image"], format: "raw", updateLock: false }, context);
+  return await build({ ...place, outputs: ["image"], formats: [], updateLock: false }, context);
 }

@@ -25,7 +25,7 @@ export async function assertNothingLeft(folder: string, cache: string, before: M
   const below = await Promise.all(
     top.map(async (name) => [name, ...(await readdir(join(folder, name), { recursive: true }).catch(() => []))]),
   );
-  const left = below.flat().filter((path) => /\.(img|raw|qcow2|partial|lock|new)$|manifest/.test(path));
+  const left = below.flat().filter((path) => /\.(img|raw|qcow2|vmdk|vhdx|oci|sha256|partial|lock|new)$|manifest/.test(path));
   assert.deepEqual(left, [], "outputs or parts of them");
   const work = (
     await Promise.all(["work", "tools/work"].map(async (name) => await readdir(join(cache, name)).catch(() => [])))

@@ -121,7 +121,8 @@ async function makeFixture(name: string, init: Fixture["init"], images: readonly
     const [first, second = first] = built;
     const outDir = join(work, "out");
     await mkdir(outDir);
-    await diskOfImage({ ...first!, slotB: second!, format: "raw", work }, join(outDir, "disk.raw"), context);
+    const disk = [{ format: "raw", path: join(outDir, "disk.raw") }] as const;
+    await diskOfImage({ ...first!, slotB: second!, work }, disk, context);
     for (const [n, one] of built.entries()) await rename(one.image, join(outDir, imageName(n)));
     await moveInto(outDir, folder);
   } finally {
@@ -142,7 +143,7 @@ async function buildImage(folder: string, words: Words, context: BuildContext): 
   );
   if (words["FILES"] === "busybox") await busyboxRootfs(join(folder, BUSYBOX_TAR), folder, context);
   const outDir = join(folder, "out");
-  const request = { recipePath, outputs: ["image"], format: "raw", outDir, updateLock: false } as const;
+  const request = { recipePath, outputs: ["image"], formats: [], outDir, updateLock: false } as const;
   const { image, manifest } = await build(request, context);
   return { image: image!, manifest };
 }
