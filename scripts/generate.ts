@@ -7,7 +7,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { documentedNodeHelp } from "../src/cli/node-program.ts";
 import { documentedHelp } from "../src/cli/program.ts";
-import { recipeJsonSchema } from "../src/config/recipe.ts";
+import { recipeJsonSchema, wholeRecipeJsonSchema } from "../src/config/recipe.ts";
 import { recipeTable } from "./recipe-table.ts";
 
 const TOP = join(import.meta.dirname, "..");
@@ -23,7 +23,7 @@ const between = async (path: string, text: string): Promise<string> => {
 
 const files = new Map([
   ["schemas/recipe.json", `${JSON.stringify(recipeJsonSchema(), undefined, 2)}\n`],
-  ["docs/recipe.md", await between("docs/recipe.md", recipeTable(recipeJsonSchema()))],
+  ["docs/recipe.md", await between("docs/recipe.md", recipeTable(wholeRecipeJsonSchema()))],
   ["docs/cli.md", await between("docs/cli.md", `${documentedHelp()}\n\n## On the node\n\n${documentedNodeHelp()}`)],
 ]);
 

@@ -7,7 +7,6 @@ interface Described extends JsonSchema {
   readonly const?: string;
   readonly enum?: readonly string[];
   readonly default?: unknown;
-  readonly required?: readonly string[];
 }
 
 /** A Markdown table of every key, in the order of the schema. */

@@ -1,9 +1,7 @@
 import { dirname, join } from "node:path";
-import { AppError } from "../core/error.ts";
 import type { Bytes } from "../core/units.ts";
 import { baseSource } from "../config/base.ts";
 import { formatLock, parseLock, type Lock } from "../config/lock.ts";
-import { parseRecipe } from "../config/parse-recipe.ts";
 import type { Recipe } from "../config/recipe.ts";
 import { fileExists, makeFolder, placeFile, readText, replaceFolder, writeText } from "../host/files.ts";
 import { CHECKSUMS, checksumsOf, placeWithChecksum } from "../host/checksum.ts";
@@ -25,6 +23,7 @@ import { diskOfImage } from "./image-disk.ts";
 import { addImageFacts, addRuntime } from "./image-runtime.ts";
 import { buildInitrd } from "./initrd.ts";
 import { netbootOfImage } from "./netboot.ts";
+import { readRecipeFile } from "./read-recipe.ts";
 import { packRoot, refuseUnreadable } from "./pack-root.ts";
 import { assembleSystemImage } from "./system-image.ts";
 import { findInit, refuseOtherInit } from "./image-init.ts";
@@ -68,7 +67,7 @@ export interface BuildResult {
 export async function build(request: BuildRequest, context: BuildContext): Promise<BuildResult> {
   const started = context.clock();
   const { recipePath, outDir } = request;
-  const recipe = await readRecipe(recipePath);
+  const recipe = await readRecipeFile(recipePath);
   const lockPath = join(dirname(recipePath), "petrify.lock");
   const lock = await readLock(lockPath);
   return await writingTo(`${context.cacheFolder} or ${outDir}`, async () => {
@@ -213,16 +212,6 @@ async function buildSystemImage(
       ...(source ? { kernel: source.locked } : {}),
     },
   };
-}
-
-async function readRecipe(path: string): Promise<Recipe> {
-  const text = await readText(path).catch((cause: unknown) => {
-    throw new AppError("RECIPE_MISSING", `there is no recipe at ${path}`, {
-      hint: "Write one with `petrify init`, or name another.",
-      cause,
-    });
-  });
-  return parseRecipe(text, path);
 }
 
 async function readLock(path: string): Promise<Lock | undefined> {

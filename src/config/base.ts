@@ -3,7 +3,7 @@ import { z } from "zod";
 import * as words from "./words.ts";
 
 /** Bases to which no packages are added: they come as a whole. */
-export const WHOLE_BASES = ["oci", "ociArchive", "dockerArchive", "rootfs", "dockerfile"] as const;
+export const WHOLE_BASES = ["oci", "ociArchive", "dockerArchive", "rootfs", "dockerfile", "image"] as const;
 const KINDS = ["suite", ...WHOLE_BASES] as const;
 /** Keys that belong to one kind each. */
 const OF_KIND = {
@@ -37,6 +37,9 @@ export const Base = z
     tag: words.ImageTag.optional().describe("Which image, where a layout or an archive holds several"),
     rootfs: words.HostPath.optional().describe("A tar of a root file system (plain, gz, xz, zst, bz2), or a folder that is one"),
     dockerfile: words.HostPath.optional().describe("A Dockerfile, built without a daemon"),
+    image: words.HostPath.optional().describe(
+      "A system image of petrify, whose files and kernel are taken; the same as `extends` with one",
+    ),
     context: words.HostPath.optional().describe(
       "With `dockerfile`: the folder that COPY and ADD read; default: the Dockerfile's",
     ),
@@ -71,7 +74,7 @@ export interface SuiteSource {
 export type BaseSource =
   | SuiteSource
   | { readonly kind: "oci" | "ociArchive" | "dockerArchive"; readonly path: string; readonly tag: string | undefined }
-  | { readonly kind: "rootfs"; readonly path: string }
+  | { readonly kind: "rootfs" | "image"; readonly path: string }
   | {
       readonly kind: "dockerfile";
       readonly path: string;
@@ -89,6 +92,7 @@ export function baseSource(base: Base): BaseSource {
     allowExpired = false,
     tag,
     rootfs,
+    image,
     dockerfile,
     context,
     target,
@@ -100,5 +104,13 @@ export function baseSource(base: Base): BaseSource {
     if (path !== undefined) return { kind, path, tag };
   }
   if (rootfs !== undefined) return { kind: "rootfs", path: rootfs };
+  if (image !== undefined) return { kind: "image", path: image };
   return { kind: "dockerfile", path: dockerfile!, context, target, args };
+}
+
+/** The same base with each path of the host changed, such as for a recipe in another folder. */
+export function baseFromTop(base: Base, change: (path: string) => string): Base {
+  const paths = ["oci", "ociArchive", "dockerArchive", "rootfs", "dockerfile", "image", "context"] as const;
+  const given = paths.filter((key) => base[key] !== undefined);
+  return { ...base, ...Object.fromEntries(given.map((key) => [key, change(base[key]!)])) };
 }

@@ -91,7 +91,10 @@ export const Recipe = z
     apiVersion: z.literal("petrify/v1").describe("Version of this format"),
     name: words.ImageName.describe("Name of the image; part of its file name"),
     version: words.ImageVersion.default("0.1.0").describe("Version of the image; part of its file name"),
-    base: Base.describe("Where the files come from"),
+    extends: words.HostPath.optional().describe(
+      "Another recipe (or its folder) that this one adds to, or a system image (.img) as its base; docs/concepts/extends.md",
+    ),
+    base: Base.describe("Where the files come from; a recipe that extends another has that one's"),
     packages: list(words.PackageName).describe("Packages to install, besides the few every image has"),
     kernel: Kernel.prefault({}).describe("The kernel and its command line"),
     firmware: Firmware.prefault({}).describe("What real hardware needs besides drivers"),
@@ -163,11 +166,19 @@ export type Recipe = z.output<typeof Recipe>;
 export type RecipeFile = Recipe["files"][number];
 export type RecipeUser = Recipe["users"][number];
 
+/** Of a whole recipe: one that extends none, or one that is merged with those that it extends. */
+export const wholeRecipeJsonSchema = (): JsonSchema => z.toJSONSchema(Recipe, { target: "draft-7", io: "input" }) as JsonSchema;
+
 /** Written to schemas/recipe.json by `npm run generate`. Draft 7, which every editor's YAML support reads. */
-export const recipeJsonSchema = (): JsonSchema => z.toJSONSchema(Recipe, { target: "draft-7", io: "input" }) as JsonSchema;
+export function recipeJsonSchema(): JsonSchema {
+  const { required = [], ...schema } = wholeRecipeJsonSchema();
+  return { ...schema, anyOf: [{ required }, { required: ["extends"] }] };
+}
 
 /** The part of JSON Schema that is used here. */
 export interface JsonSchema {
+  readonly required?: readonly string[];
+  readonly anyOf?: readonly JsonSchema[];
   readonly properties?: Readonly<Record<string, JsonSchema>>;
   readonly items?: JsonSchema;
 }

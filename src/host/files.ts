@@ -11,6 +11,7 @@ import {
   readdir,
   readFile,
   readlink,
+  realpath,
   rename,
   rm,
   stat,
@@ -70,6 +71,9 @@ export async function linkFile(from: string, to: string): Promise<void> {
     await copy(from, to);
   });
 }
+
+/** With every link resolved: the same for every way to one file. */
+export const realPath = async (path: string): Promise<string> => await realpath(path);
 
 export const readBytes = async (path: string): Promise<Uint8Array> => await readFile(path);
 
