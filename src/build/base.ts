@@ -1,6 +1,7 @@
 import type { BaseSource } from "../config/base.ts";
 import type { Lock, LockedPackage } from "../config/lock.ts";
 import type { Recipe } from "../config/recipe.ts";
+import { systemImageBase } from "./bases/system-image-base.ts";
 import { buildDockerfile } from "./bases/dockerfile.ts";
 import { imageBase } from "./bases/image-base.ts";
 import { rootfsBase } from "./bases/rootfs-base.ts";
@@ -36,6 +37,7 @@ export interface BaseRequest {
 export async function openBase(source: BaseSource, request: BaseRequest, context: BuildContext): Promise<Base> {
   const { recipe, lock, renew, work } = request;
   if (source.kind === "rootfs") return await rootfsBase(source, request, context);
+  if (source.kind === "image") return await systemImageBase(source, request, context);
   if (source.kind === "dockerfile") {
     const time = renew ? undefined : lock?.time;
     const { layout, tag } = await buildDockerfile(source, { recipeFolder: request.recipeFolder, time, work }, context);

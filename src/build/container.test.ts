@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { chmod, link, mkdir, mkdtempDisposable, readdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtempDisposable, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { testTools } from "../../tests/support/tools.ts";
-import { tinyTree } from "../../tests/support/tiny-layout.ts";
+import { fullTree, listTree } from "../../tests/support/full-tree.ts";
 import { rootFs } from "../host/rootfs.ts";
 import { run } from "../host/run.ts";
 import type { Tools } from "../host/tools.ts";
@@ -13,72 +13,27 @@ import type { Tree } from "./tree.ts";
 
 const FACTS = { name: "kiosk", version: "1.4.0+build", created: 1_700_000_000, rootHash: "ab".repeat(32) } as const;
 const TAG = "1.4.0-build";
-const CAPABILITY = "0x0100000200200000000000000000000000000000"; // cap_net_raw=ep
-
 let tools: Tools;
 let containers: Tools;
 before(async () => {
   [tools, containers] = [await testTools(), await testTools("containers")];
 });
 
-/** A tree with everything that an archive could lose. */
-async function makeTree(folder: string): Promise<Tree> {
-  await mkdir(folder);
-  await tinyTree(containers, folder);
-  const at = (path: string): string => join(folder, path);
-  await mkdir(at("sbin"));
-  await mkdir(at("usr/lib/systemd"), { recursive: true });
-  await writeFile(at("usr/lib/systemd/systemd"), "an init");
-  await symlink("../usr/lib/systemd/systemd", at("sbin/init"));
-  await writeFile(at("usr/bin/ping"), "a program");
-  await chmod(at("usr/bin/ping"), 0o4755);
-  await link(at("usr/bin/ping"), at("usr/bin/ping6"));
-  await writeFile(at("acl"), "shared");
-  await writeFile(at("owned"), "somebody's");
-  const long = `${"a-long-name-".repeat(12)}/`.repeat(3);
-  await mkdir(at(long), { recursive: true });
-  await writeFile(at(`${long}file`), "deep");
-  const tool: Tree["tool"] = async (argv, { binds = [], ...options } = {}) =>
-    (await tools.run(argv, { ...options, binds: [{ source: folder, writable: true }, ...binds], anyOwner: true })).stdout;
-  await tool(["chown", "3000000:70000", at("owned")]);
-  await tool(["python3", "-c", SET_XATTRS, folder]);
-  return { fs: rootFs(folder), tool };
-}
-const SET_XATTRS = `
-import os, struct, sys
-at = lambda p: os.path.join(sys.argv[1], p)
-os.setxattr(at("usr/bin/ping"), "security.capability", bytes.fromhex("${CAPABILITY.slice(2)}"))
-os.setxattr(at("owned"), "user.note", b"\\x00\\xffbytes\\n")
-entries = [(1, 6, 0xffffffff), (2, 4, 4242), (4, 4, 0xffffffff), (16, 4, 0xffffffff), (32, 4, 0xffffffff)]
-os.setxattr(at("acl"), "system.posix_acl_access", struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *e) for e in entries))
-`;
-/** Every entry with its owner, mode, links and attributes, one a line. */
-const LIST = `
-import hashlib, os, stat, sys
-top = sys.argv[1]
-for folder, names, files in os.walk(top):
-    for name in [""] * (folder == top) + names + files:
-        path = os.path.join(folder, name) if name else folder
-        s = os.lstat(path)
-        what = os.readlink(path) if stat.S_ISLNK(s.st_mode) else hashlib.sha256(open(path, "rb").read()).hexdigest() if stat.S_ISREG(s.st_mode) else ""
-        attributes = [(n, os.getxattr(path, n, follow_symlinks=False).hex()) for n in sorted(os.listxattr(path, follow_symlinks=False))]
-        links = s.st_nlink if stat.S_ISREG(s.st_mode) else 0
-        print(os.path.relpath(path, top), oct(s.st_mode), s.st_uid, s.st_gid, links, what, attributes)
-`;
-const list = async (folder: string): Promise<string[]> =>
-  (await tools.run(["python3", "-c", LIST, folder], { binds: [{ source: folder }], anyOwner: true })).stdout
-    .split("\n")
-    .toSorted();
+const treeAt = (folder: string): Tree => ({
+  fs: rootFs(folder),
+  tool: async (argv, { binds = [], ...options } = {}) =>
+    (await tools.run(argv, { ...options, binds: [{ source: folder, writable: true }, ...binds], anyOwner: true })).stdout,
+});
 
 test("the container image is one that skopeo, umoci and buildah take, with the whole tree", { timeout: 300_000 }, async (t) => {
   if (process.getuid!() !== 0) return t.skip("only root can give files to any user");
   await using dir = await mkdtempDisposable(join(tmpdir(), "petrify-container-"));
   const at = (name: string): string => join(dir.path, name);
-  const tree = await makeTree(at("root"));
+  await fullTree(containers, tools, at("root"));
   const layout = at("out/kiosk.oci");
   await mkdir(at("out"));
-  await containerOfTree(tree, FACTS, layout, { signal: undefined });
-  const wanted = await list(at("root"));
+  await containerOfTree(treeAt(at("root")), FACTS, layout, { signal: undefined });
+  const wanted = await listTree(tools, at("root"));
   const binds = [{ source: dir.path, writable: true }];
   const judge = async (...argv: [string, ...string[]]): Promise<string> =>
     (await containers.run(argv, { binds, anyOwner: true, env: { TMPDIR: dir.path } })).stdout;
@@ -97,7 +52,7 @@ test("the container image is one that skopeo, umoci and buildah take, with the w
   });
   await t.test("umoci unpacks the same tree: owners, modes, links, capabilities, ACLs, attributes, long names", async () => {
     await judge("umoci", "unpack", "--image", `${layout}:${TAG}`, at("bundle"));
-    const got = await list(at("bundle/rootfs"));
+    const got = await listTree(tools, at("bundle/rootfs"));
     assert.deepEqual(got, wanted);
     for (const text of [
       /ping .*104755 0 0 2 .*security.capability/,
@@ -140,10 +95,7 @@ test("the container image is one that skopeo, umoci and buildah take, with the w
   await t.test("the same tree gives the same bytes at another place", async () => {
     await mkdir(at("again"));
     await tools.run(["cp", "--archive", at("root"), at("again/tree")], { binds, anyOwner: true });
-    const again = at("again/tree");
-    const tool: Tree["tool"] = async (argv, { binds: more = [], ...options } = {}) =>
-      (await tools.run(argv, { ...options, binds: [{ source: again }, ...more], anyOwner: true })).stdout;
-    await containerOfTree({ fs: rootFs(again), tool }, FACTS, at("again/out"), { signal: undefined });
+    await containerOfTree(treeAt(at("again/tree")), FACTS, at("again/out"), { signal: undefined });
     assert.equal(await readFile(join(at("again/out"), "SHA256SUMS"), "utf8"), await readFile(join(layout, "SHA256SUMS"), "utf8"));
   });
 });

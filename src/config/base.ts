@@ -74,7 +74,8 @@ export interface SuiteSource {
 export type BaseSource =
   | SuiteSource
   | { readonly kind: "oci" | "ociArchive" | "dockerArchive"; readonly path: string; readonly tag: string | undefined }
-  | { readonly kind: "rootfs" | "image"; readonly path: string }
+  | { readonly kind: "rootfs"; readonly path: string }
+  | { readonly kind: "image"; readonly path: string }
   | {
       readonly kind: "dockerfile";
       readonly path: string;

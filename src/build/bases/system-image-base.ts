@@ -1,0 +1,115 @@
+import { createHash } from "node:crypto";
+import { join, resolve } from "node:path";
+import { AppError } from "../../core/error.ts";
+import type { BaseSource } from "../../config/base.ts";
+import { fileExists, makeFolder, moveInto } from "../../host/files.ts";
+import { openImage } from "../../host/image-file.ts";
+import { rootFs } from "../../host/rootfs.ts";
+import { sha256 } from "../../host/sha256.ts";
+import { decodeGpt } from "../../layout/gpt.ts";
+import { BOOT_FILES, SYSTEM_IMAGE_SECTOR, systemImageParts } from "../../layout/system-image.ts";
+import type { Manifest } from "../../release/manifest.ts";
+import { verifyImage } from "../../release/verify-image.ts";
+import type { Base, BaseRequest } from "../base.ts";
+import type { BuildContext } from "../context.ts";
+import { digestOf } from "../image-disk.ts";
+import { readManifest } from "../read-manifest.ts";
+
+/** Raised when the steps below change: bases of older builds are then made again. */
+const FORMAT = 1;
+/** What the next build puts in anew, so that nothing of an older petrify stays. */
+const OWN = ["/usr/lib/petrify"];
+
+/**
+ * The base that a system image makes: its root file system, with the kernel of its boot partition beside the modules.
+ *
+ * The image is verified first, every byte of it.
+ *
+ * @throws AppError `BASE_MISSING`, `BASE_DAMAGED`, `BASE_INVALID`
+ */
+export async function systemImageBase(
+  { path }: Extract<BaseSource, { kind: "image" }>,
+  { recipeFolder, work }: BaseRequest,
+  context: BuildContext,
+): Promise<Base> {
+  const { tools, cacheFolder, progress, signal } = context;
+  const at = resolve(recipeFolder, path);
+  if (!(await fileExists(at))) {
+    throw new AppError("BASE_MISSING", `there is no system image at ${at}`, {
+      hint: `Build it first. Paths are relative to the recipe: ${recipeFolder}.`,
+    });
+  }
+  const manifest = await readManifest(tools, at, signal).catch((cause: unknown) => {
+    signal?.throwIfAborted();
+    throw new AppError("BASE_INVALID", `${at} is not a system image of petrify: ${(cause as Error).message}`, {
+      hint: "Name an image (.img) that `petrify build` wrote.",
+      cause,
+    });
+  });
+  const digest = digestOf(manifest);
+  const made: Base = { tar: "", time: manifest.created, inputs: `sha256:${digest}`, packages: [] };
+  const key = createHash("sha256")
+    .update(JSON.stringify([FORMAT, tools.id, digest]))
+    .digest("hex");
+  const cached = join(cacheFolder, "bases", `image-${key.slice(0, 32)}.tar`);
+  if (await fileExists(cached)) return { ...made, tar: cached };
+  await progress.step(`take the system out of ${manifest.name} ${manifest.version}`, async (note) => {
+    note("verifying");
+    await refuseDamaged(at, digest, signal);
+    note("extracting");
+    const folder = join(work, "image");
+    await extract(at, manifest, folder, context);
+    note("packing");
+    const tar = join(work, "image.tar");
+    await tools.run(
+      [
+        ...(["tar", "--create", `--file=${tar}`, `--directory=${folder}`, "--sort=name", "--numeric-owner"] as const),
+        ...["--xattrs", "--xattrs-include=*", "."],
+      ],
+      { binds: [{ source: work, writable: true }], anyOwner: true, signal },
+    );
+    await tools.run(["rm", "--recursive", "--", folder], {
+      binds: [{ source: work, writable: true }],
+      ...{ anyOwner: true, signal },
+    });
+    await moveInto(tar, cached);
+  });
+  return { ...made, tar: cached };
+}
+
+async function refuseDamaged(path: string, digest: string, signal: AbortSignal | undefined): Promise<void> {
+  using file = openImage(path);
+  const image = {
+    size: file.size,
+    read: async (offset: number, length: number) => await Promise.resolve(file.read(offset, length)),
+  };
+  const verdict = await verifyImage({ image, sha256, digest, signal });
+  if (verdict.ok) return;
+  throw new AppError("BASE_DAMAGED", `${path} is damaged: ${verdict.damage.what}`, { hint: "Fetch or build the image again." });
+}
+
+async function extract(path: string, manifest: Manifest, folder: string, { tools, signal }: BuildContext): Promise<void> {
+  using file = openImage(path);
+  const { root, boot } = systemImageParts(decodeGpt(file.read, file.size, SYSTEM_IMAGE_SECTOR));
+  const unowned = `${folder}.unowned`;
+  for (const each of [folder, unowned]) await makeFolder(each);
+  const writable = [folder, unowned].map((source) => ({ source, writable: true }));
+  const options = { binds: [{ source: path }, ...writable], anyOwner: true, signal };
+  const unpack = async (to: string, ...more: readonly string[]): Promise<unknown> =>
+    await tools.run(
+      ["fsck.erofs", "-d1", `--offset=${root.start}`, `--extract=${to}`, "--overwrite", "--xattrs", ...more, path],
+      options,
+    );
+  await unpack(folder, "--preserve");
+  // fsck.erofs gives a file its owner last, which takes capabilities away: they come from a second copy without owners.
+  await unpack(unowned, "--no-preserve-owner", "--preserve-perms");
+  const copy = ["cp", "--attributes-only", "--preserve=xattr", "--parents", `--target-directory=${folder}`] as const;
+  await tools.run(["find", ".", "-type", "f", "-exec", ...copy, "{}", "+"], { ...options, cwd: unowned });
+  await tools.run(["find", unowned, "-mindepth", "1", "-delete"], options);
+  const fs = rootFs(folder);
+  for (const own of OWN)
+    await tools.run(["rm", "--recursive", "--force", "--", await fs.resolve(own, { keepLast: true })], options);
+  const vmlinuz = await fs.resolve(`/usr/lib/modules/${manifest.kernel}/vmlinuz`);
+  await tools.run(["mkdir", "--parents", join(vmlinuz, "..")], options);
+  await tools.run(["mcopy", "-n", "-i", `${path}@@${boot.start}`, `::${BOOT_FILES.kernel}`, vmlinuz], options);
+}
