@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempDisposable, mkdir, readFile, readdir, writeFile } from "node:fs/promises";
+import { mkdtempDisposable, mkdir, readFile, readdir, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -7,6 +7,10 @@ import { testContext } from "../../../tests/support/build-context.ts";
 import { machine } from "../../../tests/support/leftovers.ts";
 import { tinyLayout } from "../../../tests/support/tiny-layout.ts";
 import type { AppError } from "../../core/error.ts";
+import { baseSource } from "../../config/base.ts";
+import type { Lock } from "../../config/lock.ts";
+import { parseRecipe } from "../../config/parse-recipe.ts";
+import { openBase } from "../base.ts";
 import { buildDockerfile, ulimits, type DockerfileSource } from "./dockerfile.ts";
 
 const DOCKERFILE = `FROM oci:tiny:tiny AS one
@@ -88,6 +92,23 @@ test("a Dockerfile becomes a layout, the same one twice, and leaves nothing else
   }
   assert.equal(made[0], made[1]);
   assert.deepEqual(await machine(), before, "mounts and loop devices");
+});
+
+test("what the Dockerfile makes is the base, whose date and digest the lock keeps", { timeout: 300_000 }, async () => {
+  await using p = await place();
+  await mkdir(p.at("first"));
+  const recipe = parseRecipe("apiVersion: petrify/v1\nname: x\nbase: { dockerfile: Dockerfile, target: two }\n", "petrify.yaml");
+  const context = { ...p.context, cacheFolder: p.at("cache") };
+  const request = { recipe, recipeFolder: p.at("context"), renew: false };
+  const first = await openBase(baseSource(recipe.base), { ...request, lock: undefined, work: p.at("first") }, context);
+  const argv = ["tar", "--extract", "--to-stdout", "--file", first.tar, "hello", "word", "kept"] as const;
+  const { stdout } = await context.tools.run(argv, { binds: [{ source: first.tar }] });
+  assert.deepEqual(stdout.split("\n").toSorted(), ["", "another", "default", "hello"]);
+  // Touched and built again on another day: the same, for the lock says when.
+  await utimes(p.at("context/file"), 1_800_000_000, 1_800_000_000);
+  await rm(p.at("cache"), { recursive: true });
+  const lock: Lock = { format: 1, inputs: first.inputs, time: first.time, packages: [], users: [], groups: [] };
+  assert.deepEqual(await openBase(baseSource(recipe.base), { ...request, lock, work: p.at("work") }, context), first);
 });
 
 test("a step that fails, and a file that is not there, are told", { timeout: 300_000 }, async () => {
