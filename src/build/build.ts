@@ -21,7 +21,7 @@ import { containerOfTree } from "./container.ts";
 import type { DiskFormat } from "./disk-format.ts";
 import { diskOfImage } from "./image-disk.ts";
 import { addImageFacts, addRuntime } from "./image-runtime.ts";
-import { buildInitrd } from "./initrd.ts";
+import { buildInitrd, microcodeIn } from "./initrd.ts";
 import { netbootOfImage } from "./netboot.ts";
 import { readRecipeFile } from "./read-recipe.ts";
 import { packRoot, refuseUnreadable } from "./pack-root.ts";
@@ -161,7 +161,8 @@ async function buildSystemImage(
   const kernel = await progress.step("take the kernel", async () => await takeKernel(tree, source?.tree, work, context));
   refuseUnreadable(recipe.root.compression, kernel);
   await progress.step("make the initrd", async () => {
-    const { microcode } = recipe.firmware;
+    // What the image below was built with is known by its files only.
+    const microcode = recipe.base.image === undefined ? recipe.firmware.microcode : await microcodeIn(tree.fs.folder);
     const input = { root: tree.fs.folder, kernel, sourceDateEpoch: time, microcode };
     await buildInitrd(tools, input, initrd, work, signal);
   });

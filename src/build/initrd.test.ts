@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { zstdDecompressSync } from "node:zlib";
 import { testTools } from "../../tests/support/tools.ts";
 import type { ModuleIndex } from "../layout/kernel-modules.ts";
-import { buildInitrd, type InitrdInput } from "./initrd.ts";
+import { buildInitrd, microcodeIn, type InitrdInput } from "./initrd.ts";
 
 const MODULES = "usr/lib/modules/6.1-test";
 const STORED = ["block/loop", "block/virtio_blk", "md/dm-mod", "md/dm-verity"].map((name) => `kernel/drivers/${name}.ko`);
@@ -124,6 +124,15 @@ test("the same input gives the same bytes, wherever and whenever it is built", a
   } finally {
     process.umask(umask);
   }
+});
+
+test("the microcode that a root holds is found by its files", async () => {
+  await using dir = await mkdtempDisposable(join(tmpdir(), "petrify-initrd-"));
+  assert.deepEqual(await microcodeIn(dir.path), []);
+  await fixture(dir.path);
+  assert.deepEqual(await microcodeIn(join(dir.path, "root")), ["intel"]);
+  await rm(join(dir.path, "root/usr/lib/firmware/intel-ucode"), { recursive: true });
+  assert.deepEqual(await microcodeIn(join(dir.path, "root")), []);
 });
 
 test("microcode stands in front, in an archive of its own that is never compressed", async () => {

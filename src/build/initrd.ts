@@ -66,6 +66,17 @@ export async function buildInitrd(
 
 const inArchive = (path: string): string => path.slice(1);
 
+/** CPUs whose microcode a root holds. */
+export async function microcodeIn(root: string): Promise<CpuVendor[]> {
+  const vendors: CpuVendor[] = [];
+  for (const vendor of ["amd", "intel"] as const) {
+    const { folder, of } = MICROCODE[vendor];
+    const path = join(root, folder);
+    if ((await fileExists(path)) && (await listFolder(path)).some((name) => of.test(name))) vendors.push(vendor);
+  }
+  return vendors;
+}
+
 /** An archive of its own, never compressed, in front of the other. */
 async function microcodeEntries(root: string, vendors: readonly CpuVendor[]): Promise<CpioEntry[]> {
   const entries: CpioEntry[] = ["kernel", "kernel/x86", "kernel/x86/microcode"].map((path) => ({

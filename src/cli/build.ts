@@ -3,6 +3,7 @@ import { InvalidArgumentError, type Command } from "commander";
 import { build as buildImage, type BuildRequest, type BuildResult } from "../build/build.ts";
 import { DISK_FORMATS, type DiskFormat } from "../build/disk-format.ts";
 import { formatSize } from "../core/units.ts";
+import { tagOfVersion } from "../layout/oci-image.ts";
 import { memoryForImage } from "../layout/netboot.ts";
 import { fileExists, fileSize } from "../host/files.ts";
 import { buildContextOf, type Cli, type CliContext } from "./context.ts";
@@ -86,7 +87,10 @@ async function describe(
     const memory = formatSize(memoryForImage(manifest.sizes.image));
     lines.push(`netboot ${nearer(cwd, netboot)}/  for machines with ${memory} of memory or more`);
   }
-  if (container !== undefined) lines.push(`container ${nearer(cwd, container)}/  try: podman run oci:${nearer(cwd, container)}`);
+  if (container !== undefined)
+    lines.push(
+      `container ${nearer(cwd, container)}/  try: podman run oci:${nearer(cwd, container)}:${tagOfVersion(manifest.version)}`,
+    );
   lines.push(`The smallest disk it fits on: ${formatSize(smallestDisk)}.`);
   const next = disk ?? image;
   if (next !== undefined) lines.push(`Next: petrify run ${nearer(cwd, next)}`);

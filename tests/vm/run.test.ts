@@ -8,6 +8,9 @@ import { suite, test } from "node:test";
 import { CACHE, petrify, workspace, type CliEvent, type Workspace } from "../support/cli.ts";
 import { linkOrCopy } from "../support/link-or-copy.ts";
 import { takeCore } from "../support/turns.ts";
+import { convertDisk } from "../../src/build/disk-format.ts";
+import { sha256File } from "../../src/host/files.ts";
+import { oneOf } from "./harness/choice.ts";
 import { fixture } from "./harness/fixture.ts";
 
 const MAIN = resolve(import.meta.dirname, "../../src/cli/main.ts");
@@ -59,6 +62,26 @@ suite("petrify run", { concurrency: 2 }, () => {
     assert.deepEqual(await machinesOn(image), []);
     assert.deepEqual(await readdir(user.folder), []);
   });
+
+  for (const format of oneOf(["vmdk", "vhdx", "qcow2"] as const)) {
+    test(`boots a disk as ${format}, and leaves the file as it is`, async () => {
+      const made = await fixture();
+      await using user = await workspace({ "disk.converted": "" });
+      const disk = join(user.folder, "disk.converted"); // told by its content, not by its name
+      await using _ = await takeCore();
+      await convertDisk(made.host.tools, made.disk, format, disk);
+      const before = await sha256File(disk);
+      const { events: all, stdout } = await petrify(["run", disk, "--headless", "--json"], {
+        cwd: user.folder,
+        onEvent: (event, interrupt) => {
+          if ((event.type as string) === "booted") interrupt();
+        },
+      });
+      assert.equal(events(all, "booted").length, 1, stdout);
+      assert.equal(await sha256File(disk), before);
+      assert.deepEqual(await machinesOn(disk), []);
+    });
+  }
 
   test("shows the console on a terminal, and Ctrl-C ends the machine", async () => {
     const made = await fixture();

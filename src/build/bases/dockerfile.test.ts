@@ -3,6 +3,7 @@ import { mkdtempDisposable, mkdir, readFile, readdir, rm, utimes, writeFile } fr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { inspect } from "node:util";
 import { testContext } from "../../../tests/support/build-context.ts";
 import { machine } from "../../../tests/support/leftovers.ts";
 import { tinyLayout } from "../../../tests/support/tiny-layout.ts";
@@ -113,7 +114,9 @@ test("what the Dockerfile makes is the base, whose date and digest the lock keep
 
 test("a step that fails, and a file that is not there, are told", { timeout: 300_000 }, async () => {
   await using p = await place();
-  await assert.rejects(buildDockerfile({ ...p.source, target: undefined }, p.request("work"), p.context), (error: AppError) => {
+  const failing = { ...p.source, target: undefined, args: { WORD: SECRET } };
+  await assert.rejects(buildDockerfile(failing, p.request("work"), p.context), (error: AppError) => {
+    assert.ok(!inspect(error, { depth: 9, maxStringLength: null }).includes(SECRET.slice(0, 4)), "values of ARGs are not told");
     assert.equal(error.code, "DOCKERFILE_FAILED");
     assert.match(error.message, /^Dockerfile could not be built:\n[^]*not reached[^]*exit status 3/);
     assert.ok(error.hint);
