@@ -9,7 +9,7 @@ export interface Place {
 export interface Merged {
   readonly value: unknown;
   /** Where the value at `path` was written; of one that is not there, where it would be. */
-  placeOf(path: Path): Place;
+  readonly placeOf: (path: Path) => Place;
 }
 
 /** A list that is one value: who names it means all of it. */

@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
-import { open, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { run } from "../../src/host/run.ts";
 import type { Tools } from "../../src/host/tools.ts";
-import { CACHE, petrify, recipe, workspace, type CliRun, type Workspace } from "../support/cli.ts";
-import { machine } from "../support/leftovers.ts";
+import { petrify, recipe, workspace, type CliRun, type Workspace } from "../support/cli.ts";
 import { testTools } from "../support/tools.ts";
 import { takeCore } from "../support/turns.ts";
 

@@ -29,7 +29,7 @@ const OWN = ["/usr/lib/petrify"];
  */
 export async function systemImageBase(
   { path }: Extract<BaseSource, { kind: "image" }>,
-  { recipeFolder, work }: BaseRequest,
+  { recipeFolder, lock, renew, work }: BaseRequest,
   context: BuildContext,
 ): Promise<Base> {
   const { tools, cacheFolder, progress, signal } = context;
@@ -48,6 +48,7 @@ export async function systemImageBase(
   });
   const digest = digestOf(manifest);
   const made: Base = { tar: "", time: manifest.created, inputs: `sha256:${digest}`, packages: [] };
+  if (lock && lock.inputs !== made.inputs && !renew) progress.note("the base has changed since petrify.lock");
   const key = createHash("sha256")
     .update(JSON.stringify([FORMAT, tools.id, digest]))
     .digest("hex");
