@@ -60,10 +60,10 @@ export async function containerOfTree(
 
 /** Source for the signal: systemd(1), "Signals"; sysvinit and busybox power off on SIGUSR2 and SIGTERM, which a container's end does not need. */
 async function initOf({ fs }: Tree): Promise<Pick<ContainerFacts, "init" | "stopSignal">> {
-  const systemd = "/usr/lib/systemd/systemd";
-  const init = (await fs.exists("/sbin/init")) ? "/sbin/init" : systemd;
-  const target = (await fs.exists(init)) ? await fs.resolve(init) : init;
-  return { init, ...(target.endsWith(systemd) ? { stopSignal: "SIGRTMIN+3" } : {}) };
+  let init = "/sbin/init";
+  for (const path of ["/usr/lib/systemd/systemd", "/lib/systemd/systemd"])
+    if (!(await fs.exists(init)) && (await fs.exists(path))) init = path;
+  return { init, ...((await fs.resolve(init)).endsWith("/lib/systemd/systemd") ? { stopSignal: "SIGRTMIN+3" } : {}) };
 }
 
 /** A tar whose bytes depend on nothing but names, owners, modes, attributes and contents. Source: GNU tar manual, "Reproducible Archives" */

@@ -4,7 +4,7 @@ import { AppError } from "../../core/error.ts";
 import type { BaseSource } from "../../config/base.ts";
 import { fileExists, makeFolder, moveInto } from "../../host/files.ts";
 import { openImage } from "../../host/image-file.ts";
-import { rootFs } from "../../host/rootfs.ts";
+import { rootFs, type RootFs } from "../../host/rootfs.ts";
 import { sha256 } from "../../host/sha256.ts";
 import { decodeGpt } from "../../layout/gpt.ts";
 import { BOOT_FILES, SYSTEM_IMAGE_SECTOR, systemImageParts } from "../../layout/system-image.ts";
@@ -110,7 +110,13 @@ async function extract(path: string, manifest: Manifest, folder: string, { tools
   const fs = rootFs(folder);
   for (const own of OWN)
     await tools.run(["rm", "--recursive", "--force", "--", await fs.resolve(own, { keepLast: true })], options);
-  const vmlinuz = await fs.resolve(`/usr/lib/modules/${manifest.kernel}/vmlinuz`);
+  const vmlinuz = join(await modulesFolder(fs, manifest.kernel), "vmlinuz");
   await tools.run(["mkdir", "--parents", join(vmlinuz, "..")], options);
   await tools.run(["mcopy", "-n", "-i", `${path}@@${boot.start}`, `::${BOOT_FILES.kernel}`, vmlinuz], options);
+}
+
+/** Where a tree has the modules of its kernel, `/usr` merged or not; where they would be when it has none. */
+async function modulesFolder(fs: RootFs, version: string): Promise<string> {
+  const [first, other] = ["/usr/lib/modules", "/lib/modules"].map((folder) => `${folder}/${version}`) as [string, string];
+  return await fs.resolve(!(await fs.exists(first)) && (await fs.exists(other)) ? other : first);
 }
