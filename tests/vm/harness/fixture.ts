@@ -13,7 +13,7 @@ import type { VmHost } from "../../../src/vm/vm.ts";
 import { CACHE } from "../../support/cli.ts";
 import { testTools } from "../../support/tools.ts";
 import { takeCore, takeTurn } from "../../support/turns.ts";
-import { busyboxRootfs } from "./busybox-rootfs.ts";
+import { BASES, placeBase, type BaseKind } from "./base.ts";
 
 interface ImageOptions {
   readonly suite?: "trixie" | "bookworm" | "sid";
@@ -23,8 +23,8 @@ interface ImageOptions {
   /** As a recipe has them, each in a line. */
   readonly users?: readonly string[];
   readonly init?: "systemd" | "openrc";
-  /** In place of a suite: busybox with OpenRC, and a kernel of that suite; its init is found. */
-  readonly base?: "busybox";
+  /** In place of a suite; its init is found. Those with Debian's packages have `init` and `packages` in them. */
+  readonly base?: BaseKind;
   /** The recipe's `health`, in a line. */
   readonly health?: string;
   /** The recipe's `recovery`, in a line. */
@@ -60,7 +60,7 @@ const made = new Map<string, Promise<Fixture>>();
 /** Builds the fixture the way a user builds an image; once for a state of the source, however many processes want it. */
 export async function fixture(options: FixtureOptions = {}): Promise<Fixture> {
   const { slotB, ...slotA } = options;
-  const images = slotB ? [wordsOf(slotA), wordsOf(slotB)] : [wordsOf(slotA)];
+  const images = slotB ? [slotA, slotB] : [slotA];
   const name = JSON.stringify(images);
   const known = made.get(name) ?? makeFixture(name, slotA.init ?? "systemd", images);
   made.set(name, known);
@@ -78,19 +78,17 @@ const wordsOf = ({
   health = "{}",
   recovery = "{}",
 }: ImageOptions): Words => ({
-  ...{ HEALTH: health, RECOVERY: recovery, PACKAGES: packages.join(", "), USERS: users.join(", ") },
+  ...{ HEALTH: health, RECOVERY: recovery, USERS: users.join(", "), ENABLE: STARTED[init] },
   ...(base === undefined
-    ? { BASE: `{ suite: ${suite}, allowExpired: true }`, KERNEL: `{ flavour: ${kernel} }`, INIT: `init: ${init}`, FILES: init }
-    : {
-        ...{ BASE: `{ rootfs: ${BUSYBOX_TAR} }`, INIT: "# init: is found", FILES: base },
-        KERNEL: `{ flavour: ${kernel}, from: { suite: ${suite}, allowExpired: true } }`,
-      }),
-  ENABLE: STARTED[init],
+    ? {
+        ...{ BASE: `{ suite: ${suite}, allowExpired: true }`, KERNEL: `{ flavour: ${kernel} }` },
+        ...{ PACKAGES: packages.join(", "), INIT: `init: ${init}`, FILES: init },
+      }
+    : { ...BASES[base], PACKAGES: "", INIT: "# init: is found", FILES: base === "busybox" ? base : init }),
 });
-const BUSYBOX_TAR = "busybox.tar";
 type Words = Readonly<Record<string, string>>;
 
-async function makeFixture(name: string, init: Fixture["init"], images: readonly Words[]): Promise<Fixture> {
+async function makeFixture(name: string, init: Fixture["init"], images: readonly ImageOptions[]): Promise<Fixture> {
   const tools = await testTools();
   const caller = currentCaller();
   const host: VmHost = { tools, caller, run, folder: join(CACHE, "vm") };
@@ -117,7 +115,7 @@ async function makeFixture(name: string, init: Fixture["init"], images: readonly
       ...{ clock: () => performance.now(), random: randomBytes },
     };
     const built = [];
-    for (const [n, words] of images.entries()) built.push(await buildImage(join(work, String(n)), words, context));
+    for (const [n, options] of images.entries()) built.push(await buildImage(join(work, String(n)), options, context));
     const [first, second = first] = built;
     const outDir = join(work, "out");
     await mkdir(outDir);
@@ -133,7 +131,12 @@ async function makeFixture(name: string, init: Fixture["init"], images: readonly
 
 const imageName = (n: number): string => (n === 0 ? "system.img" : `system-${n + 1}.img`);
 
-async function buildImage(folder: string, words: Words, context: BuildContext): Promise<{ image: string; manifest: Manifest }> {
+async function buildImage(
+  folder: string,
+  options: ImageOptions,
+  context: BuildContext,
+): Promise<{ image: string; manifest: Manifest }> {
+  const words = wordsOf(options);
   await cp(RECIPE, folder, { recursive: true });
   const recipePath = join(folder, "petrify.yaml");
   const recipe = await readFile(recipePath, "utf8");
@@ -141,7 +144,8 @@ async function buildImage(folder: string, words: Words, context: BuildContext): 
     recipePath,
     recipe.replaceAll(/@([A-Z]+)@/g, (_, word: string) => words[word]!),
   );
-  if (words["FILES"] === "busybox") await busyboxRootfs(join(folder, BUSYBOX_TAR), folder, context);
+  const { base, init = "systemd", packages = [] } = options;
+  if (base) await placeBase(base, folder, { init, packages }, context);
   const outDir = join(folder, "out");
   const request = { recipePath, outputs: ["image"], formats: [], outDir, updateLock: false } as const;
   const { image, manifest } = await build(request, context);
