@@ -181,6 +181,25 @@ const refused: readonly (readonly [text: string, message: RegExp, hint?: RegExp]
   ["name: y", /^r\.yaml:4:1: not YAML: Map keys must be unique$/],
   ["---\na: 1", /^r\.yaml:4:1: a second document starts here$/],
 ];
+for (const [base, text, message] of [
+  ["oci: x", "packages: [vim]", /^r\.yaml:4:11: packages: needs a base with suite: one with oci comes as a whole$/],
+  [
+    "rootfs: x",
+    "firmware: { packages: [firmware-realtek] }",
+    /^r\.yaml:4:23: firmware\.packages: needs a base with suite: one with rootfs/,
+  ],
+  [
+    "dockerfile: x",
+    "firmware: { microcode: [intel] }",
+    /firmware\.microcode: needs a base with suite: one with dockerfile comes as a whole$/,
+  ],
+  ["oci: x, rootfs: y", "packages: [vim]", /base: must have exactly one of/],
+] as const) {
+  test(`with a base of ${base}, ${text} is refused`, () => {
+    assert.match(failure(`${SMALLEST.replace("suite: trixie", base)}${text}\n`).message, message);
+  });
+}
+
 for (const [text, message, hint] of refused) {
   test(`is refused: ${text.replaceAll("\n", " ⏎ ")}`, () => {
     const error = failure(`${SMALLEST}${text}\n`);

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { AppError } from "../core/error.ts";
 import { naiveTree, type NaiveMember } from "../../tests/support/naive-layers.ts";
+import { layerStacks } from "../../tests/support/layer-stacks.ts";
 import { layerTree, memberOf, type LayerOptions, type TreeLimits } from "./layer-tree.ts";
 import type { TarEntry, TarType } from "./tar-entry.ts";
 
@@ -251,21 +252,6 @@ for (const [what, layers, limits, message] of [
   });
 }
 
-const part = fc.constantFrom("a", "b", "c");
-const name = fc.array(part, { minLength: 1, maxLength: 4 }).map((parts) => parts.join("/"));
-const target = fc.constantFrom("a", "b", "c", "/a", "/b/c", "../a", "../../b", ".", "..", "/", "b/../c", "nowhere/a", "a/b/c");
-const member: fc.Arbitrary<NaiveMember> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ type: fc.constantFrom("folder", "file"), name, target: fc.constant("") }) },
-  { weight: 2, arbitrary: fc.record({ type: fc.constant("symlink"), name, target }) },
-  { weight: 2, arbitrary: fc.record({ type: fc.constant("hardLink"), name, target: name }) },
-  {
-    weight: 2,
-    arbitrary: fc
-      .tuple(fc.array(part, { maxLength: 3 }), fc.constantFrom("a", "b", "c", ".wh..opq"))
-      .map(([folders, hidden]) => ({ type: "file" as const, name: [...folders, `.wh.${hidden}`].join("/"), target: "" })),
-  },
-);
-
 /** @returns `LAYER/PLACE` of each name, or nothing where it is refused */
 function quick(layers: readonly (readonly NaiveMember[])[]): Record<string, string> | undefined {
   const tree = layerTree(LIMITS);
@@ -293,7 +279,7 @@ test("layers become the tree that they become one path after the other", () => {
   let deep = 0;
   const runs = 4000;
   fc.assert(
-    fc.property(fc.array(fc.array(member, { maxLength: 7 }), { minLength: 1, maxLength: 4 }), (layers) => {
+    fc.property(layerStacks, (layers) => {
       const naive = naiveTree(layers);
       const expected = naive && Object.fromEntries([...naive].map(([path, { source }]) => [path, source]));
       assert.deepEqual(quick(layers), expected);

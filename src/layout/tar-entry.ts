@@ -5,7 +5,7 @@ import { bytesOfText, type ByteText } from "./byte-text.ts";
 export const TAR_BLOCK: Bytes = 512;
 
 export type TarType = "file" | "hardLink" | "symlink" | "character" | "block" | "folder" | "fifo";
-export const TAR_TYPES: readonly TarType[] = ["file", "hardLink", "symlink", "character", "block", "folder", "fifo"];
+const TAR_TYPES: readonly TarType[] = ["file", "hardLink", "symlink", "character", "block", "folder", "fifo"];
 
 export interface TarEntry {
   readonly type: TarType;
@@ -101,13 +101,14 @@ function block({ type, name, target, mode, uid, gid, size, mtime, device }: Fiel
   put(257, "ustar\x0000");
   octal(329, 8, device[0]);
   octal(337, 8, device[1]);
-  const sum = bytes.reduce((total, byte) => total + byte, 0);
+  let sum = 0;
+  for (let i = 0; i < TAR_BLOCK; i++) sum += bytes[i]!;
   put(148, `${sum.toString(8).padStart(6, "0")}\0 `);
   return bytes;
 }
 
 /** `LENGTH KEY=VALUE\n`, where the length counts itself. */
-export function encodeRecord(key: ByteText, value: Uint8Array): Uint8Array {
+function encodeRecord(key: ByteText, value: Uint8Array): Uint8Array {
   const rest = key.length + value.length + 3;
   let length = rest + String(rest).length;
   if (rest + String(length).length !== length) length = rest + String(length).length;

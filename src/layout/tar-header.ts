@@ -18,30 +18,28 @@ export interface TarHeader {
 
 /** @returns a header, or what is wrong with the block */
 export function decodeTarHeader(block: Uint8Array): TarHeader | string {
-  let sum = 0;
-  let signed = 0;
-  for (let i = 0; i < TAR_BLOCK; i++) {
-    const byte = i >= 148 && i < 156 ? 0x20 : block[i]!;
-    sum += byte;
-    signed += byte > 127 ? byte - 256 : byte;
-  }
-  const expected = octal(block.subarray(148, 156));
+  const expected = octal(block, 148, 8);
   // Some old programs summed signed characters.
-  if (expected === undefined || (expected !== sum && expected !== signed)) return "the checksum of its header is wrong";
+  if (expected === undefined || (expected !== sumOf(block, false) && expected !== sumOf(block, true))) {
+    return "the checksum of its header is wrong";
+  }
   const flag = String.fromCharCode(block[156]!);
-  const field = (at: number, length: number): ByteText => text(block.subarray(at, at + length));
+  const field = (at: number, length: number): ByteText => {
+    const end = block.indexOf(0, at);
+    return byteText(block.subarray(at, end === -1 ? at + length : Math.min(end, at + length)));
+  };
   const magic = byteText(block.subarray(257, 265));
   // GNU's magic, and the lack of one in older archives, mean that there is no prefix.
   const prefix = magic.startsWith("ustar\0") ? field(345, 155) : "";
   const hasDevice = magic.startsWith("ustar") && (flag === "3" || flag === "4");
   const numbers = {
-    mode: number(block.subarray(100, 108)),
-    uid: number(block.subarray(108, 116)),
-    gid: number(block.subarray(116, 124)),
-    size: number(block.subarray(124, 136)),
-    mtime: number(block.subarray(136, 148)),
-    major: hasDevice ? number(block.subarray(329, 337)) : 0,
-    minor: hasDevice ? number(block.subarray(337, 345)) : 0,
+    mode: number(block, 100, 8),
+    uid: number(block, 108, 8),
+    gid: number(block, 116, 8),
+    size: number(block, 124, 12),
+    mtime: number(block, 136, 12),
+    major: hasDevice ? number(block, 329, 8) : 0,
+    minor: hasDevice ? number(block, 337, 8) : 0,
   };
   for (const [name, value] of Object.entries(numbers)) {
     if (value === undefined) return `its ${name} is not a number`;
@@ -54,26 +52,39 @@ export function decodeTarHeader(block: Uint8Array): TarHeader | string {
   };
 }
 
-/** Up to the first zero byte. */
-function text(bytes: Uint8Array): ByteText {
-  const end = bytes.indexOf(0);
-  return byteText(end === -1 ? bytes : bytes.subarray(0, end));
+const FIRST_OF_CHECKSUM = 148;
+const END_OF_CHECKSUM = 156;
+
+/** With the checksum itself as spaces. */
+function sumOf(block: Uint8Array, signed: boolean): number {
+  let sum = 0;
+  for (let i = 0; i < TAR_BLOCK; i++) {
+    const byte = i >= FIRST_OF_CHECKSUM && i < END_OF_CHECKSUM ? SPACE : block[i]!;
+    sum += signed && byte > 127 ? byte - 256 : byte;
+  }
+  return sum;
 }
 
 /** Octal digits, or GNU's base 256: the first bit set, then a two's complement number, the highest byte first. */
-function number(field: Uint8Array): number | undefined {
-  if ((field[0]! & 0x80) === 0) return octal(field);
-  const negative = (field[0]! & 0x40) !== 0;
-  let value = 0n;
-  for (const [index, byte] of field.entries())
-    value = (value << 8n) | BigInt(index === 0 ? (negative ? byte : byte & 0x7f) : byte);
-  if (negative) value -= 1n << BigInt(8 * field.length);
+function number(block: Uint8Array, at: number, length: number): number | undefined {
+  if ((block[at]! & 0x80) === 0) return octal(block, at, length);
+  const negative = (block[at]! & 0x40) !== 0;
+  let value = BigInt(negative ? block[at]! : block[at]! & 0x7f);
+  for (let i = at + 1; i < at + length; i++) value = (value << 8n) | BigInt(block[i]!);
+  if (negative) value -= 1n << BigInt(8 * length);
   const result = Number(value);
   return Number.isSafeInteger(result) ? result : undefined;
 }
 
-/** Blank is 0, as device numbers of files are. */
-function octal(field: Uint8Array): number | undefined {
-  const match = /^ *([0-7]*)[ \0]*$/.exec(text(field).concat(" "));
-  return match ? Number.parseInt(`0${match[1]}`, 8) : undefined;
+const SPACE = 0x20;
+
+/** Digits with spaces before them, and spaces and zero bytes after; blank is 0, as device numbers of files are. */
+function octal(block: Uint8Array, at: number, length: number): number | undefined {
+  const end = at + length;
+  let i = at;
+  let value = 0;
+  while (i < end && block[i] === SPACE) i++;
+  for (; i < end && block[i]! >= 0x30 && block[i]! <= 0x37; i++) value = value * 8 + block[i]! - 0x30;
+  for (; i < end; i++) if (block[i] !== SPACE && block[i] !== 0) return undefined;
+  return value;
 }

@@ -35,6 +35,8 @@ export interface TarReaderOptions {
 /** One extended header; the kernel allows 64 KiB for all attributes of a file on most file systems, and a name has 4096 bytes. */
 const LARGEST_EXTENDED: Bytes = 1024 * KiB;
 const LONGEST_NAME = 4096;
+/** Each of them is looked at for every entry. */
+const MOST_GLOBALS = 100;
 /** 4294967295 means "no id" to the kernel. */
 const LARGEST_ID = 2 ** 32 - 2;
 
@@ -78,7 +80,7 @@ export function tarReader({ origin, endMark = "needed" }: TarReaderOptions, sink
   let current: ByteText | undefined;
 
   const header = (bytes: Uint8Array): void => {
-    if (bytes.every((byte) => byte === 0)) {
+    if (bytes[0] === 0 && bytes.every((byte) => byte === 0)) {
       if (Object.keys(before).length > 0) throw refused(origin, current, "the archive ends after an extended header");
       state = "end";
       return;
@@ -117,7 +119,10 @@ export function tarReader({ origin, endMark = "needed" }: TarReaderOptions, sink
       const records = parsePaxRecords(bytes);
       if (typeof records === "string") throw refused(origin, current, records);
       if (flag === "x") before.records = records;
-      else globals = new Map([...globals, ...records]);
+      else {
+        globals = new Map([...globals, ...records]);
+        if (globals.size > MOST_GLOBALS) throw refused(origin, current, `more than ${MOST_GLOBALS} records are for all entries`);
+      }
     }
     extended = { flag: "", bytes: new Uint8Array(0), filled: 0 };
   };

@@ -25,9 +25,9 @@ export interface Written {
 
 const latin = (text: string): Uint8Array => Buffer.from(text, "latin1");
 
-export function header(entry: Written): Uint8Array {
-  const { name, flag = "0", target = "", mode = 0o644, uid = 0, gid = 0, mtime = 1_700_000_000, device, prefix = "" } = entry;
-  const { magic = "ustar\x0000", size = dataOf(entry).length, over = {} } = entry;
+export function header(written: Written): Uint8Array {
+  const { name, flag = "0", target = "", mode = 0o644, uid = 0, gid = 0, mtime = 1_700_000_000, device, prefix = "" } = written;
+  const { magic = "ustar\x0000", size = dataOf(written).length, over = {} } = written;
   const block = Buffer.alloc(512);
   const octal = (at: number, length: number, value: number): number =>
     block.write(value.toString(8).padStart(length - 1, "0"), at, "latin1");
@@ -52,7 +52,8 @@ export function header(entry: Written): Uint8Array {
 export function withChecksum(block: Uint8Array): Uint8Array {
   const bytes = Buffer.from(block);
   bytes.fill(" ", 148, 156);
-  const sum = bytes.reduce((total, byte) => total + byte, 0);
+  let sum = 0;
+  for (const byte of bytes) sum += byte;
   bytes.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
   return bytes;
 }

@@ -1,4 +1,4 @@
-import { compose, Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { AppError } from "../../core/error.ts";
 import type { Bytes } from "../../core/units.ts";
@@ -43,7 +43,7 @@ export async function* decompressed(origin: string, source: AsyncIterable<Uint8A
   }
 }
 
-function through(source: AsyncIterable<Uint8Array>, compression: Compression, origin: string): AsyncIterable<Uint8Array> {
+async function* through(source: AsyncIterable<Uint8Array>, compression: Compression, origin: string): AsyncGenerator<Uint8Array> {
   const options = { chunkSize: 256 * 1024 };
   if (compression !== "gzip" && compression !== "zstd") {
     throw new AppError(
@@ -55,7 +55,14 @@ function through(source: AsyncIterable<Uint8Array>, compression: Compression, or
     );
   }
   const stream = compression === "gzip" ? createGunzip(options) : createZstdDecompress(options);
-  return compose(Readable.from(source), stream) as AsyncIterable<Uint8Array>;
+  // An error of the source reaches the reader through the stream.
+  const pumping = pipeline(source, stream).catch(() => {});
+  try {
+    yield* stream as AsyncIterable<Uint8Array>;
+  } finally {
+    stream.destroy();
+    await pumping;
+  }
 }
 
 /** The first bytes, six if there are so many, and then everything from the beginning. */

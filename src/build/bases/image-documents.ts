@@ -93,6 +93,9 @@ const PLATFORM = { os: "linux", architecture: "amd64" } as const;
 const platformText = (platform: { readonly os: string; readonly architecture: string } | null | undefined): string =>
   platform ? `${platform.os}/${platform.architecture}` : "unknown";
 
+/** Docker makes up to 127. */
+const MOST_LAYERS = 512;
+
 /** @throws AppError `BASE_INVALID` for an image of another platform, or whose layers are not as many as it says */
 export function checkConfig(config: ImageConfig, layers: number, origin: string): void {
   if (config.os !== PLATFORM.os || config.architecture !== PLATFORM.architecture) {
@@ -103,6 +106,11 @@ export function checkConfig(config: ImageConfig, layers: number, origin: string)
         hint: "Fetch the image for that platform: `skopeo copy --override-os linux --override-arch amd64 …`.",
       },
     );
+  }
+  if (layers > MOST_LAYERS) {
+    throw new AppError("ARCHIVE_REFUSED", `${origin}: has ${layers} layers; up to ${MOST_LAYERS} are read`, {
+      hint: "Squash the image into fewer layers.",
+    });
   }
   const said = config.rootfs.diff_ids.length;
   if (said !== layers) throw invalid(origin, `has ${layers} layers, and its configuration tells of ${said}`);
@@ -131,7 +139,7 @@ export function tagged({ manifests }: Index, tag: string | undefined, origin: st
 }
 
 /** `v1` means v1 and every NAME:v1. */
-export const hasTag = (name: string | undefined, tag: string): boolean => name === tag || (name?.endsWith(`:${tag}`) ?? false);
+const hasTag = (name: string | undefined, tag: string): boolean => name === tag || (name?.endsWith(`:${tag}`) ?? false);
 
 const SHOWN = 20;
 const listed = (names: readonly string[]): string =>

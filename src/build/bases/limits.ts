@@ -4,7 +4,6 @@ import type { TreeLimits } from "../../layout/layer-tree.ts";
 
 /** What a base may have: far more than any system has, and little enough that a hostile one ends. docs/concepts/bases.md */
 export interface ArchiveLimits extends TreeLimits {
-  readonly layers: number;
   /** Of all layers together, decompressed. */
   readonly unpacked: Bytes;
   /** How many times its size an archive may become, once it is larger than `ratioFrom`. */
@@ -14,7 +13,6 @@ export interface ArchiveLimits extends TreeLimits {
 export const LIMITS: ArchiveLimits = {
   entries: 1_000_000,
   names: 256 * MiB,
-  layers: 512,
   unpacked: 64 * GiB,
   ratio: 200,
   ratioFrom: GiB,

@@ -1,4 +1,3 @@
-import { AppError } from "../../core/error.ts";
 import type { ByteText } from "../../layout/byte-text.ts";
 import { layerTree, memberOf, type Member, type MergePlan } from "../../layout/layer-tree.ts";
 import { encodeTarHeader, TAR_END, tarPadding, type TarEntry } from "../../layout/tar-entry.ts";
@@ -13,6 +12,9 @@ export interface MergedFacts {
   readonly newest: number;
   /** Entries with attributes that only root of the machine can set, and not root of a user namespace: security.selinux, trusted.* … */
   readonly guarded: number;
+  /** The largest ids that own something. */
+  readonly largestUid: number;
+  readonly largestGid: number;
 }
 export interface MergeOptions {
   /** Whether the layers are an image's, whose names such as `.wh.x` take away what is below. */
@@ -43,15 +45,10 @@ export interface Judged {
  */
 export async function judgeLayers(layers: readonly Layer[], options: MergeOptions): Promise<Judged> {
   const { limits = LIMITS, whiteouts, note } = options;
-  if (layers.length > limits.layers) {
-    throw new AppError("ARCHIVE_REFUSED", `the image has ${layers.length} layers; up to ${limits.layers} are read`, {
-      hint: "Squash it into fewer layers.",
-    });
-  }
   const about = (verb: string, index: number): void =>
     note?.(layers.length === 1 ? verb : `${verb} layer ${index + 1} of ${layers.length}`);
   const tree = layerTree(limits);
-  const facts = { newest: 0, guarded: 0 };
+  const facts = { newest: 0, guarded: 0, largestUid: 0, largestGid: 0 };
   let unpacked = 0;
   for (const [index, layer] of layers.entries()) {
     about("reading", index);
@@ -62,7 +59,10 @@ export async function judgeLayers(layers: readonly Layer[], options: MergeOption
       }
       const member = memberOf(found, layer.origin);
       members.push(member);
-      if (member) facts.newest = Math.max(facts.newest, found.mtime);
+      if (!member) return;
+      facts.newest = Math.max(facts.newest, found.mtime);
+      facts.largestUid = Math.max(facts.largestUid, found.uid);
+      facts.largestGid = Math.max(facts.largestGid, found.gid);
       if (found.attributes.some(([name]) => isGuarded(name))) facts.guarded++;
     };
     for await (const chunk of read(layer, { entry }, limits)) {

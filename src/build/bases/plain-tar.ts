@@ -81,7 +81,7 @@ async function byTool(
     const { exitCode = 0, stderr = "" } = cause.result ?? {};
     // SIGXFSZ, or the error that a program sees which does not die of it.
     if (exitCode === 128 + 25 || /File too large|size limit exceeded/i.test(stderr)) throw tooLarge(origin, limit);
-    if (/corrupt|Unexpected end|unexpectedly|not in the \.xz format|Memory usage limit|data integrity/i.test(stderr)) {
+    if (/corrupt|magic|Unexpected end|unexpectedly|not in the \.xz format|Memory usage limit|data integrity/i.test(stderr)) {
       throw new AppError(
         "ARCHIVE_REFUSED",
         `${origin}: is not ${compression} that can be read: ${stderr.trim().split("\n")[0]}`,

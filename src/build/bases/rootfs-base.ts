@@ -1,6 +1,7 @@
 import { basename, join, resolve } from "node:path";
 import type { BaseSource } from "../../config/base.ts";
 import { fileSize, sha256File } from "../../host/files.ts";
+import { toolFailed } from "../../host/tools.ts";
 import type { Base, BaseRequest } from "../base.ts";
 import type { BuildContext } from "../context.ts";
 import { archiveOfFile, checked } from "./archive.ts";
@@ -46,7 +47,7 @@ export async function rootfsBase(
 
 /** A tar whose bytes depend on the folder alone: not on times of access, and not on what is mounted below it. */
 async function packFolder(folder: string, work: string, { tools, signal }: BuildContext): Promise<void> {
-  await tools.run(
+  const packing = tools.run(
     [
       ...(["tar", "--create", "--file=/run/work/rootfs.tar", "--directory=/run/rootfs", "--format=posix"] as const),
       ...["--sort=name", "--numeric-owner", "--xattrs", "--xattrs-include=*", "--one-file-system", "--warning=no-file-ignored"],
@@ -62,4 +63,13 @@ async function packFolder(folder: string, work: string, { tools, signal }: Build
       ...{ anyOwner: true, signal },
     },
   );
+  await packing.catch((cause: unknown) => {
+    signal?.throwIfAborted();
+    throw toolFailed(
+      "tar",
+      `${folder} could not be packed`,
+      cause,
+      "Every file of it must be readable for you, and stay as it is meanwhile.",
+    );
+  });
 }
