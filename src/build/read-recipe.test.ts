@@ -50,6 +50,21 @@ test("an image is the base of what extends it, from where it is named", async ()
   assert.deepEqual((await readRecipeFile(at.at("common/petrify.yaml"))).base, { image: "out/base.img" });
 });
 
+test("a kernel's source is found from where it is named, and replaced as a whole", async () => {
+  await using at = await folder({
+    "common/petrify.yaml":
+      "apiVersion: petrify/v1\nname: a\nbase: { rootfs: root.tar }\nkernel: { from: { oci: layout, tag: one }, cmdline: [quiet] }\n",
+    "petrify.yaml": "apiVersion: petrify/v1\nextends: common\nname: top\n",
+    "other.yaml": "apiVersion: petrify/v1\nextends: common\nname: top\nkernel: { from: { rootfs: kernel.tar } }\n",
+  });
+  const below = await readRecipeFile(at.at("petrify.yaml"));
+  assert.deepEqual(below.base, { rootfs: at.at("common/root.tar") });
+  assert.deepEqual(below.kernel.from, { oci: at.at("common/layout"), tag: "one" });
+  const top = await readRecipeFile(at.at("other.yaml"));
+  assert.deepEqual(top.kernel.from, { rootfs: "kernel.tar" });
+  assert.deepEqual(top.kernel.cmdline, ["quiet"]);
+});
+
 const wrong: readonly {
   readonly name: string;
   readonly files: Record<string, string>;

@@ -90,7 +90,10 @@ function withImageAsBase({ value, extends: extended }: RecipeDocument): unknown 
 function fromTop(recipe: Recipe, folderOf: (path: Path) => string): Recipe {
   const reach = (folder: string, path: string): string => (folder === "" || path.startsWith("/") ? path : `${folder}/${path}`);
   const files = recipe.files.map((file, i) => ({ ...file, source: reach(folderOf(["files", i, "source"]), file.source) }));
-  return { ...recipe, base: baseFromTop(recipe.base, (path) => reach(folderOf(["base"]), path)), files };
+  const baseAt = (base: Recipe["base"], at: Path): Recipe["base"] => baseFromTop(base, (path) => reach(folderOf(at), path));
+  const { from } = recipe.kernel;
+  const kernel = from === undefined ? recipe.kernel : { ...recipe.kernel, from: baseAt(from, ["kernel", "from"]) };
+  return { ...recipe, base: baseAt(recipe.base, ["base"]), kernel, files };
 }
 
 function readYaml(text: string, lines: LineCounter, origin: string): { document: Document; value: unknown } {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtempDisposable, open, readFile, writeFile } from "node:fs/promises";
+import { mkdir, mkdtempDisposable, open, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -11,7 +11,7 @@ import { formatVerity } from "../verity.ts";
 import { systemImageBase } from "./system-image-base.ts";
 
 /** An image whose root has everything that the way through an image could lose. */
-async function place() {
+async function place({ modules = "usr/lib/modules" } = {}) {
   const dir = await mkdtempDisposable(join(tmpdir(), "petrify-image-base-"));
   const at = (name: string): string => join(dir.path, name);
   const context = await testContext({ cacheFolder: at("cache") });
@@ -19,7 +19,9 @@ async function place() {
   await fullTree(await context.containerTools(), tools, at("tree"));
   await mkdir(at("tree/usr/lib/petrify"), { recursive: true });
   await writeFile(at("tree/usr/lib/petrify/old"), "of an older version");
-  await mkdir(at("tree/usr/lib/modules/6.12.0"), { recursive: true });
+  // A folder of its own where `/usr` is not merged.
+  if (!modules.startsWith("usr/")) await rm(at("tree/lib"));
+  await mkdir(at(`tree/${modules}/6.12.0`), { recursive: true });
   await writeFile(at("vmlinuz"), "a kernel");
   await writeFile(at("initrd"), "an initrd");
   const binds = [{ source: dir.path, writable: true }];
@@ -66,6 +68,15 @@ test("the base of an image is its tree, with owners, links, capabilities, ACLs a
     base,
     "the second time it is in the cache",
   );
+});
+
+test("the kernel lies beside its modules where /usr is not merged, too", async (t) => {
+  if (process.getuid!() !== 0) return t.skip("only root can give files to any user");
+  await using p = await place({ modules: "lib/modules" });
+  const { tar } = await systemImageBase(source, p.request, p.context);
+  const { stdout } = await p.context.tools.run(["tar", "--list", "--file", tar], { binds: [{ source: tar }] });
+  assert.match(stdout, /^\.\/lib\/modules\/6\.12\.0\/vmlinuz$/m);
+  assert.doesNotMatch(stdout, /usr\/lib\/modules/);
 });
 
 test("an image with one bit changed anywhere is refused, and nothing of it is kept", async (t) => {
