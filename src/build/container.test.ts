@@ -102,7 +102,8 @@ test("the container image is one that skopeo, umoci and buildah take, with the w
 
 test("an abort ends it", async () => {
   await using dir = await mkdtempDisposable(join(tmpdir(), "petrify-container-"));
-  await mkdir(join(dir.path, "root"));
+  await mkdir(join(dir.path, "root/usr/lib/systemd"), { recursive: true });
+  await writeFile(join(dir.path, "root/usr/lib/systemd/systemd"), "an init");
   const fs = rootFs(join(dir.path, "root"));
   const tool: Tree["tool"] = async () => {
     await writeFile(join(dir.path, "out.tar"), "a layer");

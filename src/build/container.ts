@@ -16,6 +16,7 @@ import {
 } from "../layout/oci-image.ts";
 import type { Manifest } from "../release/manifest.ts";
 import type { BuildContext } from "./context.ts";
+import { findInit } from "./image-init.ts";
 import type { Tree } from "./tree.ts";
 
 /**
@@ -58,12 +59,10 @@ export async function containerOfTree(
   await writeText(join(folder, CHECKSUMS), await checksumsOf(folder, files, signal));
 }
 
-/** Source for the signal: systemd(1), "Signals"; sysvinit and busybox power off on SIGUSR2 and SIGTERM, which a container's end does not need. */
+/** Source for the signal: systemd(1), "Signals". The others know none that ends a container; its runtime kills them. */
 async function initOf({ fs }: Tree): Promise<Pick<ContainerFacts, "init" | "stopSignal">> {
-  let init = "/sbin/init";
-  for (const path of ["/usr/lib/systemd/systemd", "/lib/systemd/systemd"])
-    if (!(await fs.exists(init)) && (await fs.exists(path))) init = path;
-  return { init, ...((await fs.resolve(init)).endsWith("/lib/systemd/systemd") ? { stopSignal: "SIGRTMIN+3" } : {}) };
+  const { kind, path } = await findInit(fs);
+  return { init: path, ...(kind === "systemd" ? { stopSignal: "SIGRTMIN+3" } : {}) };
 }
 
 /** A tar whose bytes depend on nothing but names, owners, modes, attributes and contents. Source: GNU tar manual, "Reproducible Archives" */
