@@ -3,14 +3,15 @@ import { join } from "node:path";
 import { alignUp, KiB, MiB, type Bytes } from "../core/units.ts";
 import { fileSize, sha256File } from "../host/files.ts";
 import { partialFile } from "../host/partial-file.ts";
+import { sha256 } from "../host/sha256.ts";
 import { writingTo } from "../host/disk-full.ts";
 import { copySparse, writePatches } from "../host/sparse.ts";
 import type { Tools } from "../host/tools.ts";
 import { encodeGpt } from "../layout/gpt.ts";
-import { guidFromHex } from "../layout/guid.ts";
 import {
   BOOT_FILES,
   planSystemImage,
+  systemImageIds,
   systemImageParts,
   SYSTEM_IMAGE_SECTOR,
   type SystemImageParts,
@@ -57,11 +58,8 @@ export async function assembleSystemImage(
     root: await fileSize(root),
     verity: await fileSize(verity),
   };
-  const derive = (what: string): string => createHash("sha256").update(`petrify ${what} ${rootHash}`).digest("hex");
-  const gpt = planSystemImage(sizes, rootHash, {
-    disk: guidFromHex(derive("disk").slice(0, 32)),
-    boot: guidFromHex(derive("boot").slice(0, 32)),
-  });
+  const ids = systemImageIds(rootHash, sha256);
+  const gpt = planSystemImage(sizes, rootHash, ids);
   const parts = systemImageParts(gpt, rootHash);
   const manifest: Manifest = {
     format: 1,
@@ -92,7 +90,7 @@ export async function assembleSystemImage(
       size: parts.boot.size,
       sectorSize: SYSTEM_IMAGE_SECTOR,
     } as const;
-    const names = { label: "BOOT", volumeId: derive("volume").slice(0, 8), time: facts.created };
+    const names = { label: "BOOT", volumeId: ids.volume, time: facts.created };
     await makeFat(tools, { ...volume, ...names, files }, join(work, "boot"), signal);
     await copySparse(root, image.path, [{ from: 0, length: sizes.root, to: parts.root.start }], signal);
     await copySparse(verity, image.path, [{ from: 0, length: sizes.verity, to: parts.verity.start }], signal);

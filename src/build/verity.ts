@@ -1,11 +1,10 @@
 import { createHash } from "node:crypto";
 import type { Tools } from "../host/tools.ts";
 import { writeBytes } from "../host/partial-file.ts";
+import { VERITY_UUID } from "../layout/verity.ts";
 
 /** The same for every image, so that a node can make the hash tree itself: it is never shipped. Hexadecimal digits. */
 export const VERITY_SALT = createHash("sha256").update("petrify verity salt 1").digest("hex");
-/** Of the superblock of the tree; means nothing, and is fixed for the same reason. */
-const VERITY_UUID = "70657472-6966-4920-8000-766572697479";
 
 /**
  * Makes the dm-verity hash tree of a file: SHA-256, blocks of 4096 bytes, superblock first.

@@ -32,6 +32,8 @@ export interface CliContext extends Edge {
   readonly output: Output;
   readonly json: boolean;
   readonly cacheFolder: string;
+  /** The exit code of a command that has done its work, where it is not 0. */
+  readonly endWith: (exitCode: number) => void;
 }
 
 interface GlobalOptions {
@@ -46,7 +48,7 @@ export function addGlobalOptions(program: Command): void {
     .option("--cache <folder>", "keep what can be made again here (default: ~/.cache/petrify)");
 }
 
-function openContext(edge: Edge, { json = false, cache }: GlobalOptions): CliContext {
+function openContext(edge: Edge, endWith: CliContext["endWith"], { json = false, cache }: GlobalOptions): CliContext {
   const { sinks, clock } = edge;
   const progress = json
     ? jsonProgress(sinks, clock)
@@ -55,6 +57,7 @@ function openContext(edge: Edge, { json = false, cache }: GlobalOptions): CliCon
       : plainProgress(sinks, clock);
   return {
     ...edge,
+    endWith,
     json,
     progress,
     output: json ? jsonOutput(sinks) : humanOutput(sinks),
@@ -69,12 +72,12 @@ export interface Cli {
     body: (context: CliContext, ...args: A) => Promise<void>,
   ): (...args: [...A, Command]) => Promise<void>;
 }
-export const openCli = (edge: Edge): Cli => ({
+export const openCli = (edge: Edge, endWith: CliContext["endWith"]): Cli => ({
   action:
     <A extends unknown[]>(body: (context: CliContext, ...args: A) => Promise<void>) =>
     async (...args: [...A, Command]) => {
       const command = args.at(-1) as Command;
-      await body(openContext(edge, command.optsWithGlobals()), ...(args.slice(0, -1) as A));
+      await body(openContext(edge, endWith, command.optsWithGlobals()), ...(args.slice(0, -1) as A));
     },
 });
 

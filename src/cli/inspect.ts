@@ -1,42 +1,125 @@
 import { resolve } from "node:path";
-import type { Command } from "commander";
-import { readManifest } from "../build/read-manifest.ts";
-import { AppError } from "../core/error.ts";
-import { formatSize } from "../core/units.ts";
-import { toolsOf, type Cli, type CliContext } from "./context.ts";
+import { Option, type Command } from "commander";
+import { formatDuration, formatSize } from "../core/units.ts";
+import { replaceFile } from "../host/replace-file.ts";
+import type { OpenedImage } from "../inspect/open-image.ts";
+import { packagesOf } from "../inspect/packages.ts";
+import { reportOf, type ImageReport } from "../inspect/report.ts";
+import { SBOM_FORMATS, sbomOf, type SbomFormat } from "../inspect/sbom.ts";
+import { BUILT_IN_CHECKS } from "../layout/health-plan.ts";
+import { fullVersion, type Package } from "../layout/package.ts";
+import type { Cli, CliContext } from "./context.ts";
+import { shown } from "./diff-text.ts";
+import { inspectContextOf, openNamedImage } from "./inspect-context.ts";
+
+interface InspectOptions {
+  readonly packages?: boolean;
+  readonly sbom?: SbomFormat;
+  readonly output?: string;
+}
 
 export function registerInspect(program: Command, cli: Cli): void {
   program
     .command("inspect")
     .argument("<image>", "a system image")
-    .summary("say what a system image is")
-    .description("Prints the manifest that a system image carries: name, version, kernel, sizes, and the hashes it boots by.")
-    .addHelpText("after", "\nExamples:\n  petrify inspect out/my-os-0.1.0.img\n  petrify inspect out/my-os-0.1.0.img --json")
+    .summary("say what a system image holds")
+    .description(
+      "Looks into a system image without mounting it: operating system, kernel, sizes, packages, what it\n" +
+        "starts, who can log in, what persists, and the hashes it boots by. With --sbom, prints a software\n" +
+        "bill of materials instead, which is the same for the same image.",
+    )
+    .option("--packages", "list every package with its version")
+    .addOption(
+      new Option("--sbom <format>", "print a bill of materials: SPDX 2.3 or CycloneDX 1.6, as JSON").choices(SBOM_FORMATS),
+    )
+    .option("-o, --output <file>", "write the bill of materials to this file")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  petrify inspect out/my-os-0.1.0.img\n  petrify inspect out/my-os-0.1.0.img --packages\n" +
+        "  petrify inspect out/my-os-0.1.0.img --json | jq .value.users\n" +
+        "  petrify inspect out/my-os-0.1.0.img --sbom spdx -o my-os.spdx.json",
+    )
     .action(cli.action(inspect));
 }
 
-async function inspect(context: CliContext, file: string): Promise<void> {
+async function inspect(context: CliContext, file: string, options: InspectOptions): Promise<void> {
+  await using image = await openNamedImage(file, context);
+  if (options.sbom) return await bill(context, image, options.sbom, options.output);
+  if (options.packages && !context.json) {
+    const { packages } = await packagesOf(image, inspectContextOf(context));
+    return context.output.result({ packages }, packageTable(packages));
+  }
+  const report = await reportOf(image, inspectContextOf(context));
+  context.output.result(report, reportText(report));
+}
+
+async function bill(context: CliContext, image: OpenedImage, format: SbomFormat, file?: string): Promise<void> {
+  const document = await sbomOf(image, format, inspectContextOf(context));
+  if (file === undefined) return context.output.result(document, JSON.stringify(document, undefined, 2));
   const path = resolve(context.cwd, file);
-  const manifest = await readManifest(await toolsOf(context), path, context.signal).catch((cause: unknown) => {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    if (cause instanceof AppError && ["SYSTEM_IMAGE_INVALID", "GPT_DAMAGED"].includes(cause.code)) {
-      throw new AppError("SYSTEM_IMAGE_INVALID", `${path} is not a system image: ${message}`, {
-        hint: "Name a system image (.img), not a disk.",
-        cause,
-      });
+  await replaceFile(path, `${JSON.stringify(document, undefined, 2)}\n`);
+  context.output.result({ path, format }, path);
+}
+
+const WIDTH = 80;
+const INDENT = 15;
+
+/** At most 80 columns, except for words that are longer. */
+function reportText(report: ImageReport): string {
+  const { manifest, os, files, packages, databases, units, users, persistent, health, recovery } = report;
+  const { sizes } = manifest;
+  const kinds = [...new Set(databases.map(({ kind }) => kind))].join(", ");
+  const logins = users.filter(({ login }) => login.length > 0);
+  const checks = [
+    ...BUILT_IN_CHECKS.filter((name) => name !== "failed-units" || health.failedUnits),
+    ...health.checks.map(({ name }) => name),
+  ];
+  const starts = [...new Set(units.enabled.map(({ name }) => name))];
+  const rows: readonly (readonly [string, string])[] = [
+    ["image", `${manifest.name} ${manifest.version}`],
+    ["system", os["PRETTY_NAME"] ?? os["NAME"] ?? "unknown"],
+    ["kernel", `${manifest.kernel} (${manifest.architecture})`],
+    ["init", report.init],
+    ["packages of", new Date(manifest.created * 1000).toISOString().slice(0, 10)],
+    ["packages", packages.length === 0 ? "none known" : `${packages.length} (${kinds})`],
+    [
+      "size",
+      `${formatSize(sizes.image)}: root ${formatSize(sizes.root)}, boot ${formatSize(sizes.boot)}, hash tree ${formatSize(sizes.rootVerity)}`,
+    ],
+    ["files", `${files.count}, ${formatSize(files.bytes)}`],
+    ["privileged", files.privileged.length === 0 ? "none" : files.privileged.map(shown).join(" ")],
+    ["starts", starts.length === 0 ? "nothing by itself" : starts.map(shown).join(" ")],
+    [
+      "log in",
+      logins.length === 0 ? "nobody" : logins.map(({ name, login }) => `${shown(name)} (${login.join(", ")})`).join(", "),
+    ],
+    ["persistent", persistent.map(shown).join(" ") || "nothing"],
+    ["health", `${checks.map(shown).join(" ")}; within ${formatDuration(health.deadlineSeconds)}, else ${health.onFailure}`],
+    ["recovery", `tries after ${recovery.afterSeconds.map(formatDuration).join(", ")}`],
+    ["command line", shown(report.commandLine)],
+    ["root hash", manifest.rootHash],
+    ["manifest", report.digest],
+    ["signature", "unsigned"],
+  ];
+  const lines = rows.map(([key, value]) => `${key.padEnd(INDENT - 1)} ${wrapped(value)}`);
+  return [...lines, ...report.notes.map((note) => `note: ${note}`)].join("\n");
+}
+
+function wrapped(text: string): string {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && INDENT + line.length + 1 + word.length > WIDTH) {
+      lines.push(line);
+      line = "";
     }
-    if (code !== "ENOENT" && code !== "EACCES" && code !== "EISDIR") throw cause;
-    throw new AppError("FILE_UNREADABLE", `${path} cannot be read (${code})`, { hint: "Make one with `petrify build`.", cause });
-  });
-  const { name, version, kernel, created, rootHash, sizes } = manifest;
-  const rows = {
-    name,
-    version,
-    kernel,
-    "packages of": new Date(created * 1000).toISOString().slice(0, 10),
-    size: `${formatSize(sizes.image)} (root ${formatSize(sizes.root)}, hash tree ${formatSize(sizes.rootVerity)}, boot ${formatSize(sizes.boot)})`,
-    "root hash": rootHash,
-  };
-  const lines = Object.entries(rows).map(([key, value]) => `${key.padEnd(12)} ${value}`);
-  context.output.result(manifest, lines.join("\n"));
+    line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line].join(`\n${" ".repeat(INDENT)}`);
+}
+
+function packageTable(packages: readonly Package[]): string {
+  const rows = packages.map((one) => [one.name, fullVersion(one), one.architecture]);
+  const widths = [0, 1].map((column) => Math.max(0, ...rows.map((row) => row[column]!.length)));
+  return rows.map(([name, version, arch]) => `${name!.padEnd(widths[0]!)}  ${version!.padEnd(widths[1]!)}  ${arch}`).join("\n");
 }

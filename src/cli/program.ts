@@ -4,11 +4,13 @@ import { registerClean } from "./clean.ts";
 import { helpSections, newProgram, runProgram } from "./command-line.ts";
 import { addGlobalOptions, openCli, type Cli, type Edge } from "./context.ts";
 import { diskFor, netbootFor, testDiskFor } from "./disk-for.ts";
+import { registerDiffImage } from "./diff-image.ts";
 import { registerInit } from "./init.ts";
 import { registerInspect } from "./inspect.ts";
 import { registerQuickstart } from "./quickstart.ts";
 import { registerRun } from "./run.ts";
 import { registerTestImage } from "./test-image.ts";
+import { registerVerify } from "./verify.ts";
 
 /** Adds one command to the program. */
 type Register = (program: Command, cli: Cli) => void;
@@ -20,6 +22,8 @@ const COMMANDS: readonly Register[] = [
   (program, cli) => registerRun(program, cli, { diskFor, netbootFor }),
   (program, cli) => registerTestImage(program, cli, testDiskFor),
   registerInspect,
+  registerDiffImage,
+  registerVerify,
   registerClean,
 ];
 
@@ -32,8 +36,12 @@ function buildProgram(cli: Cli, out: (text: string) => void, version: string): C
 }
 
 /** Runs one command line to its end. @returns the exit code */
-export const runCli = async (edge: Edge, args: readonly string[], version: string): Promise<number> =>
-  await runProgram(() => buildProgram(openCli(edge), edge.sinks.out, version), edge, args);
+export async function runCli(edge: Edge, args: readonly string[], version: string): Promise<number> {
+  let wanted = 0;
+  const cli = openCli(edge, (exitCode) => void (wanted = exitCode));
+  const exitCode = await runProgram(() => buildProgram(cli, edge.sinks.out, version), edge, args);
+  return exitCode === 0 ? wanted : exitCode;
+}
 
 /** The help of every command, as docs/cli.md shows it. */
 export function documentedHelp(): string {

@@ -64,6 +64,11 @@ export async function sha256File(path: string, signal?: AbortSignal): Promise<st
   return hash.digest("hex");
 }
 
+/** A file's bytes in runs of at most 1 MiB. */
+export async function* readRuns(path: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  yield* createReadStream(path, { highWaterMark: 1024 ** 2, signal }) as AsyncIterable<Uint8Array>;
+}
+
 /** The same file under a second name; a copy where the file systems differ. */
 export async function linkFile(from: string, to: string): Promise<void> {
   await link(from, to).catch(async (error: unknown) => {

@@ -1,4 +1,5 @@
 /** @portable The system image (DDI): one GPT file of boot, root and root-verity. Source: UAPI.3; docs/formats/system-image.md. */
+import { hex, type Sha256 } from "../core/digest.ts";
 import { AppError } from "../core/error.ts";
 import { alignUp, KiB, MiB, type Bytes } from "../core/units.ts";
 import { GPT_RESERVED, PARTITION_TYPES, type Gpt, type Partition } from "./gpt.ts";
@@ -15,6 +16,23 @@ export const BOOT_FILES = {
   manifest: "manifest.json",
 } as const;
 
+/** What a reproducible image has in place of random numbers: digests of its root hash. */
+export interface SystemImageIds {
+  /** Of the partition table. */
+  readonly disk: Guid;
+  /** Of the boot partition. */
+  readonly boot: Guid;
+  /** Of the FAT in it, 8 hexadecimal digits. */
+  readonly volume: string;
+}
+
+/** @param rootHash hexadecimal digits */
+export function systemImageIds(rootHash: string, sha256: Sha256): SystemImageIds {
+  const derive = (what: string): string => hex(sha256.digest(new TextEncoder().encode(`petrify ${what} ${rootHash}`)));
+  const guid = (what: string): Guid => guidFromHex(derive(what).slice(0, 32));
+  return { disk: guid("disk"), boot: guid("boot"), volume: derive("volume").slice(0, 8) };
+}
+
 export interface SystemImageParts<T> {
   readonly boot: T;
   readonly root: T;
@@ -26,12 +44,12 @@ export interface SystemImageParts<T> {
  *
  * @param rootHash 64 hexadecimal digits; the root's GUID is its first half and the hash tree's GUID its second, so that whoever knows
  *   the hash finds both (Discoverable Partitions Specification)
- * @param guids of the table and the boot partition: derived from the root hash by the builder, so that an image is reproducible
+ * @param guids of the table and the boot partition
  */
 export function planSystemImage(
   sizes: SystemImageParts<Bytes>,
   rootHash: string,
-  guids: { readonly disk: Guid; readonly boot: Guid },
+  guids: Pick<SystemImageIds, "disk" | "boot">,
 ): Gpt {
   let end = GPT_RESERVED;
   const place = (number: number, name: string, type: Guid, guid: Guid, bytes: Bytes, attributes?: number[]): Partition => {

@@ -4,6 +4,8 @@ import { AppError } from "../core/error.ts";
 import type { Bytes } from "../core/units.ts";
 
 export const VERITY_SUPERBLOCK_SIZE: Bytes = 512;
+/** Of the superblock of every image's tree: means nothing, and is fixed, so that the tree can be made from the root file system alone. */
+export const VERITY_UUID = "70657472-6966-4920-8000-766572697479";
 
 /** @see {@link https://gitlab.com/cryptsetup/cryptsetup/-/wikis/DMVerity#verity-superblock-format} */
 export interface VeritySuperblock {
