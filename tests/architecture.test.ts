@@ -13,9 +13,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   initrd: ["core", "layout"],
   host: ["core", "layout"],
   build: ["core", "layout", "config", "release", "host"],
+  inspect: ["core", "layout", "release", "host"],
   vm: ["core", "layout", "host"],
   agent: ["core", "layout", "config", "release", "host"],
-  cli: ["core", "layout", "config", "release", "host", "build", "vm", "agent"],
+  cli: ["core", "layout", "config", "release", "host", "build", "inspect", "vm", "agent"],
 };
 /** Run in Node, in the browser and in QuickJS: nothing from `node:`. */
 const PORTABLE = new Set(["core", "layout", "config", "release", "initrd"]);

@@ -68,7 +68,7 @@ function diffText(diff: ImageDiff, all: boolean): string {
 
 function changeText(key: string, change: Change): string {
   const [from, to] = change.map((value) => {
-    if (typeof value !== "number") return shown(String(value ?? "none"));
+    if (typeof value !== "number") return shown(value ?? "none");
     if (key === "created") return new Date(value * 1000).toISOString().slice(0, 10);
     return SIZES.has(key) ? formatSize(value) : String(value);
   });
@@ -80,7 +80,7 @@ const nameLines = ({ added, removed }: Names): string[] => [
   ...removed.map((name) => `- ${shown(name)}`),
   ...added.map((name) => `+ ${shown(name)}`),
 ];
-const planLines = (change: Change | undefined): string[] =>
+const planLines = (change: Change<object> | undefined): string[] =>
   change ? [`- ${JSON.stringify(change[0])}`, `+ ${JSON.stringify(change[1])}`] : [];
 const packageLines = ({ added, removed, changed }: ImageDiff["packages"]): string[] => [
   ...nameLines({ added, removed }),

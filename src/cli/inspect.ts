@@ -11,6 +11,7 @@ import { fullVersion, type Package } from "../layout/package.ts";
 import type { Cli, CliContext } from "./context.ts";
 import { shown } from "./diff-text.ts";
 import { inspectContextOf, openNamedImage } from "./inspect-context.ts";
+import { UsageError } from "./output.ts";
 
 interface InspectOptions {
   readonly packages?: boolean;
@@ -43,6 +44,11 @@ export function registerInspect(program: Command, cli: Cli): void {
 }
 
 async function inspect(context: CliContext, file: string, options: InspectOptions): Promise<void> {
+  if (options.output !== undefined && !options.sbom) {
+    throw new UsageError("USAGE", "--output is where a bill of materials goes", {
+      hint: "Name its form: --sbom spdx or --sbom cyclonedx.",
+    });
+  }
   await using image = await openNamedImage(file, context);
   if (options.sbom) return await bill(context, image, options.sbom, options.output);
   if (options.packages && !context.json) {
@@ -102,7 +108,7 @@ function reportText(report: ImageReport): string {
     ["signature", "unsigned"],
   ];
   const lines = rows.map(([key, value]) => `${key.padEnd(INDENT - 1)} ${wrapped(value)}`);
-  return [...lines, ...report.notes.map((note) => `note: ${note}`)].join("\n");
+  return [...lines, ...report.notes.map((note) => `${"note".padEnd(INDENT - 1)} ${wrapped(note)}`)].join("\n");
 }
 
 function wrapped(text: string): string {

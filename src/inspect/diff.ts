@@ -1,12 +1,15 @@
 /** What differs between two images, in what they are made of and what they do. */
 import type { Bytes } from "../core/units.ts";
+import type { HealthPlan } from "../layout/health-plan.ts";
 import { fullVersion, type Package } from "../layout/package.ts";
+import type { RecoveryPlan } from "../layout/recovery-plan.ts";
 import { digestOf, type ImageTree, type TreeNode } from "./image-tree.ts";
 import type { InspectContext, OpenedImage } from "./open-image.ts";
 import { reportOf, type ImageReport } from "./report.ts";
 
-/** From the first image to the second one. */
-export type Change = readonly [from: unknown, to: unknown];
+type Value = string | number | null;
+/** From the first image to the second one; `null` where there is none. */
+export type Change<T = Value> = readonly [from: T, to: T];
 
 export interface FileChange {
   readonly path: string;
@@ -38,8 +41,8 @@ export interface ImageDiff {
   readonly users: Names;
   readonly persistent: Names;
   readonly commandLine: Names;
-  readonly health: Change | undefined;
-  readonly recovery: Change | undefined;
+  readonly health: Change<HealthPlan> | undefined;
+  readonly recovery: Change<RecoveryPlan> | undefined;
 }
 
 export async function diffImages(a: OpenedImage, b: OpenedImage, context: InspectContext): Promise<ImageDiff> {
@@ -67,26 +70,26 @@ function isEmpty(value: unknown): boolean {
   return typeof value === "object" && value !== null && Object.values(value).every(isEmpty);
 }
 
-function factsOf({ manifest, os, init, files, packages }: ImageReport): Record<string, unknown> {
+function factsOf({ manifest, os, init, files, packages }: ImageReport): Record<string, Value> {
   const { name, version, kernel, created, rootHash, sizes, boot } = manifest;
   return {
-    ...{ name, version, system: os["PRETTY_NAME"], kernel, init, created, packages: packages.length },
+    ...{ name, version, system: os["PRETTY_NAME"] ?? null, kernel, init, created, packages: packages.length },
     ...{ size: sizes.image, root: sizes.root, boot: sizes.boot, files: files.bytes, rootHash },
     ...{ vmlinuz: boot.vmlinuz, initrd: boot.initrd },
   };
 }
 
-function changedFacts(a: Readonly<Record<string, unknown>>, b: Readonly<Record<string, unknown>>): Record<string, Change> {
+function changedFacts(a: Readonly<Record<string, Value>>, b: Readonly<Record<string, Value>>): Record<string, Change> {
   return Object.fromEntries(
     Object.keys(a).flatMap((key) => {
-      const change = changed(a[key], b[key]);
+      const change = changed<Value>(a[key] ?? null, b[key] ?? null);
       return change ? [[key, change]] : [];
     }),
   );
 }
 
-const changed = (from: unknown, to: unknown): Change | undefined =>
-  JSON.stringify(from) === JSON.stringify(to) ? undefined : [from ?? null, to ?? null];
+const changed = <T>(from: T, to: T): Change<T> | undefined =>
+  JSON.stringify(from) === JSON.stringify(to) ? undefined : [from, to];
 
 function names(a: readonly string[], b: readonly string[]): Names {
   const [inA, inB] = [new Set(a), new Set(b)];
@@ -157,7 +160,10 @@ async function differences(a: ImageTree, one: TreeNode, b: ImageTree, other: Tre
     Object.entries(pairs).filter(([, [from, to]]) => from !== to),
   );
   const attributes = (tree: ImageTree, node: TreeNode): string =>
-    JSON.stringify([...tree.attributes(node)].map(([name, value]) => [name, Buffer.from(value).toString("hex")]).toSorted());
+    [...tree.attributes(node)]
+      .map(([name, value]) => `${name}=${Buffer.from(value).toString("hex")}`)
+      .toSorted()
+      .join("\n");
   if (attributes(a, one) !== attributes(b, other)) differs["attributes"] = true;
   if (one.kind !== "file" || other.kind !== "file") return differs;
   if (one.size !== other.size || (await digestOf(a, one)) !== (await digestOf(b, other))) differs["content"] = true;

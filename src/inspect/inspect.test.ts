@@ -236,7 +236,7 @@ test("packages, units, users, kernel and command line are told", async () => {
       "etc/systemd/system/masked.service",
     ),
     file("var/lib/dpkg/status", {
-      data: `${status.replace("5.2.37-2", "5.2.38-1").replace("Package: libc6", "Package: musl")}`,
+      data: status.replace("5.2.37-2", "5.2.38-1").replace("Package: libc6", "Package: musl"),
     }),
     file("etc/passwd", { data: String(file("etc/passwd", {}).data).replace("eve::1002", "eve:x:1003") }),
     { path: "usr/share/new", data: "new" },

@@ -86,15 +86,16 @@ function bootText(file: ImageFile, boot: Partition, name: string): string {
 }
 
 /** All contents, as files of the caller. Needed only for what is compressed: fsck.erofs knows every algorithm. */
-async function extract(path: string, root: Partition, folder: string, { tools, signal }: InspectContext): Promise<string> {
-  const { run } = await tools();
+async function extract(path: string, root: Partition, folder: string, context: InspectContext): Promise<string> {
+  const { signal } = context;
+  const tools = await context.tools();
   const parent = join(folder, "..");
   const options = { binds: [{ source: path }, { source: parent, writable: true }], signal };
   const argv = ["fsck.erofs", `--offset=${root.start}`, `--extract=${folder}`, "--no-preserve", path] as const;
-  await run(argv, options).catch((cause: unknown) => {
+  await tools.run(argv, options).catch((cause: unknown) => {
     signal?.throwIfAborted();
     throw toolFailed("fsck.erofs", `${path}: its root file system could not be unpacked`, cause);
   });
-  await run(["chmod", "--recursive", "u+rwX", folder], options);
+  await tools.run(["chmod", "--recursive", "u+rwX", folder], options);
   return folder;
 }

@@ -71,14 +71,14 @@ async function rpmPackages(
     const bytes = await bytesOf(tree, `${path}/${name}`, MAX_DATABASE);
     if (bytes && !name.startsWith("__db") && !name.startsWith(".")) await writeBytes(join(copy, name), bytes);
   }
-  const { run } = await containerTools();
+  const tools = await containerTools();
   const argv = ["rpm", "--dbpath", "/tmp/db", "--query", "--all", "--queryformat", RPM_QUERY_FORMAT] as const;
-  const { stdout } = await run(argv, { binds: [{ source: copy, target: "/tmp/db", writable: true }], signal }).catch(
-    (cause: unknown) => {
+  const { stdout } = await tools
+    .run(argv, { binds: [{ source: copy, target: "/tmp/db", writable: true }], signal })
+    .catch((cause: unknown) => {
       signal?.throwIfAborted();
       throw toolFailed("rpm", `the database of packages in ${path} could not be read`, cause);
-    },
-  );
+    });
   return parseRpmQuery(stdout);
 }
 

@@ -16,7 +16,7 @@ import {
   symlink,
   tar,
   type Written,
-} from "../../tests/support/tree-tar.ts";
+} from "../../tests/support/tar.ts";
 
 interface Read extends TarEntry {
   readonly offset: number;

@@ -58,7 +58,7 @@ test("an image is whole", async () => {
 
 /** Where a bit is changed, and what is to be said. */
 const flips: readonly (readonly [where: string, at: () => number, part: string, what: RegExp])[] = [
-  ["the place of a boot loader", () => 17, "outside", /^no partition's: byte 17 is not zero$/],
+  ["the place of a boot loader", () => 17, "outside", /^outside the partitions: byte 17 is not zero$/],
   ["the MBR's disk signature", () => 441, "table", /^the partition table: byte 441 is not as/],
   ["the protective MBR's entry", () => 455, "table", /^the partition table: byte 455 is not/],
   ["the protective MBR's type", () => 450, "table", /protective MBR/],

@@ -84,7 +84,7 @@ export async function findUncovered(image: ImageReader, sha256: Sha256, found: F
     const inBoot = gap.start >= parts.boot.start && gap.start < parts.boot.start + sizes.boot;
     const [part, name] = inBoot
       ? (["boot", "the boot partition's free space"] as const)
-      : (["outside", "no partition's"] as const);
+      : (["outside", "outside the partitions"] as const);
     for await (const { start, size } of differing(image, gap.start, gap.size)) {
       findings.push({ part, what: `${name}: ${placeText({ start, size })} not zero`, range: { start, size } });
       if (findings.length >= MAX_FINDINGS) return findings;

@@ -20,7 +20,8 @@ const FLAGS = { file: "0", "hard link": "1", link: "2", character: "3", block: "
 /** The largest id that a field of the header holds. */
 const LARGEST_ID = 0o7777777;
 
-export const tarOf = (entries: readonly TarEntry[]): Uint8Array => Buffer.concat([...entries.map((one) => entry(written(one))), END]);
+export const tarOf = (entries: readonly TarEntry[]): Uint8Array =>
+  Buffer.concat([...entries.map((one) => entry(written(one))), END]);
 
 function written({ path, type, data = "", target = "", mode, uid = 0, gid = 0, attributes = {}, device }: TarEntry): Written {
   const kind = type ?? (path.endsWith("/") ? "folder" : target === "" ? "file" : "link");
