@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdtempDisposable, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { before, test } from "node:test";
+import { before, describe, test } from "node:test";
 import * as fc from "fast-check";
 import { noise } from "../../tests/support/small-image.ts";
 import type { TarEntry } from "../../tests/support/tree-tar.ts";
@@ -11,6 +11,7 @@ import { testTools } from "../../tests/support/tools.ts";
 import { erofsOf } from "../../tests/support/tree-image.ts";
 import { AppError } from "../core/error.ts";
 import type { Tools } from "../host/tools.ts";
+import { openImageTree } from "../inspect/image-tree.ts";
 import { openErofs, type Erofs } from "./erofs.ts";
 import type { ReadAt } from "./gpt.ts";
 
@@ -221,4 +222,63 @@ test("what is no EROFS, and features that are not known, are refused", () => {
   later.writeUInt8(12, 1024 + 12);
   later.writeUInt32LE(0x80, 1024 + 80);
   assert.throws(() => openErofs(readerOf(later)), { code: "EROFS_UNSUPPORTED" });
+});
+
+describe("an EROFS that somebody has made to do harm", () => {
+  let whole: Buffer;
+  before(async () => {
+    await using dir = await mkdtempDisposable(join(tmpdir(), "petrify-erofs-"));
+    const path = join(dir.path, "root");
+    await erofsOf(
+      tools,
+      [
+        { path: "top/one", data: "1" },
+        { path: "top/two", data: "2" },
+        { path: "link", target: "top" },
+      ],
+      path,
+    );
+    whole = await readFile(path);
+  });
+  const nidOf = (fs: Erofs, ...names: string[]): number =>
+    names.reduce((nid, name) => fs.list(nid).find((one) => one.name === name)!.nid, fs.root);
+  /** Where an inode lies. */
+  const placeOf = (nid: number): number => whole.readUInt32LE(1024 + 40) * 4096 + nid * 32;
+  const changed = (change: (bytes: Buffer, fs: Erofs) => void): Erofs => {
+    const bytes = Buffer.from(whole);
+    change(bytes, openErofs(readerOf(bytes)));
+    return openErofs(readerOf(bytes));
+  };
+
+  for (const name of ["top", "link"]) {
+    test(`is refused when a ${name} says that it is huge, before there is memory for it`, () => {
+      const fs = changed((bytes, untouched) => void bytes.writeUInt32LE(0xfffffff0, placeOf(nidOf(untouched, name)) + 8));
+      const nid = nidOf(fs, name);
+      assert.throws(() => (name === "top" ? fs.list(nid) : fs.target(nid)), {
+        code: "EROFS_INVALID",
+        message: /which is too much/,
+      });
+    });
+  }
+
+  test("is refused when names of a folder overlap, or are names that none can have", () => {
+    const at = whole.indexOf("onetwo");
+    assert.ok(at > 0);
+    for (const bad of ["a/b", "\0\0\0"]) {
+      const fs = changed((bytes) => bytes.write(bad, at));
+      assert.throws(() => fs.list(nidOf(fs, "top")), { code: "EROFS_INVALID" });
+    }
+    // The entries end where the first name, `.`, begins; the last one's place is put before the one of the name that it follows.
+    const first = at - 3 - 4 * 12;
+    const fs = changed((bytes) => bytes.writeUInt16LE(bytes.readUInt16LE(first + 8) - 1, first + 3 * 12 + 8));
+    assert.throws(() => fs.list(nidOf(fs, "top")), { code: "EROFS_INVALID", message: /overlap/ });
+  });
+
+  test("is refused when a folder lies in itself", () => {
+    const at = whole.indexOf("onetwo");
+    const bytes = Buffer.from(whole);
+    bytes.writeBigUInt64LE(BigInt(nidOf(openErofs(readerOf(whole)), "top")), at - 3 - 2 * 12);
+    const source = { read: readerOf(bytes), compressed: () => assert.fail("nothing is compressed") };
+    assert.throws(() => openImageTree(source), { code: "EROFS_INVALID", message: /is one that it lies in/ });
+  });
 });
