@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { Option, type Command } from "commander";
 import { formatDuration, formatSize } from "../core/units.ts";
 import { replaceFile } from "../host/replace-file.ts";
+import { diskReport, type DiskReport, type SlotReport, type StoredImage } from "../inspect/disk.ts";
 import type { OpenedImage } from "../inspect/open-image.ts";
 import { packagesOf } from "../inspect/packages.ts";
 import { reportOf, type ImageReport } from "../inspect/report.ts";
@@ -12,6 +13,7 @@ import type { Cli, CliContext } from "./context.ts";
 import { shown } from "./diff-text.ts";
 import { inspectContextOf, openNamedImage } from "./inspect-context.ts";
 import { UsageError } from "./output.ts";
+import { unreadableFile } from "./unreadable-file.ts";
 
 interface InspectOptions {
   readonly packages?: boolean;
@@ -22,12 +24,13 @@ interface InspectOptions {
 export function registerInspect(program: Command, cli: Cli): void {
   program
     .command("inspect")
-    .argument("<image>", "a system image")
+    .argument("<image>", "a system image, or a raw disk")
     .summary("say what a system image holds")
     .description(
       "Looks into a system image without mounting it: operating system, kernel, sizes, packages, what it\n" +
         "starts, who can log in, what persists, and the hashes it boots by. With --sbom, prints a software\n" +
-        "bill of materials instead, which is the same for the same image.",
+        "bill of materials instead, which is the same for the same image. Of a disk (raw), says what lies\n" +
+        "in its slots.",
     )
     .option("--packages", "list every package with its version")
     .addOption(
@@ -49,6 +52,8 @@ async function inspect(context: CliContext, file: string, options: InspectOption
       hint: "Name its form: --sbom spdx or --sbom cyclonedx.",
     });
   }
+  const disk = options.sbom || options.packages ? undefined : await diskNamed(file, context);
+  if (disk) return context.output.result({ disk }, diskText(disk));
   await using image = await openNamedImage(file, context);
   if (options.sbom) return await bill(context, image, options.sbom, options.output);
   if (options.packages && !context.json) {
@@ -57,6 +62,30 @@ async function inspect(context: CliContext, file: string, options: InspectOption
   }
   const report = await reportOf(image, inspectContextOf(context));
   context.output.result(report, reportText(report));
+}
+
+async function diskNamed(file: string, context: CliContext): Promise<DiskReport | undefined> {
+  const path = resolve(context.cwd, file);
+  return await diskReport(path, inspectContextOf(context)).catch((cause: unknown) => {
+    throw unreadableFile(path, cause);
+  });
+}
+
+function diskText({ size, guid, slots, recovery, notes }: DiskReport): string {
+  const imageText = (image: StoredImage | undefined): string =>
+    image ? `${image.name} ${image.version}, kernel ${image.kernel}` : "no image that can be read";
+  const slotText = ({ state, active, image, asRecorded }: SlotReport): string => {
+    const words = [state, ...(active ? ["active"] : []), ...(asRecorded === false ? ["not the image of the boot record"] : [])];
+    return state === "empty" ? "empty" : `${imageText(image)} (${words.join(", ")})`;
+  };
+  const rows = {
+    disk: `${formatSize(size)}, ${guid}`,
+    "slot a": slotText(slots.a),
+    "slot b": slotText(slots.b),
+    recovery: imageText(recovery.image),
+  };
+  const lines = [...Object.entries(rows), ...notes.map((note) => ["note", note] as const)];
+  return lines.map(([key, value]) => `${key.padEnd(INDENT - 1)} ${wrapped(shown(value))}`).join("\n");
 }
 
 async function bill(context: CliContext, image: OpenedImage, format: SbomFormat, file?: string): Promise<void> {
