@@ -8,10 +8,17 @@ import type { Bytes } from "../core/units.ts";
 import { bootVolume } from "../layout/boot-volume.ts";
 import { openErofs, type Erofs } from "../layout/erofs.ts";
 import { findInFat } from "../layout/fat.ts";
-import { encodeGpt } from "../layout/gpt.ts";
+import { encodeGpt, type Partition } from "../layout/gpt.ts";
 import { IMAGE_FACTS_PATH, parseImageFacts } from "../layout/image-facts.ts";
 import type { Patch } from "../layout/patch.ts";
-import { BOOT_FILES, planSystemImage, SYSTEM_IMAGE_SECTOR, systemImageIds, systemImageParts } from "../layout/system-image.ts";
+import {
+  BOOT_FILES,
+  planSystemImage,
+  SYSTEM_IMAGE_SECTOR,
+  systemImageIds,
+  systemImageParts,
+  type SystemImageParts,
+} from "../layout/system-image.ts";
 import { VERITY_UUID } from "../layout/verity.ts";
 import type { Damage } from "./damage.ts";
 import { MAX_READ, mediumError, pagedDecoding, type ImageReader } from "./image-reader.ts";
@@ -98,7 +105,7 @@ export async function findUncovered(image: ImageReader, sha256: Sha256, found: F
   if (hex(sha256.digest(new TextEncoder().encode(canonical))) !== found.digest) {
     findings.push({ part: "manifest", what: "the manifest is not written as manifests are" });
   }
-  findings.push(...(await disagreements(image, parts.root, found)));
+  findings.push(...(await disagreements(image, parts, found)));
   return findings;
 }
 
@@ -117,13 +124,14 @@ async function bootPartition(
 /** What the manifest says in words is in the root file system too, where the root hash answers for it. */
 async function disagreements(
   image: ImageReader,
-  root: { readonly start: Bytes; readonly size: Bytes },
+  { boot, root }: SystemImageParts<Partition>,
   { manifest }: FoundManifest,
 ): Promise<Finding[]> {
   const decode = pagedDecoding({
     size: root.size,
     read: async (offset, length) => await image.read(root.start + offset, length),
   });
+  const version = await kernelVersion(image, boot);
   const finding = (what: string): Finding[] => [{ part: "manifest", what }];
   try {
     return await decode((read) => {
@@ -136,10 +144,11 @@ async function disagreements(
           );
         }
       }
-      const modules = ["/usr/lib/modules", "/lib/modules"].some(
-        (folder) => nidOf(fs, `${folder}/${manifest.kernel}`) !== undefined,
-      );
-      return modules ? [] : finding(`the image has no modules of the kernel ${manifest.kernel}, which the manifest names`);
+      const folders = ["/usr/lib/modules", "/lib/modules"];
+      if (folders.some((folder) => nidOf(fs, `${folder}/${manifest.kernel}`) !== undefined)) return [];
+      if (version === manifest.kernel) return []; // a kernel without modules says it itself
+      const other = version === undefined ? "" : `, and its kernel says that it is ${version}`;
+      return finding(`the image has no modules of the kernel ${manifest.kernel}, which the manifest names${other}`);
     });
   } catch (error) {
     if (error instanceof AppError)
@@ -148,6 +157,18 @@ async function disagreements(
     if (code === undefined) throw error;
     return finding(`the root file system's own facts cannot be read (${code})`);
   }
+}
+
+/** Source: Linux, Documentation/arch/x86/boot.rst: `header` at 0x202, `kernel_version` at 0x20e, which counts from 0x200. */
+async function kernelVersion(image: ImageReader, { start, size }: Partition): Promise<string | undefined> {
+  const decode = pagedDecoding({ size, read: async (offset, length) => await image.read(start + offset, length) });
+  return await decode((read) => {
+    const first = findInFat(read, `/${BOOT_FILES.kernel}`).extents[0];
+    const head = first ? read(first.start, Math.min(first.size, 0x10000)) : new Uint8Array();
+    const text = (at: Bytes, length: Bytes): string => String.fromCharCode(...head.subarray(at, at + length));
+    if (text(0x202, 4) !== "HdrS") return undefined;
+    return /^[^ \0]+/.exec(text((head[0x20e]! | (head[0x20f]! << 8)) + 0x200, 64))?.[0];
+  });
 }
 
 function nidOf(fs: Erofs, path: string): number | undefined {

@@ -21,6 +21,9 @@ export interface TreeImageOptions {
   readonly form?: readonly string[];
   readonly facts?: Partial<typeof treeFacts> | Readonly<Record<string, string>>;
   readonly commandLine?: string;
+  readonly vmlinuz?: Uint8Array;
+  /** Whether the root has a folder for modules of the kernel; default: it has. */
+  readonly modules?: boolean;
 }
 
 /** Writes a whole system image with these files, and what every image has: its facts, and a folder of modules. */
@@ -28,13 +31,13 @@ export async function treeImage(
   tools: Tools,
   entries: readonly TarEntry[],
   output: string,
-  { form = [], facts: more = {}, commandLine = "petrify.roothash=… panic=5" }: TreeImageOptions = {},
+  { form = [], facts: more = {}, commandLine = "petrify.roothash=… panic=5", ...rest }: TreeImageOptions = {},
 ): Promise<Manifest> {
   await using dir = await mkdtempDisposable(join(tmpdir(), "petrify-tree-"));
   const path = (name: string): string => join(dir.path, name);
   const facts = { ...treeFacts, ...more } as typeof treeFacts;
-  await erofsOf(tools, [...imageEntries(facts), ...entries], path("root"), form);
-  await writeFile(path("vmlinuz"), noise(3001, "kernel"));
+  await erofsOf(tools, [...imageEntries(facts, rest.modules ?? true), ...entries], path("root"), form);
+  await writeFile(path("vmlinuz"), rest.vmlinuz ?? noise(3001, "kernel"));
   await writeFile(path("initrd"), noise(12_000, "initrd"));
   const rootHash = await formatVerity(tools, path("root"), path("verity"));
   return await assembleSystemImage(
@@ -48,8 +51,8 @@ export async function treeImage(
   );
 }
 
-const imageEntries = (facts: typeof treeFacts): readonly TarEntry[] => [
-  { path: `usr/lib/modules/${facts.kernel}/` },
+const imageEntries = (facts: typeof treeFacts, modules: boolean): readonly TarEntry[] => [
+  ...(modules ? [{ path: `usr/lib/modules/${facts.kernel}/` }] : []),
   { path: IMAGE_FACTS_PATH.slice(1), data: encodeImageFacts({ ...facts, persistent: ["/home", "/var/log"] }) },
 ];
 
