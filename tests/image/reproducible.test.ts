@@ -11,6 +11,8 @@ import { currentCaller } from "../../src/host/caller.ts";
 import { sha256File } from "../../src/host/files.ts";
 import { run, type Run } from "../../src/host/run.ts";
 import { openTools, type Tools } from "../../src/host/tools.ts";
+import { parseLock } from "../../src/config/lock.ts";
+import type { ImageReport } from "../../src/inspect/report.ts";
 import { testTools } from "../support/tools.ts";
 import { CACHE, ownCache, petrify, workspace, type Workspace } from "../support/cli.ts";
 
@@ -62,6 +64,34 @@ describe("the same recipe, files and lock give the same image, byte for byte", (
       await readFile(join(first.folder, "petrify.lock"), "utf8"),
     );
   }
+
+  test("and it is whole, and says what it holds", { timeout: 120_000 }, async () => {
+    const cwd = first.folder;
+    const valueOf = async (...args: string[]): Promise<Record<string, unknown>> => {
+      const { exitCode, events, stdout, stderr } = await petrify([...args, "out/test-0.1.0.img", "--json"], { cwd });
+      assert.equal(exitCode, 0, stdout + stderr);
+      return events.find(({ type }) => type === "result")!["value"] as Record<string, unknown>;
+    };
+    assert.deepEqual((await valueOf("verify"))["findings"], []);
+    const report = (await valueOf("inspect")) as unknown as ImageReport;
+    assert.deepEqual([report.init, report.os["VERSION_CODENAME"], report.notes], ["systemd", "trixie", []]);
+    const { packages } = parseLock(await readFile(join(cwd, "petrify.lock"), "utf8"), "petrify.lock");
+    const named = (list: readonly { readonly name: string; readonly version: string }[]): string[] =>
+      list.map(({ name, version }) => `${name} ${version}`).toSorted();
+    const initrd = { name: "petrify-initrd", version: "1" }; // stands for the initrd that kernels of Debian want
+    assert.deepEqual(named(report.packages), named([...packages, initrd]), "the database has what the lock has");
+    const [ann] = report.users.filter(({ login }) => login.length > 0);
+    assert.deepEqual([ann?.name, ann?.login], ["ann", ["ssh key"]]);
+    assert.ok(report.persistent.includes("/var/lib/app"));
+    const enabled = report.units.enabled.map(({ name }) => name);
+    assert.ok(enabled.includes("systemd-networkd.service") && enabled.includes("petrifyd.service"), enabled.join(" "));
+    assert.ok(report.units.masked.includes("fstrim.timer"));
+    assert.equal(
+      ((await valueOf("inspect", "--sbom", "spdx"))["packages"] as unknown[]).length,
+      packages.length + 2,
+      "and the image itself",
+    );
+  });
 
   test("under another path, user, umask, time zone and locale", { timeout: 900_000 }, async (t) => {
     if (process.getuid!() !== 0) return t.skip("only root can become another user");
