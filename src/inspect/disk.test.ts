@@ -25,8 +25,8 @@ test("a disk says what lies in its slots, also when its boot record cannot be re
   ] as const;
   const slotB = { image: b, manifest: manifests[1] };
   const plan = await diskOfImage(
-    { image: a, manifest: manifests[0], slotB, slotSize: 16 * MiB, format: "raw", work: dir.path },
-    disk,
+    { image: a, manifest: manifests[0], slotB, slotSize: 16 * MiB, work: dir.path },
+    [{ format: "raw", path: disk }],
     { tools, random: randomBytes, signal: undefined },
   );
   const context: InspectContext = {
