@@ -18,7 +18,7 @@ const PROGRAMS = "/usr/lib/petrify/runtime/bin";
 const SYSTEMD = "/usr/lib/systemd/systemd";
 /** Recovery does not wait for anybody. */
 const IMPATIENT: FixtureOptions = { recovery: "{ after: [5s] }" };
-const BOOT_MS = 300_000;
+const BOOT_MS = 600_000;
 const EROFS_SUPERBLOCK = 1024;
 
 /** What GRUB finds: nothing that it may boot. */
