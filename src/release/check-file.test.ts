@@ -4,6 +4,7 @@ import { mkdtempDisposable, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { before, test } from "node:test";
+import { fakeKernel } from "../../tests/support/fake-kernel.ts";
 import { noise } from "../../tests/support/small-image.ts";
 import { testTools } from "../../tests/support/tools.ts";
 import { treeFacts, treeImage } from "../../tests/support/tree-image.ts";
@@ -132,19 +133,12 @@ for (const [key, from, to] of [
 test("a kernel without modules answers for its version itself", async () => {
   await using dir = await mkdtempDisposable(join(tmpdir(), "petrify-check-"));
   const tools = await testTools();
-  const kernel = (version: string): Uint8Array => {
-    const file = Buffer.from(noise(3001, "kernel"));
-    file.write("HdrS", 0x202);
-    file.writeUInt16LE(0x300, 0x20e);
-    file.write(`${version} (somebody) #1\0`, 0x500);
-    return file;
-  };
   for (const [version, what] of [
     [treeFacts.kernel, undefined],
     ["6.12.1", /no modules of the kernel 6\.12\.0-test, .* its kernel says that it is 6\.12\.1$/],
   ] as const) {
     const path = join(dir.path, version);
-    await treeImage(tools, [], path, { modules: false, vmlinuz: kernel(version) });
+    await treeImage(tools, [], path, { modules: false, vmlinuz: fakeKernel(version) });
     const { findings } = await check(await readFile(path));
     if (what) assert.match(findings[0]!.what, what);
     else assert.deepEqual(findings, []);

@@ -6,6 +6,7 @@ import { bytesOfHex, hex, type Sha256 } from "../core/digest.ts";
 import { AppError } from "../core/error.ts";
 import type { Bytes } from "../core/units.ts";
 import { bootVolume } from "../layout/boot-volume.ts";
+import { BZIMAGE_HEAD, readBzImage } from "../layout/bzimage.ts";
 import { openErofs, type Erofs } from "../layout/erofs.ts";
 import { findInFat } from "../layout/fat.ts";
 import { encodeGpt, type Partition } from "../layout/gpt.ts";
@@ -159,15 +160,13 @@ async function disagreements(
   }
 }
 
-/** Source: Linux, Documentation/arch/x86/boot.rst: `header` at 0x202, `kernel_version` at 0x20e, which counts from 0x200. */
+/** Nothing where the kernel does not say it. */
 async function kernelVersion(image: ImageReader, { start, size }: Partition): Promise<string | undefined> {
   const decode = pagedDecoding({ size, read: async (offset, length) => await image.read(start + offset, length) });
   return await decode((read) => {
     const first = findInFat(read, `/${BOOT_FILES.kernel}`).extents[0];
-    const head = first ? read(first.start, Math.min(first.size, 0x10000)) : new Uint8Array();
-    const text = (at: Bytes, length: Bytes): string => String.fromCharCode(...head.subarray(at, at + length));
-    if (text(0x202, 4) !== "HdrS") return undefined;
-    return /^[^ \0]+/.exec(text((head[0x20e]! | (head[0x20f]! << 8)) + 0x200, 64))?.[0];
+    const kernel = readBzImage(first ? read(first.start, Math.min(first.size, BZIMAGE_HEAD)) : new Uint8Array());
+    return "version" in kernel ? kernel.version : undefined;
   });
 }
 
