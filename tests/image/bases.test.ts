@@ -19,7 +19,7 @@ import { readStream } from "../../src/host/stream-file.ts";
 import { tarReader } from "../../src/layout/tar-reader.ts";
 import fc from "fast-check";
 import { layerStacks, tarsOf } from "../support/layer-stacks.ts";
-import { naiveTree } from "../support/naive-layers.ts";
+import { naiveTree, type NaiveMember } from "../support/naive-layers.ts";
 import { image, layout, writeFiles } from "../support/oci.ts";
 import { testContext } from "../support/build-context.ts";
 import { file, folder, hardLink, symlink, tar } from "../support/tar.ts";
@@ -123,6 +123,14 @@ async function listingOfTar(path: string): Promise<Listing> {
   for (const [first, names] of groups) for (const name of names) found[name] = `${found[first]} = ${names.toSorted().join(" ")}`;
   return found;
 }
+
+/** Layers that no tool writes, of which umoci makes another tree, or none: whiteouts that may lead through a link of the same layer, a folder replaced by what was in it. */
+const isUnheardOf = (layer: readonly NaiveMember[]): boolean =>
+  layer.some(
+    ({ type, name, target }) =>
+      (type === "hardLink" && target.startsWith(`${name}/`)) ||
+      (name.includes("/.wh.") && layer.some((other) => other.type === "symlink")),
+  );
 
 describe("bases that come as a whole", () => {
   let work = "";
@@ -262,10 +270,10 @@ describe("bases that come as a whole", () => {
   test("layers at random become the tree that umoci makes of them", async () => {
     const tools = await context.containerTools();
     let judged = 0;
-    // A fixed seed: umoci reads whiteouts in the order of the archive, and of some layers that no tool writes that is another tree.
+    // A fixed seed, so that what passes once passes again.
     for (const layers of fc.sample(layerStacks, { numRuns: 500, seed: 1 })) {
       const sorted = layers.map((all) => all.toSorted((x, y) => (x.name < y.name ? -1 : 1)));
-      if ((naiveTree(sorted)?.size ?? 0) < 4) continue;
+      if ((naiveTree(sorted)?.size ?? 0) < 4 || sorted.some(isUnheardOf)) continue;
       if (++judged > (FULL ? 60 : 12)) break;
       const [path, bundle] = [at(`random-${judged}`), at(`random-bundle-${judged}`)];
       await writeFiles(
