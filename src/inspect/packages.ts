@@ -1,5 +1,5 @@
 /** The packages of an image, out of whichever database it has. */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { makeFolder } from "../host/files.ts";
 import { writeBytes } from "../host/partial-file.ts";
 import { toolFailed } from "../host/tools.ts";
@@ -7,6 +7,7 @@ import { parseApkInstalled } from "../layout/apk-installed.ts";
 import { licencesOfCopyright } from "../layout/copyright.ts";
 import { parseDpkgStatus } from "../layout/dpkg-status.ts";
 import { byName, type Package, type PackageKind } from "../layout/package.ts";
+import { PACKAGE_PLACES, type PackageDatabaseKind } from "../layout/package-places.ts";
 import { parseRpmQuery, RPM_QUERY_FORMAT } from "../layout/rpm-query.ts";
 import { bytesOf, textOf, type ImageTree } from "./image-tree.ts";
 import type { InspectContext, OpenedImage } from "./open-image.ts";
@@ -18,11 +19,6 @@ export interface FoundPackages {
   readonly databases: readonly { readonly kind: PackageKind; readonly path: string }[];
 }
 
-const DPKG = "/var/lib/dpkg";
-const APK = ["/lib/apk/db/installed", "/usr/lib/apk/db/installed"] as const;
-const RPM = ["/usr/lib/sysimage/rpm", "/var/lib/rpm", "/usr/share/rpm"] as const;
-/** Of each of rpm's backends the one file that is always there: sqlite, ndb, and Berkeley DB of old, which rpm still reads. */
-const RPM_FILES = ["rpmdb.sqlite", "Packages.db", "Packages"] as const;
 const MAX_DATABASE = 1024 ** 3;
 const MAX_COPYRIGHT = 4 * 1024 ** 2;
 
@@ -30,17 +26,17 @@ const MAX_COPYRIGHT = 4 * 1024 ** 2;
 export async function packagesOf(image: OpenedImage, context: InspectContext): Promise<FoundPackages> {
   const { tree } = image;
   const found: [kind: PackageKind, path: string, packages: readonly Package[]][] = [];
-  const status = await textOf(tree, `${DPKG}/status`);
-  if (status !== undefined) found.push(["deb", `${DPKG}/status`, parseDpkgStatus(status)]);
-  // Images without dpkg have a file a package. Source: bazel's rules_distroless, "status.d".
-  const parts = await Promise.all(
-    tree.names(`${DPKG}/status.d`).map(async (name) => (await textOf(tree, `${DPKG}/status.d/${name}`)) ?? ""),
-  );
-  if (parts.length > 0) found.push(["deb", `${DPKG}/status.d`, parts.flatMap(parseDpkgStatus)]);
-  for (const path of oncePerFile(tree, APK)) found.push(["apk", path, parseApkInstalled((await textOf(tree, path)) ?? "")]);
-  for (const path of oncePerFile(tree, RPM)) {
-    if (RPM_FILES.some((name) => tree.find(`${path}/${name}`)))
-      found.push(["rpm", path, await rpmPackages(image, path, context)]);
+  for (const path of placesOf(tree, "dpkg")) {
+    // `status` is a file; `status.d` has one a package.
+    const names = tree.names(path);
+    const parts = names.length > 0 ? names.map((name) => `${path}/${name}`) : [path];
+    const texts = await Promise.all(parts.map(async (part) => (await textOf(tree, part)) ?? ""));
+    found.push(["deb", path, texts.flatMap(parseDpkgStatus)]);
+  }
+  for (const path of placesOf(tree, "apk")) found.push(["apk", path, parseApkInstalled((await textOf(tree, path)) ?? "")]);
+  for (const path of placesOf(tree, "rpm")) {
+    const folder = dirname(path);
+    found.push(["rpm", folder, await rpmPackages(image, folder, context)]);
   }
   const packages = found.flatMap(([, , list]) => list);
   return {
@@ -49,12 +45,14 @@ export async function packagesOf(image: OpenedImage, context: InspectContext): P
   };
 }
 
-/** Paths that exist, without those that a link makes another one's. */
-function oncePerFile(tree: ImageTree, paths: readonly string[]): string[] {
+/** The databases of a kind, by the files that they cannot be without; one that is reached by two paths once. */
+function placesOf(tree: ImageTree, kind: PackageDatabaseKind): string[] {
   const seen = new Map<number, string>();
-  for (const path of paths) {
-    const node = tree.find(path);
-    if (node && !seen.has(node.nid)) seen.set(node.nid, path);
+  for (const { folder, files } of PACKAGE_PLACES[kind]) {
+    for (const file of files) {
+      const node = tree.find(`${folder}/${file}`);
+      if (node && !seen.has(node.nid)) seen.set(node.nid, `${folder}/${file}`);
+    }
   }
   return [...seen.values()];
 }
