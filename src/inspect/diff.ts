@@ -3,7 +3,8 @@ import type { Bytes } from "../core/units.ts";
 import type { HealthPlan } from "../layout/health-plan.ts";
 import { fullVersion, type Package } from "../layout/package.ts";
 import type { RecoveryPlan } from "../layout/recovery-plan.ts";
-import { digestOf, type ImageTree, type TreeNode } from "./image-tree.ts";
+import type { TreeNode } from "../layout/erofs-tree.ts";
+import { digestOf, type ImageTree } from "./image-tree.ts";
 import type { InspectContext, OpenedImage } from "./open-image.ts";
 import { reportOf, type ImageReport } from "./report.ts";
 

@@ -3,15 +3,10 @@ import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers";
 import { AppError } from "../core/error.ts";
 import type { Bytes } from "../core/units.ts";
-import { openErofs, type Erofs, type ErofsInode } from "../layout/erofs.ts";
+import { erofsTree, type TreeNode } from "../layout/erofs-tree.ts";
+import { openErofs } from "../layout/erofs.ts";
 import type { ReadAt } from "../layout/gpt.ts";
 
-export interface TreeNode extends ErofsInode {
-  /** Absolute; `/` is the top. */
-  readonly path: string;
-  /** Of a link. */
-  readonly target?: string;
-}
 export interface ImageTree {
   /** Everything, sorted by path with the top first. */
   readonly nodes: ReadonlyMap<string, TreeNode>;
@@ -34,13 +29,11 @@ export interface TreeSource {
 const RUN: Bytes = 1024 ** 2;
 /** As the kernel, MAXSYMLINKS. */
 const MAX_LINKS = 40;
-const MAX_DEPTH = 1000;
-const MAX_NODES = 5_000_000;
 
 /** @throws AppError `EROFS_INVALID`, `EROFS_UNSUPPORTED` */
 export function openImageTree({ read, compressed, signal }: TreeSource): ImageTree {
   const fs = openErofs(read);
-  const { nodes, names } = walk(fs);
+  const { nodes, names } = erofsTree(fs);
   const find: ImageTree["find"] = (path) => {
     const rest = path.split("/").filter(Boolean);
     let done: string[] = [];
@@ -84,28 +77,6 @@ export function openImageTree({ read, compressed, signal }: TreeSource): ImageTr
       }
     },
   };
-}
-
-function walk(fs: Erofs): { nodes: Map<string, TreeNode>; names: Map<string, string[]> } {
-  const nodes = new Map<string, TreeNode>();
-  const names = new Map<string, string[]>();
-  const folders = new Set<number>();
-  const visit = (nid: number, path: string, depth: number): void => {
-    const inode = fs.inode(nid);
-    nodes.set(path, { ...inode, path, ...(inode.kind === "link" ? { target: fs.target(nid) } : {}) });
-    if (nodes.size > MAX_NODES) throw new AppError("EROFS_INVALID", `the file system has more than ${MAX_NODES} names`);
-    if (inode.kind !== "folder") return;
-    if (folders.has(nid) || depth > MAX_DEPTH) throw new AppError("EROFS_INVALID", `the folder ${path} is one that it lies in`);
-    folders.add(nid);
-    const below = fs.list(nid).toSorted((a, b) => (a.name < b.name ? -1 : 1));
-    names.set(
-      path,
-      below.map(({ name }) => name),
-    );
-    for (const { name, nid: child } of below) visit(child, `${path === "/" ? "" : path}/${name}`, depth + 1);
-  };
-  visit(fs.root, "/", 0);
-  return { nodes, names };
 }
 
 /**

@@ -199,7 +199,7 @@ export function openErofs(read: ReadAt): Erofs {
     target: (nid) => {
       const node = inode(nid);
       if (node.kind !== "link") throw invalid(`inode ${nid} is no link`);
-      return nameOf(contents(node, MAX_TARGET));
+      return erofsName(contents(node, MAX_TARGET));
     },
   };
 }
@@ -218,7 +218,7 @@ function namesOf(bytes: Uint8Array): ErofsName[] {
     if (start < first || start >= end || end > bytes.length) throw invalid("a folder's names overlap");
     const field = bytes.subarray(start, end);
     const zero = field.indexOf(0);
-    const name = nameOf(zero < 0 ? field : field.subarray(0, zero));
+    const name = erofsName(zero < 0 ? field : field.subarray(0, zero));
     if (name === "." || name === "..") continue;
     if (name === "" || name.includes("/")) throw invalid("a folder has a name that none can have");
     names.push({ name, nid: Number(view.getBigUint64(i * 12, true)) });
@@ -232,13 +232,13 @@ function attributeAt(read: ReadAt, at: Bytes): { readonly pair: [string, Uint8Ar
   const valueLength = viewOf(head).getUint16(2, true);
   const prefix = PREFIXES[index];
   if (prefix === undefined) throw invalid(`an attribute has a name of the kind ${index}`);
-  const name = prefix + nameOf(whole(read, at + 4, nameLength));
+  const name = prefix + erofsName(whole(read, at + 4, nameLength));
   const value = Uint8Array.from(whole(read, at + 4 + nameLength, valueLength));
   return { pair: [name, value], size: Math.ceil((4 + nameLength + valueLength) / 4) * 4 };
 }
 
-/** Bytes that are no UTF-8 as `\xff`: two names never become one. */
-function nameOf(bytes: Uint8Array): string {
+/** How a name is read here: bytes that are no UTF-8 as `\xff`, so two names never become one. */
+export function erofsName(bytes: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {

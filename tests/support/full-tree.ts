@@ -35,8 +35,11 @@ import os, struct, sys
 at = lambda p: os.path.join(sys.argv[1], p)
 os.setxattr(at("usr/bin/ping"), "security.capability", bytes.fromhex("${CAPABILITY.slice(2)}"))
 os.setxattr(at("owned"), "user.note", b"\\x00\\xffbytes\\n")
-entries = [(1, 6, 0xffffffff), (2, 4, 4242), (4, 4, 0xffffffff), (16, 4, 0xffffffff), (32, 4, 0xffffffff)]
-os.setxattr(at("acl"), "system.posix_acl_access", struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *e) for e in entries))
+acl = lambda *entries: struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *e) for e in entries)
+any = 0xffffffff
+# After what lies in it, which has not inherited it.
+os.setxattr(at("home"), "system.posix_acl_default", acl((1, 7, any), (2, 6, 4242), (4, 5, any), (16, 7, any), (32, 5, any)))
+os.setxattr(at("acl"), "system.posix_acl_access", acl((1, 6, any), (2, 4, 4242), (4, 4, any), (16, 4, any), (32, 4, any)))
 `;
 /** Every entry with its owner, mode, links and attributes, one a line. */
 const LIST = `

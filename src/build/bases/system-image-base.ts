@@ -6,17 +6,23 @@ import { fileExists, makeFolder, moveInto } from "../../host/files.ts";
 import { openImage } from "../../host/image-file.ts";
 import { rootFs, type RootFs } from "../../host/rootfs.ts";
 import { sha256 } from "../../host/sha256.ts";
+import { readStream, writeStream } from "../../host/stream-file.ts";
+import { byteText, bytesOfText, type ByteText } from "../../layout/byte-text.ts";
+import { erofsTree } from "../../layout/erofs-tree.ts";
+import { erofsName, openErofs } from "../../layout/erofs.ts";
 import { decodeGpt } from "../../layout/gpt.ts";
 import { BOOT_FILES, SYSTEM_IMAGE_SECTOR, systemImageParts } from "../../layout/system-image.ts";
+import type { Attribute } from "../../layout/tar-entry.ts";
 import type { Manifest } from "../../release/manifest.ts";
 import { verifyImage } from "../../release/verify-image.ts";
 import type { Base, BaseRequest } from "../base.ts";
 import type { BuildContext } from "../context.ts";
 import { digestOf } from "../image-disk.ts";
 import { readManifest } from "../read-manifest.ts";
+import { rewritten } from "./attributed-tar.ts";
 
 /** Raised when the steps below change: bases of older builds are then made again. */
-const FORMAT = 1;
+const FORMAT = 2;
 /** What the next build puts in anew, so that nothing of an older petrify stays. */
 const OWN = ["/usr/lib/petrify"];
 
@@ -59,20 +65,19 @@ export async function systemImageBase(
     await refuseDamaged(at, digest, signal);
     note("extracting");
     const folder = join(work, "image");
+    const [plain, tar] = ["plain.tar", "image.tar"].map((name) => join(work, name)) as [string, string];
     await extract(at, manifest, folder, context);
     note("packing");
-    const tar = join(work, "image.tar");
-    await tools.run(
-      [
-        ...(["tar", "--create", `--file=${tar}`, `--directory=${folder}`, "--sort=name", "--numeric-owner"] as const),
-        ...["--xattrs", "--xattrs-include=*", "."],
-      ],
-      { binds: [{ source: work, writable: true }], anyOwner: true, signal },
-    );
+    await tools.run(["tar", "--create", `--file=${plain}`, `--directory=${folder}`, "--sort=name", "--numeric-owner", "."], {
+      binds: [{ source: work, writable: true }],
+      anyOwner: true,
+      signal,
+    });
     await tools.run(["rm", "--recursive", "--", folder], {
       binds: [{ source: work, writable: true }],
       ...{ anyOwner: true, signal },
     });
+    await writeAttributed(at, plain, tar, signal);
     await moveInto(tar, cached);
   });
   return { ...made, tar: cached };
@@ -92,27 +97,43 @@ async function refuseDamaged(path: string, digest: string, signal: AbortSignal |
 async function extract(path: string, manifest: Manifest, folder: string, { tools, signal }: BuildContext): Promise<void> {
   using file = openImage(path);
   const { root, boot } = systemImageParts(decodeGpt(file.read, file.size, SYSTEM_IMAGE_SECTOR));
-  const unowned = `${folder}.unowned`;
-  for (const each of [folder, unowned]) await makeFolder(each);
-  const writable = [folder, unowned].map((source) => ({ source, writable: true }));
-  const options = { binds: [{ source: path }, ...writable], anyOwner: true, signal };
-  const unpack = async (to: string, ...more: readonly string[]): Promise<unknown> =>
-    await tools.run(
-      ["fsck.erofs", "-d1", `--offset=${root.start}`, `--extract=${to}`, "--overwrite", "--xattrs", ...more, path],
-      options,
-    );
-  await unpack(folder, "--preserve");
-  // fsck.erofs gives a file its owner last, which takes capabilities away: they come from a second copy without owners.
-  await unpack(unowned, "--no-preserve-owner", "--preserve-perms");
-  const copy = ["cp", "--attributes-only", "--preserve=xattr", "--parents", `--target-directory=${folder}`] as const;
-  await tools.run(["find", ".", "-type", "f", "-exec", ...copy, "{}", "+"], { ...options, cwd: unowned });
-  await tools.run(["find", unowned, "-mindepth", "1", "-delete"], options);
+  await makeFolder(folder);
+  const options = { binds: [{ source: path }, { source: folder, writable: true }], anyOwner: true, signal };
+  const argv = [
+    "fsck.erofs",
+    "-d1",
+    `--offset=${root.start}`,
+    `--extract=${folder}`,
+    "--overwrite",
+    "--preserve",
+    "--no-xattrs",
+    path,
+  ];
+  await tools.run(argv as [string, ...string[]], options);
   const fs = rootFs(folder);
   for (const own of OWN)
     await tools.run(["rm", "--recursive", "--force", "--", await fs.resolve(own, { keepLast: true })], options);
   const vmlinuz = join(await modulesFolder(fs, manifest.kernel), "vmlinuz");
   await tools.run(["mkdir", "--parents", join(vmlinuz, "..")], options);
   await tools.run(["mcopy", "-n", "-i", `${path}@@${boot.start}`, `::${BOOT_FILES.kernel}`, vmlinuz], options);
+}
+
+/**
+ * Gives a tar the extended attributes that the image has.
+ *
+ * fsck.erofs would set a file's owner after its capabilities, which takes these away, and a folder's default ACL before it makes what is
+ * in the folder, which then has more than it should.
+ */
+async function writeAttributed(path: string, plain: string, output: string, signal: AbortSignal | undefined): Promise<void> {
+  using file = openImage(path);
+  const { root } = systemImageParts(decodeGpt(file.read, file.size, SYSTEM_IMAGE_SECTOR));
+  const fs = openErofs((offset, length) => file.read(root.start + offset, length));
+  const { nodes } = erofsTree(fs);
+  const attributes = (name: ByteText): Attribute[] => {
+    const node = nodes.get(`/${erofsName(bytesOfText(name)).replace(/^\.\/?/, "")}`);
+    return node ? [...fs.attributes(node.nid)].map(([key, value]) => [byteText(new TextEncoder().encode(key)), value]) : [];
+  };
+  await writeStream(output, rewritten(plain, readStream(plain, {}, signal), attributes), signal);
 }
 
 /** Where a tree has the modules of its kernel, `/usr` merged or not; where they would be when it has none. */
