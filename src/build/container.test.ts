@@ -112,3 +112,14 @@ test("an abort ends it", async () => {
   const signal = AbortSignal.abort(new Error("interrupted"));
   await assert.rejects(containerOfTree({ fs, tool }, FACTS, join(dir.path, "out"), { signal }), { message: "interrupted" });
 });
+
+test("a name that would take a file away from who reads the layer is refused", async () => {
+  await using dir = await mkdtempDisposable(join(tmpdir(), "petrify-container-"));
+  const tree = treeAt(join(dir.path, "root"));
+  await mkdir(join(tree.fs.folder, "usr/lib/systemd"), { recursive: true });
+  await writeFile(join(tree.fs.folder, "usr/lib/.wh.systemd"), "");
+  await assert.rejects(containerOfTree(tree, FACTS, join(dir.path, "out"), { signal: undefined }), {
+    code: "CONTAINER_UNFIT",
+    message: /^\/usr\/lib\/\.wh\.systemd of the image/,
+  });
+});

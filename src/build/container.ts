@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { AppError } from "../core/error.ts";
 import { CHECKSUMS, checksumsOf } from "../host/checksum.ts";
 import { fileSize, makeFolder, moveInto, sha256File, writeText } from "../host/files.ts";
 import { gzipFile } from "../host/gzip-file.ts";
@@ -26,6 +27,7 @@ import type { Tree } from "./tree.ts";
  * modules are.
  *
  * @param folder in a work folder; is made
+ * @throws AppError `CONTAINER_UNFIT`
  */
 export async function containerOfTree(
   tree: Tree,
@@ -33,6 +35,7 @@ export async function containerOfTree(
   folder: string,
   { signal }: Pick<BuildContext, "signal">,
 ): Promise<void> {
+  await refuseWhiteouts(tree);
   const { name, version, created, rootHash } = manifest;
   const facts: ContainerFacts = { name, version, created, rootHash, ...(await initOf(tree)) };
   await makeFolder(join(folder, "blobs/sha256"));
@@ -57,6 +60,16 @@ export async function containerOfTree(
   await writeText(join(folder, INDEX_FILE), imageIndex(at, tagOfVersion(version)));
   const files = [LAYOUT_FILE.name, INDEX_FILE, ...[at, config, layerAt].map(({ digest }) => blobPath(digest))];
   await writeText(join(folder, CHECKSUMS), await checksumsOf(folder, files, signal));
+}
+
+/** In a layer such a name says what is gone. Source: OCI image-spec 1.1, layer.md, "Whiteouts" */
+async function refuseWhiteouts({ fs, tool }: Tree): Promise<void> {
+  const found = (await tool(["find", fs.folder, "-name", ".wh.*", "-print", "-quit"])).trim();
+  if (found === "") return;
+  const path = found.slice(fs.folder.length);
+  throw new AppError("CONTAINER_UNFIT", `${path} of the image would be read as a whiteout in a container image`, {
+    hint: "Give it another name, or leave `container` out of the outputs.",
+  });
 }
 
 /** Source for the signal: systemd(1), "Signals". The others know none that ends a container; its runtime kills them. */
