@@ -58,7 +58,11 @@ export function helpSections(program: Command, mark: string): string {
     command.outputHelp();
     return `${mark} ${name}\n\n\`\`\`text\n${text.trim()}\n\`\`\``;
   };
-  return [section("petrify", program), ...program.commands.map((command) => section(`petrify ${command.name()}`, command))].join(
-    "\n\n",
-  );
+  const below = (path: string, parent: Command): string[] =>
+    parent
+      .createHelp()
+      .visibleCommands(parent)
+      .filter((command) => parent.commands.includes(command)) // and not `help`
+      .flatMap((command) => [section(`${path} ${command.name()}`, command), ...below(`${path} ${command.name()}`, command)]);
+  return [section("petrify", program), ...below("petrify", program)].join("\n\n");
 }

@@ -5,6 +5,7 @@ import { netbootOfImage } from "../build/netboot.ts";
 import { readManifest } from "../build/read-manifest.ts";
 import type { DiskFor, NetbootFor } from "./run.ts";
 import type { TestDiskFor } from "./test-image.ts";
+import type { VmDiskFor } from "./vm/create.ts";
 
 /** The disk that `petrify run IMAGE` boots: as small as the image allows. */
 export const diskFor: DiskFor = async (image, output, tools, { random, signal, progress }) => {
@@ -28,4 +29,13 @@ export const testDiskFor: TestDiskFor = async ({ from, image }, output, tools, {
     await diskOfImage(request, [{ format: "raw", path: output }], { tools, random, signal });
     const factsOf = (one: typeof manifest) => ({ name: one.name, version: one.version, digest: digestOf(one) });
     return { from: factsOf(old), image: factsOf(manifest) };
+  });
+
+/** The disk of a VM that is made of an image. */
+export const vmDiskFor: VmDiskFor = async ({ image, diskSize, work, output }, tools, { random, signal, progress }) =>
+  await progress.step("put the image on a disk", async () => {
+    const manifest = await readManifest(tools, image, signal);
+    const request = { image, manifest, diskSize, work } as const;
+    await diskOfImage(request, [{ format: "raw", path: output }], { tools, random, signal });
+    return { name: manifest.name, version: manifest.version };
   });

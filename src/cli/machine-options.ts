@@ -1,10 +1,11 @@
 /** Options of commands that start virtual machines. */
 import { InvalidArgumentError } from "commander";
 import { AppError } from "../core/error.ts";
-import { GiB, parseSize, type Bytes } from "../core/units.ts";
+import { GiB, parseDuration, parseSize, type Bytes, type Seconds } from "../core/units.ts";
 import { openImage } from "../host/image-file.ts";
 import { bootableKind, kernelOf, type Bootable } from "../vm/bootable.ts";
 import { chooseAccelerator, type AcceleratorChoice } from "../vm/kvm.ts";
+import type { Forward } from "../vm/options.ts";
 import type { VmHost } from "../vm/vm.ts";
 
 export const DEFAULT_MEMORY: Bytes = 1 * GiB;
@@ -50,4 +51,18 @@ export async function acceleratorFor(
   if (kvm === true) return { accelerator: "kvm", reason: "as asked for" };
   if (kvm === false) return { accelerator: "tcg", reason: "as asked for" };
   return await chooseAccelerator(host, async () => await kernelOf(host.tools, path, folder, host.signal));
+}
+
+/** `HOST:GUEST`, two ports; repeatable. */
+export function forward(text: string, before: readonly Forward[] = []): readonly Forward[] {
+  const [host, guest] = (/^(\d{1,5}):(\d{1,5})$/.exec(text) ?? []).slice(1).map(Number);
+  const isPort = (port: number | undefined): port is number => port !== undefined && port > 0 && port < 65_536;
+  if (!isPort(host) || !isPort(guest)) throw new InvalidArgumentError("Write HOST:GUEST, two ports, e.g. 2222:22.");
+  return [...before, { host, guest }];
+}
+
+export function timeLimit(text: string): Seconds {
+  const seconds = parseDuration(text);
+  if (seconds === undefined) throw new InvalidArgumentError("Write a number and a unit: 90s, 20min, 1h.");
+  return seconds;
 }

@@ -3,7 +3,7 @@ import { registerBuild } from "./build.ts";
 import { registerClean } from "./clean.ts";
 import { helpSections, newProgram, runProgram } from "./command-line.ts";
 import { addGlobalOptions, openCli, type Cli, type Edge } from "./context.ts";
-import { diskFor, netbootFor, testDiskFor } from "./disk-for.ts";
+import { diskFor, netbootFor, testDiskFor, vmDiskFor } from "./disk-for.ts";
 import { registerDiffImage } from "./diff-image.ts";
 import { registerInit } from "./init.ts";
 import { registerInspect } from "./inspect.ts";
@@ -11,6 +11,7 @@ import { registerQuickstart } from "./quickstart.ts";
 import { registerRun } from "./run.ts";
 import { registerTestImage } from "./test-image.ts";
 import { registerVerify } from "./verify.ts";
+import { registerVm } from "./vm/vm.ts";
 
 /** Adds one command to the program. */
 type Register = (program: Command, cli: Cli) => void;
@@ -21,6 +22,7 @@ const COMMANDS: readonly Register[] = [
   registerBuild,
   (program, cli) => registerRun(program, cli, { diskFor, netbootFor }),
   (program, cli) => registerTestImage(program, cli, testDiskFor),
+  (program, cli) => registerVm(program, cli, vmDiskFor),
   registerInspect,
   registerDiffImage,
   registerVerify,

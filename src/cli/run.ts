@@ -1,5 +1,5 @@
 import { join, resolve } from "node:path";
-import { InvalidArgumentError, Option, type Command } from "commander";
+import { Option, type Command } from "commander";
 import { AppError } from "../core/error.ts";
 import { formatSize, type Bytes } from "../core/units.ts";
 import { openImage } from "../host/image-file.ts";
@@ -11,7 +11,7 @@ import { requireMemory } from "../vm/host-memory.ts";
 import type { Forward, VmOptions } from "../vm/options.ts";
 import { startVm, type VmHost } from "../vm/vm.ts";
 import { toolsOf, type Cli, type CliContext } from "./context.ts";
-import { acceleratorFor, DEFAULT_MEMORY, kindOfFile, memorySize, processors } from "./machine-options.ts";
+import { acceleratorFor, DEFAULT_MEMORY, forward, kindOfFile, memorySize, processors } from "./machine-options.ts";
 import { attend } from "./run-console.ts";
 
 /** Makes a disk with the system image in slot a, as a raw file at `output`. */
@@ -154,11 +154,4 @@ async function bootOf(
   const disk = join(work, "disk.raw");
   await diskFor(path, disk, tools, context);
   return { disks: [{ path: disk, format: "raw", writes: "keep" }] }; // the disk itself is thrown away
-}
-
-function forward(text: string, before: readonly Forward[] = []): readonly Forward[] {
-  const [host, guest] = (/^(\d{1,5}):(\d{1,5})$/.exec(text) ?? []).slice(1).map(Number);
-  const isPort = (port: number | undefined): port is number => port !== undefined && port > 0 && port < 65_536;
-  if (!isPort(host) || !isPort(guest)) throw new InvalidArgumentError("Write HOST:GUEST, two ports, e.g. 2222:22.");
-  return [...before, { host, guest }];
 }

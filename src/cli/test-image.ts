@@ -1,7 +1,7 @@
 import { join, resolve } from "node:path";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { AppError } from "../core/error.ts";
-import { formatDuration, parseDuration, type Bytes, type Seconds } from "../core/units.ts";
+import { formatDuration, type Bytes, type Seconds } from "../core/units.ts";
 import { writeText } from "../host/files.ts";
 import type { Tools } from "../host/tools.ts";
 import { wait } from "../host/wait.ts";
@@ -14,7 +14,7 @@ import { toolsOf, type Cli, type CliContext } from "./context.ts";
 import { CASES, planCases, runCases, type CaseName, type CaseResult, type Evidence } from "./image-test/cases.ts";
 import { junitXml, reportText, type TestReport } from "./image-test/report.ts";
 import { runCase, statusOf, type Subject } from "./image-test/subject.ts";
-import { acceleratorFor, DEFAULT_MEMORY, kindOfFile, memorySize, processors } from "./machine-options.ts";
+import { acceleratorFor, DEFAULT_MEMORY, kindOfFile, memorySize, processors, timeLimit } from "./machine-options.ts";
 
 /** What an image says of itself; `digest`: SHA-256 of its manifest. */
 interface ImageFacts {
@@ -83,7 +83,7 @@ export function registerTestImage(program: Command, cli: Cli, diskFor: TestDiskF
     .addOption(new Option("--case <name>", `only this one, of ${CASES.join(", ")}; repeatable`).argParser(caseName))
     .addOption(
       new Option("--timeout <time>", "how long one case may take, e.g. 90s, 20min (default: 15min)")
-        .argParser(duration)
+        .argParser(timeLimit)
         .default(DEFAULT_TIMEOUT, "15min"),
     )
     .option("--junit <file>", "write the results as JUnit XML, too")
@@ -209,10 +209,4 @@ function caseName(text: string, before: readonly CaseName[] = []): readonly Case
   const name = CASES.find((one) => one === text);
   if (!name) throw new InvalidArgumentError(`There are ${CASES.join(", ")}.`);
   return [...before, name];
-}
-
-function duration(text: string): Seconds {
-  const seconds = parseDuration(text);
-  if (seconds === undefined) throw new InvalidArgumentError("Write a number and a unit: 90s, 20min, 1h.");
-  return seconds;
 }

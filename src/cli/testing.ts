@@ -16,7 +16,9 @@ export async function runForTest(
     run = realRun,
     signal = new AbortController().signal,
     columns = 0,
-  }: { cwd?: string; run?: Run; signal?: AbortSignal; columns?: number } = {},
+    clock = () => 0,
+    input = process.stdin,
+  }: { cwd?: string; run?: Run; signal?: AbortSignal; columns?: number; clock?: () => number; input?: NodeJS.ReadStream } = {},
 ): Promise<Ran> {
   let out = "";
   let err = "";
@@ -32,11 +34,11 @@ export async function runForTest(
       },
       columns: () => columns,
     },
-    terminal: { input: process.stdin, output: process.stdout },
+    terminal: { input, output: process.stdout },
     env: { HOME: cwd },
     cwd,
     signal,
-    clock: () => 0,
+    clock,
     random: (bytes) => new Uint8Array(bytes),
   };
   const exitCode = await runCli(edge, args, "1.2.3");

@@ -5,3 +5,5 @@ export const currentCaller = (): Caller => ({
   uid: process.getuid!(),
   devices: ["kvm"].filter((name) => existsSync(`/dev/${name}`)),
 });
+
+export const currentPid = (): number => process.pid;

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { constants, createReadStream } from "node:fs";
 import {
   access,
+  chmod,
   copyFile as copy,
   cp,
   link,
@@ -152,3 +153,24 @@ export async function replaceFolder(from: string, to: string): Promise<void> {
     for (const path of [partial, old]) await rm(path, { recursive: true, force: true });
   }
 }
+
+/** A finished file's bytes are on the disk when this returns. */
+export async function syncFile(path: string): Promise<void> {
+  await using file = await open(path, "r");
+  await file.sync();
+}
+
+/** Renames a finished folder to a name that must be free. @returns whether it was */
+export async function claimName(from: string, to: string): Promise<boolean> {
+  await mkdir(dirname(to), { recursive: true });
+  try {
+    await rename(from, to);
+    return true;
+  } catch (error) {
+    if (["ENOTEMPTY", "EEXIST", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;
+    throw error;
+  }
+}
+
+/** Nobody but the owner may look into a folder. */
+export const makePrivate = async (path: string): Promise<void> => await chmod(path, 0o700);

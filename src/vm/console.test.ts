@@ -79,3 +79,15 @@ test("who waits when the machine ends gets its end, and so does who comes later"
   await assert.rejects(log.waitFor("never"), { code: "VM_ENDED" });
   await log.waitFor("bye"); // what it had said is still found
 });
+
+test("a log with a limit keeps the last text, and who waits still finds what comes", async () => {
+  const log = new ConsoleLog(10);
+  for (let n = 0; n < 100; n++) log.append(`line ${n}\n`);
+  assert.ok(log.text.length >= 10 && log.text.length <= 20, log.text);
+  assert.ok(log.text.endsWith("line 99\n"));
+  await log.waitFor("line 99");
+  log.append("x".repeat(30));
+  log.append("ready");
+  await log.waitFor("ready");
+  await assert.rejects(log.waitFor("ready", { timeoutMs: 1 }), { code: "VM_TIMEOUT" });
+});

@@ -26,6 +26,12 @@ export class ConsoleLog {
   #position = 0;
   #waiting: Waiter | undefined;
   #ended: AppError | undefined;
+  readonly #kept: number;
+
+  /** @param kept how many characters stay, at least: the last ones; default all. Nobody waits for what is gone. */
+  constructor(kept = Number.POSITIVE_INFINITY) {
+    this.#kept = kept;
+  }
 
   get text(): string {
     return this.#text;
@@ -39,6 +45,10 @@ export class ConsoleLog {
       .replace(ESCAPE, "")
       .replaceAll("\r", "");
     this.#look();
+    if (this.#text.length <= 2 * this.#kept) return;
+    const gone = this.#text.length - this.#kept;
+    this.#text = this.#text.slice(gone);
+    this.#position = Math.max(0, this.#position - gone);
   }
 
   /** No more text will come: who waits gets `error`. */

@@ -42,6 +42,8 @@ export interface VmOptions {
   readonly accelerator?: Accelerator;
   /** Default `bios`. */
   readonly firmware?: Firmware;
+  /** A file of the host with UEFI's variables, which the guest writes to; default: new ones, which are thrown away. */
+  readonly variables?: string;
   /** Default 1. */
   readonly cpus?: number;
   /** Default 1 GiB. */
@@ -53,6 +55,8 @@ export interface VmOptions {
   readonly online?: boolean;
   /** Names of two-way ports beside the console; in the guest `/dev/virtio-ports/NAME`. */
   readonly ports?: readonly string[];
+  /** How many characters of the console's text are kept, at least: the last ones; default all. For machines that run for long. */
+  readonly consoleKept?: number;
   /** A guest's reboot ends the VM; default: it reboots. */
   readonly endOnReboot?: boolean;
   /** Further QEMU arguments, e.g. for one test. */

@@ -5,6 +5,7 @@ import type { VmDisk, VmOptions } from "./options.ts";
 export const INSIDE = {
   work: "/vm/scratch",
   firmware: "/vm/scratch/firmware-variables.fd",
+  keptFirmware: "/vm/firmware-variables.fd",
   kernel: "/vm/kernel",
   initrd: "/vm/initrd",
   disk: (index: number): string => `/vm/disk${index}`,
@@ -45,11 +46,14 @@ export function qemuArgv(options: VmOptions): [string, ...string[]] {
   ];
 }
 
-function firmwareArgs({ firmware }: VmOptions): string[] {
+function firmwareArgs({ firmware, variables }: VmOptions): string[] {
   if (firmware !== "uefi") return [];
   const flash = (name: string, path: string, readOnly: boolean): string[] =>
     blockdev({ driver: "raw", "node-name": name, "read-only": readOnly, file: { driver: "file", filename: path } });
-  return [...flash("firmware", OVMF_CODE, true), ...flash("variables", INSIDE.firmware, false)];
+  return [
+    ...flash("firmware", OVMF_CODE, true),
+    ...flash("variables", variables === undefined ? INSIDE.firmware : INSIDE.keptFirmware, false),
+  ];
 }
 
 function kernelArgs({ kernel }: VmOptions): string[] {

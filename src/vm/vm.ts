@@ -62,7 +62,8 @@ export interface Vm extends AsyncDisposable {
   quit(): Promise<VmExit>;
 }
 
-const OVMF_VARIABLES = "/usr/share/OVMF/OVMF_VARS_4M.fd";
+/** Of the tools tree: the variables of a machine that has never been started. */
+export const OVMF_VARIABLES = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 const QUIT_LIMIT_MS = 5_000;
 
 /**
@@ -85,7 +86,7 @@ export async function startVm(host: VmHost, options: VmOptions): Promise<Vm> {
   const child: LongProcess = cleanup.use(await startProcess(argv, FIRST_PORT_FD - QMP_FD + ports.length));
   const [qmpSocket, console, ...portSockets] = child.channels;
 
-  const log = new ConsoleLog();
+  const log = new ConsoleLog(options.consoleKept);
   const listeners: ((text: string) => void)[] = [];
   console!.setEncoding("utf8");
   console!.on("data", (text: string) => {
@@ -163,8 +164,11 @@ export async function startVm(host: VmHost, options: VmOptions): Promise<Vm> {
   };
 }
 
-function binds({ disks, kernel }: VmOptions): Bind[] {
+function binds({ disks, kernel, firmware, variables }: VmOptions): Bind[] {
   return [
+    ...(firmware === "uefi" && variables !== undefined
+      ? [{ source: variables, target: INSIDE.keptFirmware, writable: true }]
+      : []),
     ...disks.map(({ path, format, writes }, index) => ({
       ...{ source: path, target: INSIDE.disk(index), writable: writes === "keep" || format === "nbd" },
     })),
@@ -176,7 +180,8 @@ function binds({ disks, kernel }: VmOptions): Bind[] {
 /** Makes the files the guest writes to: overlays over the disks, and firmware variables of its own. */
 async function prepare({ tools, signal }: VmHost, options: VmOptions, work: string): Promise<void> {
   const sandbox = { binds: [...binds(options), { source: work, target: INSIDE.work, writable: true }], signal };
-  if (options.firmware === "uefi") await tools.run(["cp", OVMF_VARIABLES, INSIDE.firmware], sandbox);
+  if (options.firmware === "uefi" && options.variables === undefined)
+    await tools.run(["cp", OVMF_VARIABLES, INSIDE.firmware], sandbox);
   for (const [index, { format, writes, size, patches = [] }] of options.disks.entries()) {
     if (writes === "keep" || format === "nbd") continue;
     const image = ["-f", "qcow2", "-F", format, "-b", INSIDE.disk(index), INSIDE.overlay(index)];
