@@ -46,7 +46,7 @@ export function registerVmStart(vm: Command, cli: Cli): void {
     .option("--console", "stay at its console: Ctrl-] leaves it, and the VM goes on")
     .option("--wait", "wait until its agent says that it is healthy")
     .addOption(
-      new Option("--timeout <time>", "how long --wait waits, e.g. 90s, 20min (default: 15min)")
+      new Option("--timeout <time>", "how long --wait waits, e.g. 90s, 20min")
         .argParser(timeLimit)
         .default(DEFAULT_TIMEOUT, "15min"),
     )

@@ -32,7 +32,7 @@ export function registerVmStop(vm: Command, cli: Cli): void {
     .argument("<name>", "the VM")
     .option("--force", "end it at once, as pulling the plug does")
     .addOption(
-      new Option("--timeout <time>", "how long it may take to shut down, e.g. 90s, 20min (default: 2min)")
+      new Option("--timeout <time>", "how long it may take to shut down, e.g. 90s, 20min")
         .argParser(timeLimit)
         .default(DEFAULT_TIMEOUT, "2min"),
     )
