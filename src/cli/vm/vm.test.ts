@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { suite, test } from "node:test";
+import { AppError } from "../../core/error.ts";
 import { sha256File } from "../../host/files.ts";
 import { socketFolder } from "../../host/socket-folder.ts";
 import { serveLocally, type LocalRoutes } from "../../host/unix-http.ts";
@@ -34,7 +35,10 @@ async function home(): Promise<{ readonly path: string; readonly folder: string;
 const RUNNING = { pid: 4711, uptime: 62, accelerator: "tcg", reason: "as asked for" };
 
 /** What a supervisor is to a command: a lock and two sockets, until it is told to end or the scope ends. */
-async function running(folder: string, { hearsButton = true } = {}): Promise<{ readonly heard: string[] } & AsyncDisposable> {
+async function running(
+  folder: string,
+  { hearsButton = true, health = [] as readonly object[] } = {},
+): Promise<{ readonly heard: string[] } & AsyncDisposable> {
   const heard: string[] = [];
   const scope = new AsyncDisposableStack();
   scope.use(await lockVm("web", folder, new AbortController().signal));
@@ -48,6 +52,7 @@ async function running(folder: string, { hearsButton = true } = {}): Promise<{ r
       });
     }),
   );
+  let asked = 0;
   let ended: Promise<void> | undefined;
   const end = async (what: string, really: boolean): Promise<object> => {
     heard.push(what);
@@ -56,6 +61,11 @@ async function running(folder: string, { hearsButton = true } = {}): Promise<{ r
   };
   const routes: LocalRoutes = {
     "GET /vm": async () => RUNNING,
+    "GET /status": async () => {
+      const next = health[Math.min(asked++, health.length - 1)];
+      if (!next) throw new AppError("AGENT_ABSENT", "the machine's agent has not come up yet");
+      return { health: next };
+    },
     "POST /power-button": async () => await end("power-button", hearsButton),
     "POST /end": async () => await end("end", true),
   };
@@ -134,6 +144,35 @@ suite("petrify vm start", () => {
     const { changed, pid } = result(await runForTest(["vm", "start", "web", "--json"], { cwd: user.path }));
     assert.deepEqual([changed, pid], [false, 4711]);
   });
+
+  test("--wait waits until the agent says that the machine is healthy", async () => {
+    await using user = await home();
+    const health = [
+      { is: "starting", checks: [] },
+      { is: "healthy", checks: [] },
+    ];
+    await using _ = await running(user.folder, { health });
+    const { out, exitCode } = await runForTest(["vm", "start", "web", "--wait"], { cwd: user.path });
+    assert.deepEqual([exitCode, out], [0, "the VM web runs already, and is healthy\n"]);
+  });
+
+  const late: readonly [what: string, health: readonly object[], says: RegExp][] = [
+    ["has no agent", [], /its agent has not come up/],
+    ["is unhealthy", [{ is: "unhealthy", checks: [{ name: "web", ok: false, reason: "refused" }] }], /web: refused/],
+  ];
+  for (const [what, health, says] of late) {
+    test(`--wait for a machine that ${what} ends with the reason, and the machine goes on`, async () => {
+      await using user = await home();
+      await using vm = await running(user.folder, { health });
+      let now = 0;
+      const clock = (): number => (now += 1000);
+      const args = ["vm", "start", "web", "--wait", "--timeout", "1s"];
+      const err = refusal(await runForTest(args, { cwd: user.path, clock }));
+      assert.match(err, says);
+      assert.match(err, /hint: It still runs/);
+      assert.deepEqual(vm.heard, []);
+    });
+  }
 
   test("a name that is almost one is corrected", async () => {
     await using user = await home();
