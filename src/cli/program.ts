@@ -5,6 +5,7 @@ import { helpSections, newProgram, runProgram } from "./command-line.ts";
 import { addGlobalOptions, openCli, type Cli, type Edge } from "./context.ts";
 import { diskFor, netbootFor, testDiskFor, vmDiskFor } from "./disk-for.ts";
 import { registerDiffImage } from "./diff-image.ts";
+import { registerFlash } from "./flash.ts";
 import { registerInit } from "./init.ts";
 import { registerInspect } from "./inspect.ts";
 import { registerQuickstart } from "./quickstart.ts";
@@ -23,6 +24,7 @@ const COMMANDS: readonly Register[] = [
   (program, cli) => registerRun(program, cli, { diskFor, netbootFor }),
   (program, cli) => registerTestImage(program, cli, testDiskFor),
   (program, cli) => registerVm(program, cli, vmDiskFor),
+  (program, cli) => registerFlash(program, cli, diskFor),
   registerInspect,
   registerDiffImage,
   registerVerify,

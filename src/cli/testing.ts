@@ -18,7 +18,17 @@ export async function runForTest(
     columns = 0,
     clock = () => 0,
     input = process.stdin,
-  }: { cwd?: string; run?: Run; signal?: AbortSignal; columns?: number; clock?: () => number; input?: NodeJS.ReadStream } = {},
+    onOut = () => {},
+  }: {
+    cwd?: string;
+    run?: Run;
+    signal?: AbortSignal;
+    columns?: number;
+    clock?: () => number;
+    /** What is typed; `isTTY` says whether it is a terminal. */
+    input?: NodeJS.ReadableStream;
+    onOut?: (text: string) => unknown;
+  } = {},
 ): Promise<Ran> {
   let out = "";
   let err = "";
@@ -28,13 +38,14 @@ export async function runForTest(
     sinks: {
       out: (text) => {
         out += text;
+        onOut(text);
       },
       err: (text) => {
         err += text;
       },
       columns: () => columns,
     },
-    terminal: { input, output: process.stdout },
+    terminal: { input: input as NodeJS.ReadStream, output: process.stdout },
     env: { HOME: cwd },
     cwd,
     signal,

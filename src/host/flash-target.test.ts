@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtempDisposable, open, realpath, symlink, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { AppError } from "../core/error.ts";
+import { MiB } from "../core/units.ts";
+import { UNFINISHED, UNFINISHED_AT } from "../layout/flash-plan.ts";
+import { refusalsOf } from "../layout/flash-target.ts";
+import { LSBLK_COLUMNS } from "../layout/lsblk.ts";
+import { loopDevice, LOOPS } from "./fake-disk.ts";
+import { findTarget, targetFacts } from "./flash-target.ts";
+import { run, scriptedRun } from "./run.ts";
+
+const SIZE = 64 * MiB;
+const codes = async (path: string, { wipe = false, needed = MiB } = {}): Promise<string[]> =>
+  refusalsOf(await targetFacts(path, run), { needed, wipe }).map(({ code }) => code);
+
+async function file(folder: string, name = "disk"): Promise<string> {
+  const path = join(await realpath(folder), name);
+  await writeFile(path, "");
+  await truncate(path, SIZE);
+  return path;
+}
+async function put(path: string, bytes: Uint8Array, at: number): Promise<void> {
+  await using disk = await open(path, "r+");
+  await disk.write(bytes, 0, bytes.length, at);
+}
+const scratch = async () => await mkdtempDisposable(join(tmpdir(), "petrify-target-"));
+
+test("a blank file is taken, one with data says what is on it", async () => {
+  await using folder = await scratch();
+  const path = await file(folder.path);
+  assert.deepEqual(await codes(path), []);
+  await run(["mkswap", "--quiet", "--label", "photos", path]);
+  assert.deepEqual((await targetFacts(path, run)).found, ['swap "photos"']);
+  assert.deepEqual(await codes(path), ["DEVICE_HOLDS_DATA"]);
+  assert.deepEqual(await codes(path, { wipe: true }), []);
+  assert.deepEqual(await codes(path, { wipe: true, needed: SIZE + 1 }), ["DISK_TOO_SMALL"]);
+});
+
+for (const at of [0, 700_000, 40 * MiB, SIZE - 1]) {
+  test(`a byte of unknown data at ${at} is data`, async () => {
+    await using folder = await scratch();
+    const path = await file(folder.path);
+    await put(path, Uint8Array.of(7), at === 40 * MiB ? Math.floor((40 * MiB) / (SIZE / 128)) * (SIZE / 128) : at);
+    assert.match((await targetFacts(path, run)).found.join(), /^data of no known kind at /);
+  });
+}
+
+test("erased flash memory, all ones, is blank; so is a disk that was cut off while it was written", async () => {
+  await using folder = await scratch();
+  const path = await file(folder.path);
+  await put(path, new Uint8Array(MiB).fill(0xff), 0);
+  assert.deepEqual(await codes(path), []);
+  await put(path, Uint8Array.of(7), 2 * MiB);
+  await put(path, UNFINISHED, UNFINISHED_AT);
+  assert.deepEqual(await codes(path), []);
+  await run(["mkswap", path]);
+  assert.deepEqual(await codes(path), ["DEVICE_HOLDS_DATA"], "somebody has made use of it since");
+});
+
+test("a device is told from a file; mounted, write-protected and in use it is refused", { skip: LOOPS }, async () => {
+  await using folder = await scratch();
+  const path = await file(folder.path);
+  await run(["mke2fs", "-q", "-t", "ext4", "-b", "4096", path]);
+  {
+    await using loop = await loopDevice(path, { readOnly: true });
+    assert.deepEqual(await codes(loop.path, { wipe: true }), ["DEVICE_READ_ONLY"]);
+  }
+  await using loop = await loopDevice(path, { sectorSize: 4096 });
+  const { kind, size, sectorSize, isBusy } = await targetFacts(loop.path, run);
+  assert.deepEqual([kind, size, sectorSize, isBusy], ["disk", SIZE, 4096, false]);
+  assert.deepEqual(await codes(path, { wipe: true }), ["DEVICE_HELD"], "the file that a loop device shows is in use");
+  const point = join(folder.path, "mnt");
+  await mkdir(point);
+  await run(["mount", loop.path, point]);
+  try {
+    const facts = await targetFacts(loop.path, run);
+    assert.deepEqual(facts.mounts, [{ device: loop.path, at: await realpath(point) }]);
+    assert.equal(facts.isBusy, true);
+    assert.deepEqual(
+      refusalsOf({ ...facts, mounts: [] }, { needed: 1, wipe: true }).map(({ code }) => code),
+      ["DEVICE_BUSY"],
+    );
+  } finally {
+    await run(["umount", point]);
+  }
+});
+
+test("a mount in another mount namespace is in use, too", { skip: LOOPS }, async () => {
+  await using folder = await scratch();
+  const path = await file(folder.path);
+  await run(["mke2fs", "-q", "-t", "ext4", path]);
+  await using loop = await loopDevice(path);
+  const script = 'mount "$0" /mnt && echo mounted && read -r _';
+  const argv = ["unshare", "--mount", "sh", "-c", script, loop.path];
+  const elsewhere = spawn(argv[0]!, argv.slice(1), { stdio: ["pipe", "pipe", "inherit"] });
+  const closed = once(elsewhere, "close");
+  try {
+    await once(elsewhere.stdout, "data");
+    const { mounts, isBusy } = await targetFacts(loop.path, run);
+    assert.deepEqual({ mounts, isBusy }, { mounts: [], isBusy: true });
+  } finally {
+    elsewhere.stdin.end();
+    await closed;
+  }
+});
+
+const LSBLK = `lsblk --json --bytes --paths --output ${LSBLK_COLUMNS}`;
+const disk = (name: string, serial: string) => ({ name, type: "disk", size: 1000, serial });
+
+test("a disk is found by path, by name of /dev/disk/by-id and by serial number", async () => {
+  await using folder = await scratch();
+  const path = await file(folder.path);
+  await symlink(path, join(folder.path, "usb-Stick"));
+  const { run: said } = scriptedRun({
+    [`${LSBLK} --nodeps`]: {
+      stdout: JSON.stringify({ blockdevices: [disk("/dev/sda", "X1"), disk("/dev/sdb", "X2"), disk("/dev/sdc", "X2")] }),
+    },
+  });
+  const find = async (name: string): Promise<string> => await findTarget(name, { run: said, cwd: folder.path });
+  assert.equal(await find("disk"), path);
+  assert.equal(await find("usb-Stick"), path);
+  assert.equal(await find(path), path);
+  assert.equal(await find("serial:X1"), "/dev/sda");
+  const code = (expected: string, says: RegExp) => (error: unknown) =>
+    error instanceof AppError && error.code === expected && says.test(error.message);
+  await assert.rejects(find("serial:X2"), code("DEVICE_AMBIGUOUS", /\/dev\/sdb, \/dev\/sdc have/));
+  await assert.rejects(find("serial:X3"), code("DEVICE_MISSING", /X3/));
+  await assert.rejects(find("/dev/sdx-none"), code("DEVICE_MISSING", /sdx-none/));
+  await assert.rejects(targetFacts(folder.path, run), code("DEVICE_NOT_A_DISK", /neither a disk/));
+  await assert.rejects(targetFacts("/dev/null", run), code("DEVICE_NOT_A_DISK", /neither a disk/));
+});
