@@ -2,6 +2,7 @@ import { AppError } from "../core/error.ts";
 import { consoleKeys, KEYS_HELP, type ConsoleAction } from "../vm/console-keys.ts";
 import type { Vm, VmExit } from "../vm/vm.ts";
 import type { CliContext } from "./context.ts";
+import { typing } from "./typing.ts";
 
 export interface AttendOptions {
   /** The console is not shown. */
@@ -20,9 +21,9 @@ const BOOT_LIMIT_MS = 600_000;
 export async function attend(context: CliContext, vm: Vm, { headless, kept, seconds }: AttendOptions): Promise<VmExit> {
   const { output, sinks, terminal } = context;
   const booted = sayWhenBooted();
-  using typing = new DisposableStack();
+  using scope = new DisposableStack();
   if (!headless) {
-    typing.use(connect(context, vm, kept));
+    scope.use(connect(context, vm, kept));
     sinks.err(`${KEYS_HELP}\n`);
     sinks.out(vm.consoleText());
     vm.onConsole((text) => void terminal.output.write(text));
@@ -44,9 +45,10 @@ export async function attend(context: CliContext, vm: Vm, { headless, kept, seco
   }
 }
 
-/** Passes on what is typed; the terminal is as it was when the scope ends. */
-function connect({ terminal: { input }, sinks }: CliContext, vm: Vm, kept: boolean): Disposable {
-  const keys = input.isTTY ? consoleKeys() : (typed: string): ConsoleAction[] => [{ type: "send", text: typed }];
+/** Passes on what is typed, but for the keys that end the machine. */
+function connect(context: CliContext, vm: Vm, kept: boolean): Disposable {
+  const { terminal, sinks } = context;
+  const keys = terminal.input.isTTY ? consoleKeys() : (typed: string): ConsoleAction[] => [{ type: "send", text: typed }];
   let asked = false;
   const end = async (): Promise<void> => {
     if (!kept || asked) return void (await vm.quit());
@@ -59,16 +61,5 @@ function connect({ terminal: { input }, sinks }: CliContext, vm: Vm, kept: boole
     else if (action.type === "help") sinks.err(`\r\n${KEYS_HELP}\r\n`);
     else void (action.type === "end" ? end() : vm.quit()).catch(() => {}); // it has ended meanwhile
   };
-  const onData = (typed: Buffer): void => keys(typed.toString("utf8")).forEach(act);
-  if (input.isTTY) input.setRawMode(true);
-  input.on("data", onData);
-  return {
-    [Symbol.dispose]: () => {
-      input.off("data", onData);
-      input.pause();
-      if (!input.isTTY) return;
-      input.setRawMode(false);
-      sinks.err("\u001b[0m\r\n"); // the guest stopped anywhere in a line, in any colour
-    },
-  };
+  return typing(context, (typed) => keys(typed).forEach(act));
 }

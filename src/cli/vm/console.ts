@@ -3,6 +3,7 @@ import { AppError } from "../../core/error.ts";
 import { untilDetached } from "../../vm/detach-keys.ts";
 import { consoleOf } from "../../vm/supervisor-client.ts";
 import type { Cli, CliContext } from "../context.ts";
+import { typing } from "../typing.ts";
 import { openStore } from "./store.ts";
 
 const EXAMPLES = `
@@ -65,20 +66,4 @@ export async function attach(context: CliContext, name: string, folder: string):
   } finally {
     signal.removeEventListener("abort", abort);
   }
-}
-
-/** Passes on what is typed; the terminal is as it was when the scope ends. */
-function typing({ terminal: { input }, sinks }: CliContext, onTyped: (text: string) => void): Disposable {
-  const onData = (typed: Buffer | string): void => onTyped(typed.toString());
-  if (input.isTTY) input.setRawMode(true);
-  input.on("data", onData);
-  return {
-    [Symbol.dispose]: () => {
-      input.off("data", onData);
-      input.pause();
-      if (!input.isTTY) return;
-      input.setRawMode(false);
-      sinks.err("\u001b[0m\r\n"); // the guest stopped anywhere in a line, in any colour
-    },
-  };
 }
