@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AppError } from "../core/error.ts";
 import { MiB, type Bytes } from "../core/units.ts";
-import { flashPlan } from "../layout/flash-plan.ts";
+import { flashPlan, type FlashPhase } from "../layout/flash-plan.ts";
 import { decodeGpt, encodeGpt, PARTITION_TYPES } from "../layout/gpt.ts";
 import type { Guid } from "../layout/guid.ts";
-import { flash, type FlashPhase } from "./flash.ts";
+import { flash } from "./flash.ts";
 
 const SIZE = 8 * MiB;
 const guid = (n: number): Guid => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`;

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { AppError } from "../core/error.ts";
 import { formatSize, MiB, type Bytes } from "../core/units.ts";
 import type { Extent } from "../layout/disk.ts";
-import { UNFINISHED, UNFINISHED_AT, type FlashPlan } from "../layout/flash-plan.ts";
+import { UNFINISHED, UNFINISHED_AT, type FlashPhase, type FlashPlan } from "../layout/flash-plan.ts";
 import type { FlashDevice } from "./flash-device.ts";
 
 /** What a disk image is read from. At most 1 MiB at once, good until the next read. */
@@ -10,7 +10,6 @@ export interface FlashSource {
   readonly path: string;
   readonly read: (offset: Bytes, length: Bytes) => Promise<Uint8Array>;
 }
-export type FlashPhase = "writing" | "reading back" | "finishing";
 
 interface FlashInput {
   readonly source: FlashSource;

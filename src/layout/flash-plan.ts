@@ -18,6 +18,9 @@ export interface FlashPlan {
   readonly last: Extent;
 }
 
+/** In this order. */
+export type FlashPhase = "writing" | "reading back" | "finishing";
+
 /** Boot sector, header for 512-byte sectors (at 512), header for 4096-byte sectors (at 4096). docs/formats/gpt.md */
 const LAST: Bytes = 8192;
 /** Both backup headers. */
