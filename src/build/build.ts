@@ -177,7 +177,7 @@ async function buildSystemImage(
     await cleanTree(tree, kernelFlavour(recipe));
     await nameImage(tree, recipe);
     await addImageFacts(tree, recipe, init, time);
-    await addRuntime(tree, recipe, init, work, context);
+    await addRuntime(tree, recipe, { init, created: time, work }, context);
     const all = await addRecipeUsers(tree, recipe, lockedIds);
     await layFiles(tree, recipe.files, recipeFolder);
     await setUnits(tree, recipe, init.kind);

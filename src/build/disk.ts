@@ -22,7 +22,7 @@ import type { Ext4Volume } from "../layout/mke2fs.ts";
 import type { Patch, Piece } from "../layout/patch.ts";
 import { convertDisk, type DiskFormat } from "./disk-format.ts";
 import { makeExt4, makeImageStore } from "./ext4.ts";
-import { makeFat, type FatFile } from "./fat-volume.ts";
+import { makeFat, type FatFile, type FatVolume } from "./fat-volume.ts";
 
 /**
  * Keeps the tries away from the loader: firmware for UEFI reads files of a FAT by 64 KiB (EDK2's FatDxe), and would not start the loader
@@ -115,10 +115,8 @@ async function fillDisk(
   refuseStray(recordPatches, [recordPart]);
   await writePatches(disk, [...encodeGpt(diskGpt(plan, guids), "both"), ...loader.biosPatches, ...recordPatches]);
 
-  const files: FatFile[] = [...loader.espFiles, TRIES_GAP, { path: TRIES_FILE, data: tries }];
-  const volumeId = guids.efi.slice(0, 8);
-  // 4096-byte sectors are read on any disk, and make the file with the tries a block of its own.
-  await makeFat(tools, { ...volume("efi"), sectorSize: 4096, volumeId, files }, join(work, "efi"), signal);
+  const efi = { file: disk, place: plan.partitions.efi, volumeId: guids.efi.slice(0, 8), files: loader.espFiles, tries, time };
+  await makeFat(tools, efiVolume(efi), join(work, "efi"), signal);
   await makeExt4(tools, volume("oem"), signal);
   await makeExt4(tools, volume("persistent"), signal);
 
@@ -143,6 +141,23 @@ async function fillDisk(
   ]);
   signal?.throwIfAborted();
 }
+
+/** The efi partition of a disk. @param place where it is in the file */
+export const efiVolume = ({
+  place,
+  files,
+  tries,
+  ...volume
+}: Pick<FatVolume, "file" | "volumeId" | "files" | "time"> & {
+  readonly place: Extent;
+  readonly tries: Uint8Array;
+}): FatVolume => ({
+  ...volume,
+  ...{ offset: place.start, size: place.size, label: DISK_LABELS.efi },
+  // 4096-byte sectors are read on any disk, and make the file with the tries a block of its own.
+  sectorSize: 4096,
+  files: [...files, TRIES_GAP, { path: TRIES_FILE, data: tries }],
+});
 
 /** The pieces of a file's first `size` bytes. */
 function clip(pieces: readonly Piece[], size: Bytes): Piece[] {

@@ -6,8 +6,10 @@ import { encodeHealthPlan, HEALTH_PLAN_PATH } from "../layout/health-plan.ts";
 import { encodeRecoveryPlan, RECOVERY_PLAN_PATH } from "../layout/recovery-plan.ts";
 import { encodeImageFacts, IMAGE_FACTS_PATH } from "../layout/image-facts.ts";
 import { MOUNT_POINTS } from "../layout/fstab.ts";
+import { LOADER_KIT_PATH } from "../layout/loader-kit.ts";
 import type { BuildContext } from "./context.ts";
 import type { ImageInit } from "./image-init.ts";
+import { makeLoaderKit } from "./loader-kit.ts";
 import { runtimeFiles } from "./runtime-files.ts";
 import type { Tree } from "./tree.ts";
 
@@ -53,18 +55,19 @@ async function addSystemdFiles({ fs, tool }: Tree): Promise<void> {
   }
 }
 
-/** The programs and units that every image has besides its packages. */
+/** The programs and units that every image has besides its packages, and the boot loader of the disks that it is installed to. */
 export async function addRuntime(
   { fs }: Tree,
-  { kernel }: Recipe,
-  init: ImageInit,
-  work: string,
+  { kernel, disk }: Recipe,
+  { init, created, work }: { readonly init: ImageInit; readonly created: number; readonly work: string },
   context: BuildContext,
 ): Promise<void> {
   for (const file of await runtimeFiles(context, { init, kernel }, work)) {
     if ("target" in file) await fs.link(file.path, file.target);
     else await fs.write(file.path, file.data, file.mode);
   }
+  const kit = await makeLoaderKit(context.tools, { slotSize: disk.slotSize, time: created, work }, context.signal);
+  await fs.write(LOADER_KIT_PATH, kit);
 }
 
 const DHCP = `[Match]
