@@ -202,11 +202,18 @@ const FAILING: readonly (readonly [what: string, device: Parameters<typeof fakeD
     "FLASH_DIFFERS",
     /at 2 MiB.*another one/,
   ],
+  [
+    "a disk that does not make zeros of what it has",
+    { place: (at) => (at >= 3 * MiB && at < 4 * MiB ? undefined : at) },
+    "FLASH_DIFFERS",
+    /at 3 MiB.*another one/,
+  ],
   ["a disk that is smaller than it says", { place: (at) => at % (2 * MiB) }, "FLASH_DIFFERS", /smaller than it says/],
 ];
 for (const [what, options, code, says] of FAILING) {
   test(`${what} is found, its place named, and nothing boots`, async () => {
-    const device = fakeDevice(what.includes("smaller") ? new Uint8Array(SIZE) : diskImage(SIZE, 1), options);
+    const before = what.includes("zeros") ? new Uint8Array(SIZE).fill(0xee) : diskImage(SIZE, 1);
+    const device = fakeDevice(what.includes("smaller") ? new Uint8Array(SIZE) : before, options);
     await assert.rejects(write(diskImage(SIZE, 7), device), (error) => {
       assert.ok(error instanceof AppError);
       assert.equal(error.code, code);
