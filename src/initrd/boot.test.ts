@@ -257,10 +257,23 @@ test("an image in memory boots without a disk, as a new machine, and every folde
   assert.deepEqual(facts.notes, []);
   assert.match(sys.readText("/sysroot/etc/fstab"), /^tmpfs \/usr\/local tmpfs /m);
   assert.match(sys.readText("/sysroot/etc/machine-id"), /^[0-9a-f]{32}\n$/);
+  const shown = sys.done.filter((line) => line.includes(" /run/petrify/images"));
+  assert.deepEqual(shown.slice(-2), [
+    "mount 4096 /system.img /run/petrify/images/system.img",
+    "mount 4143  /run/petrify/images/system.img",
+  ]);
   assert.deepEqual(
     sys.done.filter((line) => line.startsWith("mount ext4")),
     [],
   );
+});
+
+test("an image in memory that cannot be shown boots, and says so", () => {
+  const sys = ramMachine();
+  sys.refuses.set("mount 4096 /system.img", 22);
+  run(sys);
+  assert.match(sys.done.at(-1)!, /^exec/);
+  assert.match(parseRunFacts(sys.readText("/run/petrify/boot.json")).notes.join(), /^this system cannot be installed/);
 });
 
 for (const [memory, says] of [

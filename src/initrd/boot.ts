@@ -13,6 +13,7 @@ import type { Identity } from "../layout/identity.ts";
 import { encodeRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
 import { partitionDevice, searchDisk, type Disk } from "./block-devices.ts";
 import { openDrivers } from "./drivers.ts";
+import { sentence } from "./failure.ts";
 import { diskPartitions, prepareRoot } from "./prepare-root.ts";
 import { mixSeed } from "./random-seed.ts";
 import { newIdentity } from "./identity.ts";
@@ -113,7 +114,23 @@ interface ImageSource {
 /** Nothing of a disk is touched: this machine is a new one at every boot. */
 function openMemory(sys: Sys, { size }: RamArguments): ImageSource {
   requireWholeImage(sys, size);
-  return { image: RAM_IMAGE, file: RAM_IMAGE, notes: [], identity: newIdentity(sys) };
+  const notes: string[] = [];
+  showImage(sys, notes);
+  return { image: RAM_IMAGE, file: RAM_IMAGE, notes, identity: newIdentity(sys) };
+}
+
+/** Where the file of any other boot is: it can be installed from there, once the memory that it came in is no folder any more. */
+function showImage(sys: Sys, notes: string[]): void {
+  const { bind, remount, readOnly, noSuid, noDevices, noExec } = MOUNT_FLAGS;
+  const at = IMAGES_FOLDER + RAM_IMAGE;
+  try {
+    sys.makeFolder(IMAGES_FOLDER);
+    sys.writeText(at, "");
+    sys.mount(RAM_IMAGE, at, { flags: bind });
+    sys.mount("", at, { flags: remount + bind + readOnly + noSuid + noDevices + noExec });
+  } catch (error) {
+    notes.push(`this system cannot be installed from memory: ${sentence(error)}`);
+  }
 }
 
 function openDisk(

@@ -109,7 +109,7 @@ export interface Sys {
 }
 
 /** Source: linux/mount.h */
-export const MOUNT_FLAGS = { readOnly: 1, noSuid: 2, noDevices: 4, noExec: 8, bind: 4096, move: 8192 } as const;
+export const MOUNT_FLAGS = { readOnly: 1, noSuid: 2, noDevices: 4, noExec: 8, remount: 32, bind: 4096, move: 8192 } as const;
 
 /** Files that cannot be changed. Source: linux/fs.h, FS_*_FL */
 export const FILE_FLAGS = { immutable: 0x10, appendOnly: 0x20 } as const;
