@@ -44,7 +44,7 @@ export function registerFlash(program: Command, cli: Cli, diskFor: DiskFor): voi
         "interruption, repeat the command. Writing to a device takes root, or its group.",
     )
     .argument("<image>", "disk or system image, as `petrify build` writes them")
-    .argument("<device>", "path, name in /dev/disk/by-id, or serial:NUMBER of the disk; or an existing file")
+    .argument("<device>", "path, name in /dev/disk/by-id, serial:NUMBER or size:500G of the disk; or an existing file")
     .option("--wipe", "overwrite a disk that holds data")
     .option("-y, --yes", "do not ask")
     .option("--dry-run", "only say what would be written, and what speaks against it")

@@ -112,7 +112,7 @@ test("a mount in another mount namespace is in use, too", { skip: LOOPS }, async
 const LSBLK = `lsblk --json --bytes --paths --output ${LSBLK_COLUMNS}`;
 const disk = (name: string, serial: string) => ({ name, type: "disk", size: 1000, serial });
 
-test("a disk is found by path, by name of /dev/disk/by-id and by serial number", async () => {
+test("a disk is found by path, by name of /dev/disk/by-id, by serial number and by size, and is never guessed", async () => {
   await using folder = await scratch();
   const path = await file(folder.path);
   await symlink(path, join(folder.path, "usb-Stick"));
@@ -128,7 +128,11 @@ test("a disk is found by path, by name of /dev/disk/by-id and by serial number",
   assert.equal(await find("serial:X1"), "/dev/sda");
   const code = (expected: string, says: RegExp) => (error: unknown) =>
     error instanceof AppError && error.code === expected && says.test(error.message);
-  await assert.rejects(find("serial:X2"), code("DEVICE_AMBIGUOUS", /\/dev\/sdb, \/dev\/sdc have/));
+  await assert.rejects(find("serial:X2"), code("DEVICE_AMBIGUOUS", /\/dev\/sdb .*, \/dev\/sdc /));
+  await assert.rejects(find("size:1K"), code("DEVICE_AMBIGUOUS", /sda.*sdb.*sdc/));
+  await assert.rejects(find("size:5G"), code("DEVICE_MISSING", /there is no disk with a size from/));
+  await assert.rejects(find("auto"), code("DEVICE_NOT_NAMED", /has to be named/));
+  await assert.rejects(find("size:5"), code("DEVICE_NAME_INVALID", /names no disk/));
   await assert.rejects(find("serial:X3"), code("DEVICE_MISSING", /X3/));
   await assert.rejects(find("/dev/sdx-none"), code("DEVICE_MISSING", /sdx-none/));
   await assert.rejects(targetFacts(folder.path, run), code("DEVICE_NOT_A_DISK", /neither a disk/));

@@ -4,6 +4,7 @@ import { basename } from "node:path";
 import { AppError } from "../core/error.ts";
 import { formatSize, KiB, MiB, type Bytes } from "../core/units.ts";
 import { isUnfinished, UNFINISHED, UNFINISHED_AT } from "../layout/flash-plan.ts";
+import { chooseByFacts, parseDiskName } from "../layout/choose-disk.ts";
 import type { FlashTarget } from "../layout/flash-target.ts";
 import { LSBLK_COLUMNS, parseLsblk, withChildren, type BlockNode } from "../layout/lsblk.ts";
 import { parseWipefs } from "../layout/wipefs.ts";
@@ -16,36 +17,32 @@ const SAMPLES = 128;
 const SAMPLE: Bytes = 4 * KiB;
 
 /**
- * The path of a disk that somebody named: a path, a name of `/dev/disk/by-id`, or `serial:…`.
+ * The path of a disk that somebody named: a path, a name of `/dev/disk/by-id`, `serial:…`, `size:…`. Not `auto`: a machine that people work at has disks
+ * that nobody thinks of.
  *
  * @returns without links, so that every name of a disk gives the same
- * @throws AppError `DEVICE_MISSING`, `DEVICE_AMBIGUOUS`
+ * @throws AppError `DEVICE_NAME_INVALID`, `DEVICE_MISSING`, `DEVICE_AMBIGUOUS`, `DEVICE_NOT_NAMED`
  */
-export async function findTarget(name: string, { run, cwd }: { readonly run: Run; readonly cwd: string }): Promise<string> {
-  const serial = /^serial:(.+)$/.exec(name)?.[1];
-  if (serial !== undefined) return await findSerial(serial, run);
-  const paths = [name.startsWith("/") ? name : `${cwd}/${name}`, ...(name.includes("/") ? [] : [`/dev/disk/by-id/${name}`])];
+export async function findTarget(text: string, { run, cwd }: { readonly run: Run; readonly cwd: string }): Promise<string> {
+  const name = parseDiskName(text);
+  if (name.is === "auto") {
+    throw new AppError("DEVICE_NOT_NAMED", "auto is for machines that are installed: here the disk has to be named", {
+      hint: `Give a path, a name in /dev/disk/by-id, serial:NUMBER or size:500G. To see them: lsblk. A file of this name: ./auto.`,
+    });
+  }
+  if (name.is !== "path") {
+    const nodes = parseLsblk((await run([...LSBLK, "--nodeps"])).stdout);
+    const disks = nodes.map((node) => ({ ...describe(node), path: node.path, size: node.size }));
+    return chooseByFacts(name, disks).disk.path;
+  }
+  const paths = [text.startsWith("/") ? text : `${cwd}/${text}`, ...(text.includes("/") ? [] : [`/dev/disk/by-id/${text}`])];
   for (const path of paths) {
     const found = await realpath(path).catch(() => undefined);
     if (found !== undefined) return found;
   }
-  throw new AppError("DEVICE_MISSING", `there is no disk ${name}`, {
-    hint: "Name a path (/dev/sdb), a name of /dev/disk/by-id, or serial:NUMBER: `lsblk` lists them.",
+  throw new AppError("DEVICE_MISSING", `there is no disk ${text}`, {
+    hint: "Name a path (/dev/sdb), a name of /dev/disk/by-id, serial:NUMBER or size:500G: `lsblk` lists them.",
   });
-}
-
-async function findSerial(serial: string, run: Run): Promise<string> {
-  const { stdout } = await run([...LSBLK, "--nodeps"]);
-  const found = parseLsblk(stdout).filter((one) => one.serial === serial);
-  const [first] = found;
-  if (first && found.length === 1) return first.path;
-  if (!first) {
-    throw new AppError("DEVICE_MISSING", `there is no disk with the serial number ${serial}`, {
-      hint: "`lsblk --output PATH,SIZE,MODEL,SERIAL` lists them.",
-    });
-  }
-  const paths = found.map(({ path }) => path).join(", ");
-  throw new AppError("DEVICE_AMBIGUOUS", `${paths} have the serial number ${serial}`, { hint: "Name the path of the one." });
 }
 
 /**

@@ -86,8 +86,7 @@ export const ramCommandLine = (size: Bytes): string => `petrify.slot=ram petrify
  */
 export function parseCommandLine(text: string): BootArguments {
   const values = new Map<string, string>();
-  for (const word of splitWords(text)) {
-    const [name, value] = splitOnce(word);
+  for (const [name, value] of commandLineWords(text)) {
     if (!name.startsWith("petrify.") && name !== "panic") continue;
     const earlier = values.get(name);
     if (earlier !== undefined && earlier !== value && name !== "panic") {
@@ -112,9 +111,9 @@ export function parseCommandLine(text: string): BootArguments {
 }
 
 /** As the kernel does it: blanks separate, except within double quotes, which are dropped around a word or a value. */
-function splitWords(text: string): string[] {
+export function commandLineWords(text: string): [name: string, value: string][] {
   const words = text.match(/(?:"[^"]*"?|[^\s"])+/g) ?? [];
-  return words.map((word) => word.replaceAll('"', ""));
+  return words.map((word) => splitOnce(word.replaceAll('"', "")));
 }
 
 function splitOnce(word: string): [name: string, value: string] {

@@ -141,7 +141,15 @@ export function refusalsOf(target: FlashTarget, { needed, wipe }: { readonly nee
 }
 
 /** A disk as people tell it from others: path, model, size. */
-export function describeTarget({ path, kind, model, serial, transport, removable, size }: FlashTarget): string {
+export function describeTarget({
+  path,
+  kind,
+  model,
+  serial,
+  transport,
+  removable,
+  size,
+}: Pick<FlashTarget, "path" | "kind" | "model" | "serial" | "transport" | "removable" | "size">): string {
   const words = [
     kind === "file" ? "a file" : model,
     serial && `serial ${serial}`,
