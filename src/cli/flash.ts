@@ -149,7 +149,7 @@ async function writeDisk(
   source: { readonly path: string; readonly size: Bytes; readonly read: (at: Bytes, length: Bytes) => Promise<Uint8Array> },
   { path, kind, size, sectorSize }: FlashTarget,
 ): Promise<number> {
-  const plan = flashPlan(source.size, size);
+  const plan = flashPlan(source.size, size, sectorSize);
   const title = `write ${kind === "file" ? basename(path) : path}`;
   const started = clock();
   await using device = await openFlashDevice(path, { isFile: kind === "file", sectorSize }).catch((cause: unknown) => {

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { AppError } from "../core/error.ts";
 import { MiB } from "../core/units.ts";
-import { UNFINISHED, UNFINISHED_AT } from "../layout/flash-plan.ts";
+import { UNFINISHED } from "../layout/flash-plan.ts";
 import { refusalsOf } from "../layout/flash-target.ts";
 import { LSBLK_COLUMNS } from "../layout/lsblk.ts";
 import { loopDevice, LOOPS } from "./fake-disk.ts";
@@ -56,7 +56,7 @@ test("erased flash memory, all ones, is blank; so is a disk that was cut off whi
   await put(path, new Uint8Array(MiB).fill(0xff), 0);
   assert.deepEqual(await codes(path), []);
   await put(path, Uint8Array.of(7), 2 * MiB);
-  await put(path, UNFINISHED, UNFINISHED_AT);
+  await put(path, UNFINISHED, 0);
   assert.deepEqual(await codes(path), []);
   await run(["mkswap", path]);
   assert.deepEqual(await codes(path), ["DEVICE_HOLDS_DATA"], "somebody has made use of it since");

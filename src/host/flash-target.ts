@@ -3,7 +3,7 @@ import { access, open, readdir, readFile, realpath, stat } from "node:fs/promise
 import { basename } from "node:path";
 import { AppError } from "../core/error.ts";
 import { formatSize, KiB, MiB, type Bytes } from "../core/units.ts";
-import { isUnfinished, UNFINISHED, UNFINISHED_AT } from "../layout/flash-plan.ts";
+import { isUnfinished, UNFINISHED } from "../layout/flash-plan.ts";
 import { chooseByFacts, parseDiskName } from "../layout/choose-disk.ts";
 import type { FlashTarget } from "../layout/flash-target.ts";
 import { LSBLK_COLUMNS, parseLsblk, withChildren, type BlockNode } from "../layout/lsblk.ts";
@@ -162,8 +162,7 @@ async function lookAt(
 }
 
 /** Cut off in the middle by us: whatever was there is lost already. A file system that somebody made since would be known. */
-const isHalfWritten = async (disk: DirectFile): Promise<boolean> =>
-  disk.size >= UNFINISHED_AT + UNFINISHED.length && isUnfinished(await disk.read(UNFINISHED_AT, UNFINISHED.length));
+const isHalfWritten = async (disk: DirectFile): Promise<boolean> => isUnfinished(await disk.read(0, UNFINISHED.length));
 
 class PlaceUnreadable extends Error {}
 

@@ -79,7 +79,14 @@ async function write(
     progress = () => {},
   }: { signal?: AbortSignal; progress?: (phase: FlashPhase, done: Bytes, total: Bytes) => void } = {},
 ): Promise<Fake> {
-  await flash({ source: sourceOf(image), path: "/dev/x", device, plan: flashPlan(image.length, device.size), signal, progress });
+  await flash({
+    source: sourceOf(image),
+    path: "/dev/x",
+    device,
+    plan: flashPlan(image.length, device.size, 512),
+    signal,
+    progress,
+  });
   return device;
 }
 
@@ -228,7 +235,7 @@ test("an image that becomes shorter, or cannot be read, is said of the image", a
   const image = diskImage(SIZE, 7);
   const attempt = async (read: (at: Bytes, n: Bytes) => Promise<Uint8Array>): Promise<void> => {
     const device = fakeDevice(new Uint8Array(SIZE));
-    const plan = flashPlan(SIZE, SIZE);
+    const plan = flashPlan(SIZE, SIZE, 512);
     const input = { path: "/dev/x", device, plan, signal: new AbortController().signal, progress: () => {} };
     await flash({ source: { path: "disk.raw", read }, ...input });
   };

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { AppError } from "../core/error.ts";
 import { formatSize, MiB, type Bytes } from "../core/units.ts";
 import type { Extent } from "../layout/disk.ts";
-import { UNFINISHED, UNFINISHED_AT, type FlashPhase, type FlashPlan } from "../layout/flash-plan.ts";
+import { UNFINISHED, type FlashPhase, type FlashPlan } from "../layout/flash-plan.ts";
 import type { FlashDevice } from "./flash-device.ts";
 
 /** What a disk image is read from. At most 1 MiB at once, good until the next read. */
@@ -35,6 +35,11 @@ const ZERO_RUN: Bytes = 16 * MiB;
  */
 export async function flash({ source, path, device, plan, signal, progress }: FlashInput): Promise<void> {
   const { blank, body, tables, last } = plan;
+  signal.throwIfAborted();
+  await writing(path, last.start, async () => {
+    await device.write(last.start, UNFINISHED);
+    await device.flush();
+  });
   for (const extent of blank) {
     signal.throwIfAborted();
     await writing(path, extent.start, async () => {
@@ -42,10 +47,6 @@ export async function flash({ source, path, device, plan, signal, progress }: Fl
       await device.flush();
     });
   }
-  await writing(path, UNFINISHED_AT, async () => {
-    await device.write(UNFINISHED_AT, UNFINISHED);
-    await device.flush();
-  });
   const written = await copy({ source, path, device, signal }, body, (done) => progress("writing", done, body.size));
   await compare({ path, device, signal }, body, written, (done) => progress("reading back", done, body.size));
 
