@@ -1,28 +1,18 @@
 /** The file system that the slots' files are in: whether it is there, and how it is made anew. docs/concepts/recovery.md */
 import { constants } from "node:fs";
-import { mkdir, open, rm, truncate, writeFile } from "node:fs/promises";
+import { mkdir, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError } from "../core/error.ts";
 import { MiB, type Bytes } from "../core/units.ts";
 import { storeCapacity, type Extent } from "../layout/disk.ts";
 import { EXT4_SUPERBLOCK_END, storeSuperblock } from "../layout/ext4.ts";
-import {
-  EXT4_BLOCK,
-  mke2fsStoreCommand,
-  nameStoreFilesCommand,
-  storeConfig,
-  storeMetadata,
-  storePiecesOf,
-  type Command,
-  type Ext4Volume,
-} from "../layout/mke2fs.ts";
+import { EXT4_BLOCK, storeMetadata, type Ext4Volume } from "../layout/mke2fs.ts";
 import { openDirect, type DirectFile } from "./direct-read.ts";
 import { openDirectWriter } from "./direct-write.ts";
 import { ERRNO, errnoOf } from "./errno.ts";
+import { makeStoreFile, type Ext4Means } from "./ext4-file.ts";
 import { fileExtents } from "./file-extents.ts";
 import { mountReadOnly } from "./linux.ts";
-import type { Run } from "./run.ts";
-import { sha256 } from "./sha256.ts";
 
 /** What the kernel says of a file system that it can read, and that makes no sense to it. Anything else says something of the disk, or of the moment. */
 const SENSELESS: ReadonlySet<number> = new Set([ERRNO.EINVAL, ERRNO.EBADMSG, ERRNO.EUCLEAN]);
@@ -102,10 +92,7 @@ async function readFront(disk: DirectFile, capacity: Bytes): Promise<void> {
   }
 }
 
-export interface StoreMeans {
-  readonly run: Run;
-  /** Folder of mke2fs and debugfs. */
-  readonly programs: string;
+export interface StoreMeans extends Omit<Ext4Means, "signal"> {
   /** In memory: for what is made before it is copied, and taken away after it. */
   readonly work: string;
   readonly openWriter?: typeof openDirectWriter;
@@ -137,24 +124,15 @@ export async function makeStore(
   await using scope = new AsyncDisposableStack();
   scope.defer(async () => await rm(work, { recursive: true }));
 
-  const inside: Ext4Volume = { ...volume, file: join(work, "store"), offset: 0, size };
-  const config = join(work, "mke2fs.conf");
-  await writeFile(config, storeConfig(files));
-  await writeFile(inside.file, "");
-  await truncate(inside.file, size);
-  const call = async ({ argv: [name, ...args], ...options }: Command): Promise<string> =>
-    (await run([join(programs, name), ...args], { ...options, signal })).stdout;
-  await call(mke2fsStoreCommand(inside, config, sha256));
-  const pieces = storePiecesOf(await call(nameStoreFilesCommand(inside, names)), inside, files);
-
-  await using made = await open(inside.file, constants.O_RDONLY);
+  const { path, pieces } = await makeStoreFile({ run, programs, signal }, { ...volume, path: join(work, "store"), size }, files);
+  await using made = await open(path, constants.O_RDONLY);
   const buffer = new Uint8Array(MiB);
   const copy = async ({ start, size: length }: Extent): Promise<void> => {
     for (let at = start; at < start + length; at += MiB) {
       signal.throwIfAborted();
       const wanted = Math.min(MiB, start + length - at);
       const { bytesRead } = await made.read(buffer, 0, wanted, at);
-      if (bytesRead !== wanted) throw new Error(`${inside.file} ends at byte ${at + bytesRead}`);
+      if (bytesRead !== wanted) throw new Error(`${path} ends at byte ${at + bytesRead}`);
       await writer.write(at, buffer.subarray(0, wanted));
     }
   };

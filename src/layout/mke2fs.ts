@@ -34,9 +34,13 @@ export const EXT4_BLOCK: Bytes = 4 * KiB;
 /** GRUB 2.12 reads neither: a checksum seed apart from the UUID, a file of orphans. */
 const NOT_FOR_GRUB = "^metadata_csum_seed,^orphan_file";
 
-/** An empty ext4, with the shape of one that is as large as what it may grow to: mke2fs would make a small one for few large files. */
-export const mke2fsCommand = (volume: Ext4Volume, sha256: Sha256): Command =>
-  mke2fs(volume, ["-O", NOT_FOR_GRUB, "-T", "default"], [], {}, sha256);
+/**
+ * An ext4 with the shape of one that is as large as what it may grow to: mke2fs would make a small one for few large files.
+ *
+ * @param from path of a folder: what is in it; default: nothing
+ */
+export const mke2fsCommand = (volume: Ext4Volume, sha256: Sha256, from?: string): Command =>
+  mke2fs(volume, ["-O", NOT_FOR_GRUB, "-T", "default", ...(from === undefined ? [] : ["-d", from])], [], {}, sha256);
 
 /**
  * An ext4 that holds `image0`, `image1`, …, each `capacity` bytes of initialised extents, and nothing else; {@link nameStoreFilesCommand} comes after it.
