@@ -40,4 +40,8 @@ test("the runtime runs with nothing else around it, from where an image has it",
     const { stderr } = await tools.run(inside(`${RUNTIME_FOLDER}/bin/${program}`, "-V"), { binds, anyOwner: true });
     assert.match(stderr, /^(e2fsck|mke2fs|debugfs) 1\./);
   }
+  for (const program of ["lsblk", "wipefs"]) {
+    const { stdout: said } = await tools.run(inside(`${RUNTIME_FOLDER}/bin/${program}`, "--version"), { binds, anyOwner: true });
+    assert.match(said, /from util-linux 2\./);
+  }
 });

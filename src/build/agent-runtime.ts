@@ -12,7 +12,10 @@ const RUNTIME_FORMAT = 3;
 export const RUNTIME_FOLDER = "/usr/lib/petrify/runtime";
 const LOADER = "ld-linux-x86-64.so.2";
 /** Programs of the tools tree that the agent and the units of an image call: nothing depends on the image's packages. */
-const PROGRAMS = ["/usr/sbin/e2fsck", "/usr/sbin/resize2fs", "/usr/sbin/mke2fs", "/usr/sbin/debugfs"] as const;
+const PROGRAMS = [
+  ...["/usr/sbin/e2fsck", "/usr/sbin/resize2fs", "/usr/sbin/mke2fs", "/usr/sbin/debugfs"],
+  ...["/usr/bin/lsblk", "/usr/sbin/wipefs"],
+] as const;
 
 /**
  * Node and a few programs with the loader and every library they need beside them: they run on any distribution and C library.

@@ -10,8 +10,9 @@ import { MiB } from "../core/units.ts";
 import { UNFINISHED } from "../layout/flash-plan.ts";
 import { refusalsOf } from "../layout/flash-target.ts";
 import { LSBLK_COLUMNS } from "../layout/lsblk.ts";
+import { MEDIUM_ID_AT, MEDIUM_ID_SIZE, mediumName } from "../layout/medium-id.ts";
 import { loopDevice, LOOPS } from "./fake-disk.ts";
-import { findTarget, targetFacts } from "./flash-target.ts";
+import { findTarget, targetFacts, wholeDisks } from "./flash-target.ts";
 import { run, scriptedRun } from "./run.ts";
 
 const SIZE = 64 * MiB;
@@ -39,6 +40,32 @@ test("a blank file is taken, one with data says what is on it", async () => {
   assert.deepEqual(await codes(path), ["DEVICE_HOLDS_DATA"]);
   assert.deepEqual(await codes(path, { wipe: true }), []);
   assert.deepEqual(await codes(path, { wipe: true, needed: SIZE + 1 }), ["DISK_TOO_SMALL"]);
+});
+
+test("the medium that a system was started from is refused whatever is asked, another one is data like any", async () => {
+  await using folder = await scratch();
+  const path = await file(folder.path);
+  const [own, other] = ["a", "b"].map((digit) => digit.repeat(32)) as [string, string];
+  await put(path, new TextEncoder().encode(mediumName(own).padEnd(MEDIUM_ID_SIZE)), MEDIUM_ID_AT);
+  const codesFrom = async (medium: string): Promise<string[]> =>
+    refusalsOf(await targetFacts(path, run, medium), { needed: MiB, wipe: true }).map(({ code }) => code);
+  assert.deepEqual(await codesFrom(own), ["DEVICE_IS_MEDIUM"]);
+  assert.deepEqual(await codesFrom(other), []);
+  assert.deepEqual(await codes(path), ["DEVICE_HOLDS_DATA"]);
+});
+
+test("the whole disks of a machine are those that a system could be on", async () => {
+  const line = `lsblk --json --bytes --paths --output ${LSBLK_COLUMNS} --nodeps`;
+  const devices = [
+    ["/dev/sda", "disk", 100],
+    ["/dev/nvme0n1", "disk", 100],
+    ["/dev/zram0", "disk", 100],
+    ["/dev/loop0", "loop", 100],
+    ["/dev/sr0", "rom", 100],
+    ["/dev/sdc", "disk", 0],
+  ].map(([name, type, size]) => ({ name, type, size }));
+  const scripted = scriptedRun({ [line]: { stdout: JSON.stringify({ blockdevices: devices }) } });
+  assert.deepEqual(await wholeDisks(scripted.run), ["/dev/sda", "/dev/nvme0n1"]);
 });
 
 for (const at of [0, 700_000, 40 * MiB, SIZE - 1]) {

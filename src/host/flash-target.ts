@@ -4,9 +4,10 @@ import { basename } from "node:path";
 import { AppError } from "../core/error.ts";
 import { formatSize, KiB, MiB, type Bytes } from "../core/units.ts";
 import { isUnfinished, UNFINISHED } from "../layout/flash-plan.ts";
-import { chooseByFacts, parseDiskName } from "../layout/choose-disk.ts";
+import { chooseByFacts, isDisk, parseDiskName } from "../layout/choose-disk.ts";
 import type { FlashTarget } from "../layout/flash-target.ts";
 import { LSBLK_COLUMNS, parseLsblk, withChildren, type BlockNode } from "../layout/lsblk.ts";
+import { MEDIUM_ID_AT, MEDIUM_ID_SIZE, mediumIdOf } from "../layout/medium-id.ts";
 import { parseWipefs } from "../layout/wipefs.ts";
 import { openDirect, type DirectFile } from "./direct-read.ts";
 import type { Run } from "./run.ts";
@@ -31,9 +32,7 @@ export async function findTarget(text: string, { run, cwd }: { readonly run: Run
     });
   }
   if (name.is !== "path") {
-    const nodes = parseLsblk((await run([...LSBLK, "--nodeps"])).stdout);
-    const disks = nodes.map((node) => ({ ...describe(node), path: node.path, size: node.size }));
-    return chooseByFacts(name, disks).disk.path;
+    return chooseByFacts(name, await disksOf(run)).disk.path;
   }
   const paths = [text.startsWith("/") ? text : `${cwd}/${text}`, ...(text.includes("/") ? [] : [`/dev/disk/by-id/${text}`])];
   for (const path of paths) {
@@ -45,13 +44,23 @@ export async function findTarget(text: string, { run, cwd }: { readonly run: Run
   });
 }
 
+/** Paths of the whole disks of this machine. @throws CommandError; AppError `LSBLK_UNREADABLE` */
+export const wholeDisks = async (run: Run): Promise<string[]> => (await disksOf(run)).filter(isDisk).map(({ path }) => path);
+
+const disksOf = async (run: Run) =>
+  parseLsblk((await run([...LSBLK, "--nodeps"])).stdout).map((node) => ({
+    ...describe(node),
+    ...{ path: node.path, size: node.size },
+  }));
+
 /**
  * What is known of a place that an image is to be written to; nothing of it is changed.
  *
  * @param path as {@link findTarget} gives it
+ * @param medium id of the install medium that this system was started from
  * @throws AppError `DEVICE_NOT_A_DISK` for what is neither a block device nor a regular file; CommandError
  */
-export async function targetFacts(path: string, run: Run): Promise<FlashTarget> {
+export async function targetFacts(path: string, run: Run, medium?: string): Promise<FlashTarget> {
   const info = await stat(path);
   if (!info.isBlockDevice() && !info.isFile()) {
     throw new AppError("DEVICE_NOT_A_DISK", `${path} is neither a disk nor a regular file`, {
@@ -78,6 +87,7 @@ export async function targetFacts(path: string, run: Run): Promise<FlashTarget> 
     loops,
     isBusy: node !== undefined && isAllowed && (await isBusy(path)),
     isAllowed,
+    ...(medium !== undefined && isAllowed && (await isMedium(path, medium)) ? { isMedium: true } : {}),
     ...looked,
   };
 }
@@ -118,6 +128,16 @@ function describe({
     ...(model === undefined ? {} : { model }),
     ...(serial === undefined ? {} : { serial }),
   };
+}
+
+/** What cannot be read is not what this system was read from. */
+async function isMedium(path: string, id: string): Promise<boolean> {
+  try {
+    await using disk = await openDirect(path);
+    return mediumIdOf(await disk.read(MEDIUM_ID_AT, MEDIUM_ID_SIZE)) === id;
+  } catch {
+    return false;
+  }
 }
 
 /** The kernel knows of users that are in no list: other mount namespaces, ZFS, btrfs on several disks. Source: open(2), O_EXCL */

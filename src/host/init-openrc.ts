@@ -75,6 +75,10 @@ export function openrc(run: Run, exists: (path: string) => Promise<boolean>): In
       const argv = (await exists(INIT_FIFO)) ? (["openrc-shutdown", "--reboot", "now"] as const) : (["reboot"] as const);
       await run(argv);
     },
+    powerOff: async () => {
+      const argv = (await exists(INIT_FIFO)) ? (["openrc-shutdown", "--poweroff", "now"] as const) : (["poweroff"] as const);
+      await run(argv);
+    },
   };
 }
 

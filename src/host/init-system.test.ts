@@ -93,6 +93,12 @@ suite("systemd", () => {
     assert.equal(calls.length, 1);
   });
 
+  test("so does turning the machine off", async () => {
+    const { run, calls } = scripted({ "systemctl poweroff --no-wall --message=installed: a": {} });
+    await systemd(run).powerOff("installed:\na");
+    assert.equal(calls.length, 1);
+  });
+
   test("a systemd that does not answer is an error, not a unit that is stopped", async () => {
     const { run } = scripted({ [show("a.service")]: { exitCode: 1, stderr: "Failed to connect to bus" } });
     await assert.rejects(systemd(run).unit("a.service"), /Failed to connect to bus/);
@@ -173,6 +179,14 @@ suite("OpenRC", () => {
     const other = scripted({ reboot: "" });
     await openrc(other.run, exists()).restart("x");
     assert.deepEqual([...own.calls, ...other.calls], ["openrc-shutdown --reboot now", "reboot"]);
+  });
+
+  test("so does turning the machine off", async () => {
+    const own = scripted({ "openrc-shutdown --poweroff now": "" });
+    await openrc(own.run, exists("/run/openrc/init.ctl")).powerOff("x");
+    const other = scripted({ poweroff: "" });
+    await openrc(other.run, exists()).powerOff("x");
+    assert.deepEqual([...own.calls, ...other.calls], ["openrc-shutdown --poweroff now", "poweroff"]);
   });
 });
 

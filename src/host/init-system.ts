@@ -13,6 +13,8 @@ export interface InitSystem {
   booted(signal?: AbortSignal): Promise<BootProgress>;
   /** Restarts the machine in good order; returns once that is under way. @param reason for the log, where it can be given */
   restart(reason: string): Promise<void>;
+  /** Turns the machine off, in the same way. */
+  powerOff(reason: string): Promise<void>;
 }
 
 export interface UnitState {
@@ -26,21 +28,23 @@ export interface BootProgress {
   readonly waitingFor: string;
 }
 
-/** Test double: units that are not named do not exist; what was asked of it is in `restarts`. Its fields can be changed at any time. */
+/** Test double: units that are not named do not exist; what was asked of it is in `restarts` and `powerOffs`. Its fields can be changed at any time. */
 export interface FakeInitSystem extends InitSystem {
   readonly units: Record<string, UnitState>;
   failedUnits: readonly string[];
   waitingFor: string;
   readonly restarts: string[];
+  readonly powerOffs: string[];
 }
 
 export function fakeInitSystem(kind: InitSystem["kind"] = "systemd"): FakeInitSystem {
   const fake: FakeInitSystem = {
-    ...{ kind, units: {}, failedUnits: [], waitingFor: "", restarts: [] },
+    ...{ kind, units: {}, failedUnits: [], waitingFor: "", restarts: [], powerOffs: [] },
     unit: async (name) => await Promise.resolve(fake.units[name] ?? { active: false, state: "not found" }),
     failed: async () => await Promise.resolve(fake.failedUnits),
     booted: async () => await Promise.resolve({ done: fake.waitingFor === "", waitingFor: fake.waitingFor }),
     restart: async (reason) => await Promise.resolve(void fake.restarts.push(reason)),
+    powerOff: async (reason) => await Promise.resolve(void fake.powerOffs.push(reason)),
   };
   return fake;
 }

@@ -52,6 +52,7 @@ export function systemd(run: Run): InitSystem {
       return units.map(([name]) => name!).toSorted();
     },
     restart: async (reason) => void (await run(["systemctl", "reboot", "--no-wall", `--message=${oneLine(reason)}`])),
+    powerOff: async (reason) => void (await run(["systemctl", "poweroff", "--no-wall", `--message=${oneLine(reason)}`])),
   };
 }
 

@@ -16,7 +16,7 @@ export interface NodeKey {
 
 export async function newNodeKey(): Promise<NodeKey> {
   const { privateKey } = await promisify(generateKeyPair)("ec", { namedCurve: "P-256" });
-  return { pem: privateKey.export({ type: "pkcs8", format: "pem" }).toString(), fingerprint: keyFingerprint(privateKey) };
+  return { pem: privateKey.export({ type: "pkcs8", format: "pem" }), fingerprint: keyFingerprint(privateKey) };
 }
 
 /** SHA-256 of the public key (SPKI, DER), as OpenSSH writes fingerprints: `SHA256:` and base64 without padding. */

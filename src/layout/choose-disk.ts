@@ -121,7 +121,8 @@ interface AutomaticChoice<T> {
   readonly refusals?: (disk: T) => readonly { readonly message: string }[];
 }
 
-const isDisk = ({ kind, size, path }: DiskFacts): boolean => kind === "disk" && size > 0 && !NO_DISK.test(path);
+/** Not what only looks like a disk: files shown as devices, memory, drives. */
+export const isDisk = ({ kind, size, path }: DiskFacts): boolean => kind === "disk" && size > 0 && !NO_DISK.test(path);
 const isMovable = ({ removable, transport }: FlashTarget): boolean => removable || transport === "usb";
 const hasData = ({ found }: FlashTarget): boolean => found.length > 0;
 /** `sdb` before `sdaa`, as they are numbered. */

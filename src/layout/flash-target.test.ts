@@ -16,6 +16,7 @@ const REFUSED: readonly (readonly [what: string, about: Partial<FlashTarget>, co
     ["DEVICE_IS_PARTITION"],
     /partition of \/dev\/sda.*Name the disk: \/dev\/sda\./,
   ],
+  ["the install medium", { isMedium: true }, ["DEVICE_IS_MEDIUM"], /medium that this system was started from/],
   ["a volume of LVM", { kind: "other" }, ["DEVICE_NOT_A_DISK"], /no disk/],
   [
     "the system's disk",

@@ -24,6 +24,8 @@ export interface FlashTarget {
   readonly loops: readonly string[];
   /** The kernel says that somebody has it for themselves. */
   readonly isBusy: boolean;
+  /** It is the medium that this system was started from. */
+  readonly isMedium?: true;
   /** Whether we may write to it. */
   readonly isAllowed: boolean;
   /** Why a place that was looked at could not be read. */
@@ -69,6 +71,7 @@ export function refusalsOf(target: FlashTarget, { needed, wipe }: { readonly nee
     disk ? `Name the disk: ${disk}.` : AGAIN,
   );
   refuse(kind === "other", "DEVICE_NOT_A_DISK", () => `${path} is no disk that an image can be written to`, AGAIN);
+  refuse(target.isMedium === true, "DEVICE_IS_MEDIUM", () => `${path} is the medium that this system was started from`, AGAIN);
   refuse(isSystem, "DEVICE_IS_SYSTEM_DISK", () => `the running system is on ${path}: ${where()}`, AGAIN);
   refuse(
     mounted.length > 0 && !isSystem,

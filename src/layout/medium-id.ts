@@ -12,7 +12,3 @@ export const mediumName = (id: string): string => `petrify-medium-${id}`;
 /** The id; nothing of what is no medium of petrify's. @param bytes {@link MEDIUM_ID_SIZE} of them, from {@link MEDIUM_ID_AT} */
 export const mediumIdOf = (bytes: Uint8Array): string | undefined =>
   /^petrify-medium-([0-9a-f]{32}) *$/i.exec(latin1Text(bytes))?.[1]?.toLowerCase();
-
-/** The id of the medium that a system was started from. @param cmdline `/proc/cmdline` */
-export const mediumOfCommandLine = (cmdline: string): string | undefined =>
-  /(?:^|\s)petrify\.medium=([0-9a-f]{32})(?=\s|$)/.exec(cmdline)?.[1];
