@@ -290,6 +290,35 @@ for (const [memory, says] of [
   });
 }
 
+test("a machine config beside the image in memory is kept, byte for byte and for root only; from a disk none is taken", () => {
+  const sys = ramMachine();
+  sys.files.set("/machine.yaml", "#cloud-config\nhostname: \u00c3\u00a9\n");
+  run(sys);
+  assert.deepEqual(errors(sys), []);
+  assert.equal(sys.readText("/run/petrify/machine.yaml"), "#cloud-config\nhostname: \u00c3\u00a9\n");
+  assert.ok(sys.done.includes("create /run/petrify/machine.yaml.new"), "which only root may read");
+  const fromDisk = fakeMachine();
+  fromDisk.files.set("/machine.yaml", "#cloud-config\n");
+  run(fromDisk);
+  assert.equal(fromDisk.exists("/run/petrify/machine.yaml"), false);
+});
+
+test("a machine config that cannot be kept is a note, not a failed boot", () => {
+  for (const spoil of [
+    (sys: FakeSys) => sys.blocks.set("/machine.yaml", { size: 2 * MiB, patches: [] }),
+    (sys: FakeSys) => {
+      sys.files.set("/machine.yaml", "#cloud-config\n");
+      sys.refuses.set("rename /run/petrify/machine.yaml.new /run/petrify/machine.yaml", 28);
+    },
+  ]) {
+    const sys = ramMachine();
+    spoil(sys);
+    run(sys);
+    assert.match(sys.done.at(-1)!, /^exec/);
+    assert.match(parseRunFacts(sys.readText("/run/petrify/boot.json")).notes.join(), /machine config of the initrd is left out/);
+  }
+});
+
 function ramMachine(): FakeSys {
   const sys = fakeMachine();
   const image = systemImage();

@@ -12,6 +12,7 @@ import { IMAGES_FOLDER, RUN_FOLDER } from "../layout/fstab.ts";
 import type { Identity } from "../layout/identity.ts";
 import { encodeRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
 import { partitionDevice, searchDisk, type Disk } from "./block-devices.ts";
+import { keepBroughtConfig } from "./brought-config.ts";
 import { openDrivers } from "./drivers.ts";
 import { sentence } from "./failure.ts";
 import { diskPartitions, prepareRoot } from "./prepare-root.ts";
@@ -116,6 +117,7 @@ function openMemory(sys: Sys, { size }: RamArguments): ImageSource {
   requireWholeImage(sys, size);
   const notes: string[] = [];
   showImage(sys, notes);
+  keepBroughtConfig(sys, notes);
   return { image: RAM_IMAGE, file: RAM_IMAGE, notes, identity: newIdentity(sys) };
 }
 
