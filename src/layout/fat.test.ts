@@ -7,7 +7,7 @@ import * as fc from "fast-check";
 import { testTools } from "../../tests/support/tools.ts";
 import { AppError } from "../core/error.ts";
 import { KiB, MiB } from "../core/units.ts";
-import { findInFat } from "./fat.ts";
+import { fatLabel, findInFat } from "./fat.ts";
 import type { ReadAt } from "./gpt.ts";
 
 /** A volume made by mkfs.vfat and mtools: a folder that fills more than a cluster, and a file in pieces. */
@@ -57,6 +57,7 @@ const volumes: readonly [name: string, size: number, options: readonly string[]]
 for (const [name, size, options] of volumes) {
   test(`files are found on ${name}`, async () => {
     const volume = await makeVolume(size, options);
+    assert.equal(fatLabel(readerOf(volume)), "");
     assert.deepEqual(contents(volume, "/petrify/tries.env"), Buffer.from(tries));
     assert.deepEqual(contents(volume, "/PETRIFY/Deep/pieces.bin"), Buffer.from(pieces));
     // mtools fills gaps on all but FAT32, where it goes on after the last cluster it took.
@@ -72,6 +73,27 @@ for (const [name, size, options] of volumes) {
   });
 }
 
+for (const bits of ["12", "16", "32"]) {
+  test(`the label of a FAT${bits} is the one of its root folder, else the one of its boot sector`, async () => {
+    const volume = await makeVolume(bits === "32" ? 36 * MiB : 16 * MiB, [
+      "-F",
+      bits,
+      "-n",
+      "CIDATA",
+      "-s",
+      bits === "12" ? "16" : "1",
+    ]);
+    assert.equal(fatLabel(readerOf(volume)), "CIDATA");
+    const inBoot = volume.indexOf("CIDATA");
+    const inRoot = volume.lastIndexOf("CIDATA");
+    assert.ok(inBoot < 512 && inRoot > 512);
+    volume.write("OTHER ", inBoot);
+    assert.equal(fatLabel(readerOf(volume)), "CIDATA");
+    volume[inRoot] = 0xe5; // deleted
+    assert.equal(fatLabel(readerOf(volume)), "OTHER");
+  });
+}
+
 test("whatever the bytes, the search ends, with an extent or with an AppError", async () => {
   const whole = await makeVolume(4 * MiB, ["-F", "12", "-s", "4"]);
   const place = fc.oneof(fc.nat(511), fc.nat(40 * KiB));
@@ -80,6 +102,7 @@ test("whatever the bytes, the search ends, with an extent or with an AppError", 
       const volume = Buffer.from(whole);
       for (const [at, value] of changes) volume[at] = value;
       try {
+        fatLabel(readerOf(volume));
         findInFat(readerOf(volume), "/petrify/deep/pieces.bin");
       } catch (error) {
         assert.ok(error instanceof AppError && error.code.startsWith("FAT_"), String(error));

@@ -57,6 +57,27 @@ export function findInFat(read: ReadAt, path: string): FatFileExtents {
   return { size: entry.size, extents: extentsOf(volume, entry) };
 }
 
+/**
+ * A volume's name: the one in its root folder, which every system changes, else the one of its boot sector.
+ *
+ * @returns without blanks around it; empty when it has none
+ * @throws AppError `FAT_INVALID`
+ */
+export function fatLabel(read: ReadAt): string {
+  const volume = openVolume(read);
+  for (const bytes of readFolder(volume, typeof volume.root === "number" ? volume.root : 0)) {
+    for (let at = 0; at + ENTRY <= bytes.length && bytes[at] !== 0; at += ENTRY) {
+      const attributes = bytes[at + 11]!;
+      if (bytes[at] === DELETED || (attributes & 0x3f) === LONG_NAME || (attributes & VOLUME_LABEL) === 0) continue;
+      return String.fromCharCode(...bytes.subarray(at, at + 11)).trim();
+    }
+  }
+  const label = readWhole(read, volume.bits === 32 ? 71 : 43, 11);
+  return String.fromCharCode(...label)
+    .replace(/^NO NAME/, "")
+    .trim();
+}
+
 function openVolume(read: ReadAt): Volume {
   const sector = view(read, 0, 512);
   const sectorSize = sector.getUint16(11, true);
