@@ -5,6 +5,7 @@
  * behind that flush, and nobody who did not wait for it can take it for durable.
  */
 import type { Bytes } from "../../src/core/units.ts";
+import { BLOCK, ZERO } from "./block-map.ts";
 import type { BlockDevice } from "./nbd-server.ts";
 
 export type LogEntry =
@@ -61,9 +62,14 @@ export function recorder(
       const index = Math.floor((offset + at) / BLOCK);
       const from = (offset + at) % BLOCK;
       const length = Math.min(BLOCK - from, data.length - at);
-      const block = blockAt(index).slice();
-      block.set(data.subarray(at, at + length), from);
-      written.set(index, block);
+      const part = data.subarray(at, at + length);
+      if (length === BLOCK && Buffer.compare(part, ZERO) === 0) {
+        written.set(index, ZERO);
+      } else {
+        const block = blockAt(index).slice();
+        block.set(part, from);
+        written.set(index, block);
+      }
       at += length;
     }
   };
@@ -96,8 +102,6 @@ export function recorder(
     },
   };
 }
-
-const BLOCK: Bytes = 4096;
 
 /** A disk beside the recorded one: who writes a text to its first block marks that text in the log. */
 export function marker(into: Recorder, heard: (text: string) => void): BlockDevice {
