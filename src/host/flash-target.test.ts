@@ -8,6 +8,7 @@ import { test } from "node:test";
 import { AppError } from "../core/error.ts";
 import { MiB } from "../core/units.ts";
 import { UNFINISHED } from "../layout/flash-plan.ts";
+import { encodeGpt } from "../layout/gpt.ts";
 import { refusalsOf } from "../layout/flash-target.ts";
 import { LSBLK_COLUMNS } from "../layout/lsblk.ts";
 import { MEDIUM_ID_AT, MEDIUM_ID_SIZE, mediumName } from "../layout/medium-id.ts";
@@ -85,6 +86,10 @@ test("erased flash memory, all ones, is blank; so is a disk that was cut off whi
   await put(path, Uint8Array.of(7), 2 * MiB);
   await put(path, UNFINISHED, 0);
   assert.deepEqual(await codes(path), []);
+  const guid = "00000000-0000-4000-8000-000000000001";
+  const headers = encodeGpt({ diskGuid: guid, size: SIZE, partitions: [] }, "both").filter(({ offset }) => offset !== 440);
+  for (const { offset, data } of headers) await put(path, data, offset);
+  assert.deepEqual(await codes(path), [], "the headers are written before the boot sector");
   await run(["mkswap", path]);
   assert.deepEqual(await codes(path), ["DEVICE_HOLDS_DATA"], "somebody has made use of it since");
 });

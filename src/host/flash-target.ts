@@ -8,7 +8,7 @@ import { chooseByFacts, isDisk, parseDiskName } from "../layout/choose-disk.ts";
 import type { FlashTarget } from "../layout/flash-target.ts";
 import { LSBLK_COLUMNS, parseLsblk, withChildren, type BlockNode } from "../layout/lsblk.ts";
 import { MEDIUM_ID_AT, MEDIUM_ID_SIZE, mediumIdOf } from "../layout/medium-id.ts";
-import { parseWipefs } from "../layout/wipefs.ts";
+import { GPT_FOUND, parseWipefs } from "../layout/wipefs.ts";
 import { openDirect, type DirectFile } from "./direct-read.ts";
 import type { Run } from "./run.ts";
 
@@ -172,8 +172,10 @@ async function lookAt(
     await using disk = await openDirect(path);
     const at = await firstData(disk);
     if (at === undefined) return { found: [] };
-    const known = [...(await signaturesOf(path, run)), ...partitionsOf(node)];
-    if (known.length === 0 && (await isHalfWritten(disk))) return { found: [] };
+    const signatures = await signaturesOf(path, run);
+    // Cut off in the middle by us: whatever was there is lost already. A file system that somebody made since is known; a table needs the boot sector.
+    if (await isHalfWritten(disk)) return { found: signatures.filter((one) => one !== GPT_FOUND) };
+    const known = [...signatures, ...partitionsOf(node)];
     return { found: known.length > 0 ? known : [`data of no known kind at ${formatSize(at)}`] };
   } catch (error) {
     if (error instanceof PlaceUnreadable) return { found: [], failing: error.message };
@@ -181,7 +183,6 @@ async function lookAt(
   }
 }
 
-/** Cut off in the middle by us: whatever was there is lost already. A file system that somebody made since would be known. */
 const isHalfWritten = async (disk: DirectFile): Promise<boolean> => isUnfinished(await disk.read(0, UNFINISHED.length));
 
 class PlaceUnreadable extends Error {}

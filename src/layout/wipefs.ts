@@ -1,9 +1,11 @@
 /** @portable What `wipefs --json --no-act` finds on a disk. Source: wipefs(8) of util-linux. */
 import { plainWord } from "./lsblk.ts";
 
+/** Also of headers that no boot sector goes with, which nobody else takes for a table. */
+export const GPT_FOUND = "a partition table (GPT)";
 const TABLES: ReadonlyMap<string, string> = new Map([
-  ["gpt", "a partition table (GPT)"],
-  ["PMBR", "a partition table (GPT)"],
+  ["gpt", GPT_FOUND],
+  ["PMBR", GPT_FOUND],
   ["dos", "a partition table (MBR)"],
 ]);
 
