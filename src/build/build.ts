@@ -50,6 +50,8 @@ export interface BuildResult {
   readonly disks: readonly string[];
   /** Folder with what boots the image from memory. */
   readonly netboot: string | undefined;
+  /** That a machine needs to boot the image from memory, where something was made for that. */
+  readonly memory: Bytes | undefined;
   /** Folder with the same system as an OCI image layout. */
   readonly container: string | undefined;
   readonly manifest: Manifest;
@@ -88,7 +90,7 @@ async function writeOutputs(
   { outputs, outDir, formats }: BuildRequest,
   work: string,
   context: BuildContext,
-): Promise<Pick<BuildResult, "image" | "disk" | "disks" | "netboot" | "container">> {
+): Promise<Pick<BuildResult, "image" | "disk" | "disks" | "netboot" | "memory" | "container">> {
   await makeFolder(outDir);
   const place = (suffix: string): string => join(outDir, `${name}-${version}.${suffix}`);
   const disks = outputs.includes("disk") ? formats.map((format) => ({ format, path: place(format), checksum: true })) : [];
@@ -99,10 +101,11 @@ async function writeOutputs(
     });
   }
   const netboot = outputs.includes("netboot") ? place("netboot") : undefined;
+  let memory: Bytes | undefined;
   if (netboot) {
     await context.progress.step("make the files for a boot from memory", async () => {
       const folder = join(work, "netboot");
-      await netbootOfImage(context.tools, made, folder, context.signal);
+      ({ memory } = await netbootOfImage(context.tools, made, folder, context.signal));
       await writeText(join(folder, CHECKSUMS), await checksumsOf(folder, Object.values(NETBOOT_FILES), context.signal));
       await replaceFolder(folder, netboot);
     });
@@ -120,7 +123,7 @@ async function writeOutputs(
     await replaceFile(place("manifest.json"), formatManifest(manifest));
   }
   const paths = disks.map(({ path }) => path);
-  return { image, disk: paths[0], disks: paths, netboot, container };
+  return { image, disk: paths[0], disks: paths, netboot, memory, container };
 }
 
 interface ImageInput {

@@ -10,28 +10,38 @@ import { RAM_IMAGE, ramCommandLine } from "../layout/cmdline.ts";
 import { CPIO_LARGEST_FILE, encodeCpioAround } from "../layout/cpio.ts";
 import { decodeGpt } from "../layout/gpt.ts";
 import { commandLineOfScript } from "../layout/grub-script.ts";
-import { ipxeScript, NETBOOT_FILES } from "../layout/netboot.ts";
+import { ipxeScript, memoryForImage, NETBOOT_FILES } from "../layout/netboot.ts";
 import { BOOT_FILES, SYSTEM_IMAGE_SECTOR, systemImageParts } from "../layout/system-image.ts";
+import type { Manifest } from "../release/manifest.ts";
 import { readManifest } from "./read-manifest.ts";
 
-export interface Netboot {
+/** What boots an image from memory, in files of its own. */
+interface RamParts {
   /** Paths on the host. */
   readonly kernel: string;
+  /** The image's initrd as it is, and behind it, from a multiple of 4 bytes on: */
   readonly initrd: string;
+  /** the archive with the image itself, compressed. */
+  readonly archive: string;
   /** The whole command line. */
   readonly cmdline: string;
-  /** Of the image. */
-  readonly size: Bytes;
+  /** Memory that the machine needs. */
+  readonly memory: Bytes;
+  readonly manifest: Manifest;
 }
+export interface Netboot extends Pick<RamParts, "kernel" | "initrd" | "cmdline" | "memory"> {}
+
+/** Of the archive. Higher levels of zstd take many times as long for some percent; windows up to 128 MiB are unpacked by every kernel. */
+const LEVEL = 9;
 
 /**
- * What boots an image from memory, without a disk: its kernel, its initrd with the image itself behind it, the command line, a script for iPXE.
+ * Takes an image apart for a boot from memory, without a disk. The same image gives the same bytes.
  *
- * @param folder in a work folder; is made, with the files named in {@link NETBOOT_FILES}
+ * @param folder in a work folder; is made
  * @throws AppError `IMAGE_TOO_LARGE`, and what {@link readManifest} throws
  */
-export async function netbootOfImage(tools: Tools, path: string, folder: string, signal?: AbortSignal): Promise<Netboot> {
-  const { created } = await readManifest(tools, path, signal);
+async function ramPartsOfImage(tools: Tools, path: string, folder: string, signal?: AbortSignal): Promise<RamParts> {
+  const manifest = await readManifest(tools, path, signal);
   using image = openImage(path);
   const { size } = image;
   if (size > CPIO_LARGEST_FILE) {
@@ -39,23 +49,48 @@ export async function netbootOfImage(tools: Tools, path: string, folder: string,
       hint: `The largest is ${formatSize(CPIO_LARGEST_FILE)}: make the image smaller, or boot it from a disk.`,
     });
   }
-  const parts = `${folder}.parts`;
-  for (const each of [folder, parts]) await makeFolder(each);
+  await makeFolder(folder);
   const { boot } = systemImageParts(decodeGpt(image.read, size, SYSTEM_IMAGE_SECTOR));
-  await copyOut(tools, { path, boot: boot.start, folder: parts }, signal);
-  const [part, at] = [(name: string): string => join(parts, name), (name: string): string => join(folder, name)];
+  await copyOut(tools, { path, boot: boot.start, folder }, signal);
+  const at = (name: string): string => join(folder, name);
 
-  await placeFile(part(BOOT_FILES.kernel), at(NETBOOT_FILES.kernel));
+  const plain = at("image.cpio");
+  const { before, after } = encodeCpioAround(RAM_IMAGE.slice(1), size, manifest.created);
+  await concatenate(plain, [before, { file: path }, after], signal);
+  const archive = `${plain}.zst`;
+  // Any number of threads gives the same bytes.
+  await tools
+    .run(["zstd", "--quiet", "--threads=0", `-${LEVEL}`, "--rm", plain, "-o", archive], {
+      binds: [{ source: folder, writable: true }],
+      signal,
+    })
+    .catch((cause: unknown) => {
+      signal?.throwIfAborted();
+      throw toolFailed("zstd", `${path} cannot be compressed`, cause);
+    });
+  const memory = memoryForImage(size, await fileSize(archive));
+  const words = commandLineOfScript(await readText(at(BOOT_FILES.config)));
+  const cmdline = `${words} ${ramCommandLine({ size, memory })}`;
+  return { kernel: at(BOOT_FILES.kernel), initrd: at(BOOT_FILES.initrd), archive, cmdline, memory, manifest };
+}
+
+/**
+ * What boots an image from memory: its kernel, its initrd with the image itself behind it, the command line, a script for iPXE.
+ *
+ * @param folder in a work folder; is made, with the files named in {@link NETBOOT_FILES}
+ * @throws AppError what {@link ramPartsOfImage} throws
+ */
+export async function netbootOfImage(tools: Tools, path: string, folder: string, signal?: AbortSignal): Promise<Netboot> {
+  await makeFolder(folder);
+  const { kernel, initrd: own, archive, cmdline, memory } = await ramPartsOfImage(tools, path, `${folder}.parts`, signal);
+  const at = (name: string): string => join(folder, name);
+  await placeFile(kernel, at(NETBOOT_FILES.kernel));
   // The kernel unpacks one archive after the other; each starts at a multiple of 4 bytes.
-  const own = part(BOOT_FILES.initrd);
   const padding = new Uint8Array(alignUp(await fileSize(own), 4) - (await fileSize(own)));
-  const { before, after } = encodeCpioAround(RAM_IMAGE.slice(1), size, created);
-  await concatenate(at(NETBOOT_FILES.initrd), [{ file: own }, padding, before, { file: path }, after], signal);
-
-  const cmdline = `${commandLineOfScript(await readText(part(BOOT_FILES.config)))} ${ramCommandLine(size)}`;
+  await concatenate(at(NETBOOT_FILES.initrd), [{ file: own }, padding, { file: archive }], signal);
   await writeBytes(at(NETBOOT_FILES.cmdline), `${cmdline}\n`);
   await writeBytes(at(NETBOOT_FILES.script), ipxeScript(cmdline));
-  return { kernel: at(NETBOOT_FILES.kernel), initrd: at(NETBOOT_FILES.initrd), cmdline, size };
+  return { kernel: at(NETBOOT_FILES.kernel), initrd: at(NETBOOT_FILES.initrd), cmdline, memory };
 }
 
 async function copyOut(

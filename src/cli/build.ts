@@ -4,7 +4,6 @@ import { build as buildImage, type BuildRequest, type BuildResult } from "../bui
 import { DISK_FORMATS, type DiskFormat } from "../build/disk-format.ts";
 import { formatSize } from "../core/units.ts";
 import { tagOfVersion } from "../layout/oci-image.ts";
-import { memoryForImage } from "../layout/netboot.ts";
 import { fileExists, fileSize } from "../host/files.ts";
 import { buildContextOf, type Cli, type CliContext } from "./context.ts";
 import { RECIPE_FILE } from "./init.ts";
@@ -76,7 +75,7 @@ async function findRecipe(path: string): Promise<string> {
 }
 
 async function describe(
-  { image, disk, disks, netboot, container, smallestDisk, manifest }: BuildResult,
+  { image, disk, disks, netboot, memory = 0, container, smallestDisk, manifest }: BuildResult,
   cwd: string,
 ): Promise<string> {
   const lines: string[] = [];
@@ -84,8 +83,7 @@ async function describe(
     if (path !== undefined) lines.push(`${kind.padEnd(6)} ${nearer(cwd, path)}  ${formatSize(await fileSize(path))}`);
   }
   if (netboot !== undefined) {
-    const memory = formatSize(memoryForImage(manifest.sizes.image));
-    lines.push(`netboot ${nearer(cwd, netboot)}/  for machines with ${memory} of memory or more`);
+    lines.push(`netboot ${nearer(cwd, netboot)}/  for machines with ${formatSize(memory)} of memory or more`);
   }
   if (container !== undefined)
     lines.push(

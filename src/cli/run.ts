@@ -2,9 +2,7 @@ import { join, resolve } from "node:path";
 import { Option, type Command } from "commander";
 import { AppError } from "../core/error.ts";
 import { formatSize, type Bytes } from "../core/units.ts";
-import { openImage } from "../host/image-file.ts";
 import type { Tools } from "../host/tools.ts";
-import { memoryForImage } from "../layout/netboot.ts";
 import { workDir } from "../host/work-dir.ts";
 import type { Bootable } from "../vm/bootable.ts";
 import { requireMemory } from "../vm/host-memory.ts";
@@ -23,7 +21,7 @@ export type NetbootFor = (
   folder: string,
   tools: Tools,
   context: CliContext,
-) => Promise<{ readonly kernel: string; readonly initrd: string; readonly cmdline: string; readonly size: Bytes }>;
+) => Promise<{ readonly kernel: string; readonly initrd: string; readonly cmdline: string; readonly memory: Bytes }>;
 
 interface Makers {
   readonly diskFor: DiskFor;
@@ -90,14 +88,18 @@ async function runMachine(context: CliContext, file: string, options: RunOptions
       hint: "Run it without --keep, or run a raw or qcow2 disk: `petrify build --output disk --format qcow2`.",
     });
   }
-  const size = memoryOf(path, kind, options);
-  await requireMemory(size);
-
+  if (options.ram && kind !== "system-image") {
+    throw new AppError("RAM_NEEDS_IMAGE", `${path} is a disk: only a system image can be booted from memory`, {
+      hint: "Name the image (.img): `petrify build --output image`.",
+    });
+  }
   const tools = await toolsOf(context);
   const host: VmHost = { tools, caller, run, folder: join(context.cacheFolder, "vm"), signal };
   await using work = await workDir(host.folder, caller, run);
   const choice = await acceleratorFor(host, options.kvm, path, work.path);
-  const boots = await bootOf(context, tools, { path, kind, work: work.path }, options, makers);
+  const { needed, ...boots } = await bootOf(context, tools, { path, kind, work: work.path }, options, makers);
+  const size = memoryOf(path, options.memory, needed);
+  await requireMemory(size);
   const vm: VmOptions = {
     ...{ ...boots, accelerator: choice.accelerator, cpus: options.cpus, memory: size },
     ...{ firmware: options.uefi ? "uefi" : "bios", forwards: options.forward ?? [], online: options.online === true },
@@ -122,21 +124,18 @@ async function runMachine(context: CliContext, file: string, options: RunOptions
   output.result({ reason: exit.reason, seconds: seconds() }, `the machine has ended (${exit.reason}) after ${seconds()} s`);
 }
 
-/** @throws AppError `RAM_NEEDS_IMAGE`, `MEMORY_INSUFFICIENT` */
-function memoryOf(path: string, kind: Bootable, { ram, memory: wanted }: RunOptions): Bytes {
-  if (!ram) return wanted ?? DEFAULT_MEMORY;
-  if (kind !== "system-image") {
-    throw new AppError("RAM_NEEDS_IMAGE", `${path} is a disk: only a system image can be booted from memory`, {
-      hint: "Name the image (.img): `petrify build --output image`.",
-    });
-  }
-  using image = openImage(path);
-  const needed = memoryForImage(image.size);
+/** @throws AppError `MEMORY_INSUFFICIENT` */
+function memoryOf(path: string, wanted: Bytes | undefined, needed: Bytes = 0): Bytes {
   if (wanted !== undefined && wanted < needed) {
-    const what = `an image of ${formatSize(image.size)} does not boot from ${formatSize(wanted)} of memory`;
+    const what = `${path} does not boot from memory with ${formatSize(wanted)}`;
     throw new AppError("MEMORY_INSUFFICIENT", what, { hint: `Give the machine ${formatSize(needed)} or more.` });
   }
   return wanted ?? Math.max(DEFAULT_MEMORY, needed);
+}
+
+/** What a machine boots, and the memory that takes, where it is known. */
+interface Boots extends Pick<VmOptions, "disks" | "kernel"> {
+  readonly needed?: Bytes;
 }
 
 async function bootOf(
@@ -145,10 +144,10 @@ async function bootOf(
   { path, kind, work }: { readonly path: string; readonly kind: Bootable; readonly work: string },
   options: RunOptions,
   { diskFor, netbootFor }: Makers,
-): Promise<Pick<VmOptions, "disks" | "kernel">> {
+): Promise<Boots> {
   if (options.ram) {
-    const { kernel, initrd, cmdline } = await netbootFor(path, join(work, "netboot"), tools, context);
-    return { disks: [], kernel: { path: kernel, initrd, cmdline } };
+    const { kernel, initrd, cmdline, memory } = await netbootFor(path, join(work, "netboot"), tools, context);
+    return { disks: [], kernel: { path: kernel, initrd, cmdline }, needed: memory };
   }
   if (kind !== "system-image") return { disks: [{ path, format: kind, writes: options.keep ? "keep" : "discard" }] };
   const disk = join(work, "disk.raw");

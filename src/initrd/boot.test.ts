@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MiB } from "../core/units.ts";
+import { GiB, MiB } from "../core/units.ts";
 import { imageCommandLine, ramCommandLine } from "../layout/cmdline.ts";
 import { parseRunFacts } from "../layout/run-facts.ts";
 import { CLOCK_OFFSET, encodeStoredClock } from "../layout/stored-clock.ts";
@@ -277,7 +277,7 @@ test("an image in memory that cannot be shown boots, and says so", () => {
 });
 
 for (const [memory, says] of [
-  [300_000, /only 40 MiB of the image's 1.5 GiB found room in 293 MiB of memory. Give the machine 4.6 GiB. Restarting/],
+  [300_000, /only 40 MiB of the image's 1.5 GiB found room in 293 MiB of memory. Give the machine 3 GiB. Restarting/],
   [8_000_000, /the initrd holds 41943040 of the image's \d+ bytes. Take initrd and command line of one build/],
 ] as const) {
   test(`an image in memory that is cut short is said to be, with ${memory} kB of memory`, () => {
@@ -323,7 +323,10 @@ function ramMachine(): FakeSys {
   const sys = fakeMachine();
   const image = systemImage();
   sys.blocks.set("/system.img", image);
-  sys.files.set("/proc/cmdline", `${imageCommandLine({ rootHash: ROOT_HASH })} ${ramCommandLine(image.size)}\n`);
+  sys.files.set(
+    "/proc/cmdline",
+    `${imageCommandLine({ rootHash: ROOT_HASH })} ${ramCommandLine({ size: image.size, memory: 3 * GiB })}\n`,
+  );
   return sys;
 }
 

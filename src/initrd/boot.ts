@@ -113,8 +113,8 @@ interface ImageSource {
 }
 
 /** Nothing of a disk is touched: this machine is a new one at every boot. */
-function openMemory(sys: Sys, { size }: RamArguments): ImageSource {
-  requireWholeImage(sys, size);
+function openMemory(sys: Sys, args: RamArguments): ImageSource {
+  requireWholeImage(sys, args);
   const notes: string[] = [];
   showImage(sys, notes);
   keepBroughtConfig(sys, notes);

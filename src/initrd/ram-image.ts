@@ -1,7 +1,7 @@
 /** @portable An image that came with the initrd. docs/concepts/ram.md */
 import { AppError } from "../core/error.ts";
 import { formatSize, KiB, type Bytes } from "../core/units.ts";
-import { RAM_IMAGE } from "../layout/cmdline.ts";
+import { RAM_IMAGE, type RamArguments } from "../layout/cmdline.ts";
 import { memoryForImage } from "../layout/netboot.ts";
 import type { Sys } from "./sys.ts";
 
@@ -10,19 +10,19 @@ import type { Sys } from "./sys.ts";
  *
  * @throws AppError `MEMORY_INSUFFICIENT`, `IMAGE_MISSING`
  */
-export function requireWholeImage(sys: Sys, size: Bytes): void {
+export function requireWholeImage(sys: Sys, { size, memory: wanted }: Pick<RamArguments, "size" | "memory">): void {
   const file = sys.exists(RAM_IMAGE) ? sys.status(RAM_IMAGE) : undefined;
   // The kernel gives the file its size first; what did not fit is a hole.
   const there = Math.min(file?.size ?? 0, file?.stored ?? 0);
   if (there === size) return;
   const memory = memoryOf(sys);
-  const needed = memoryForImage(size);
+  const needed = wanted ?? memoryForImage(size);
   if (memory !== undefined && memory < needed) {
     const what = `only ${formatSize(there)} of the image's ${formatSize(size)} found room in ${formatSize(memory)} of memory`;
     throw new AppError("MEMORY_INSUFFICIENT", what, { hint: `Give the machine ${formatSize(needed)}` });
   }
   throw new AppError("IMAGE_MISSING", `the initrd holds ${there} of the image's ${size} bytes`, {
-    hint: "Take initrd and command line of one build",
+    hint: "Take initrd and command line of one build, and copy the initrd again: it may be damaged",
   });
 }
 

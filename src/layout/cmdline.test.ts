@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { AppError } from "../core/error.ts";
-import { imageCommandLine, loaderCommandLine, parseCommandLine, ramCommandLine, serialConsoles } from "./cmdline.ts";
+import {
+  imageCommandLine,
+  loaderCommandLine,
+  parseCommandLine,
+  ramCommandLine,
+  serialConsoles,
+  type RamArguments,
+} from "./cmdline.ts";
 
 const rootHash = "0123456789abcdef".repeat(4);
 const disk = "0fc63daf-8483-4772-8e79-3d69d8477de4";
@@ -14,8 +21,10 @@ test("what the builder and the boot loader write is what the initrd reads", () =
 });
 
 test("a boot from memory is read back", () => {
-  const text = `${imageCommandLine({ rootHash })} ${ramCommandLine(123_456)}`;
-  assert.deepEqual(parseCommandLine(text), { slot: "ram", size: 123_456, rootHash, panicSeconds: 5 });
+  const text = `${imageCommandLine({ rootHash })} ${ramCommandLine({ size: 123_456, memory: 654_321 })}`;
+  assert.deepEqual(parseCommandLine(text), { slot: "ram", size: 123_456, memory: 654_321, rootHash, panicSeconds: 5 });
+  const { memory: _, ...without } = parseCommandLine(text) as RamArguments;
+  assert.deepEqual(parseCommandLine(text.replace(/ petrify.memory=\d+/, "")), without);
   assert.throws(() => parseCommandLine(text.replace("size=123456", "size=12x")), { message: /malformed petrify.size: "12x"/ });
 });
 

@@ -24,6 +24,8 @@ export interface RamArguments {
   readonly slot: "ram";
   /** Of the whole image: memory that ran out shows as less. */
   readonly size: Bytes;
+  /** That the machine needs, for a message. */
+  readonly memory?: Bytes;
 }
 /** What the initrd needs to know. */
 export type BootArguments = (LoaderArguments | RamArguments) & {
@@ -77,7 +79,8 @@ export function loaderCommandLine({ slot, disk, file }: LoaderArguments): string
 }
 
 /** The words of a boot from memory, to follow the image's. */
-export const ramCommandLine = (size: Bytes): string => `petrify.slot=ram petrify.size=${size}`;
+export const ramCommandLine = ({ size, memory }: Required<Pick<RamArguments, "size" | "memory">>): string =>
+  `petrify.slot=ram petrify.size=${size} petrify.memory=${memory}`;
 
 /**
  * Reads `/proc/cmdline`. Words that are not petrify's belong to others and are passed over.
@@ -101,7 +104,10 @@ export function parseCommandLine(text: string): BootArguments {
     rootHash: checked("petrify.roothash", values.get("petrify.roothash"), HASH),
     panicSeconds: panicSeconds(values.get("panic")),
   };
-  if (slot === "ram") return { ...common, slot, size: Number(value("petrify.size", SIZE)) };
+  if (slot === "ram") {
+    const memory = values.has("petrify.memory") ? { memory: Number(value("petrify.memory", SIZE)) } : {};
+    return { ...common, slot, size: Number(value("petrify.size", SIZE)), ...memory };
+  }
   return {
     ...common,
     slot,

@@ -6,10 +6,12 @@ const BESIDE: Bytes = 96 * MiB;
 const STEP: Bytes = 64 * MiB;
 
 /**
- * Memory that a machine needs to boot an image from memory: the initrd as it was loaded is there until all of it is unpacked, and of what it
+ * Memory that a machine needs to boot an image from memory: the archive as it was loaded is there until all of it is unpacked, and of what it
  * leaves the kernel gives half to what is unpacked (measured with Linux 6.12).
+ *
+ * @param archive what the image is loaded as; default: as large as the image
  */
-export const memoryForImage = (image: Bytes): Bytes => alignUp(3 * image + BESIDE, STEP);
+export const memoryForImage = (image: Bytes, archive: Bytes = image): Bytes => alignUp(2 * image + archive + BESIDE, STEP);
 
 /** Names of the files that a boot from memory needs, in a folder of their own. */
 export const NETBOOT_FILES = { kernel: "vmlinuz", initrd: "initrd", cmdline: "cmdline", script: "boot.ipxe" } as const;

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { MiB } from "../../src/core/units.ts";
 import { fileSize } from "../../src/host/files.ts";
-import { memoryForImage } from "../../src/layout/netboot.ts";
 import type { RunFacts } from "../../src/layout/run-facts.ts";
 import { statusOf } from "./harness/agent.ts";
 import { fixture } from "./harness/fixture.ts";
@@ -11,7 +10,7 @@ import { machine, SAYS } from "./harness/machine.ts";
 suite("a boot from memory", { concurrency: 2 }, () => {
   test("needs no disk and the memory that is said, is as immutable, and keeps nothing", async () => {
     const made = await fixture();
-    await using booted = await machine(made, { ram: true, memory: memoryForImage(await fileSize(made.image)) });
+    await using booted = await machine(made, { ram: true });
     const { guest } = booted;
     await guest.ready();
     assert.equal(await guest.check("systemctl is-system-running --wait || systemctl --failed"), "running");
@@ -38,7 +37,7 @@ suite("a boot from memory", { concurrency: 2 }, () => {
     const made = await fixture();
     await using booted = await machine(made, {
       ram: true,
-      memory: memoryForImage(await fileSize(made.image)) - 192 * MiB,
+      memory: Math.floor((2 * (await fileSize(made.image))) / MiB) * MiB,
       endOnReboot: true,
     });
     const { vm } = booted;

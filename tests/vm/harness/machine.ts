@@ -25,7 +25,7 @@ export type MachineOptions = Omit<VmOptions, "disks" | "kernel" | "ports"> & {
   readonly twice?: boolean;
   /** What the guest finds as further disks, write-protected: the first one as /dev/disk/by-id/virtio-petrify1. */
   readonly beside?: readonly Pick<VmDisk, "path" | "patches">[];
-  /** Boot the image from memory, without a disk. */
+  /** Boot the image from memory, without a disk; the machine has the memory that takes. */
   readonly ram?: boolean;
 };
 export interface Machine extends AsyncDisposable {
@@ -45,14 +45,15 @@ export async function machine(
   cleanup.use(await takeCore());
   const folder = await mkdtemp(join(tmpdir(), "petrify-vm-"));
   cleanup.defer(async () => await rm(folder, { recursive: true }));
-  const kernel = ram ? await ramKernel(fixture, folder) : slot && (await bootedKernel(fixture, slot, folder));
+  const fromMemory = ram ? await ramKernel(fixture, folder) : undefined;
+  const kernel = fromMemory?.kernel ?? (slot && (await bootedKernel(fixture, slot, folder)));
   const { accelerator } = await chooseAccelerator(
     fixture.host,
     async () => await kernelOf(fixture.host.tools, fixture.image, folder),
   );
   const one: VmDisk = { ...disk, path: fixture.disk, format: "raw" };
   const vm = await startVm(fixture.host, {
-    ...{ accelerator, memory: 512 * MiB, ports: [AGENT_PORT], ...options },
+    ...{ accelerator, memory: fromMemory?.memory ?? 512 * MiB, ports: [AGENT_PORT], ...options },
     ...{
       disks: [
         ...(ram ? [] : twice ? [one, one] : [one]),
@@ -66,9 +67,12 @@ export async function machine(
   return { vm, guest: guestOf(vm, fixture.init), [Symbol.asyncDispose]: async () => await scope.disposeAsync() };
 }
 
-async function ramKernel({ host: { tools }, image }: Fixture, folder: string): Promise<NonNullable<VmOptions["kernel"]>> {
-  const { kernel, initrd, cmdline } = await netbootOfImage(tools, image, join(folder, "netboot"));
-  return { path: kernel, initrd, cmdline };
+async function ramKernel(
+  { host: { tools }, image }: Fixture,
+  folder: string,
+): Promise<Required<Pick<VmOptions, "kernel" | "memory">>> {
+  const { kernel, initrd, cmdline, memory } = await netbootOfImage(tools, image, join(folder, "netboot"));
+  return { kernel: { path: kernel, initrd, cmdline }, memory };
 }
 
 /** What GRUB would load, with the words it would add. */
