@@ -120,7 +120,8 @@ async function prepareHost(): Promise<readonly TestRecord[]> {
 async function bootstrapTools(): Promise<readonly TestRecord[]> {
   const folder = join(defaultCacheFolder(process.env), "tools");
   const sinks = { out: () => {}, err: (text: string) => void process.stdout.write(text), columns: () => 0 };
-  await toolsTree({ folder, caller: currentCaller(), run, progress: plainProgress(sinks, () => performance.now()) });
+  const progress = plainProgress(sinks, () => performance.now());
+  for (const set of ["build", "netboot"] as const) await toolsTree({ folder, caller: currentCaller(), run, progress, set });
   return [];
 }
 

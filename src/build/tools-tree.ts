@@ -27,7 +27,9 @@ const CONTAINERS = [
   ...["buildah", "skopeo", "umoci", "rpm", "ca-certificates", "bubblewrap", "zstd", "xz-utils", "bzip2"],
   "systemd-container", // systemd-dissect, a judge of our images
 ] as const;
-const SETS = { build: BUILD, containers: CONTAINERS } as const;
+/** Only for `petrify serve netboot --dhcp`. */
+const NETBOOT = ["dnsmasq-base", "ipxe", "bubblewrap"] as const;
+const SETS = { build: BUILD, containers: CONTAINERS, netboot: NETBOOT } as const;
 const LEFT_OUT = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"];
 
 export type ToolsSet = keyof typeof SETS;

@@ -10,6 +10,7 @@ import { registerInit } from "./init.ts";
 import { registerInspect } from "./inspect.ts";
 import { registerQuickstart } from "./quickstart.ts";
 import { registerRun } from "./run.ts";
+import { registerServe } from "./serve/serve.ts";
 import { registerTestImage } from "./test-image.ts";
 import { registerVerify } from "./verify.ts";
 import { registerVm } from "./vm/vm.ts";
@@ -25,6 +26,7 @@ const COMMANDS: readonly Register[] = [
   (program, cli) => registerTestImage(program, cli, testDiskFor),
   (program, cli) => registerVm(program, cli, vmDiskFor),
   (program, cli) => registerFlash(program, cli, diskFor),
+  (program, cli) => registerServe(program, cli, netbootFor),
   registerInspect,
   registerDiffImage,
   registerVerify,

@@ -19,6 +19,7 @@ export async function runForTest(
     clock = () => 0,
     input = process.stdin,
     onOut = () => {},
+    onErr = () => {},
   }: {
     cwd?: string;
     run?: Run;
@@ -28,6 +29,7 @@ export async function runForTest(
     /** What is typed; `isTTY` says whether it is a terminal. */
     input?: NodeJS.ReadableStream;
     onOut?: (text: string) => unknown;
+    onErr?: (text: string) => unknown;
   } = {},
 ): Promise<Ran> {
   let out = "";
@@ -42,6 +44,7 @@ export async function runForTest(
       },
       err: (text) => {
         err += text;
+        onErr(text);
       },
       columns: () => columns,
     },

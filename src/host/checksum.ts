@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
-import { basename, dirname } from "node:path";
-import { sha256File } from "./files.ts";
+import { basename, dirname, join } from "node:path";
+import { AppError } from "../core/error.ts";
+import { readText, sha256File } from "./files.ts";
 import { replaceFile, syncDirectory } from "./replace-file.ts";
 
 /** One line as `sha256sum --check` reads it. Source: GNU coreutils manual, "cksum output modes". */
@@ -39,4 +40,24 @@ export async function checksumsOf(folder: string, names: readonly string[], sign
   let text = "";
   for (const name of names) text += line(await sha256File(`${folder}/${name}`, signal), name);
   return text;
+}
+
+/**
+ * Compares files of a folder with its {@link CHECKSUMS}; where there are none, nothing is known.
+ *
+ * @throws AppError `CHECKSUM_WRONG` where a file is another one, or has no line
+ */
+export async function requireChecksums(folder: string, names: readonly string[], signal?: AbortSignal): Promise<void> {
+  const text = await readText(join(folder, CHECKSUMS)).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  });
+  if (text === undefined) return;
+  const lines = new Set(text.split("\n"));
+  for (const name of names) {
+    if (lines.has(line(await sha256File(join(folder, name), signal), name).trimEnd())) continue;
+    throw new AppError("CHECKSUM_WRONG", `${join(folder, name)} is not the file that ${CHECKSUMS} beside it is of`, {
+      hint: "It was copied in part, or changed: copy or build the folder again.",
+    });
+  }
 }

@@ -27,6 +27,9 @@ export async function fileExists(path: string): Promise<boolean> {
   );
 }
 
+export const isFolder = async (path: string): Promise<boolean> =>
+  (await stat(path).catch(() => undefined))?.isDirectory() === true;
+
 /** Bytes. */
 export const fileSize = async (path: string): Promise<number> => (await stat(path)).size;
 

@@ -26,9 +26,14 @@ const ENVIRONMENT = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
  *
  * It gets a process group of its own, so that Ctrl-C on the terminal reaches only us, and we end it in good order.
  *
+ * @param onLine called with each line of stdout and stderr as it comes
  * @throws NodeJS.ErrnoException when the program cannot be started
  */
-export async function startProcess(argv: readonly [string, ...string[]], channels: number): Promise<LongProcess> {
+export async function startProcess(
+  argv: readonly [string, ...string[]],
+  channels: number,
+  onLine: (line: string) => void = () => {},
+): Promise<LongProcess> {
   const [file, ...args] = argv;
   const child = spawn(file, args, {
     env: ENVIRONMENT,
@@ -38,7 +43,13 @@ export async function startProcess(argv: readonly [string, ...string[]], channel
   let tail = "";
   for (const stream of [child.stdout!, child.stderr!]) {
     stream.setEncoding("utf8");
-    stream.on("data", (text: string) => (tail = (tail + text).slice(-TAIL_CHARACTERS)));
+    let rest = "";
+    stream.on("data", (text: string) => {
+      tail = (tail + text).slice(-TAIL_CHARACTERS);
+      const lines = (rest + text).split("\n");
+      rest = lines.pop()!.slice(-TAIL_CHARACTERS);
+      for (const line of lines) onLine(line);
+    });
   }
   const exited = new Promise<ProcessExit>((resolve) => child.once("close", (code, signal) => resolve({ code, signal })));
   await new Promise<void>((resolve, reject) => {

@@ -15,7 +15,3 @@ export const memoryForImage = (image: Bytes, archive: Bytes = image): Bytes => a
 
 /** Names of the files that a boot from memory needs, in a folder of their own. */
 export const NETBOOT_FILES = { kernel: "vmlinuz", initrd: "initrd", cmdline: "cmdline", script: "boot.ipxe" } as const;
-
-/** For iPXE: it fetches the other files from where it fetched this. Source: ipxe.org/cfg/cwduri, ipxe.org/cmd */
-export const ipxeScript = (cmdline: string): string =>
-  `#!ipxe\nkernel ${NETBOOT_FILES.kernel} initrd=${NETBOOT_FILES.initrd} ${cmdline}\ninitrd ${NETBOOT_FILES.initrd}\nboot\n`;

@@ -1,0 +1,53 @@
+import { join } from "node:path";
+import { AppError } from "../../core/error.ts";
+import type { Bytes } from "../../core/units.ts";
+import { requireChecksums } from "../../host/checksum.ts";
+import { fileSize, isFolder, readText } from "../../host/files.ts";
+import { parseCommandLine } from "../../layout/cmdline.ts";
+import { NETBOOT_FILES } from "../../layout/netboot.ts";
+import type { CliContext } from "../context.ts";
+import { kindOfFile } from "../machine-options.ts";
+
+/** @throws AppError `NETBOOT_INVALID`, and what {@link kindOfFile} throws */
+export async function requireNetbootSource(path: string): Promise<"folder" | "image"> {
+  if (await isFolder(path)) return "folder";
+  if (kindOfFile(path) === "system-image") return "image";
+  throw new AppError("NETBOOT_INVALID", `${path} is a disk: only a system image can be booted from memory`, {
+    hint: "Name the image (.img), or the folder that `petrify build --output netboot` wrote.",
+  });
+}
+
+/**
+ * What is served of a folder that `petrify build --output netboot` wrote; its files are compared with their checksums.
+ *
+ * @throws AppError `NETBOOT_INVALID`, `CHECKSUM_WRONG`
+ */
+export async function netbootFolder(
+  folder: string,
+  { progress, signal }: CliContext,
+): Promise<{ readonly cmdline: string; readonly sizes: { readonly kernel: Bytes; readonly initrd: Bytes } }> {
+  const invalid = (why: string, cause?: unknown): AppError =>
+    new AppError("NETBOOT_INVALID", `${folder} is not what a machine boots from the network: ${why}`, {
+      hint: "Name the folder that `petrify build --output netboot` wrote, or a system image.",
+      cause,
+    });
+  const { kernel, initrd, cmdline: words } = NETBOOT_FILES;
+  const sizeOf = async (name: string): Promise<Bytes> =>
+    await fileSize(join(folder, name)).catch((cause: unknown) => {
+      throw invalid(`it has no ${name}`, cause);
+    });
+  const sizes = { kernel: await sizeOf(kernel), initrd: await sizeOf(initrd) };
+  await sizeOf(words);
+  const cmdline = (await readText(join(folder, words))).trimEnd();
+  if (!/^[\x20-\x7e]+$/.test(cmdline) || cmdline.includes("${")) throw invalid(`${words} is not one line of plain text`);
+  try {
+    if (parseCommandLine(cmdline).slot !== "ram") throw new Error("its image is on a disk");
+  } catch (cause) {
+    throw invalid(`of ${words}: ${(cause as Error).message}`, cause);
+  }
+  await progress.step(
+    "compare the files with their checksums",
+    async () => await requireChecksums(folder, [kernel, initrd, words], signal),
+  );
+  return { cmdline, sizes };
+}
