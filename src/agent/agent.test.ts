@@ -34,6 +34,25 @@ const trial = (): FakeDisk =>
     tries: { a: 6, b: 3 },
   });
 
+suite("the machine's key", () => {
+  test("is shown in the status where there is an oem partition", async () => {
+    const known = await boot(trial(), UNTIL(3000));
+    assert.equal(known.agent.status().fingerprint, "SHA256:test");
+    const without = await boot(trial(), (machine) => {
+      machine.mounts.oem = undefined;
+      UNTIL(3000)(machine);
+    });
+    assert.equal(without.agent.status().fingerprint, undefined);
+  });
+
+  test("is an alarm where it cannot be read, and the machine works on", async () => {
+    const { agent } = await boot({ ...trial(), keyUnreadable: true }, UNTIL(30_000));
+    const { alarms, fingerprint, health } = agent.status();
+    assert.deepEqual([fingerprint, health.is], [undefined, "healthy"]);
+    assert.match(alarms.find(({ code }) => code === "NODE_KEY")!.message, /no key that can be used: it cannot be read/);
+  });
+});
+
 suite("a slot on trial", () => {
   test("whose checks pass is proven, with all the tries of a proven slot", async () => {
     const disk = trial();

@@ -5,6 +5,7 @@
 import { fullTries, restoreTries } from "../layout/record-change.ts";
 import { otherSlot } from "../layout/slots.ts";
 import { beginBoot, endBoot, failedBoots } from "./boot-history.ts";
+import { openInstaller, type Installer } from "./install/installer.ts";
 import { openHealthWatch } from "./health-watch.ts";
 import { openOperations } from "./operations/driver.ts";
 import { openOperationService, type OperationService } from "./operations/service.ts";
@@ -20,6 +21,7 @@ export interface Agent {
   status(): AgentStatus;
   readonly operations: OperationService;
   readonly scrub: Scrubber["scrub"];
+  readonly installer: Installer;
   /** Works until the signal is aborted; then what the next boot needs is stored. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -35,6 +37,7 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
   const health = openHealthWatch(world, upkeep.unusable, operations.healthy);
 
   await begin(world);
+  const fingerprint = await fingerprintOf(world);
   await upkeep.lookAtPartitions();
   scrubber.recall();
   await operations.begin();
@@ -42,6 +45,7 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
 
   return {
     scrub: scrubber.scrub,
+    installer: openInstaller(ports),
     operations: openOperationService(world, operations),
     run: async (signal) => {
       const loops = [
@@ -66,6 +70,7 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
     },
     status: () => ({
       ...bootStatus(world),
+      ...(fingerprint === undefined ? {} : { fingerprint }),
       health: health.status(),
       ...(operations.status() ? { operation: operations.status()! } : {}),
       ...(recovery.status() ? { recovery: recovery.status()! } : {}),
@@ -92,6 +97,18 @@ async function begin(world: World): Promise<void> {
   if (!isInDoubt(world)) await world.changeRecord((known) => restoreTries(running, known));
 }
 
+/** A machine that keeps nothing is nobody whom one could know again. */
+async function fingerprintOf({ running, ports, raise }: World): Promise<string | undefined> {
+  const oem = running === "ram" ? undefined : await ports.mounted("oem");
+  if (!oem) return undefined;
+  try {
+    return await ports.fingerprint();
+  } catch (error) {
+    if (!oem.readOnly) raise("NODE_KEY", `this machine has no key that can be used: ${(error as Error).message}`);
+    return undefined;
+  }
+}
+
 /**
  * Damage that restarts the machine just after its agent has started would do so forever, if each boot had all its tries. Once it is found whole a
  * slot has them back.
@@ -106,7 +123,13 @@ async function stop({ remember }: World): Promise<void> {
   await remember((old) => (old.boots.at(-1)?.end ? old : endBoot(old, { how: "stopped", reason: "it was stopped" })));
 }
 
-function bootStatus({ ports, running, record, state, alarms }: World): Omit<AgentStatus, "health" | "degraded" | "agent"> {
+function bootStatus({
+  ports,
+  running,
+  record,
+  state,
+  alarms,
+}: World): Omit<AgentStatus, "health" | "degraded" | "agent" | "fingerprint"> {
   const { facts } = ports;
   const { found, tries } = record;
   const digest = found.is === "whole" && (running === "a" || running === "b") ? found.record.slots[running].digest : undefined;

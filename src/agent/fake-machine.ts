@@ -38,6 +38,7 @@ export interface FakeDisk {
   writeFails?: (Error | undefined)[];
   /** Makes {@link FakeMachine.kept} fail. */
   refusesState?: boolean;
+  keyUnreadable?: boolean;
   /** Until it is written again. */
   recordUnreadable?: boolean;
 }
@@ -155,6 +156,16 @@ export function fakeMachine(
     },
     images: fakeImages(disk, done, damage),
     slotStore: fakeSlotStore(disk, done),
+    install: {
+      disks: async () => await Promise.resolve([]),
+      plan: async () => await Promise.reject(new AppError("DEVICE_MISSING", "there are no disks")),
+      install: async () => await Promise.reject(new AppError("DEVICE_MISSING", "there are no disks")),
+    },
+    fingerprint: async () => {
+      await Promise.resolve();
+      if (disk.keyUnreadable) throw new Error("it cannot be read");
+      return "SHA256:test";
+    },
     watchdog: { beat: async () => await Promise.resolve(void done.push("beat")), [Symbol.asyncDispose]: async () => {} },
     keepReserve: async () => await Promise.resolve(),
     recordCopies: async () => await Promise.resolve(void done.push("copies")),

@@ -14,6 +14,7 @@ import { copyImage } from "../release/copy-image.ts";
 import { unsigned } from "../release/verifier.ts";
 import { findManifest, verifyImage, type VerifyProgress } from "../release/verify-image.ts";
 import type { ImageLine, ImageRequest } from "./image-work.ts";
+import { every, workerError, type WorkerError } from "./worker.ts";
 
 /** What is stored of it is where the next boot goes on, should this one be cut off. */
 const PROGRESS_MS = 1000;
@@ -23,13 +24,12 @@ dieWithParent();
 const request = JSON.parse(await text(process.stdin)) as ImageRequest;
 const stop = new AbortController();
 for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => stop.abort());
-const tell = (line: ImageLine): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
+const tell = (line: ImageLine | WorkerError): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
 
 try {
   tell(await work());
 } catch (error) {
-  const { code, hint } = error instanceof AppError ? error : { code: (error as NodeJS.ErrnoException).code, hint: undefined };
-  tell({ error: { code: code ?? "IMAGE_WORK_FAILED", message: (error as Error).message, ...(hint ? { hint } : {}) } });
+  tell(workerError(error, "IMAGE_WORK_FAILED"));
 }
 
 async function work(): Promise<ImageLine> {
@@ -79,14 +79,4 @@ async function opened(source: ImageSource): Promise<OpenedSource> {
   if (source.is === "url") return await openUrlSource(source.url, stop.signal);
   if (source.is === "file") return await openFileSource(source.path);
   throw new Error("the agent names the file of the recovery image");
-}
-
-/** Calls on at most once in so many milliseconds. */
-function every<T>(ms: number, call: (value: T) => void): (value: T) => void {
-  let last = 0;
-  return (value) => {
-    if (performance.now() - last < ms) return;
-    last = performance.now();
-    call(value);
-  };
 }

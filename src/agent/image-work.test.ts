@@ -9,6 +9,7 @@ import { testTools } from "../../tests/support/tools.ts";
 import { MiB } from "../core/units.ts";
 import { run } from "../host/run.ts";
 import type { ImageLine, ImageRequest } from "./image-work.ts";
+import type { WorkerError } from "./worker.ts";
 
 let image: SmallImage;
 let other: SmallImage;
@@ -20,11 +21,11 @@ before(async () => {
 
 const PROGRAM = join(import.meta.dirname, "image-main.ts");
 
-async function work(request: ImageRequest): Promise<ImageLine> {
+async function work(request: ImageRequest): Promise<ImageLine | WorkerError> {
   const { stdout } = await run([process.execPath, "--disable-warning=ExperimentalWarning", PROGRAM], {
     stdin: JSON.stringify(request),
   });
-  return JSON.parse(stdout.trim().split("\n").at(-1)!) as ImageLine;
+  return JSON.parse(stdout.trim().split("\n").at(-1)!) as ImageLine | WorkerError;
 }
 
 test("an image is inspected, checked, written to its extents, and read back whole", async () => {

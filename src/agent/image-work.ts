@@ -13,6 +13,7 @@ import type { Place } from "./operations/operation.ts";
 import type { ImagePorts, InspectedImage } from "./operations/ports.ts";
 import type { AgentPorts, VerificationResult } from "./ports.ts";
 import type { Verification } from "./verification.ts";
+import { work as workIn } from "./worker.ts";
 
 /** What image-main.ts is told. */
 export type ImageRequest =
@@ -41,8 +42,7 @@ export type ImageLine =
   | { readonly written: Bytes; readonly done?: true }
   | { readonly whole: true }
   | { readonly whole: false; readonly damage: string }
-  | { readonly inspected: InspectedImage }
-  | { readonly error: { readonly code: string; readonly message: string; readonly hint?: string } };
+  | { readonly inspected: InspectedImage };
 
 export interface ImageMeans {
   readonly run: Run;
@@ -55,19 +55,7 @@ export interface ImageMeans {
 export function imageWork({ run, program, facts }: ImageMeans): Pick<AgentPorts, "images" | "verify"> {
   /** @returns the last line */
   const work = async (request: ImageRequest, line: (line: ImageLine) => void, signal: AbortSignal): Promise<ImageLine> => {
-    let last: ImageLine | undefined;
-    await run([...program], {
-      stdin: JSON.stringify(request),
-      signal,
-      onLine: (text) => {
-        const value = parseLine(text);
-        if (value) line((last = value));
-      },
-    });
-    if (last && "error" in last) {
-      const { code, message, hint } = last.error;
-      throw new AppError(code, message, hint ? { hint } : {});
-    }
+    const last = await workIn<ImageLine>({ run, program }, request, line, signal);
     if (!last) throw new AppError("IMAGE_NOT_VERIFIED", "the image could not be looked at");
     return last;
   };
@@ -150,13 +138,4 @@ async function imagesFolder(
   const device = partitions[partition]?.device;
   if (device === undefined) throw new AppError("IMAGE_NOT_VERIFIED", `the disk has no ${partition} partition`);
   return await mountReadOnly(device, `${RUN_FOLDER}/images-${place}-${count}`);
-}
-
-/** The program's error output comes on the same way. */
-function parseLine(text: string): ImageLine | undefined {
-  try {
-    return JSON.parse(text) as ImageLine;
-  } catch {
-    return undefined;
-  }
 }

@@ -10,6 +10,7 @@ import { journalOf, takePstore } from "../host/boot-logs.ts";
 import { mountedAt } from "../host/file-system.ts";
 import { fileExists, readText } from "../host/files.ts";
 import { initSystem } from "../host/init-detect.ts";
+import { nodeKeyOn } from "../host/node-key.ts";
 import { httpProbe, tcpProbe } from "../host/probe.ts";
 import type { Run } from "../host/run.ts";
 import { takeWatchdog } from "../host/hardware-watchdog.ts";
@@ -21,6 +22,7 @@ import type { AgentPorts } from "./ports.ts";
 import { DATA_FOLDERS } from "./degraded.ts";
 import { runChecks } from "./health/check.ts";
 import { checksOf } from "./health/registry.ts";
+import { installWork } from "./install/work.ts";
 import { imageWork } from "./image-work.ts";
 import { slotStore } from "./slot-store.ts";
 
@@ -30,13 +32,15 @@ export interface MachineEdge extends Pick<AgentPorts, "pid" | "uptime" | "now" |
   readonly run: Run;
   /** argv of image-main.ts. */
   readonly imageWorker: readonly [string, ...string[]];
+  /** argv of install-main.ts. */
+  readonly installWorker: readonly [string, ...string[]];
   /** Folder of mke2fs and debugfs. */
   readonly programs: string;
 }
 
 /** @throws AppError `RUN_FACTS_INVALID` */
 export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
-  const { run, imageWorker, programs } = edge;
+  const { run, imageWorker, installWorker, programs } = edge;
   const text = async (path: string): Promise<string> => (await readText(path)).trim();
   const facts = parseRunFacts(await readText(RUN_FACTS_PATH));
   const { record: recordPart, efi } = facts.partitions;
@@ -79,6 +83,8 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
     failedUnits: async () => await init.failed(),
     mounted: async (partition) => await mountedAt(DATA_FOLDERS[partition], "ext4"),
     ...imageWork({ run, program: imageWorker, facts }),
+    install: installWork({ run, program: installWorker }),
+    fingerprint: async () => (await nodeKeyOn(DATA_FOLDERS.oem)).fingerprint,
     slotStore: slotStore({ run, programs, facts, now: edge.now }),
     jitter: Number.parseInt(machineId.slice(0, 6), 16) / 0x1000000,
     wait,

@@ -23,11 +23,17 @@ const notify = serviceNotifier(process.env["NOTIFY_SOCKET"]);
 // By a clock that nobody sets.
 const before = Number((await readText("/proc/uptime")).split(" ")[0]) * 1000 - performance.now();
 const program = process.argv[1]!;
+const worker = (name: string): readonly [string, ...string[]] => [
+  process.execPath,
+  ...process.execArgv,
+  join(dirname(program), `${name}.mjs`),
+];
 const ports = await openMachine({
   run,
   pid: process.pid,
   programs: dirname(process.execPath),
-  imageWorker: [process.execPath, ...process.execArgv, join(dirname(program), "image.mjs")],
+  imageWorker: worker("image"),
+  installWorker: worker("install"),
   uptime: () => before + performance.now(),
   now: () => Date.now() / 1000,
   random: randomBytes,

@@ -12,6 +12,7 @@ import type { RecoveryFile } from "../layout/slots.ts";
 import type { MountedData } from "./degraded.ts";
 import type { LogSources } from "./failed-boot-log.ts";
 import type { CheckReport } from "./health/check.ts";
+import type { InstallPorts } from "./install/work.ts";
 import type { ImagePorts } from "./operations/ports.ts";
 import type { SlotStore } from "./slot-store.ts";
 import type { AgentStatus } from "./status.ts";
@@ -58,6 +59,10 @@ export interface AgentPorts {
   /** What operations do to images. */
   readonly images: ImagePorts;
   readonly slotStore: SlotStore;
+  /** What a system that runs from memory can be installed to. */
+  readonly install: InstallPorts;
+  /** Fingerprint of the machine's key, which is made where the oem partition has none. @throws Error where it can be neither read nor made */
+  readonly fingerprint: () => Promise<string>;
   /** Where nobody else looks after it. */
   readonly watchdog: HardwareWatchdog | undefined;
   /** Room on the persistent partition for what the next boot makes there. */

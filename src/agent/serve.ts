@@ -1,12 +1,13 @@
 /** What the agent answers: on its machine's own socket, and to whoever runs the machine. docs/concepts/agent.md */
 import type { LocalHandler, LocalRoutes } from "../host/unix-http.ts";
 import type { ChannelReady } from "../layout/agent-channel.ts";
+import { INSTALL_CALLS, parseInstallRequest, parsePlanRequest } from "../layout/install.ts";
 import type { Agent } from "./agent.ts";
 import { checkRequest, restartRequest, rollbackRequest, upgradeRequest } from "./operations/wire.ts";
 import { VERIFIABLE } from "./verification.ts";
 
 export function agentRoutes(agent: Agent): LocalRoutes {
-  const { operations } = agent;
+  const { operations, installer } = agent;
   return {
     "GET /status": () => Promise.resolve(agent.status()),
     "POST /scrub": (signal) => agent.scrub(VERIFIABLE, signal),
@@ -23,6 +24,10 @@ export function agentRoutes(agent: Agent): LocalRoutes {
       await operations.restart(into);
       return { restarting: true };
     }),
+    [INSTALL_CALLS.disks]: (signal) => installer.disks(signal),
+    [INSTALL_CALLS.plan]: asked(parsePlanRequest, (request, signal) => installer.plan(request, signal)),
+    [INSTALL_CALLS.install]: asked(parseInstallRequest, (request, signal) => installer.install(request, signal)),
+    [INSTALL_CALLS.follow]: (signal) => installer.follow(signal),
     "GET /history": () => {
       const { operation } = agent.status();
       return Promise.resolve({ ...(operation ? { now: operation } : {}), operations: operations.history() });

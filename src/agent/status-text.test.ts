@@ -6,6 +6,7 @@ import { statusText } from "./status-text.ts";
 const status: AgentStatus = {
   at: 1_000_000,
   machine: { id: "9b4e", hostname: "edge-7" },
+  fingerprint: "SHA256:AbC+/1",
   image: { name: "edge", version: "1.4.0", digest: "595e0e9b3924aaaa", rootHash: "00" },
   running: "a",
   role: "active",
@@ -52,6 +53,7 @@ test("a machine in trouble says all of it, one thing a line", () => {
   assert.equal(
     statusText(status),
     `machine   edge-7 9b4e
+key       SHA256:AbC+/1
 image     edge 1.4.0
           sha256:595e0e9b3924aaaa
 running   slot a (active, proven), for 3 d

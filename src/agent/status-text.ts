@@ -24,6 +24,7 @@ export function statusText(status: AgentStatus): string {
     machine,
     operation,
     recovery,
+    fingerprint,
   } = status;
   const row = (name: string, ...lines: readonly string[]): string[] =>
     lines.map((line, index) => `${(index === 0 ? name : "").padEnd(WIDTH)}${line}`.trimEnd());
@@ -32,6 +33,7 @@ export function statusText(status: AgentStatus): string {
   const more = failedBoots.length - MAX_BOOTS;
   return [
     ...row("machine", `${machine.hostname} ${machine.id}`),
+    ...(fingerprint ? row("key", fingerprint) : []),
     ...row("image", `${image.name} ${image.version}`, ...(image.digest ? [`sha256:${image.digest}`] : [])),
     ...row("running", `${runs}, for ${duration(boot.uptime)}`),
     ...row("slots", slotLine("a", slots.a, now), slotLine("b", slots.b, now)),

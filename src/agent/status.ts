@@ -47,6 +47,8 @@ export interface AgentStatus {
   /** When this was so, in seconds since 1970. */
   readonly at: number;
   readonly machine: { readonly id: string; readonly hostname: string };
+  /** Of the machine's own key: `SHA256:…`. Absent where there is none, as in a boot from memory. */
+  readonly fingerprint?: string;
   readonly image: { readonly name: string; readonly version: string; readonly digest?: string; readonly rootHash: string };
   /** What runs: `ram` has neither role nor state. */
   readonly running: BootTarget | "ram";

@@ -6,7 +6,7 @@ import { readAnswer } from "../host/ask.ts";
 import { openDirect } from "../host/direct-read.ts";
 import { writingTo } from "../host/disk-full.ts";
 import { flash } from "../host/flash.ts";
-import { openFlashDevice } from "../host/flash-device.ts";
+import { openFlashTarget } from "../host/flash-device.ts";
 import { findTarget, isSameData, targetFacts } from "../host/flash-target.ts";
 import { workDir } from "../host/work-dir.ts";
 import { petrifyDiskOn } from "../inspect/petrify-disk.ts";
@@ -147,15 +147,13 @@ async function confirm({ json, terminal, sinks, signal }: CliContext, target: Fl
 async function writeDisk(
   { progress, output, clock, signal, json }: CliContext,
   source: { readonly path: string; readonly size: Bytes; readonly read: (at: Bytes, length: Bytes) => Promise<Uint8Array> },
-  { path, kind, size, sectorSize }: FlashTarget,
+  target: FlashTarget,
 ): Promise<number> {
+  const { path, kind, size, sectorSize } = target;
   const plan = flashPlan(source.size, size, sectorSize);
   const title = `write ${kind === "file" ? basename(path) : path}`;
   const started = clock();
-  await using device = await openFlashDevice(path, { isFile: kind === "file", sectorSize }).catch((cause: unknown) => {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new AppError("DEVICE_BUSY", `${path} cannot be opened for writing (${code})`, { hint: "See what uses it.", cause });
-  });
+  await using device = await openFlashTarget(target);
   try {
     await progress.step(title, async (note) => {
       let meter: { readonly phase: FlashPhase; readonly rate: ReturnType<typeof rateMeter> } | undefined;

@@ -1,7 +1,9 @@
 import { dlopen } from "node:ffi";
 import { constants } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
+import { AppError } from "../core/error.ts";
 import { alignUp, MiB, type Bytes } from "../core/units.ts";
+import type { FlashTarget } from "../layout/flash-target.ts";
 import { alignedBuffer } from "./aligned-buffer.ts";
 import { openDirect } from "./direct-read.ts";
 import { ERRNO_PLACE, errnoAt } from "./errno.ts";
@@ -72,6 +74,13 @@ export async function openFlashDevice(
     [Symbol.asyncDispose]: async () => await scope.disposeAsync(),
   };
 }
+
+/** @throws AppError `DEVICE_BUSY` when it cannot be had alone */
+export const openFlashTarget = async ({ path, kind, sectorSize }: FlashTarget): Promise<FlashDevice> =>
+  await openFlashDevice(path, { isFile: kind === "file", sectorSize }).catch((cause: unknown) => {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new AppError("DEVICE_BUSY", `${path} cannot be opened for writing (${code})`, { hint: "See what uses it.", cause });
+  });
 
 async function writeAll(handle: FileHandle, buffer: Uint8Array, length: Bytes, at: Bytes): Promise<void> {
   for (let done = 0; done < length;) {

@@ -22,6 +22,7 @@ test("a request for an installation that is not understood is refused", () => {
     { device: "auto", after: "sleep" },
     { device: "auto", config: {} },
     { device: "auto", source: 1 },
+    { device: "auto", source: "two words" },
     { device: "auto", force: true },
   ];
   for (const body of wrong) assert.throws(() => parseInstallRequest(body), { code: "REQUEST_INVALID" }, JSON.stringify(body));

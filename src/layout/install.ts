@@ -3,6 +3,7 @@ import { AppError } from "../core/error.ts";
 import type { Bytes } from "../core/units.ts";
 import type { FlashPhase } from "./flash-plan.ts";
 import type { FlashTarget, Refusal } from "./flash-target.ts";
+import { INSTALL_SOURCE } from "./install-mark.ts";
 
 /** What the machine does once it is installed. */
 export const AFTER_INSTALL = ["reboot", "poweroff", "stay"] as const;
@@ -44,9 +45,11 @@ export interface InstallPlan {
   /** The smallest disk that it fits. */
   readonly needed: Bytes;
 }
+/** In this order: before anything is written, the image in memory is checked with its manifest. */
+export type InstallPhase = "checking" | FlashPhase;
 export type InstallNews =
   | { readonly plan: InstallPlan }
-  | { readonly phase: FlashPhase; readonly done: Bytes; readonly total: Bytes }
+  | { readonly phase: InstallPhase; readonly done: Bytes; readonly total: Bytes }
   | { readonly installed: Installed };
 export interface Installed {
   /** Path. */
@@ -70,7 +73,10 @@ export function parseInstallRequest(body: unknown): InstallRequest {
     if (typeof value !== "string") throw invalid(`${name}: a text`);
     return { [name]: value };
   };
-  return { device, wipe, after, ...text("config"), ...text("source") };
+  const source = text("source");
+  if (source["source"] !== undefined && !INSTALL_SOURCE.test(source["source"]))
+    throw invalid("source: letters, digits and ._:+/=-");
+  return { device, wipe, after, ...text("config"), ...source };
 }
 
 /** @param more names of fields that are no mistake @throws AppError `REQUEST_INVALID` */

@@ -50,6 +50,8 @@ export async function agentLife(lab: Lab, { clock, healthy, ask }: Life): Promis
     mounted: async (partition) => await mountedAt(DATA_FOLDERS[partition], "ext4"),
     ...withFaults(lab, imageWork({ run, program: IMAGE_WORKER, facts: lab.facts })),
     slotStore: slotStore({ run, programs: dirname(process.execPath), facts: lab.facts, now: () => clock }),
+    install: { disks: async () => [], plan: neverInstalled, install: neverInstalled },
+    fingerprint: async () => "SHA256:lab",
     watchdog: undefined,
     keepReserve: async () => await keepReserve("/"),
     recordCopies: async () => {},
@@ -78,6 +80,7 @@ export async function agentLife(lab: Lab, { clock, healthy, ask }: Life): Promis
   await ended;
 }
 
+const neverInstalled = async (): Promise<never> => await Promise.reject(new Error("the lab does not run from memory"));
 const IMAGE_WORKER = [process.execPath, "--disable-warning=ExperimentalWarning", "/usr/lib/petrify/image.mjs"] as const;
 
 /** Says what the record is whenever a change of it has returned. */

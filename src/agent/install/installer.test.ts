@@ -1,0 +1,159 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { AppError } from "../../core/error.ts";
+import { GiB } from "../../core/units.ts";
+import { fakeInitSystem } from "../../host/init-system.ts";
+import type { FlashTarget } from "../../layout/flash-target.ts";
+import type { Installed, InstallNews, InstallPlan, InstallRequest } from "../../layout/install.ts";
+import type { AgentPorts } from "../ports.ts";
+import { openInstaller } from "./installer.ts";
+
+const TARGET: FlashTarget = {
+  ...{ path: "/dev/vda", kind: "disk", size: 8 * GiB, sectorSize: 512, readOnly: false, removable: false },
+  ...{ mounts: [], holders: [], loops: [], isBusy: false, isAllowed: true, found: [] },
+};
+const PLAN: InstallPlan = {
+  disk: { target: TARGET, refusals: [] },
+  rule: "/dev/vda was named.",
+  image: { name: "edge", version: "1", size: 1 },
+  ...{ slotSize: 2, needed: 3 },
+};
+const REQUEST: InstallRequest = { device: "/dev/vda", wipe: false, after: "reboot" };
+const INSTALLED: Installed = {
+  ...{ disk: "/dev/vda", name: "edge", version: "1", fingerprint: "SHA256:x", after: "reboot", seconds: 1 },
+};
+const never = new AbortController().signal;
+
+/** An installation whose steps the test makes happen. */
+function desk(slot: AgentPorts["facts"]["slot"] = "ram") {
+  const said: string[] = [];
+  const init = fakeInitSystem();
+  const begun: { tell: (news: InstallNews) => void; signal: AbortSignal; request: InstallRequest }[] = [];
+  let ends: PromiseWithResolvers<Installed> = Promise.withResolvers();
+  const installer = openInstaller({
+    facts: { slot, file: "/system.img", rootHash: "", partitions: {}, notes: [], reached: {} },
+    init,
+    log: (level, line) => void said.push(`${level}: ${line}`),
+    install: {
+      disks: async () => await Promise.resolve([PLAN.disk]),
+      plan: async () => await Promise.resolve(PLAN),
+      install: async (request, tell, signal) => {
+        ends = Promise.withResolvers();
+        signal.addEventListener("abort", () => ends.reject(signal.reason as Error));
+        begun.push({ tell, signal, request });
+        return await ends.promise;
+      },
+    },
+  });
+  return { installer, init, said, begun, end: () => ends };
+}
+const settle = async (): Promise<void> => await new Promise((resolve) => setImmediate(resolve));
+
+suite("an installation", () => {
+  test("is told to whoever began it and to whoever follows, from its plan on; then what comes after it", async () => {
+    const { installer, init, begun, end, said } = desk();
+    const first = Array.fromAsync(installer.install(REQUEST, never));
+    await settle();
+    begun[0]!.tell({ plan: PLAN });
+    begun[0]!.tell({ phase: "writing", done: 1, total: 2 });
+    await settle();
+    const second = Array.fromAsync(installer.follow(never));
+    await settle();
+    begun[0]!.tell({ phase: "finishing", done: 1, total: 1 });
+    await settle();
+    assert.deepEqual(init.restarts, []);
+    end().resolve(INSTALLED);
+    const whole: InstallNews[] = [
+      { plan: PLAN },
+      { phase: "writing", done: 1, total: 2 },
+      { phase: "finishing", done: 1, total: 1 },
+      { installed: INSTALLED },
+    ];
+    assert.deepEqual(await first, whole);
+    assert.deepEqual(await second, whole);
+    assert.deepEqual(await Array.fromAsync(installer.follow(never)), [whole[0], whole[2], whole[3]], "the last one");
+    assert.deepEqual(init.restarts, ["installed on /dev/vda"]);
+    assert.match(said.join(), /info: edge 1 is installed on \/dev\/vda/);
+  });
+
+  for (const [after, restarts, powerOffs] of [
+    ["reboot", 1, 0],
+    ["poweroff", 0, 1],
+    ["stay", 0, 0],
+  ] as const) {
+    test(`is followed by what was asked for: ${after}`, async () => {
+      const { installer, init, end } = desk();
+      const news = Array.fromAsync(installer.install({ ...REQUEST, after }, never));
+      await settle();
+      end().resolve({ ...INSTALLED, after });
+      await news;
+      await settle();
+      assert.deepEqual([init.restarts.length, init.powerOffs.length], [restarts, powerOffs]);
+    });
+  }
+
+  test("is the only one; after its end there can be another", async () => {
+    const { installer, begun, end, init } = desk();
+    const first = Array.fromAsync(installer.install(REQUEST, never));
+    await settle();
+    await assert.rejects(Array.fromAsync(installer.install(REQUEST, never)), { code: "INSTALL_RUNNING" });
+    assert.equal(begun.length, 1);
+    end().reject(new AppError("DEVICE_HOLDS_DATA", "it holds data"));
+    await assert.rejects(first, { code: "DEVICE_HOLDS_DATA" });
+    await assert.rejects(Array.fromAsync(installer.follow(never)), { code: "DEVICE_HOLDS_DATA" });
+    assert.deepEqual(init.restarts, [], "a machine that is not installed stays");
+    const second = Array.fromAsync(installer.install(REQUEST, never));
+    await settle();
+    end().resolve(INSTALLED);
+    assert.deepEqual((await second).at(-1), { installed: INSTALLED });
+  });
+
+  test("ends when whoever began it goes, not when one who follows does", async () => {
+    const { installer, begun } = desk();
+    const [own, other] = [new AbortController(), new AbortController()];
+    const first = Array.fromAsync(installer.install(REQUEST, own.signal));
+    await settle();
+    const second = Array.fromAsync(installer.follow(other.signal));
+    other.abort(new Error("gone"));
+    await second;
+    assert.equal(begun[0]!.signal.aborted, false);
+    own.abort(new Error("gone"));
+    await first;
+    assert.equal(begun[0]!.signal.aborted, true);
+  });
+
+  test("goes on to its end once only the tables are still to be written", async () => {
+    const { installer, begun, end, init } = desk();
+    const own = new AbortController();
+    const news = Array.fromAsync(installer.install(REQUEST, own.signal));
+    await settle();
+    begun[0]!.tell({ phase: "finishing", done: 0, total: 1 });
+    own.abort(new Error("gone"));
+    await news;
+    assert.equal(begun[0]!.signal.aborted, false);
+    end().resolve(INSTALLED);
+    await settle();
+    assert.equal(init.restarts.length, 1);
+  });
+
+  test("is for systems that run from memory: any other one says so to every call", async () => {
+    const { installer, begun } = desk("a");
+    const refused = { code: "NOT_AN_INSTALLER" };
+    await assert.rejects(installer.disks(never), refused);
+    await assert.rejects(installer.plan(REQUEST, never), refused);
+    await assert.rejects(Array.fromAsync(installer.install(REQUEST, never)), refused);
+    await assert.rejects(Array.fromAsync(installer.follow(never)), refused);
+    assert.equal(begun.length, 0);
+  });
+
+  test("a machine that cannot be restarted says so", async () => {
+    const { installer, init, end, said } = desk();
+    init.restart = async () => await Promise.reject(new Error("no bus"));
+    const news = Array.fromAsync(installer.install(REQUEST, never));
+    await settle();
+    end().resolve(INSTALLED);
+    await news;
+    await settle();
+    assert.match(said.join(), /alarm: the machine cannot be restarted: no bus/);
+  });
+});

@@ -1,0 +1,61 @@
+/** A program of the agent's that does one thing in a process of its own: what to do on its standard input, a JSON document a line of how far it is. */
+import { AppError, type ErrorDocument } from "../core/error.ts";
+import type { Run } from "../host/run.ts";
+
+/** A worker's last line, where it failed. */
+export interface WorkerError {
+  readonly error: ErrorDocument;
+}
+
+/**
+ * @param program argv of the worker
+ * @param line called with each line as it comes
+ * @returns the last line; nothing where it said nothing
+ * @throws AppError what the worker reports; CommandError; the signal's reason when aborted
+ */
+export async function work<Line extends object>(
+  { run, program }: { readonly run: Run; readonly program: readonly [string, ...string[]] },
+  request: object,
+  line: (line: Line) => void,
+  signal: AbortSignal,
+): Promise<Line | undefined> {
+  let last: Line | WorkerError | undefined;
+  await run([...program], {
+    stdin: JSON.stringify(request),
+    signal,
+    onLine: (text) => {
+      const value = parseLine(text) as Line | WorkerError | undefined;
+      if (!value) return;
+      last = value;
+      if (!("error" in value)) line(value);
+    },
+  });
+  if (!last || !("error" in last)) return last;
+  const { code, message, hint } = last.error;
+  throw new AppError(code, message, hint ? { hint } : {});
+}
+
+/** As a worker tells it. @param otherwise code of what has none */
+export function workerError(error: unknown, otherwise: string): WorkerError {
+  const { code, hint } = error instanceof AppError ? error : { code: (error as NodeJS.ErrnoException).code, hint: undefined };
+  return { error: { code: code ?? otherwise, message: (error as Error).message, ...(hint ? { hint } : {}) } };
+}
+
+/** Calls on at most once in so many milliseconds. */
+export function every<T>(ms: number, call: (value: T) => void): (value: T) => void {
+  let last = 0;
+  return (value) => {
+    if (performance.now() - last < ms) return;
+    last = performance.now();
+    call(value);
+  };
+}
+
+/** The program's error output comes on the same way. */
+function parseLine(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
