@@ -5,6 +5,7 @@
 import { fullTries, restoreTries } from "../layout/record-change.ts";
 import { otherSlot } from "../layout/slots.ts";
 import { beginBoot, endBoot, failedBoots } from "./boot-history.ts";
+import { openAutomatic, type Automatic } from "./install/automatic.ts";
 import { openInstaller, type Installer } from "./install/installer.ts";
 import { openHealthWatch } from "./health-watch.ts";
 import { openOperations } from "./operations/driver.ts";
@@ -22,6 +23,8 @@ export interface Agent {
   readonly operations: OperationService;
   readonly scrub: Scrubber["scrub"];
   readonly installer: Installer;
+  /** What is installed without anybody being asked. */
+  readonly automatic: Pick<Automatic, "status">;
   /** Works until the signal is aborted; then what the next boot needs is stored. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -34,6 +37,13 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
   const upkeep = openUpkeep(world, { isKept: () => health.isKept, suspect: scrubber.ask });
   const operations = openOperations(world);
   const recovery = openRecovery(world, operations, scrubber.scrub);
+  const installer = openInstaller(ports);
+  const automatic = openAutomatic({
+    ...{ ...ports, ...ports.installSources, rootHash: ports.facts.rootHash },
+    disks: async (signal) => (await installer.disks(signal)).disks,
+    plan: installer.plan,
+    install: installer.install,
+  });
   const health = openHealthWatch(world, upkeep.unusable, operations.healthy);
 
   await begin(world);
@@ -45,7 +55,8 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
 
   return {
     scrub: scrubber.scrub,
-    installer: openInstaller(ports),
+    installer,
+    automatic,
     operations: openOperationService(world, operations),
     run: async (signal) => {
       const loops = [
@@ -58,6 +69,7 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
         scrubber.loop,
         operations.loop,
         recovery.loop,
+        ...(installer.isInstaller ? [automatic.loop] : []),
       ];
       try {
         await Promise.all(loops.map(async (loop) => await loop(signal)));

@@ -8,6 +8,7 @@ import type { RecordChange, RecordFacts } from "../layout/record-change.ts";
 import type { BootRecord } from "../layout/record.ts";
 import type { BootTarget } from "../layout/slots.ts";
 import type { Tries } from "../layout/tries.ts";
+import { sha256 } from "../host/sha256.ts";
 import { fakeInitSystem, type FakeInitSystem } from "../host/init-system.ts";
 import type { ImagePorts } from "./operations/ports.ts";
 import type { AgentPorts, VerificationResult } from "./ports.ts";
@@ -156,6 +157,14 @@ export function fakeMachine(
     },
     images: fakeImages(disk, done, damage),
     slotStore: fakeSlotStore(disk, done),
+    installSources: {
+      cmdline: async () => await Promise.resolve(""),
+      brought: async () => await Promise.resolve(undefined),
+      volumes: async () => await Promise.resolve([]),
+      devices: async () => await Promise.resolve([]),
+      fetch: async () => await Promise.reject(new Error("there is no network")),
+    },
+    sha256,
     install: {
       disks: async () => await Promise.resolve([]),
       plan: async () => await Promise.reject(new AppError("DEVICE_MISSING", "there are no disks")),

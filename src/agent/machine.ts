@@ -5,14 +5,18 @@ import { decodeLastWords } from "../layout/last-words.ts";
 import { parseRecoveryPlan, RECOVERY_PLAN_PATH } from "../layout/recovery-plan.ts";
 import { LAST_WORDS_OFFSET, LAST_WORDS_SIZE } from "../layout/record.ts";
 import { parseRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
+import { INSTALLER_CONFIG, MACHINE_CONFIG_LIMIT } from "../layout/machine-config-place.ts";
 import { bootRecordOn } from "../host/boot-record.ts";
 import { journalOf, takePstore } from "../host/boot-logs.ts";
+import { blockDevices, findCloudVolumes } from "../host/cloud-volumes.ts";
+import { fetchText } from "../host/fetch-text.ts";
 import { mountedAt } from "../host/file-system.ts";
 import { fileExists, readText } from "../host/files.ts";
 import { initSystem } from "../host/init-detect.ts";
 import { nodeKeyOn } from "../host/node-key.ts";
 import { httpProbe, tcpProbe } from "../host/probe.ts";
 import type { Run } from "../host/run.ts";
+import { sha256 } from "../host/sha256.ts";
 import { takeWatchdog } from "../host/hardware-watchdog.ts";
 import { keepReserve } from "../host/reserve.ts";
 import { recordSeenFiles } from "../host/seen-files.ts";
@@ -84,6 +88,14 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
     mounted: async (partition) => await mountedAt(DATA_FOLDERS[partition], "ext4"),
     ...imageWork({ run, program: imageWorker, facts }),
     install: installWork({ run, program: installWorker }),
+    installSources: {
+      cmdline: async () => await readText("/proc/cmdline"),
+      brought: async () => ((await fileExists(INSTALLER_CONFIG)) ? await readText(INSTALLER_CONFIG) : undefined),
+      volumes: findCloudVolumes,
+      devices: blockDevices,
+      fetch: async (url, signal) => await fetchText(url, MACHINE_CONFIG_LIMIT, signal),
+    },
+    sha256,
     fingerprint: async () => (await nodeKeyOn(DATA_FOLDERS.oem)).fingerprint,
     slotStore: slotStore({ run, programs, facts, now: edge.now }),
     jitter: Number.parseInt(machineId.slice(0, 6), 16) / 0x1000000,

@@ -1,4 +1,5 @@
 /** Everything that an agent sees of its machine, and can do to it: machine.ts is a real one, fake-machine.ts one in memory. */
+import type { Sha256 } from "../core/digest.ts";
 import type { BootRecordStore } from "../host/boot-record.ts";
 import type { HardwareWatchdog } from "../host/hardware-watchdog.ts";
 import type { InitSystem } from "../host/init-system.ts";
@@ -12,6 +13,7 @@ import type { RecoveryFile } from "../layout/slots.ts";
 import type { MountedData } from "./degraded.ts";
 import type { LogSources } from "./failed-boot-log.ts";
 import type { CheckReport } from "./health/check.ts";
+import type { InstallSources } from "./install/automatic.ts";
 import type { InstallPorts } from "./install/work.ts";
 import type { ImagePorts } from "./operations/ports.ts";
 import type { SlotStore } from "./slot-store.ts";
@@ -61,6 +63,8 @@ export interface AgentPorts {
   readonly slotStore: SlotStore;
   /** What a system that runs from memory can be installed to. */
   readonly install: InstallPorts;
+  /** Where somebody may have said so beforehand. */
+  readonly installSources: InstallSources;
   /** Fingerprint of the machine's key, which is made where the oem partition has none. @throws Error where it can be neither read nor made */
   readonly fingerprint: () => Promise<string>;
   /** Where nobody else looks after it. */
@@ -75,6 +79,7 @@ export interface AgentPorts {
   readonly now: () => number;
   /** Milliseconds since the kernel's start. */
   readonly uptime: () => number;
+  readonly sha256: Pick<Sha256, "digest">;
   readonly random: (bytes: number) => Uint8Array;
   readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
   /** A line in the journal; an alarm also shows on every console. */

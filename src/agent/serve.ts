@@ -3,6 +3,7 @@ import type { LocalHandler, LocalRoutes } from "../host/unix-http.ts";
 import type { ChannelReady } from "../layout/agent-channel.ts";
 import { INSTALL_CALLS, parseInstallRequest, parsePlanRequest } from "../layout/install.ts";
 import type { Agent } from "./agent.ts";
+import type { AutomaticReport } from "./install/automatic.ts";
 import { checkRequest, restartRequest, rollbackRequest, upgradeRequest } from "./operations/wire.ts";
 import { VERIFIABLE } from "./verification.ts";
 
@@ -28,6 +29,10 @@ export function agentRoutes(agent: Agent): LocalRoutes {
     [INSTALL_CALLS.plan]: asked(parsePlanRequest, (request, signal) => installer.plan(request, signal)),
     [INSTALL_CALLS.install]: asked(parseInstallRequest, (request, signal) => installer.install(request, signal)),
     [INSTALL_CALLS.follow]: (signal) => installer.follow(signal),
+    [INSTALL_CALLS.automatic]: () => {
+      const report: AutomaticReport = { status: agent.automatic.status(), isUnderWay: installer.isUnderWay() };
+      return Promise.resolve(report);
+    },
     "GET /history": () => {
       const { operation } = agent.status();
       return Promise.resolve({ ...(operation ? { now: operation } : {}), operations: operations.history() });

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { AppError } from "../core/error.ts";
+import { MACHINE_CONFIG_LIMIT } from "../layout/machine-config-place.ts";
 import type { InstallWish } from "../layout/install-words.ts";
-import { MACHINE_CONFIG_LIMIT, parseMachineConfig } from "./machine-config.ts";
+import { parseMachineConfig } from "./machine-config.ts";
 
 const HEAD = "#cloud-config\n";
 

@@ -1,9 +1,10 @@
 /** @portable What makes a machine this one: a cloud-config document. By hand: a schema library would cost an installer's memory. docs/formats/machine-config.md */
 import { isAlias, isMap, isScalar, LineCounter, parseDocument, type Document } from "yaml";
 import { AppError } from "../core/error.ts";
-import { KiB, type Bytes } from "../core/units.ts";
+import { KiB } from "../core/units.ts";
 import { AFTER_INSTALL } from "../layout/install.ts";
 import type { InstallWish } from "../layout/install-words.ts";
+import { MACHINE_CONFIG_LIMIT } from "../layout/machine-config-place.ts";
 import { nearest } from "./nearest.ts";
 
 /** What is known of a machine config so far; every other key is kept as it is. */
@@ -11,8 +12,6 @@ export interface MachineConfig {
   readonly install: InstallWish;
 }
 
-/** A longer document is not read. */
-export const MACHINE_CONFIG_LIMIT: Bytes = 256 * KiB;
 /** Source: cloud-init, "User data formats" */
 const FIRST_LINE = /^#cloud-config[ \t]*\r?(?:\n|$)/;
 const DOCS = "See docs/formats/machine-config.md.";

@@ -5,6 +5,7 @@ import { AppError } from "../core/error.ts";
 import { KiB, type Bytes } from "../core/units.ts";
 import { fatLabel, findInFat } from "../layout/fat.ts";
 import type { ReadAt } from "../layout/gpt.ts";
+import { MACHINE_CONFIG_LIMIT } from "../layout/machine-config-place.ts";
 import { findInIso, isoLabel } from "../layout/iso9660.ts";
 import { withReads } from "./sparse-reads.ts";
 
@@ -14,18 +15,29 @@ export type CloudVolume = { readonly device: string } & ({ readonly text: string
 /** Source: cloud-init, "NoCloud": either case */
 const LABEL = "cidata";
 const FILE = "user-data";
-const MAX_FILE: Bytes = 256 * KiB;
 /** Shown files, memory, floppies, whose drives take seconds to say that they are empty. */
 const NEVER = /^(?:loop|ram|zram|fd|dm-|md)\d/;
+
+/**
+ * Names and sizes of everything that may be a disk, or a part of one, right now, by name.
+ *
+ * @param sys of tests
+ */
+export async function blockDevices(
+  sys = "/sys/class/block",
+): Promise<readonly { readonly name: string; readonly sectors: number }[]> {
+  const names = (await readdir(sys).catch(() => [])).filter((name) => !NEVER.test(name)).toSorted();
+  const sizes = names.map(async (name) => Number(await readFile(join(sys, name, "size"), "utf8").catch(() => "0")));
+  return (await Promise.all(sizes)).map((sectors, index) => ({ name: names[index]!, sectors }));
+}
 
 /** Every volume with that label and a `user-data`, by device. Disks that cannot be read are others' concern. */
 export async function findCloudVolumes(
   { sys, dev }: { readonly sys: string; readonly dev: string } = { sys: "/sys/class/block", dev: "/dev" },
 ): Promise<readonly CloudVolume[]> {
-  const names = (await readdir(sys).catch(() => [])).filter((name) => !NEVER.test(name)).toSorted();
   const found: CloudVolume[] = [];
-  for (const name of names) {
-    if (Number(await readFile(join(sys, name, "size"), "utf8").catch(() => "0")) === 0) continue;
+  for (const { name, sectors } of await blockDevices(sys)) {
+    if (sectors === 0) continue;
     const volume = await cloudVolume(join(dev, name));
     if (volume) found.push(volume);
   }
@@ -61,7 +73,8 @@ function userDataOf(read: ReadAt): Uint8Array | undefined {
 }
 
 function wholeOf(read: ReadAt, extents: readonly { readonly start: Bytes; readonly size: Bytes }[], size: Bytes): Uint8Array {
-  if (size > MAX_FILE) throw new AppError("MACHINE_CONFIG_INVALID", `its ${FILE} has more than ${MAX_FILE / KiB} KiB`);
+  if (size > MACHINE_CONFIG_LIMIT)
+    throw new AppError("MACHINE_CONFIG_INVALID", `its ${FILE} has more than ${MACHINE_CONFIG_LIMIT / KiB} KiB`);
   const bytes = Buffer.concat(extents.map((extent) => read(extent.start, extent.size)));
   if (bytes.length < size) throw new AppError("MACHINE_CONFIG_INVALID", `its ${FILE} ends too early`);
   return bytes;

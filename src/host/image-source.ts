@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { readdir, stat } from "node:fs/promises";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
@@ -6,6 +5,7 @@ import { join } from "node:path";
 import { AppError } from "../core/error.ts";
 import { MiB, type Bytes } from "../core/units.ts";
 import { openDirect } from "./direct-read.ts";
+import { withoutSecrets } from "./url-text.ts";
 
 /** An image that lies somewhere, to be read from any place on; fast from one place to the next. */
 export interface OpenedSource extends AsyncDisposable {
@@ -157,12 +157,4 @@ async function get(url: string, from: Bytes, signal: AbortSignal | undefined): P
 /** @param url without a password that it may hold */
 function unreachable(url: string, why: string, cause?: unknown): AppError {
   return new AppError("SOURCE_UNREACHABLE", `${withoutSecrets(url)} cannot be reached: ${why}`, { cause });
-}
-
-/** A URL as it may be shown and stored in logs: without user and password, its query as a digest. */
-function withoutSecrets(url: string): string {
-  const parsed = URL.parse(url);
-  if (!parsed) return url;
-  const query = parsed.search ? `?${createHash("sha256").update(parsed.search).digest("hex").slice(0, 8)}` : "";
-  return `${parsed.protocol}//${parsed.host}${parsed.pathname}${query}`;
 }

@@ -21,7 +21,7 @@ const UNDERSTOOD: Readonly<Record<string, InstallWords>> = {
   "petrify.install.wipe petrify.install.wipe=false": { ...NOTHING, wish: { wipe: false } },
   "petrify.config_url=https://config.example/%7bmac%7d": { ...NOTHING, configUrl: "https://config.example/%7bmac%7d" },
   [`petrify.medium=${MEDIUM} petrify.installer`]: { ...NOTHING, medium: MEDIUM, isInstaller: true },
-  "petrify.installer=no petrify.medium=short": NOTHING,
+  "petrify.installer=x petrify.medium=short": { ...NOTHING, isInstaller: true },
 };
 for (const [line, words] of Object.entries(UNDERSTOOD)) {
   test(`the command line "${line}" is understood`, () => assert.deepEqual(parseInstallWords(line), words));

@@ -53,7 +53,7 @@ export function parseInstallWords(text: string): InstallWords {
     },
     ...(url === undefined ? {} : { configUrl: webAddress("petrify.config_url", url) }),
     ...(medium !== undefined && MEDIUM.test(medium) ? { medium } : {}),
-    isInstaller: flag("petrify.installer", values.get("petrify.installer") ?? "no"),
+    isInstaller: values.has("petrify.installer"),
   };
 }
 

@@ -16,6 +16,8 @@ export const INSTALL_CALLS = {
   install: "POST /install",
   /** News of the installation that is under way, or of the last one; none where there was none. */
   follow: "GET /install",
+  /** Whether one is under way, and what is installed without anybody being asked. */
+  automatic: "GET /install/automatic",
 } as const;
 
 export interface InstallRequest {

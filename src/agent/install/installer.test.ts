@@ -33,6 +33,7 @@ function desk(slot: AgentPorts["facts"]["slot"] = "ram") {
   const installer = openInstaller({
     facts: { slot, file: "/system.img", rootHash: "", partitions: {}, notes: [], reached: {} },
     init,
+    wait: async () => await Promise.resolve(),
     log: (level, line) => void said.push(`${level}: ${line}`),
     install: {
       disks: async () => await Promise.resolve([PLAN.disk]),

@@ -6,6 +6,8 @@ import type { AgentPorts } from "../ports.ts";
 export interface Installer {
   /** Whether this system can be installed from: it runs from memory. */
   readonly isInstaller: boolean;
+  /** Whether an installation has begun and not ended. */
+  readonly isUnderWay: () => boolean;
   readonly disks: (signal: AbortSignal) => Promise<{ readonly disks: readonly InstallDisk[] }>;
   /** @throws AppError the first reason against it */
   readonly plan: (request: Pick<InstallRequest, "device" | "wipe">, signal: AbortSignal) => Promise<InstallPlan>;
@@ -29,12 +31,16 @@ interface Job {
   changed: PromiseWithResolvers<void>;
 }
 
+/** Somebody may want to read the fingerprint, and to take the medium out. */
+const READING_MS = 5000;
+
 export function openInstaller({
   facts,
   install: ports,
   init,
   log,
-}: Pick<AgentPorts, "facts" | "install" | "init" | "log">): Installer {
+  wait,
+}: Pick<AgentPorts, "facts" | "install" | "init" | "log" | "wait">): Installer {
   let current: Job | undefined;
   const isInstaller = facts.slot === "ram";
   const assertInstaller = (): void => {
@@ -80,6 +86,7 @@ export function openInstaller({
     } finally {
       signal.removeEventListener("abort", abort);
     }
+    if (request.after !== "stay") await wait(READING_MS, new AbortController().signal);
     const reason = `installed on ${job.plan?.disk.target.path ?? request.device}`;
     if (request.after === "reboot") await init.restart(reason).catch(unable("restarted", log));
     if (request.after === "poweroff") await init.powerOff(reason).catch(unable("turned off", log));
@@ -87,6 +94,7 @@ export function openInstaller({
 
   return {
     isInstaller,
+    isUnderWay: () => current !== undefined && !current.end,
     disks: async (signal) => {
       assertInstaller();
       return { disks: await ports.disks(signal) };

@@ -13,6 +13,7 @@ import { mountedAt } from "../../../src/host/file-system.ts";
 import { fakeInitSystem } from "../../../src/host/init-system.ts";
 import { keepReserve } from "../../../src/host/reserve.ts";
 import { run } from "../../../src/host/run.ts";
+import { sha256 } from "../../../src/host/sha256.ts";
 import { openStateStore, type StateStore } from "../../../src/host/state-store.ts";
 import { DEFAULT_RECOVERY_PLAN } from "../../../src/layout/recovery-plan.ts";
 import { DEFAULT_HEALTH_PLAN } from "../../../src/layout/health-plan.ts";
@@ -50,6 +51,14 @@ export async function agentLife(lab: Lab, { clock, healthy, ask }: Life): Promis
     mounted: async (partition) => await mountedAt(DATA_FOLDERS[partition], "ext4"),
     ...withFaults(lab, imageWork({ run, program: IMAGE_WORKER, facts: lab.facts })),
     slotStore: slotStore({ run, programs: dirname(process.execPath), facts: lab.facts, now: () => clock }),
+    installSources: {
+      cmdline: async () => "",
+      brought: async () => undefined,
+      volumes: async () => [],
+      devices: async () => [],
+      fetch: neverInstalled,
+    },
+    sha256,
     install: { disks: async () => [], plan: neverInstalled, install: neverInstalled },
     fingerprint: async () => "SHA256:lab",
     watchdog: undefined,
