@@ -5,9 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
-import { MiB } from "../core/units.ts";
 import { testTools } from "../../tests/support/tools.ts";
-import { machineArchive, machineOfFile, requireMachineConfig } from "./machine-archive.ts";
+import { machineArchive, machineOfFile } from "./machine-archive.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -42,18 +41,4 @@ for (const [file, machine] of [
 
 test("a name that is a machine's can be part of a path and of a script", () => {
   fc.assert(fc.property(fc.string(), (name) => /^[a-f0-9-]+$|^default$/.test(machineOfFile(`${name}.yaml`) ?? "default")));
-});
-
-test("a config begins with #cloud-config, and is no more than 1 MiB", () => {
-  requireMachineConfig(bytes("#cloud-config\n"), "x");
-  requireMachineConfig(bytes("#cloud-config \r\na: b"), "x");
-  for (const text of ["", "install: {}", "# cloud-config", "#cloud-config-archive\n"]) {
-    assert.throws(() => requireMachineConfig(bytes(text), "my.yaml"), {
-      code: "MACHINE_CONFIG_INVALID",
-      message: "my.yaml is no machine config",
-    });
-  }
-  const large = new Uint8Array(MiB + 1).fill(0x20);
-  large.set(bytes("#cloud-config\n"));
-  assert.throws(() => requireMachineConfig(large, "x"), { code: "MACHINE_CONFIG_INVALID" });
 });

@@ -1,13 +1,10 @@
 /** @portable A machine config on its way to a machine that boots from memory: an archive that the kernel unpacks behind the initrd. */
-import { AppError } from "../core/error.ts";
-import { formatSize, MiB, type Bytes } from "../core/units.ts";
 import { CPIO_FILE, encodeCpio } from "./cpio.ts";
 
 /** As the initrd finds it. */
 const PATH_INSIDE = "machine.yaml";
 /** What boot loaders call it. */
 export const MACHINE_ARCHIVE = "machine.cpio";
-const LARGEST: Bytes = MiB;
 
 /** Which machine: the address of its network card as `52-54-00-12-34-56`, or every other one. */
 export type MachineName = string;
@@ -29,19 +26,4 @@ export function machineOfFile(file: string): MachineName | undefined {
   if (name === "default") return name;
   const address = name.toLowerCase().replaceAll(":", "-");
   return /^[0-9a-f]{2}(-[0-9a-f]{2}){5}$/.test(address) ? address : undefined;
-}
-
-/**
- * What every machine config has; what is in it is read by the machine.
- *
- * @param where for the message
- * @throws AppError `MACHINE_CONFIG_INVALID`
- */
-export function requireMachineConfig(text: Uint8Array, where: string): void {
-  const invalid = (why: string, hint: string): AppError => new AppError("MACHINE_CONFIG_INVALID", `${where} ${why}`, { hint });
-  if (text.length > LARGEST) {
-    throw invalid(`has ${formatSize(text.length)}`, `A machine config has at most ${formatSize(LARGEST)}.`);
-  }
-  const first = new TextDecoder().decode(text.subarray(0, 256)).split("\n")[0]!.trimEnd();
-  if (first !== "#cloud-config") throw invalid("is no machine config", "Its first line is `#cloud-config`.");
 }

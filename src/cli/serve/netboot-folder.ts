@@ -3,7 +3,7 @@ import { AppError } from "../../core/error.ts";
 import type { Bytes } from "../../core/units.ts";
 import { requireChecksums } from "../../host/checksum.ts";
 import { fileSize, isFolder, readText } from "../../host/files.ts";
-import { parseCommandLine } from "../../layout/cmdline.ts";
+import { parseCommandLine, type BootArguments } from "../../layout/cmdline.ts";
 import { NETBOOT_FILES } from "../../layout/netboot.ts";
 import type { CliContext } from "../context.ts";
 import { kindOfFile } from "../machine-options.ts";
@@ -17,15 +17,22 @@ export async function requireNetbootSource(path: string): Promise<"folder" | "im
   });
 }
 
+export interface NetbootFolder {
+  readonly cmdline: string;
+  /**
+   * What an installation from here came from, 32 hexadecimal digits: of the image, so that a machine that is told to install again and again, by a
+   * server that was started anew, does it once.
+   */
+  readonly medium: string;
+  readonly sizes: { readonly kernel: Bytes; readonly initrd: Bytes };
+}
+
 /**
  * What is served of a folder that `petrify build --output netboot` wrote; its files are compared with their checksums.
  *
  * @throws AppError `NETBOOT_INVALID`, `CHECKSUM_WRONG`
  */
-export async function netbootFolder(
-  folder: string,
-  { progress, signal }: CliContext,
-): Promise<{ readonly cmdline: string; readonly sizes: { readonly kernel: Bytes; readonly initrd: Bytes } }> {
+export async function netbootFolder(folder: string, { progress, signal }: CliContext): Promise<NetbootFolder> {
   const invalid = (why: string, cause?: unknown): AppError =>
     new AppError("NETBOOT_INVALID", `${folder} is not what a machine boots from the network: ${why}`, {
       hint: "Name the folder that `petrify build --output netboot` wrote, or a system image.",
@@ -40,14 +47,19 @@ export async function netbootFolder(
   await sizeOf(words);
   const cmdline = (await readText(join(folder, words))).trimEnd();
   if (!/^[\x20-\x7e]+$/.test(cmdline) || cmdline.includes("${")) throw invalid(`${words} is not one line of plain text`);
-  try {
-    if (parseCommandLine(cmdline).slot !== "ram") throw new Error("its image is on a disk");
-  } catch (cause) {
-    throw invalid(`of ${words}: ${(cause as Error).message}`, cause);
-  }
+  const { slot, rootHash } = parsed(cmdline, (cause) => invalid((cause as Error).message, cause));
+  if (slot !== "ram") throw invalid(`by ${words} its image is on a disk`);
   await progress.step(
     "compare the files with their checksums",
     async () => await requireChecksums(folder, [kernel, initrd, words], signal),
   );
-  return { cmdline, sizes };
+  return { cmdline, medium: rootHash.slice(0, 32), sizes };
+}
+
+function parsed(cmdline: string, invalid: (cause: unknown) => AppError): BootArguments {
+  try {
+    return parseCommandLine(cmdline);
+  } catch (cause) {
+    throw invalid(cause);
+  }
 }

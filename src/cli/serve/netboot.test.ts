@@ -61,7 +61,10 @@ test("a build's folder is served, with the words that make an installer of it; C
   await using at = await desk();
   const ran = await serving(at.folder, [], async (url) => {
     assert.match(url, /^http:\/\/127\.0\.0\.1:\d+\/boot\.ipxe$/);
-    assert.match(await scriptOf(url), new RegExp(`^kernel vmlinuz initrd=initrd ${CMDLINE} petrify.installer$`, "m"));
+    assert.match(
+      await scriptOf(url),
+      new RegExp(`^kernel vmlinuz initrd=initrd ${CMDLINE} petrify.installer petrify.medium=0{32}$`, "m"),
+    );
     assert.equal(await (await fetch(new URL("vmlinuz", url))).text(), "kernel");
     assert.equal((await (await fetch(new URL("initrd", url))).arrayBuffer()).byteLength, 9 * MiB);
     for (const name of ["cmdline", "SHA256SUMS", "machine/default.cpio"])
@@ -85,8 +88,7 @@ test("how to install is said on the kernel's command line", async () => {
   await using at = await desk();
   const args = ["--install", "size:>=100G", "--wipe", "--after", "poweroff", "--arg", "quiet", "--arg", "console=ttyS1"];
   await serving(at.folder, args, async (url) => {
-    const words =
-      "petrify.installer petrify.install.device=size:>=100G petrify.install.wipe petrify.install.after=poweroff quiet console=ttyS1";
+    const words = `petrify.installer petrify.medium=${"0".repeat(32)} petrify.install.device=size:>=100G petrify.install.wipe petrify.install.after=poweroff quiet console=ttyS1`;
     assert.ok((await scriptOf(url)).includes(`${CMDLINE} ${words}\nboot\n`));
   });
 });
@@ -101,8 +103,9 @@ test("a machine config is served for every machine, or one for each", async () =
   await writeFile(join(at.folder, "one.yaml"), CONFIG);
   await mkdir(join(at.folder, "machines"));
   await writeFile(join(at.folder, "machines/52:54:00:AB:CD:EF.yaml"), `${CONFIG}# its own\n`);
-  await serving(at.folder, ["--config", "one.yaml"], async (url, { machines }) => {
+  await serving(at.folder, ["--config", "one.yaml"], async (url, { machines, installs }) => {
     assert.deepEqual(machines, ["default"]);
+    assert.deepEqual(installs, [{ machine: "every other machine", device: "auto", wipe: false }]);
     assert.match(await (await fetch(new URL("machine/default.cpio", url))).text(), /machine\.yaml\0+#cloud-config\ninstall/);
   });
   await serving(at.folder, ["--config", "machines"], async (url) => {
@@ -139,7 +142,7 @@ test("for people, a line tells of each request, and none lets a client write to 
   const { exitCode, out, err } = await ran;
   assert.equal(exitCode, 0);
   assert.match(err, /^serving os\.netboot: kernel 6 B, initrd 9 MiB$/m);
-  assert.match(err, /^EVERY machine that boots from here installs to auto, over any data there$/m);
+  assert.match(err, /^installs by itself: every machine, to auto, OVER ANY DATA there$/m);
   assert.match(err, /^127\.0\.0\.1 GET \/a\?\[2Jb: 404$/m);
   assert.match(err, /^✓ 127\.0\.0\.1 GET \/initrd \(9 MiB\)/m);
   assert.match(out, /^served 1 machine: 2 requests, 9 MiB\n$/);
@@ -185,6 +188,19 @@ for (const [says, prepare, args, code] of [
     ["--config", "x"],
     "MACHINE_CONFIG_INVALID",
   ],
+  [
+    "a config with a disk that nobody can mean",
+    async (path: string) => await writeFile(join(path, "x"), "#cloud-config\ninstall: { device: 'size:big' }"),
+    ["--config", "x"],
+    "DEVICE_NAME_INVALID",
+  ],
+  [
+    "a config that installs, where nothing is to be installed",
+    async (path: string) => await writeFile(join(path, "x"), CONFIG),
+    ["--config", "x", "--live"],
+    "INSTALL_UNWANTED",
+  ],
+  ["a disk that nobody can mean", async () => {}, ["--install", "size:big"], "DEVICE_NAME_INVALID"],
   ["a config that is not there", async () => {}, ["--config", "x"], "FILE_UNREADABLE"],
   ["--wipe with nothing to install", async () => {}, ["--wipe"], "USAGE"],
   ["--live and an installation", async () => {}, ["--live", "--install", "auto"], "USAGE"],

@@ -1,10 +1,13 @@
 import { basename, join, resolve } from "node:path";
 import { InvalidArgumentError, Option, type Command } from "commander";
+import { AppError } from "../../core/error.ts";
 import { formatSize } from "../../core/units.ts";
 import { writingTo } from "../../host/disk-full.ts";
 import { interfaceAddresses } from "../../host/interfaces.ts";
 import { serveFiles, type ServedFile } from "../../host/serve-files.ts";
 import { workDir } from "../../host/work-dir.ts";
+import { parseDiskName } from "../../layout/choose-disk.ts";
+import { AFTER_INSTALL } from "../../layout/install.ts";
 import { ipxeScript, kernelWord } from "../../layout/ipxe.ts";
 import { listenPlan, serverUrl } from "../../layout/listen-address.ts";
 import { machineArchivePath } from "../../layout/machine-archive.ts";
@@ -15,6 +18,7 @@ import type { NetbootFor } from "../run.ts";
 import { requireDhcp, serveDhcp } from "./dhcp.ts";
 import { machineArchives } from "./machine-archives.ts";
 import { netbootFolder, requireNetbootSource } from "./netboot-folder.ts";
+import { servingEvent, servingText, type Installation } from "./serving-text.ts";
 import { watchDeliveries } from "./watch-deliveries.ts";
 
 interface ServeNetbootOptions {
@@ -64,7 +68,7 @@ export function registerServeNetboot(serve: Command, cli: Cli, netbootFor: Netbo
     .option("--config <path>", "machine config for every machine, or a folder with MAC.yaml and default.yaml")
     .option("--install <device>", "install to this disk of each machine: path, by-id name, serial:…, size:…, or auto")
     .option("--wipe", "install over data too")
-    .addOption(new Option("--after <what>", "then").choices(["reboot", "poweroff", "stay"]))
+    .addOption(new Option("--after <what>", "then").choices(AFTER_INSTALL))
     .addOption(new Option("--live", "only run it, offer no installation").conflicts(["install", "wipe", "after"]))
     .option("--arg <word>", "one more word for the kernel; repeatable", argument)
     .addHelpText("after", EXAMPLES)
@@ -89,13 +93,16 @@ async function serveNetboot(
       hint: "See `petrify serve netboot --help`.",
     });
   }
+  if (install !== undefined) parseDiskName(install); // better now than in front of each machine
   const kind = await requireNetbootSource(source);
   const listen = listenPlan(
     { listen: options.listen, interface: options.interface, dhcp: dhcp !== undefined },
     interfaceAddresses(),
   );
   const wanted = requireDhcp(context, { mode: dhcp, range: options.range, listen });
-  const machines = options.config === undefined ? new Map() : await machineArchives(resolve(cwd, options.config));
+  const machines: Machines = options.config === undefined ? new Map() : await machineArchives(resolve(cwd, options.config));
+  const installs = installationsOf(options, machines);
+  refuseLive(options, installs);
 
   await using cleanup = new AsyncDisposableStack();
   const folder = join(cacheFolder, "work");
@@ -108,44 +115,57 @@ async function serveNetboot(
           await netbootFor(source, made, await toolsOf(context), context);
           return made;
         });
-  const { cmdline, sizes } = await netbootFolder(from, context);
-  const words = [cmdline, ...installerWords(options), ...(options.arg ?? [])].join(" ");
-  const files = new Map<string, ServedFile>([
-    [`/${NETBOOT_FILES.script}`, { bytes: new TextEncoder().encode(ipxeScript(words, [...machines.keys()])) }],
-    ...[NETBOOT_FILES.kernel, NETBOOT_FILES.initrd].map((name) => [`/${name}`, { path: join(from, name) }] as const),
-    ...[...machines].map(([name, bytes]) => [`/${machineArchivePath(name)}`, { bytes }] as const),
-  ]);
+  const { cmdline, medium, sizes } = await netbootFolder(from, context);
+  const words = [cmdline, ...installerWords(options, medium), ...(options.arg ?? [])].join(" ");
+  const files = filesOf(from, words, machines);
   const watching = watchDeliveries(context);
   const server = cleanup.use(await serveFiles({ ...listen, files, watch: watching.watch }));
   const urls = listen.reached.map((address) => serverUrl(address, server.port, `/${NETBOOT_FILES.script}`));
-  const failed = wanted ? cleanup.use(await serveDhcp(context, wanted, urls[0]!, work.path)).failed : undefined;
+  const failed = wanted ? [cleanup.use(await serveDhcp(context, wanted, urls[0]!, work.path)).failed] : [];
 
-  const serving = { type: "serving", urls, cmdline: words, files: [...files.keys()], machines: [...machines.keys()] };
-  const event = { ...serving, ...(wanted ? { dhcp: wanted.mode, interface: wanted.interface.name } : {}) };
-  const lines = [
-    `serving ${basename(source)}: kernel ${formatSize(sizes.kernel)}, initrd ${formatSize(sizes.initrd)}`,
-    ...(machines.size > 0 ? [`machine configs: ${[...machines.keys()].join(", ")}`] : []),
-    ...(wanted?.mode === "proxy"
-      ? [`machines on ${wanted.interface.name} that boot from the network are told to come here`]
-      : []),
-    ...(wanted?.mode === "full"
-      ? [`machines on ${wanted.interface.name} get addresses ${wanted.range.join("-")}, and boot from here`]
-      : []),
-    ...(install === undefined
-      ? []
-      : [`EVERY machine that boots from here installs to ${install}${wipe ? ", over any data there" : ""}`]),
-    ...urls.map((url) => `to type into iPXE: dhcp && chain ${url}`),
-  ];
-  output.event(event, lines.join("\n"));
-  await Promise.race([aborted(signal), ...(failed ? [failed] : [])]);
+  const facts = { name: basename(source), sizes, urls, machines: [...machines.keys()], installs, dhcp: wanted };
+  const event = { ...servingEvent(facts), cmdline: words, files: [...files.keys()] };
+  output.event(event, servingText(facts));
+  await Promise.race([aborted(signal), ...failed]);
   const { requests, clients, bytes } = watching.total();
   const human = `served ${clients} machine${clients === 1 ? "" : "s"}: ${requests} requests, ${formatSize(bytes)}`;
   output.result({ requests, clients, bytes }, human);
 }
 
+type Machines = Awaited<ReturnType<typeof machineArchives>>;
+
+const filesOf = (from: string, cmdline: string, machines: Machines): ReadonlyMap<string, ServedFile> =>
+  new Map<string, ServedFile>([
+    [`/${NETBOOT_FILES.script}`, { bytes: new TextEncoder().encode(ipxeScript(cmdline, [...machines.keys()])) }],
+    ...[NETBOOT_FILES.kernel, NETBOOT_FILES.initrd].map((name) => [`/${name}`, { path: join(from, name) }] as const),
+    ...[...machines].map(([name, { archive }]) => [`/${machineArchivePath(name)}`, { bytes: archive }] as const),
+  ]);
+
+/** Which machines install by themselves; the command line counts more than their configs. */
+function installationsOf({ install, wipe }: ServeNetbootOptions, machines: Machines): Installation[] {
+  if (install !== undefined) return [{ machine: "every machine", device: install, wipe: wipe === true }];
+  return [...machines].flatMap(([name, { config }]) => {
+    const { device, wipe: own = false } = config.install;
+    if (device === undefined) return [];
+    return [{ machine: name === "default" ? "every other machine" : name, device, wipe: wipe ?? own }];
+  });
+}
+
+/** @throws AppError `INSTALL_UNWANTED` */
+function refuseLive({ live }: ServeNetbootOptions, [first]: readonly Installation[]): void {
+  if (!live || !first) return;
+  throw new AppError(
+    "INSTALL_UNWANTED",
+    `with --live nothing is installed, but the config of ${first.machine} says install.device`,
+    {
+      hint: "Leave out --live, or take install.device out of the config.",
+    },
+  );
+}
+
 /** What the installer of the booted system is told. docs/formats/cmdline.md */
-const installerWords = ({ live, install, wipe, after }: ServeNetbootOptions): string[] => [
-  ...(live ? [] : ["petrify.installer"]),
+const installerWords = ({ live, install, wipe, after }: ServeNetbootOptions, medium: string): string[] => [
+  ...(live ? [] : ["petrify.installer", `petrify.medium=${medium}`]),
   ...(install === undefined ? [] : [kernelWord(`petrify.install.device=${install}`)]),
   ...(wipe ? ["petrify.install.wipe"] : []),
   ...(after === undefined ? [] : [`petrify.install.after=${after}`]),

@@ -1,0 +1,44 @@
+import { formatSize, type Bytes } from "../../core/units.ts";
+import type { DhcpPlan } from "./dhcp.ts";
+
+/** What a machine does without being asked. */
+export interface Installation {
+  /** Which one, for people. */
+  readonly machine: string;
+  readonly device: string;
+  readonly wipe: boolean;
+}
+export interface Serving {
+  readonly name: string;
+  readonly sizes: { readonly kernel: Bytes; readonly initrd: Bytes };
+  /** Of the script, one for each address. */
+  readonly urls: readonly string[];
+  /** Whose machine configs there are. */
+  readonly machines: readonly string[];
+  readonly installs: readonly Installation[];
+  readonly dhcp: DhcpPlan | undefined;
+}
+
+/** For programs. */
+export const servingEvent = ({ urls, machines, installs, dhcp }: Serving) => ({
+  ...{ type: "serving", urls, machines, installs },
+  ...(dhcp ? { dhcp: dhcp.mode, interface: dhcp.interface.name } : {}),
+});
+
+/** For people: what is served, what comes of it, and what to type. */
+export function servingText({ name, sizes, urls, machines, installs, dhcp }: Serving): string {
+  const lines = [
+    `serving ${name}: kernel ${formatSize(sizes.kernel)}, initrd ${formatSize(sizes.initrd)}`,
+    ...(machines.length > 0 ? [`machine configs: ${machines.join(", ")}`] : []),
+    ...installs.map(
+      ({ machine, device, wipe }) =>
+        `installs by itself: ${machine}, to ${device}${wipe ? ", OVER ANY DATA there" : ", where that is blank"}`,
+    ),
+    ...(dhcp?.mode === "proxy" ? [`machines on ${dhcp.interface.name} that boot from the network are told to come here`] : []),
+    ...(dhcp?.mode === "full"
+      ? [`machines on ${dhcp.interface.name} get addresses ${dhcp.range.join("-")}, and boot from here`]
+      : []),
+    ...urls.map((url) => `to type into iPXE: dhcp && chain ${url}`),
+  ];
+  return lines.join("\n");
+}
