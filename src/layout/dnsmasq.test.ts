@@ -11,11 +11,14 @@ const REQUEST: DhcpRequest = {
 test("a proxy gives no address and says what to boot, by firmware; iPXE gets its script", () => {
   const lines = dnsmasqConfig(REQUEST).split("\n");
   assert.deepEqual(
-    lines.filter((line) => /^(dhcp-range|pxe-service|dhcp-boot|interface|port|dhcp-authoritative|dhcp-option)/.test(line)),
+    lines.filter((line) =>
+      /^(dhcp-range|pxe-service|dhcp-boot|interface|port|dhcp-authoritative|dhcp-option|dhcp-ignore)/.test(line),
+    ),
     [
       "port=0",
       "interface=eth0",
       "dhcp-range=192.0.2.0,proxy,255.255.255.0",
+      "dhcp-ignore=tag:!arch0,tag:!arch7,tag:!arch9",
       'pxe-service=tag:!ipxe,0,"petrify",undionly.kpxe',
       'pxe-service=tag:!ipxe,7,"petrify",snponly.efi',
       'pxe-service=tag:!ipxe,9,"petrify",snponly.efi',

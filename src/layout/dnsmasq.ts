@@ -59,7 +59,11 @@ export function dnsmasqConfig({ mode, address, netmask, range, script, tftp, ...
       : ARCHITECTURES.map(({ type, program }) => `dhcp-boot=tag:!ipxe,tag:arch${type},${program}`);
   const addresses =
     mode === "proxy"
-      ? [`dhcp-range=${formatIpv4(network.first)},proxy,${netmask}`]
+      ? [
+          `dhcp-range=${formatIpv4(network.first)},proxy,${netmask}`,
+          // Who has nothing to get here is not kept waiting by an offer.
+          `dhcp-ignore=${ARCHITECTURES.map(({ type }) => `tag:!arch${type}`).join(",")}`,
+        ]
       : // The network leads nowhere: no router, no name server.
         [`dhcp-range=${(range ?? []).join(",")},${netmask},1h`, "dhcp-option=option:router", "dhcp-option=option:dns-server"];
   return [...common, ...addresses, ...toIpxe, `dhcp-boot=tag:ipxe,${line(script)}`, ""].join("\n");

@@ -11,7 +11,8 @@ export const CACHE = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cac
 
 /** One line of `--json`. */
 export interface CliEvent {
-  readonly type: "progress" | "result" | "error";
+  /** `progress`, `result`, `error`, or a command's own. */
+  readonly type: string;
   readonly [key: string]: unknown;
 }
 export interface CliRun {
@@ -31,7 +32,7 @@ export interface CliOptions {
   /** The process is ended when it takes longer; default: for ever. */
   readonly limitMs?: number;
   /** Called with each JSON event; may interrupt the process. */
-  readonly onEvent?: (event: CliEvent, interrupt: () => void) => void;
+  readonly onEvent?: (event: CliEvent, interrupt: (signal?: NodeJS.Signals) => void) => void;
 }
 
 /** Runs the real program as a user would, in a process of its own. */
@@ -56,7 +57,7 @@ export async function petrify(
     if (!line.startsWith("{")) return;
     const event = JSON.parse(line) as CliEvent;
     events.push(event);
-    onEvent?.(event, () => child.kill("SIGINT"));
+    onEvent?.(event, (signal = "SIGINT") => child.kill(signal));
   });
   const [exitCode] = (await once(child, "close")) as [number | null];
   return { exitCode, events, stdout, stderr };

@@ -14,8 +14,7 @@ import { oneOf } from "./harness/choice.ts";
 import { fixture } from "./harness/fixture.ts";
 
 const MAIN = resolve(import.meta.dirname, "../../src/cli/main.ts");
-const events = (all: readonly CliEvent[], type: string): readonly CliEvent[] =>
-  all.filter((event) => (event.type as string) === type);
+const events = (all: readonly CliEvent[], type: string): readonly CliEvent[] => all.filter((event) => event.type === type);
 
 /** Work folders of processes that are no more. */
 async function leftBehind(): Promise<string[]> {
@@ -50,7 +49,7 @@ suite("petrify run", { concurrency: 2 }, () => {
     const { exitCode, events: all } = await petrify(["run", image, "--headless", "--json"], {
       cwd: user.folder,
       onEvent: (event, interrupt) => {
-        if ((event.type as string) === "booted") interrupt();
+        if (event.type === "booted") interrupt();
       },
     });
     const [started] = events(all, "started");
@@ -74,7 +73,7 @@ suite("petrify run", { concurrency: 2 }, () => {
       const { events: all, stdout } = await petrify(["run", disk, "--headless", "--json"], {
         cwd: user.folder,
         onEvent: (event, interrupt) => {
-          if ((event.type as string) === "booted") interrupt();
+          if (event.type === "booted") interrupt();
         },
       });
       assert.equal(events(all, "booted").length, 1, stdout);

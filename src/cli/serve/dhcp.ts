@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { AppError } from "../../core/error.ts";
 import { writeText } from "../../host/files.ts";
 import { startProcess } from "../../host/process.ts";
+import { isUdpPortFree } from "../../host/udp-port.ts";
 import { addressRange, dhcpNews, dnsmasqConfig, dnsmasqStarted, type AddressRange, type DhcpNews } from "../../layout/dnsmasq.ts";
 import type { InterfaceAddress, ListenPlan } from "../../layout/listen-address.ts";
 import { toolsOf, type CliContext } from "../context.ts";
@@ -41,6 +42,8 @@ export function requireDhcp(
 
 /** Where the tools tree has the files of Debian's package `ipxe`. */
 const IPXE_FOLDER = "/usr/lib/ipxe";
+/** Source: RFC 1350 */
+const TFTP_PORT = 69;
 const CONFIG_INSIDE = "/dnsmasq.conf";
 
 /**
@@ -67,6 +70,7 @@ export async function serveDhcp(
     binds: [{ source: path, target: CONFIG_INSIDE }],
     network: true,
   });
+  if (!(await isUdpPortFree(address, TFTP_PORT))) throw portInUse(address, "it serves TFTP");
   signal.throwIfAborted();
   const started = Promise.withResolvers<void>();
   signal.addEventListener("abort", () => started.resolve(), { once: true });
@@ -109,10 +113,11 @@ function sentence(news: DhcpNews): string {
 
 function explain(tail: string, address: string): AppError {
   const said = tail.trim().split("\n").at(-1) ?? "";
-  if (/address already in use/i.test(tail)) {
-    return new AppError("DHCP_PORT_IN_USE", `another DHCP or TFTP server runs on this machine: ${said}`, {
-      hint: `Stop it, or serve from another machine than ${address}; without --dhcp its own config can name the script's URL.`,
-    });
-  }
+  if (/address already in use/i.test(tail)) return portInUse(address, said);
   return new AppError("DNSMASQ_FAILED", `dnsmasq ended: ${said || "it said nothing"}`);
 }
+
+const portInUse = (address: string, why: string): AppError =>
+  new AppError("DHCP_PORT_IN_USE", `another server for machines that boot runs on ${address}: ${why}`, {
+    hint: "Stop it; or leave out --dhcp, and have it name the script's URL.",
+  });
