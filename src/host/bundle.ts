@@ -18,7 +18,11 @@ export async function bundle(entry: string, external: readonly string[]): Promis
  */
 export async function bundleForNode(entry: string, values: Readonly<Record<string, string>>): Promise<string> {
   const define = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, JSON.stringify(value)]));
-  return await bundled(entry, { platform: "node", target: "node26", minifyWhitespace: true, minifySyntax: true, define });
+  return await bundled(entry, {
+    // Not "node": of packages that have both it would take CommonJS, which asks for Node's modules in a way that a module cannot.
+    ...{ platform: "neutral", target: "node26", mainFields: ["module", "main"], external: ["node:*"] },
+    ...{ minifyWhitespace: true, minifySyntax: true, define },
+  });
 }
 
 async function bundled(entry: string, options: BuildOptions): Promise<string> {

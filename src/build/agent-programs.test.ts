@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { mkdtempDisposable, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { test } from "node:test";
+import { run } from "../host/run.ts";
+import { agentPrograms } from "./agent-programs.ts";
+
+test("every program of an image runs with nothing beside it", async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), "petrify-programs-"));
+  const said: Record<string, string> = {};
+  for (const { path, text } of await agentPrograms()) {
+    const name = basename(path);
+    if (name === "petrifyd.mjs") continue; // it would work on this machine
+    await writeFile(join(folder.path, name), text);
+    const request = name === "install.mjs" ? { do: "disks" } : { do: "inspect", source: { is: "file", path: "/none" } };
+    const argv = [process.execPath, join(folder.path, name), ...(name === "petrify.mjs" ? ["--help"] : [])] as const;
+    said[name] = (await run([...argv], { stdin: JSON.stringify(request) })).stdout;
+  }
+  assert.match(said["image.mjs"]!, /"code":"IMAGE_UNREADABLE"/);
+  assert.match(said["install.mjs"]!, /"code":"ENOENT".*boot\.json/);
+  assert.match(said["petrify.mjs"]!, /^Usage: petrify/);
+});
