@@ -2,7 +2,6 @@ import { basename, join, resolve } from "node:path";
 import type { Command } from "commander";
 import { AppError } from "../core/error.ts";
 import { formatSize, type Bytes } from "../core/units.ts";
-import { readAnswer } from "../host/ask.ts";
 import { openDirect } from "../host/direct-read.ts";
 import { writingTo } from "../host/disk-full.ts";
 import { flash } from "../host/flash.ts";
@@ -10,11 +9,12 @@ import { openFlashTarget } from "../host/flash-device.ts";
 import { findTarget, isSameData, targetFacts } from "../host/flash-target.ts";
 import { workDir } from "../host/work-dir.ts";
 import { petrifyDiskOn } from "../inspect/petrify-disk.ts";
-import { flashPlan, type FlashPhase } from "../layout/flash-plan.ts";
+import { flashPlan } from "../layout/flash-plan.ts";
 import { describeTarget, refusalsOf, type FlashTarget } from "../layout/flash-target.ts";
+import { confirmDisk } from "./confirm-disk.ts";
 import { toolsOf, type Cli, type CliContext } from "./context.ts";
 import { kindOfFile } from "./machine-options.ts";
-import { rateMeter, rateText } from "./rate.ts";
+import { phaseProgress } from "./phase-progress.ts";
 import type { DiskFor } from "./run.ts";
 
 interface FlashOptions {
@@ -29,8 +29,6 @@ Examples:
   petrify flash out/my-os-0.1.0.raw /dev/sdb
   petrify flash out/my-os-0.1.0.img usb-Example_Stick_0123-0:0 --wipe
   petrify flash out/my-os-0.1.0.raw serial:S4EVNX0M --wipe --yes --json`;
-/** Between two documents of progress with --json. */
-const TELL_MS = 1000;
 
 /** `petrify flash IMAGE DEVICE`. */
 export function registerFlash(program: Command, cli: Cli, diskFor: DiskFor): void {
@@ -82,7 +80,7 @@ async function flashDisk(
     return output.result({ ...facts, refusals, changed: false }, [would, ...lines].join("\n"));
   }
   refuse(target, { needed: source.size, wipe });
-  if (!yes) await confirm(context, target);
+  if (!yes) await confirmDisk({ ...context, input: context.terminal.input }, target);
   const name = await petrifyDiskOn(source.path);
   const seconds = await writeDisk(context, source, target);
   const speed = seconds > 0 ? `, ${formatSize(Math.round(source.size / seconds))}/s` : "";
@@ -130,19 +128,6 @@ async function rawOf(
   return { ...file, path, [Symbol.asyncDispose]: async () => await scope.disposeAsync() };
 }
 
-/** @throws AppError `CONFIRMATION_MISSING` */
-async function confirm({ json, terminal, sinks, signal }: CliContext, target: FlashTarget): Promise<void> {
-  const missing = (message: string): AppError =>
-    new AppError("CONFIRMATION_MISSING", message, {
-      hint: "To go on without a question: --yes. To see what would be done: --dry-run.",
-    });
-  if (json || !terminal.input.isTTY) throw missing(`this overwrites ${target.path}, and there is nobody to ask`);
-  const name = basename(target.path);
-  const lines = [`This overwrites ${describeTarget(target)}.`, ...target.found.map((one) => `  Lost: ${one}`)];
-  sinks.err(`${lines.join("\n")}\nType ${name} to go on: `);
-  if ((await readAnswer(terminal.input, signal)) !== name) throw missing("nothing was done");
-}
-
 /** @returns how long it took, seconds */
 async function writeDisk(
   { progress, output, clock, signal, json }: CliContext,
@@ -156,23 +141,8 @@ async function writeDisk(
   await using device = await openFlashTarget(target);
   try {
     await progress.step(title, async (note) => {
-      let meter: { readonly phase: FlashPhase; readonly rate: ReturnType<typeof rateMeter> } | undefined;
-      let told = -Infinity;
-      await flash({
-        ...{ source, path, device, plan, signal },
-        progress: (phase, done, total) => {
-          if (meter?.phase !== phase) {
-            meter = { phase, rate: rateMeter(clock) };
-            told = -Infinity;
-          }
-          const rate = meter.rate(done, total);
-          note(phase === "finishing" ? phase : `${phase} ${rateText(rate)}`);
-          if (!json || (clock() - told < TELL_MS && done < total)) return;
-          told = clock();
-          const event = { type: "progress", step: title, phase, ...rate };
-          output.event(event);
-        },
-      });
+      const progressed = phaseProgress({ title, output, clock, json, note });
+      await flash({ ...{ source, path, device, plan, signal }, progress: progressed });
     });
   } catch (error) {
     const event = { type: "unfinished", path };

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { helpSections, newProgram, runProgram } from "./command-line.ts";
 import { registerDiff } from "./diff.ts";
 import { registerHistory } from "./history.ts";
+import { registerInstall } from "./install.ts";
 import { openNodeCli, type NodeCli, type NodeEdge } from "./node-context.ts";
 import { registerReboot } from "./reboot.ts";
 import { registerResetPath } from "./reset-path.ts";
@@ -22,6 +23,7 @@ const COMMANDS: readonly Register[] = [
   registerSlots,
   registerHistory,
   registerScrub,
+  registerInstall,
   registerDiff,
   registerResetPath,
 ];
