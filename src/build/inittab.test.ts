@@ -42,14 +42,23 @@ test("busybox knows a console by its first field, and no runlevels", () => {
   }
 });
 
-test("an image without a program for logins has none on its consoles", () => {
-  for (const init of Object.values(INITS)) assert.doesNotMatch(inittab(["ttyS0"], { ...init, getty: undefined }), /respawn/);
+test("an image without a program for logins has none on its consoles, but the installer", () => {
+  for (const init of Object.values(INITS)) {
+    const text = inittab(["ttyS0"], { ...init, getty: undefined });
+    assert.doesNotMatch(text, /respawn|getty/);
+    assert.match(text, /once:\/usr\/lib\/petrify\/console tty1\n[^]*once:\/usr\/lib\/petrify\/console ttyS0\n/);
+  }
 });
 
 test("each line of sysvinit's has an id of its own of at most four characters", () => {
   const ids = lines.map(([id]) => id);
   assert.equal(new Set(ids).size, ids.length);
   for (const id of ids) assert.match(id, /^[A-Za-z0-9]{1,4}$/);
+});
+
+test("no line has more than sysvinit reads of one", () => {
+  // Source: sysvinit's init.c, `char process[128]`
+  for (const [, , , program] of lines) assert.ok(program.length < 128, program);
 });
 
 test("every runlevel is OpenRC's, and the first is multi-user", () => {

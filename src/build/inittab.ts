@@ -1,7 +1,7 @@
 import type { OpenrcInit } from "./image-init.ts";
 
 /**
- * What process 1 starts: OpenRC's runlevels, and a login prompt on the first screen and on each serial console of the kernel.
+ * What process 1 starts: OpenRC's runlevels, and on the first screen and each serial console of the kernel a login prompt, or the installer.
  *
  * There is none of the root shells that a distribution's own would start for a runlevel that failed. Source: inittab(5); busybox's
  * examples/inittab
@@ -25,7 +25,10 @@ function sysvinit(consoles: readonly string[], { openrc, rcScripts, getty }: Ope
     "id:2:initdefault:",
     ...start,
     "ca::ctrlaltdel:/sbin/shutdown -r now",
-    ...logins(["tty1", ...consoles], getty).map((command, n) => `${n === 0 ? "1" : `S${n - 1}`}:2345:respawn:${command}`),
+    ...onConsoles(["tty1", ...consoles], getty).map(({ action, command }, n) => {
+      const id = n === 0 ? "1" : `S${n - 1}`;
+      return `${id}:2345:${action}:${command}`;
+    }),
   ];
 }
 
@@ -33,17 +36,27 @@ function busybox(consoles: readonly string[], { openrc, getty }: OpenrcInit): st
   return [
     ...[`::sysinit:${openrc} sysinit`, `::sysinit:${openrc} boot`, `::wait:${openrc} default`],
     ...[`::shutdown:${openrc} shutdown`, "::ctrlaltdel:/sbin/reboot"],
-    ...logins(["tty1", ...consoles], getty).map((command, n) => `${n === 0 ? "tty1" : consoles[n - 1]}::respawn:${command}`),
+    ...onConsoles(["tty1", ...consoles], getty).map(({ console, action, command }) => `${console}::${action}:${command}`),
   ];
 }
 
-/** A command for each console; none where nothing can ask for a login. */
-function logins(consoles: readonly string[], getty: OpenrcInit["getty"]): string[] {
-  if (!getty) return [];
-  const { path, of } = getty;
-  return consoles.map((console) => {
-    const isSerial = !/^tty\d+$/.test(console);
-    if (of === "busybox") return isSerial ? `${path} -L 115200 ${console} vt220` : `${path} 38400 ${console}`;
-    return isSerial ? `${path} -L --keep-baud 115200,57600,38400,9600 ${console} vt220` : `${path} --noclear 38400 ${console}`;
-  });
+/** Runs the installer, or else the rest of its arguments: src/build/rootfs/openrc/usr/lib/petrify/console */
+const CONSOLE = "/usr/lib/petrify/console";
+
+/** A command for each console; where nothing can ask for a login it ends at once, unless it is the installer. */
+function onConsoles(
+  consoles: readonly string[],
+  getty: OpenrcInit["getty"],
+): { readonly console: string; readonly action: "respawn" | "once"; readonly command: string }[] {
+  return consoles.map((console) => ({
+    console,
+    action: getty ? "respawn" : "once",
+    command: [CONSOLE, console, ...(getty ? [loginOn(console, getty)] : [])].join(" "),
+  }));
+}
+
+function loginOn(console: string, { path, of }: NonNullable<OpenrcInit["getty"]>): string {
+  const isSerial = !/^tty\d+$/.test(console);
+  if (of === "busybox") return isSerial ? `${path} -L 115200 ${console} vt220` : `${path} 38400 ${console}`;
+  return isSerial ? `${path} -L --keep-baud 115200,57600,38400,9600 ${console} vt220` : `${path} --noclear 38400 ${console}`;
 }

@@ -35,7 +35,7 @@ test("systemd finds nothing wrong with the units, and what they start and are st
       units.push(copy);
     }
   }
-  assert.equal(units.length, 8);
+  assert.equal(units.length, 9);
   const { stderr } = await tools.run(units, { binds: [{ source: folder.path }] });
   assert.equal(stderr, "");
 });
@@ -74,6 +74,9 @@ test("OpenRC starts services that are the image's, each a script that sh underst
       await tools.run(["sh", "-n", "-c", text]);
     }
   }
+  const console = files.find(({ path }) => path === "/usr/lib/petrify/console")!;
+  assert.ok("data" in console && console.mode === 0o755);
+  await tools.run(["sh", "-n", "-c", Buffer.from(console.data).toString()]);
   const services = files.map(({ path }) => path).filter((path) => path.startsWith("/etc/init.d/"));
   // petrify-mount is started by its links' names.
   assert.deepEqual([...started, "petrify-mount"].toSorted(), services.map((path) => basename(path)).toSorted());

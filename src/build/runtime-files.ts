@@ -59,18 +59,35 @@ export async function runtimeFiles(
     { path: "/usr/bin/petrify", target: "../lib/petrify/petrify.mjs" },
     ...(await filesBelow(join(SOURCES, "common"), "")),
     ...(await filesBelow(join(SOURCES, init.kind), "")).map((file) => (init.kind === "openrc" ? openrcScript(file, init) : file)),
-    ...(init.kind === "systemd" ? systemdLinks() : openrcFiles(serialConsoles(kernel.cmdline), init)),
+    ...(init.kind === "systemd"
+      ? systemdFiles(serialConsoles(kernel.cmdline))
+      : openrcFiles(serialConsoles(kernel.cmdline), init)),
   ];
 }
 
-const systemdLinks = (): RuntimeFile[] => [
+const UNITS = "/usr/lib/systemd/system";
+const systemdFiles = (consoles: readonly string[]): RuntimeFile[] => [
   ...Object.entries(WANTED).map(([unit, target]) => ({
-    path: `/usr/lib/systemd/system/${target}.wants/${unit}`,
+    path: `${UNITS}/${target}.wants/${unit}`,
     target: `../${unit}`,
   })),
   // What others than Debian call it.
-  { path: "/usr/lib/systemd/system/sshd.service.d/50-petrify.conf", target: "../ssh.service.d/50-petrify.conf" },
+  { path: `${UNITS}/sshd.service.d/50-petrify.conf`, target: "../ssh.service.d/50-petrify.conf" },
+  ...["getty@tty1", ...consoles.map((console) => `serial-getty@${console}`)].flatMap((login) => installerFor(login)),
 ];
+
+/** The installer has a console in place of its login prompt. @param login unit of the prompt, without `.service` */
+function installerFor(login: string): RuntimeFile[] {
+  const console = login.slice(login.indexOf("@") + 1);
+  return [
+    { path: `${UNITS}/multi-user.target.wants/petrify-installer@${console}.service`, target: "../petrify-installer@.service" },
+    {
+      path: `${UNITS}/${login}.service.d/50-petrify.conf`,
+      mode: 0o644,
+      data: new TextEncoder().encode("[Unit]\nConditionKernelCommandLine=!petrify.installer\n"),
+    },
+  ];
+}
 
 /** The interpreter of services is where the distribution has it. */
 function openrcScript(file: RuntimeFile, { openrcRun }: OpenrcInit): RuntimeFile {

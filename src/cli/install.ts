@@ -14,6 +14,7 @@ import {
   type InstallPlan,
   type InstallRequest,
 } from "../layout/install.ts";
+import { openConsole } from "./install-console/open-console.ts";
 import { confirmDisk } from "./confirm-disk.ts";
 import { disksText, installedText, planText } from "./install-text.ts";
 import type { NodeCli, NodeContext } from "./node-context.ts";
@@ -24,6 +25,7 @@ import { jsonProgress, liveProgress, plainProgress } from "./progress.ts";
 interface InstallOptions {
   readonly list?: boolean;
   readonly follow?: boolean;
+  readonly console?: boolean;
   readonly wipe?: boolean;
   readonly config?: string;
   readonly after: AfterInstall;
@@ -53,6 +55,7 @@ export function registerInstall(program: Command, cli: NodeCli): void {
     )
     .option("--list", "list the disks, what is on them and what speaks against each")
     .option("--follow", "show how far the present installation is")
+    .option("--console", "ask on this terminal where to install, until the machine goes down")
     .option("--wipe", "overwrite a disk that holds data")
     .option("--config <file>", "machine config for the new disk")
     .addOption(new Option("--after <what>", "what to do once it is installed").choices(AFTER_INSTALL).default(AFTER_INSTALL[0]))
@@ -64,6 +67,7 @@ export function registerInstall(program: Command, cli: NodeCli): void {
 
 async function install(context: NodeContext, device: string | undefined, options: InstallOptions): Promise<void> {
   const { output } = context;
+  if (options.console) return await openConsole(context);
   if (options.list) {
     const { disks } = await first<{ readonly disks: readonly InstallDisk[] }>(ask(context, INSTALL_CALLS.disks));
     return output.result({ disks }, disksText(disks));

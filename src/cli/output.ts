@@ -4,7 +4,7 @@ import { AppError } from "../core/error.ts";
 export interface Sinks {
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
-  /** Columns of the terminal that stderr is; 0 when it is none. */
+  /** Columns of the terminal that stderr is; 0 when it is none, or one that cannot write over a line. */
   readonly columns: () => number;
 }
 

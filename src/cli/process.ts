@@ -27,7 +27,7 @@ export function takeProcess(own: NodeJS.Process): ProcessEdge {
     sinks: {
       out: (text) => void own.stdout.write(text),
       err: (text) => void own.stderr.write(text),
-      columns: () => (own.stderr.isTTY ? own.stderr.columns || 80 : 0),
+      columns: () => (own.stderr.isTTY && own.env["TERM"] !== "dumb" ? own.stderr.columns || 80 : 0),
     },
     signal: stop.signal,
   };
