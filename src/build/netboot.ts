@@ -86,9 +86,13 @@ export async function netbootOfImage(tools: Tools, path: string, folder: string,
   const { kernel, initrd: own, archive, cmdline, memory } = await ramPartsOfImage(tools, path, `${folder}.parts`, signal);
   const at = (name: string): string => join(folder, name);
   await placeFile(kernel, at(NETBOOT_FILES.kernel));
-  // The kernel unpacks one archive after the other; each starts at a multiple of 4 bytes.
-  const padding = new Uint8Array(alignUp(await fileSize(own), 4) - (await fileSize(own)));
-  await concatenate(at(NETBOOT_FILES.initrd), [{ file: own }, padding, { file: archive }], signal);
+  // The kernel unpacks one archive after the other; each starts at a multiple of 4 bytes, one that a boot loader puts behind these too.
+  const parts = [];
+  for (const file of [own, archive]) {
+    const size = await fileSize(file);
+    parts.push({ file }, new Uint8Array(alignUp(size, 4) - size));
+  }
+  await concatenate(at(NETBOOT_FILES.initrd), parts, signal);
   await writeBytes(at(NETBOOT_FILES.cmdline), `${cmdline}\n`);
   await writeBytes(at(NETBOOT_FILES.script), ipxeScript(cmdline));
   return { kernel: at(NETBOOT_FILES.kernel), initrd: at(NETBOOT_FILES.initrd), cmdline, memory };

@@ -52,6 +52,7 @@ for (const word of [
   "petrify.roothash=00",
   "petrify.slot=a",
   "petrify.size",
+  "petrify.memory=1",
 ]) {
   test(`${JSON.stringify(word)} is none`, () => assert.throws(() => kernelWord(word), { code: "KERNEL_WORD_INVALID" }));
 }

@@ -35,7 +35,7 @@ export function ipxeScript(cmdline: string, machines: readonly MachineName[] = [
 /** What iPXE would take as its own: settings, comments, ends of commands. */
 const IPXE_READS = /\$\{|^#|^(;|&&|\|\|)$/;
 /** They are of the image that is served, and cannot be had twice. */
-const OF_THE_IMAGE = /^petrify\.(roothash|slot|size|disk|file)(=|$)/;
+const OF_THE_IMAGE = /^petrify\.(roothash|slot|size|memory|disk|file)(=|$)/;
 
 /**
  * One more word for the kernel's command line.

@@ -24,6 +24,8 @@ export interface NetbootFolder {
    * server that was started anew, does it once.
    */
   readonly medium: string;
+  /** That a machine needs, where the build has said it. */
+  readonly memory: Bytes | undefined;
   readonly sizes: { readonly kernel: Bytes; readonly initrd: Bytes };
 }
 
@@ -47,13 +49,13 @@ export async function netbootFolder(folder: string, { progress, signal }: CliCon
   await sizeOf(words);
   const cmdline = (await readText(join(folder, words))).trimEnd();
   if (!/^[\x20-\x7e]+$/.test(cmdline) || cmdline.includes("${")) throw invalid(`${words} is not one line of plain text`);
-  const { slot, rootHash } = parsed(cmdline, (cause) => invalid((cause as Error).message, cause));
-  if (slot !== "ram") throw invalid(`by ${words} its image is on a disk`);
+  const boot = parsed(cmdline, (cause) => invalid((cause as Error).message, cause));
+  if (boot.slot !== "ram") throw invalid(`by ${words} its image is on a disk`);
   await progress.step(
     "compare the files with their checksums",
     async () => await requireChecksums(folder, [kernel, initrd, words], signal),
   );
-  return { cmdline, medium: rootHash.slice(0, 32), sizes };
+  return { cmdline, medium: boot.rootHash.slice(0, 32), memory: boot.memory, sizes };
 }
 
 function parsed(cmdline: string, invalid: (cause: unknown) => AppError): BootArguments {

@@ -115,7 +115,7 @@ async function serveNetboot(
           await netbootFor(source, made, await toolsOf(context), context);
           return made;
         });
-  const { cmdline, medium, sizes } = await netbootFolder(from, context);
+  const { cmdline, medium, memory, sizes } = await netbootFolder(from, context);
   const words = [cmdline, ...installerWords(options, medium), ...(options.arg ?? [])].join(" ");
   const files = filesOf(from, words, machines);
   const watching = watchDeliveries(context);
@@ -123,7 +123,7 @@ async function serveNetboot(
   const urls = listen.reached.map((address) => serverUrl(address, server.port, `/${NETBOOT_FILES.script}`));
   const failed = wanted ? [cleanup.use(await serveDhcp(context, wanted, urls[0]!, work.path)).failed] : [];
 
-  const facts = { name: basename(source), sizes, urls, machines: [...machines.keys()], installs, dhcp: wanted };
+  const facts = { name: basename(source), sizes, memory, urls, machines: [...machines.keys()], installs, dhcp: wanted };
   const event = { ...servingEvent(facts), cmdline: words, files: [...files.keys()] };
   output.event(event, servingText(facts));
   await Promise.race([aborted(signal), ...failed]);

@@ -11,6 +11,7 @@ export interface Installation {
 export interface Serving {
   readonly name: string;
   readonly sizes: { readonly kernel: Bytes; readonly initrd: Bytes };
+  readonly memory: Bytes | undefined;
   /** Of the script, one for each address. */
   readonly urls: readonly string[];
   /** Whose machine configs there are. */
@@ -20,15 +21,17 @@ export interface Serving {
 }
 
 /** For programs. */
-export const servingEvent = ({ urls, machines, installs, dhcp }: Serving) => ({
+export const servingEvent = ({ urls, machines, installs, memory, dhcp }: Serving) => ({
   ...{ type: "serving", urls, machines, installs },
+  ...(memory === undefined ? {} : { memory }),
   ...(dhcp ? { dhcp: dhcp.mode, interface: dhcp.interface.name } : {}),
 });
 
 /** For people: what is served, what comes of it, and what to type. */
-export function servingText({ name, sizes, urls, machines, installs, dhcp }: Serving): string {
+export function servingText({ name, sizes, memory, urls, machines, installs, dhcp }: Serving): string {
   const lines = [
     `serving ${name}: kernel ${formatSize(sizes.kernel)}, initrd ${formatSize(sizes.initrd)}`,
+    ...(memory === undefined ? [] : [`for machines with ${formatSize(memory)} of memory or more`]),
     ...(machines.length > 0 ? [`machine configs: ${machines.join(", ")}`] : []),
     ...installs.map(
       ({ machine, device, wipe }) =>
