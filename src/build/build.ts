@@ -22,7 +22,9 @@ import type { DiskFormat } from "./disk-format.ts";
 import { diskOfImage } from "./image-disk.ts";
 import { addImageFacts, addRuntime } from "./image-runtime.ts";
 import { buildInitrd, microcodeIn } from "./initrd.ts";
+import { mediumOfImage, type MediumInput } from "./medium.ts";
 import { netbootOfImage } from "./netboot.ts";
+import { readMachineConfig } from "./read-machine-config.ts";
 import { readRecipeFile } from "./read-recipe.ts";
 import { packRoot, refuseUnreadable } from "./pack-root.ts";
 import { assembleSystemImage } from "./system-image.ts";
@@ -35,10 +37,12 @@ import { formatVerity } from "./verity.ts";
 
 export interface BuildRequest {
   readonly recipePath: string;
-  readonly outputs: readonly ("image" | "disk" | "netboot" | "container")[];
+  readonly outputs: readonly ("image" | "disk" | "iso" | "netboot" | "container")[];
   /** Of the disk: each of them is made, of one and the same disk. */
   readonly formats: readonly DiskFormat[];
   readonly outDir: string;
+  /** Path of a machine config that goes onto the medium. */
+  readonly config?: string | undefined;
   /** Take the archive's packages of today, whatever the lock says. */
   readonly updateLock: boolean;
 }
@@ -48,6 +52,8 @@ export interface BuildResult {
   readonly disk: string | undefined;
   /** In each of its forms. */
   readonly disks: readonly string[];
+  /** A medium for CDs and USB sticks. */
+  readonly iso: string | undefined;
   /** Folder with what boots the image from memory. */
   readonly netboot: string | undefined;
   /** That a machine needs to boot the image from memory, where something was made for that. */
@@ -70,6 +76,7 @@ export async function build(request: BuildRequest, context: BuildContext): Promi
   const started = context.clock();
   const { recipePath, outDir } = request;
   const recipe = await readRecipeFile(recipePath);
+  const config = request.config === undefined ? undefined : await readMachineConfig(request.config);
   const lockPath = join(dirname(recipePath), "petrify.lock");
   const lock = await readLock(lockPath);
   return await writingTo(`${context.cacheFolder} or ${outDir}`, async () => {
@@ -77,7 +84,7 @@ export async function build(request: BuildRequest, context: BuildContext): Promi
     const input = { recipe, recipeFolder: dirname(recipePath), lock, renew: request.updateLock, work: work.path };
     const made = await buildSystemImage(input, context);
     const { size: smallestDisk } = planDisk({ imageSize: made.manifest.sizes.image, slotSize: recipe.disk.slotSize });
-    const placed = await writeOutputs(made, recipe, request, work.path, context);
+    const placed = await writeOutputs(made, recipe, { ...request, config }, work.path, context);
     if (!lock || formatLock(lock) !== formatLock(made.lock)) await replaceFile(lockPath, formatLock(made.lock));
     return { ...placed, manifest: made.manifest, smallestDisk, seconds: (context.clock() - started) / 1000 };
   });
@@ -87,10 +94,10 @@ export async function build(request: BuildRequest, context: BuildContext): Promi
 async function writeOutputs(
   { image: made, manifest, tree }: MadeImage,
   { name, version, disk: { slotSize, size: diskSize } }: Recipe,
-  { outputs, outDir, formats }: BuildRequest,
+  { outputs, outDir, formats, config }: Pick<BuildRequest, "outputs" | "outDir" | "formats"> & Pick<MediumInput, "config">,
   work: string,
   context: BuildContext,
-): Promise<Pick<BuildResult, "image" | "disk" | "disks" | "netboot" | "memory" | "container">> {
+): Promise<Pick<BuildResult, "image" | "disk" | "disks" | "iso" | "netboot" | "memory" | "container">> {
   await makeFolder(outDir);
   const place = (suffix: string): string => join(outDir, `${name}-${version}.${suffix}`);
   const disks = outputs.includes("disk") ? formats.map((format) => ({ format, path: place(format), checksum: true })) : [];
@@ -110,6 +117,15 @@ async function writeOutputs(
       await replaceFolder(folder, netboot);
     });
   }
+  const iso = outputs.includes("iso") ? place("iso") : undefined;
+  if (iso) {
+    const programs = { tools: context.tools, media: await context.mediaTools() };
+    await context.progress.step("make the medium", async () => {
+      const file = join(work, "medium.iso");
+      ({ memory } = await mediumOfImage(programs, { image: made, slotSize, config }, file, work, context.signal));
+      await placeWithChecksum(file, iso, async () => await placeFile(file, iso), context.signal);
+    });
+  }
   const container = outputs.includes("container") ? place("oci") : undefined;
   if (container) {
     await context.progress.step("make the container image", async () => {
@@ -123,7 +139,7 @@ async function writeOutputs(
     await replaceFile(place("manifest.json"), formatManifest(manifest));
   }
   const paths = disks.map(({ path }) => path);
-  return { image, disk: paths[0], disks: paths, netboot, memory, container };
+  return { image, disk: paths[0], disks: paths, iso, netboot, memory, container };
 }
 
 interface ImageInput {

@@ -7,6 +7,8 @@ export interface BuildContext {
   readonly tools: Tools;
   /** Programs for what comes from elsewhere (buildah, rpm); bootstrapped when it is first asked for. */
   readonly containerTools: () => Promise<Tools>;
+  /** Programs that make media (xorriso); the same. */
+  readonly mediaTools: () => Promise<Tools>;
   readonly run: Run;
   readonly caller: Caller;
   readonly progress: Progress;

@@ -7,7 +7,7 @@ import { grubScript } from "../layout/grub-script.ts";
 
 /** Everything the script uses is inside GRUB's core: it loads nothing from the disk but the images. */
 const MODULES = [
-  ...["part_gpt", "fat", "ext2", "loopback", "memdisk", "tar"],
+  ...["part_gpt", "fat", "loopback", "memdisk", "tar"],
   ...["normal", "configfile", "test", "true", "echo", "regexp", "sleep", "reboot", "probe"],
   ...["loadenv", "hashsum", "gcry_sha256", "gcry_crc"],
   ...["terminal", "serial", "linux", "boot"],
@@ -15,8 +15,6 @@ const MODULES = [
 
 /** Run by GRUB's core, which knows single commands only. */
 const CORE_CONFIG = "normal (memdisk)/grub.cfg\n";
-/** GRUB puts in the disk that it was loaded from: `root` becomes the efi partition of that disk. */
-const PREFIX = "(,gpt2)/grub";
 
 /** The loader for both firmwares. */
 export interface Grub {
@@ -35,18 +33,31 @@ export interface GrubOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+interface GrubCores {
+  /** An existing folder for passing files; the caller removes it. */
+  readonly work: string;
+  /** Files of the memdisk; `grub.cfg` is the script. */
+  readonly files: Readonly<Record<"grub.cfg", string> & Record<string, string>>;
+  /** Where GRUB finds itself; a place without a disk is on the one that it was loaded from. */
+  readonly prefix: string;
+  /** Modules beside those of every core. */
+  readonly modules: readonly string[];
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Makes GRUB's cores, the script inside; the same tools tree and script give the same bytes.
  *
+ * @returns a function that makes one, for a format of grub-mkimage
  * @throws AppError `TOOL_FAILED`
  */
-export async function buildGrub(
+export async function grubCores(
   tools: Tools,
-  { biosPartition, work, script = grubScript(), signal }: GrubOptions,
-): Promise<Grub> {
+  { work, files, prefix, modules, signal }: GrubCores,
+): Promise<(format: "i386-pc" | "i386-pc-eltorito" | "x86_64-efi") => Promise<Uint8Array>> {
   const folder = join(work, "grub");
   await makeFolder(folder);
-  await writeText(join(folder, "grub.cfg"), script);
+  for (const [name, text] of Object.entries(files)) await writeText(join(folder, name), text);
   await writeText(join(folder, "core.cfg"), CORE_CONFIG);
   const inside = async (...argv: [string, ...string[]]): Promise<void> => {
     const binds = [{ source: folder, target: "/tmp/grub", writable: true }];
@@ -57,14 +68,25 @@ export async function buildGrub(
   };
   await inside("grub-script-check", "grub.cfg");
   const flags = ["--format=ustar", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner", "--mode=0644"];
-  await inside("tar", "--create", "--file=memdisk.tar", ...flags, "grub.cfg");
-  const image = async (format: string, ...modules: string[]): Promise<Uint8Array> => {
+  await inside("tar", "--create", "--file=memdisk.tar", ...flags, ...Object.keys(files));
+  return async (format) => {
     const name = `core.${format}`;
-    const config = ["--config=core.cfg", "--memdisk=memdisk.tar", `--prefix=${PREFIX}`];
-    await inside("grub-mkimage", `--format=${format}`, `--output=${name}`, ...config, ...MODULES, ...modules);
+    const config = ["--config=core.cfg", "--memdisk=memdisk.tar", `--prefix=${prefix}`];
+    const firmware = format === "x86_64-efi" ? [] : ["biosdisk"];
+    await inside("grub-mkimage", `--format=${format}`, `--output=${name}`, ...config, ...MODULES, ...modules, ...firmware);
     return await readBytes(join(folder, name));
   };
-  const core = await image("i386-pc", "biosdisk");
+}
+
+/** The loader of a disk. @throws AppError `TOOL_FAILED` */
+export async function buildGrub(
+  tools: Tools,
+  { biosPartition, work, script = grubScript(), signal }: GrubOptions,
+): Promise<Grub> {
+  // GRUB puts in the disk that it was loaded from: `root` becomes the efi partition of that disk.
+  const disk = { work, files: { "grub.cfg": script }, prefix: "(,gpt2)/grub", modules: ["ext2"], signal };
+  const image = await grubCores(tools, disk);
+  const core = await image("i386-pc");
   if (core.length > biosPartition.size)
     throw new Error(`GRUB's core has ${core.length} bytes, the bios partition ${biosPartition.size}`);
   const boot = await readBytes(join(tools.root, "usr/lib/grub/i386-pc/boot.img"));

@@ -17,7 +17,7 @@ import type { Manifest } from "../release/manifest.ts";
 import { readManifest } from "./read-manifest.ts";
 
 /** What boots an image from memory, in files of its own. */
-interface RamParts {
+export interface RamParts {
   /** Paths on the host. */
   readonly kernel: string;
   /** The image's initrd as it is, and behind it, from a multiple of 4 bytes on: */
@@ -41,7 +41,7 @@ const LEVEL = 9;
  * @param folder in a work folder; is made
  * @throws AppError `IMAGE_TOO_LARGE`, and what {@link readManifest} throws
  */
-async function ramPartsOfImage(tools: Tools, path: string, folder: string, signal?: AbortSignal): Promise<RamParts> {
+export async function ramPartsOfImage(tools: Tools, path: string, folder: string, signal?: AbortSignal): Promise<RamParts> {
   const manifest = await readManifest(tools, path, signal);
   using image = openImage(path);
   const { size } = image;

@@ -29,7 +29,9 @@ const CONTAINERS = [
 ] as const;
 /** Only for `petrify serve netboot --dhcp`. */
 const NETBOOT = ["dnsmasq-base", "ipxe", "bubblewrap"] as const;
-const SETS = { build: BUILD, containers: CONTAINERS, netboot: NETBOOT } as const;
+/** Only for `--output iso`. */
+const MEDIA = ["xorriso", "bubblewrap"] as const;
+const SETS = { build: BUILD, containers: CONTAINERS, netboot: NETBOOT, media: MEDIA } as const;
 const LEFT_OUT = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"];
 
 export type ToolsSet = keyof typeof SETS;

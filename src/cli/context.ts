@@ -102,4 +102,5 @@ export const buildContextOf = async (context: CliContext): Promise<BuildContext>
   ...context,
   tools: await toolsOf(context),
   containerTools: async () => await toolsOf(context, "containers"),
+  mediaTools: async () => await toolsOf(context, "media"),
 });

@@ -13,7 +13,7 @@ import { flashPlan } from "../layout/flash-plan.ts";
 import { describeTarget, refusalsOf, type FlashTarget } from "../layout/flash-target.ts";
 import { confirmDisk } from "./confirm-disk.ts";
 import { toolsOf, type Cli, type CliContext } from "./context.ts";
-import { kindOfFile } from "./machine-options.ts";
+import { kindOfFile, mediumFacts } from "./machine-options.ts";
 import { phaseProgress } from "./phase-progress.ts";
 import type { DiskFor } from "./run.ts";
 
@@ -27,6 +27,7 @@ const EXAMPLES = `
 Examples:
   petrify flash out/my-os-0.1.0.raw /dev/sdb --dry-run
   petrify flash out/my-os-0.1.0.raw /dev/sdb
+  petrify flash out/my-os-0.1.0.iso /dev/sdb               # an install medium
   petrify flash out/my-os-0.1.0.img usb-Example_Stick_0123-0:0 --wipe
   petrify flash out/my-os-0.1.0.raw serial:S4EVNX0M --wipe --yes --json`;
 
@@ -36,12 +37,12 @@ export function registerFlash(program: Command, cli: Cli, diskFor: DiskFor): voi
     .command("flash")
     .summary("write an image to a disk of this machine")
     .description(
-      "Writes a disk (raw, qcow2, vmdk or vhdx), or a disk made of a system image, to a disk or a USB stick, and\n" +
+      "Writes a disk (raw, qcow2, vmdk or vhdx), a disk made of a system image, or an iso, to a disk or a USB stick, and\n" +
         "reads it back. What was on the disk is lost. Refuses disks that are in use, and those that hold data\n" +
         "unless told --wipe. Nothing boots from the disk until all of it is written and read back; after an\n" +
         "interruption, repeat the command. Writing to a device takes root, or its group.",
     )
-    .argument("<image>", "disk or system image, as `petrify build` writes them")
+    .argument("<image>", "disk, system image or iso, as `petrify build` writes them")
     .argument("<device>", "path, name in /dev/disk/by-id, serial:NUMBER or size:500G of the disk; or an existing file")
     .option("--wipe", "overwrite a disk that holds data")
     .option("-y, --yes", "do not ask")
@@ -81,11 +82,14 @@ async function flashDisk(
   }
   refuse(target, { needed: source.size, wipe });
   if (!yes) await confirmDisk({ ...context, input: context.terminal.input }, target);
-  const name = await petrifyDiskOn(source.path);
+  const medium = kindOfFile(image) === "medium" ? mediumFacts(image) : undefined;
+  const name = medium ? `${medium.name} ${medium.version}, an install medium` : await petrifyDiskOn(source.path);
   const seconds = await writeDisk(context, source, target);
   const speed = seconds > 0 ? `, ${formatSize(Math.round(source.size / seconds))}/s` : "";
   const done = `${target.path} holds ${name ?? basename(image)}: ${formatSize(source.size)} written and read back in ${seconds} s${speed}.`;
-  const boots = "It boots on BIOS and UEFI, and grows into the whole disk at its first boot.";
+  const boots = medium
+    ? "It boots on BIOS and UEFI. A machine config goes onto its partition PETRIFY, as machine.yaml."
+    : "It boots on BIOS and UEFI, and grows into the whole disk at its first boot.";
   output.result({ ...facts, seconds, changed: true }, name === undefined ? done : `${done}\n${boots}`);
 }
 
@@ -110,7 +114,7 @@ async function rawOf(
 ): Promise<Awaited<ReturnType<typeof openDirect>> & { readonly path: string }> {
   const { cacheFolder, caller, run, progress, signal } = context;
   const kind = kindOfFile(image);
-  if (kind === "raw") return { ...(await openDirect(image)), path: image };
+  if (kind === "raw" || kind === "medium") return { ...(await openDirect(image)), path: image };
   const tools = await toolsOf(context);
   await using cleanup = new AsyncDisposableStack();
   const folder = join(cacheFolder, "work");

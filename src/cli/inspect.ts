@@ -1,6 +1,9 @@
 import { resolve } from "node:path";
 import { Option, type Command } from "commander";
+import { AppError } from "../core/error.ts";
 import { formatDuration, formatSize } from "../core/units.ts";
+import { openImage } from "../host/image-file.ts";
+import { isMedium, readMediumDescription, type MediumDescription } from "../layout/medium.ts";
 import { replaceFile } from "../host/replace-file.ts";
 import { diskReport, type DiskReport, type SlotReport, type StoredImage } from "../inspect/disk.ts";
 import type { OpenedImage } from "../inspect/open-image.ts";
@@ -24,13 +27,13 @@ interface InspectOptions {
 export function registerInspect(program: Command, cli: Cli): void {
   program
     .command("inspect")
-    .argument("<image>", "a system image, or a raw disk")
+    .argument("<image>", "a system image, a raw disk, or an iso")
     .summary("say what a system image holds")
     .description(
       "Looks into a system image without mounting it: operating system, kernel, sizes, packages, what it\n" +
         "starts, who can log in, what persists, and the hashes it boots by. With --sbom, prints a software\n" +
         "bill of materials instead, which is the same for the same image. Of a disk (raw), says what lies\n" +
-        "in its slots.",
+        "in its slots; of an iso, what it installs.",
     )
     .option("--packages", "list every package with its version")
     .addOption(
@@ -52,6 +55,8 @@ async function inspect(context: CliContext, file: string, options: InspectOption
       hint: "Name its form: --sbom spdx or --sbom cyclonedx.",
     });
   }
+  const medium = options.sbom || options.packages ? undefined : mediumNamed(file, context);
+  if (medium) return context.output.result({ medium }, mediumText(medium));
   const disk = options.sbom || options.packages ? undefined : await diskNamed(file, context);
   if (disk) return context.output.result({ disk }, diskText(disk));
   await using image = await openNamedImage(file, context);
@@ -63,6 +68,27 @@ async function inspect(context: CliContext, file: string, options: InspectOption
   const report = await reportOf(image, inspectContextOf(context));
   context.output.result(report, reportText(report));
 }
+
+function mediumNamed(file: string, context: CliContext): MediumDescription | undefined {
+  const path = resolve(context.cwd, file);
+  try {
+    using opened = openImage(path);
+    return isMedium(opened.read) ? readMediumDescription(opened.read) : undefined;
+  } catch (error) {
+    if (error instanceof AppError) throw error;
+    throw unreadableFile(path, error);
+  }
+}
+
+const mediumText = ({ name, version, id, memory, smallestDisk }: MediumDescription): string =>
+  [
+    ["medium", id],
+    ["image", `${name} ${version}`],
+    ["memory", `${formatSize(memory)}, at least`],
+    ["installs to", `disks of ${formatSize(smallestDisk)} and more`],
+  ]
+    .map(([key, value]) => `${key!.padEnd(INDENT - 1)} ${shown(value!)}`)
+    .join("\n");
 
 async function diskNamed(file: string, context: CliContext): Promise<DiskReport | undefined> {
   const path = resolve(context.cwd, file);

@@ -1,12 +1,15 @@
 /** Options of commands that start virtual machines. */
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import { AppError } from "../core/error.ts";
-import { GiB, parseDuration, parseSize, type Bytes, type Seconds } from "../core/units.ts";
+import { formatSize, GiB, parseDuration, parseSize, type Bytes, type Seconds } from "../core/units.ts";
 import { openImage } from "../host/image-file.ts";
+import { readMediumDescription, type MediumDescription } from "../layout/medium.ts";
 import { bootableKind, kernelOf, type Bootable } from "../vm/bootable.ts";
 import { chooseAccelerator, type AcceleratorChoice } from "../vm/kvm.ts";
+import { MEDIUM_KINDS, type MediumKind } from "../vm/medium-disks.ts";
 import type { Forward } from "../vm/options.ts";
 import type { VmHost } from "../vm/vm.ts";
+import { UsageError } from "./output.ts";
 
 export const DEFAULT_MEMORY: Bytes = 1 * GiB;
 
@@ -17,6 +20,36 @@ export function memorySize(text: string): Bytes {
     const { message, hint } = error as AppError;
     throw new InvalidArgumentError(`${message}. ${hint}`);
   }
+}
+
+/**
+ * @param wanted with an option
+ * @param needed where that is known
+ * @throws AppError `MEMORY_INSUFFICIENT`
+ */
+export function memoryFor(path: string, wanted: Bytes | undefined, needed: Bytes = 0): Bytes {
+  if (wanted !== undefined && wanted < needed) {
+    const what = `${path} does not boot from memory with ${formatSize(wanted)}`;
+    throw new AppError("MEMORY_INSUFFICIENT", what, { hint: `Give the machine ${formatSize(needed)} or more.` });
+  }
+  return wanted ?? Math.max(DEFAULT_MEMORY, needed);
+}
+
+export const mediumOption = (): Option =>
+  new Option("--medium <kind>", "how the machine has an iso: as a CD (default) or as a USB stick").choices(MEDIUM_KINDS);
+
+export const diskSizeOption = (what: string): Option => new Option("--disk-size <size>", what).argParser(memorySize);
+
+/** @throws UsageError for options that only an iso has */
+export function refuseMediumOptions(options: { readonly medium?: MediumKind; readonly diskSize?: Bytes }): void {
+  const name = options.medium !== undefined ? "--medium" : options.diskSize !== undefined ? "--disk-size" : undefined;
+  if (name) throw new UsageError("USAGE", `${name} is for an iso`, { hint: "Make one with `petrify build --output iso`." });
+}
+
+/** What an iso says of itself. @throws AppError `MEDIUM_INVALID` */
+export function mediumFacts(path: string): MediumDescription {
+  using file = openImage(path);
+  return readMediumDescription(file.read);
 }
 
 export function processors(text: string): number {

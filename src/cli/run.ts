@@ -1,15 +1,28 @@
 import { join, resolve } from "node:path";
 import { Option, type Command } from "commander";
 import { AppError } from "../core/error.ts";
-import { formatSize, type Bytes } from "../core/units.ts";
+import type { Bytes } from "../core/units.ts";
+import { sparseFile } from "../host/files.ts";
 import type { Tools } from "../host/tools.ts";
 import { workDir } from "../host/work-dir.ts";
 import type { Bootable } from "../vm/bootable.ts";
+import { disksWithMedium, type MediumKind } from "../vm/medium-disks.ts";
 import { requireMemory } from "../vm/host-memory.ts";
 import type { Forward, VmOptions } from "../vm/options.ts";
 import { startVm, type VmHost } from "../vm/vm.ts";
 import { toolsOf, type Cli, type CliContext } from "./context.ts";
-import { acceleratorFor, DEFAULT_MEMORY, forward, kindOfFile, memorySize, processors } from "./machine-options.ts";
+import {
+  acceleratorFor,
+  diskSizeOption,
+  forward,
+  kindOfFile,
+  mediumFacts,
+  mediumOption,
+  memoryFor,
+  memorySize,
+  processors,
+  refuseMediumOptions,
+} from "./machine-options.ts";
 import { attend } from "./run-console.ts";
 
 /** Makes a disk with the system image in slot a, as a raw file at `output`. */
@@ -32,6 +45,8 @@ interface RunOptions {
   readonly uefi?: boolean;
   readonly memory?: Bytes;
   readonly ram?: boolean;
+  readonly medium?: MediumKind;
+  readonly diskSize?: Bytes;
   readonly cpus: number;
   readonly forward?: readonly Forward[];
   readonly online?: boolean;
@@ -45,7 +60,9 @@ Examples:
   petrify run out/my-os-0.1.0.raw
   petrify run out/my-os-0.1.0.raw --uefi --forward 2222:22 --memory 2GiB
   petrify run out/my-os-0.1.0.img --headless --json
-  petrify run out/my-os-0.1.0.img --ram`;
+  petrify run out/my-os-0.1.0.img --ram
+  petrify run out/my-os-0.1.0.iso                        # with an empty disk to install to
+  petrify run out/my-os-0.1.0.iso --medium usb --uefi --disk-size 20GiB`;
 
 /** `petrify run IMAGE|DISK`. */
 export function registerRun(program: Command, cli: Cli, makers: Makers): void {
@@ -53,16 +70,20 @@ export function registerRun(program: Command, cli: Cli, makers: Makers): void {
     .command("run")
     .summary("boot an image or a disk in a virtual machine")
     .description(
-      "Boots a system image or a disk (raw, qcow2, vmdk or vhdx) in QEMU, with its serial console on the terminal. Ctrl-C ends it.",
+      "Boots a system image, a disk (raw, qcow2, vmdk or vhdx) or an install medium (iso) in QEMU, with its serial\n" +
+        "console on the terminal. Ctrl-C ends it. A medium has an empty disk beside it, which boots once it is installed.",
     )
-    .argument("<file>", "system image or disk")
+    .argument("<file>", "system image, disk or iso")
     .option("--uefi", "boot with UEFI firmware instead of BIOS")
     .addOption(
-      new Option("--memory <size>", "memory of the machine, e.g. 512MiB (default: 1GiB, with --ram what it takes)").argParser(
-        memorySize,
-      ),
+      new Option(
+        "--memory <size>",
+        "memory of the machine, e.g. 512MiB (default: 1GiB, from memory at least what that takes)",
+      ).argParser(memorySize),
     )
     .option("--ram", "boot the image from memory, without a disk: nothing is kept")
+    .addOption(mediumOption())
+    .addOption(diskSizeOption("size of the empty disk beside an iso, e.g. 20GiB (default: the smallest it installs to)"))
     .option("--cpus <number>", "processors of the machine", processors, 1)
     .option("--forward <host:guest>", "make a TCP port of the guest a port of 127.0.0.1; repeatable", forward)
     .option("--online", "let the guest reach the network of this machine")
@@ -78,9 +99,9 @@ async function runMachine(context: CliContext, file: string, options: RunOptions
   const { output, clock, signal, caller, run } = context;
   const path = resolve(context.cwd, file);
   const kind = kindOfFile(path);
-  if (kind === "system-image" && options.keep) {
-    throw new AppError("KEEP_NEEDS_DISK", "an image is put on a temporary disk, so there is nothing to keep changes in", {
-      hint: "Run a disk: `petrify build --output disk`.",
+  if ((kind === "system-image" || kind === "medium") && options.keep) {
+    throw new AppError("KEEP_NEEDS_DISK", "the machine's disk is temporary, so there is nothing to keep changes in", {
+      hint: "Run a disk (`petrify build --output disk`), or make a VM that stays: `petrify vm create`.",
     });
   }
   if (kind === "vmdk" && options.keep) {
@@ -89,16 +110,18 @@ async function runMachine(context: CliContext, file: string, options: RunOptions
     });
   }
   if (options.ram && kind !== "system-image") {
-    throw new AppError("RAM_NEEDS_IMAGE", `${path} is a disk: only a system image can be booted from memory`, {
+    throw new AppError("RAM_NEEDS_IMAGE", `${path} is no system image: only that can be put into memory`, {
       hint: "Name the image (.img): `petrify build --output image`.",
     });
   }
+  if (kind !== "medium") refuseMediumOptions(options);
+
   const tools = await toolsOf(context);
   const host: VmHost = { tools, caller, run, folder: join(context.cacheFolder, "vm"), signal };
   await using work = await workDir(host.folder, caller, run);
   const choice = await acceleratorFor(host, options.kvm, path, work.path);
   const { needed, ...boots } = await bootOf(context, tools, { path, kind, work: work.path }, options, makers);
-  const size = memoryOf(path, options.memory, needed);
+  const size = memoryFor(path, options.memory, needed);
   await requireMemory(size);
   const vm: VmOptions = {
     ...{ ...boots, accelerator: choice.accelerator, cpus: options.cpus, memory: size },
@@ -124,15 +147,6 @@ async function runMachine(context: CliContext, file: string, options: RunOptions
   output.result({ reason: exit.reason, seconds: seconds() }, `the machine has ended (${exit.reason}) after ${seconds()} s`);
 }
 
-/** @throws AppError `MEMORY_INSUFFICIENT` */
-function memoryOf(path: string, wanted: Bytes | undefined, needed: Bytes = 0): Bytes {
-  if (wanted !== undefined && wanted < needed) {
-    const what = `${path} does not boot from memory with ${formatSize(wanted)}`;
-    throw new AppError("MEMORY_INSUFFICIENT", what, { hint: `Give the machine ${formatSize(needed)} or more.` });
-  }
-  return wanted ?? Math.max(DEFAULT_MEMORY, needed);
-}
-
 /** What a machine boots, and the memory that takes, where it is known. */
 interface Boots extends Pick<VmOptions, "disks" | "kernel"> {
   readonly needed?: Bytes;
@@ -149,8 +163,14 @@ async function bootOf(
     const { kernel, initrd, cmdline, memory } = await netbootFor(path, join(work, "netboot"), tools, context);
     return { disks: [], kernel: { path: kernel, initrd, cmdline }, needed: memory };
   }
-  if (kind !== "system-image") return { disks: [{ path, format: kind, writes: options.keep ? "keep" : "discard" }] };
   const disk = join(work, "disk.raw");
+  const own = { path: disk, format: "raw", writes: "keep" } as const; // it is thrown away itself
+  if (kind === "medium") {
+    const { memory, smallestDisk } = mediumFacts(path);
+    await sparseFile(disk, options.diskSize ?? smallestDisk);
+    return { disks: disksWithMedium(own, path, options.medium ?? "cd", options.uefi ? "uefi" : "bios"), needed: memory };
+  }
+  if (kind !== "system-image") return { disks: [{ path, format: kind, writes: options.keep ? "keep" : "discard" }] };
   await diskFor(path, disk, tools, context);
-  return { disks: [{ path: disk, format: "raw", writes: "keep" }] }; // the disk itself is thrown away
+  return { disks: [own] };
 }

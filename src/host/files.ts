@@ -81,6 +81,12 @@ export async function linkFile(from: string, to: string): Promise<void> {
   });
 }
 
+/** A new file of that size that takes no room until it is written to. */
+export async function sparseFile(path: string, size: number): Promise<void> {
+  await using file = await open(path, "wx");
+  await file.truncate(size);
+}
+
 /** With every link resolved: the same for every way to one file. */
 export const realPath = async (path: string): Promise<string> => await realpath(path);
 
@@ -174,6 +180,9 @@ export async function claimName(from: string, to: string): Promise<boolean> {
     throw error;
   }
 }
+
+/** Permission bits, whatever the umask. */
+export const setMode = async (path: string, mode: number): Promise<void> => await chmod(path, mode);
 
 /** Nobody but the owner may look into a folder. */
 export const makePrivate = async (path: string): Promise<void> => await chmod(path, 0o700);

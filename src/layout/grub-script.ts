@@ -12,7 +12,7 @@ import { BOOT_FILES } from "./system-image.ts";
 import { TRIES_FIELDS } from "./tries.ts";
 
 /** What the image's own script has to set: its part of the kernel command line. */
-const CMDLINE_VARIABLE = "petrify_cmdline";
+export const CMDLINE_VARIABLE = "petrify_cmdline";
 const REBOOT_SECONDS = 10;
 
 /** The script that lies in an image: it gives the image's part of the kernel command line to the disk's script. */
@@ -25,9 +25,9 @@ export function commandLineOfScript(script: string): string {
   return quoted.replaceAll(/\\(.)/g, "$1");
 }
 
-/** The script of a disk. GRUB has set `root` to the efi partition of the disk that it was loaded from. */
-export function grubScript(): string {
-  return lines(
+/** The start of every script: nobody gets a prompt, every line is on every console, and `$disk` is what GRUB was loaded from. */
+export const grubConsoles = (): string =>
+  lines(
     "set pager=0",
     // Nobody is a superuser without a password: should GRUB ever fall through to its prompt, that prompt is locked.
     "set superusers=nobody",
@@ -36,7 +36,18 @@ export function grubScript(): string {
     `if [ "$grub_platform" = pc ]; then`,
     "  if serial --unit=0 --speed=115200; then terminal_output console serial; fi",
     "fi",
+    // GRUB has set it to what it was loaded from: a disk, or a partition of one.
     `regexp --set=1:disk '^([^,]+)' "$root"`,
+  );
+
+/** The end of every script. @param why in GRUB's words */
+export const grubRestart = (why: string): string =>
+  lines(`echo "petrify: ${why}: restarting in ${REBOOT_SECONDS} seconds"`, `sleep ${REBOOT_SECONDS}`, "reboot");
+
+/** The script of a disk. GRUB has set `root` to the efi partition of the disk that it was loaded from. */
+export function grubScript(): string {
+  return lines(
+    grubConsoles(),
     `set record_part="$disk,gpt${number("record")}"`,
     `set state_part="$disk,gpt${number("state")}"`,
     `set recovery_part="$disk,gpt${number("recovery")}"`,
@@ -53,9 +64,7 @@ export function grubScript(): string {
     "  return 1",
     "}",
     "choose",
-    `echo "petrify: nothing on this disk boots: restarting in ${REBOOT_SECONDS} seconds"`,
-    `sleep ${REBOOT_SECONDS}`,
-    "reboot",
+    grubRestart("nothing on this disk boots"),
   );
 }
 
@@ -260,4 +269,5 @@ function conditions(when: Condition, boot: BootTarget | undefined): string[] {
 const refuseUnless = (name: string, pattern: string): string => `if regexp '${pattern}' "$${name}"; then true; else return 1; fi`;
 const number = (name: DiskPartition): number => DISK_PARTITIONS.indexOf(name) + 1;
 const indent = (texts: readonly string[]): string[] => texts.map((text) => `  ${text}`);
-const lines = (...texts: readonly string[]): string => `${texts.map((text) => text.trimEnd()).join("\n")}\n`;
+/** Lines of a script, which may be several each. */
+export const lines = (...texts: readonly string[]): string => `${texts.map((text) => text.trimEnd()).join("\n")}\n`;

@@ -23,6 +23,12 @@ suite("the name of a VM", () => {
 suite("the description of a VM", () => {
   test("is read as it was written", () => assert.deepEqual(decodeNamedVm("web", encodeNamedVm(VM)), VM));
 
+  test("says how it has a medium, which makes another VM of it", () => {
+    const other: NamedVm = { ...VM, medium: "usb" };
+    assert.deepEqual(decodeNamedVm("web", encodeNamedVm(other)), other);
+    assert.deepEqual(differences(VM, other), ["--medium"]);
+  });
+
   const refused: readonly [what: string, text: string, says: RegExp][] = [
     ["a torn one", encodeNamedVm(VM).slice(0, 80), /damaged/],
     ["that of another VM", encodeNamedVm({ ...VM, name: "db" }), /another name/],

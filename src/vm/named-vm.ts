@@ -1,12 +1,14 @@
 /** What is kept of a virtual machine that has a name. Format: docs/formats/vm.md */
 import { z } from "zod";
 import { AppError } from "../core/error.ts";
+import { MEDIUM_KINDS } from "./medium-disks.ts";
 import type { Forward } from "./options.ts";
 
 /** Files in the folder of a named VM. */
 export const VM_FILES = {
   description: "vm.json",
   variables: "firmware-variables.fd",
+  medium: "medium.iso",
   console: "console.log",
   supervisorLog: "supervisor.log",
   lock: "lock",
@@ -29,6 +31,8 @@ const schema = z.strictObject({
   image: z.strictObject({ name: z.string(), version: z.string() }).optional(),
   /** `size` in bytes, where it was asked for. */
   disk: z.strictObject({ format: z.enum(["raw", "qcow2"]), size: z.int().positive().optional() }),
+  /** How it has the install medium that it was made of. */
+  medium: z.enum(MEDIUM_KINDS).optional(),
   firmware: z.enum(["bios", "uefi"]),
   /** Bytes. */
   memory: z.int().positive(),
@@ -91,7 +95,14 @@ export function differences(a: NamedVm, b: NamedVm): string[] {
       .toSorted()
       .join(" ");
   const told = (vm: NamedVm): Readonly<Record<string, unknown>> => ({
-    ...{ image: vm.source.sha256, "--disk-size": vm.disk.size, "--uefi": vm.firmware, "--memory": vm.memory, "--cpus": vm.cpus },
+    ...{
+      image: vm.source.sha256,
+      "--disk-size": vm.disk.size,
+      "--medium": vm.medium,
+      "--uefi": vm.firmware,
+      "--memory": vm.memory,
+      "--cpus": vm.cpus,
+    },
     ...{ "--forward": ports(vm.forwards), "--online": vm.online },
   });
   const [one, other] = [told(a), told(b)];

@@ -11,8 +11,8 @@ export interface VmDisk {
   /** A file of the host; of `nbd` the unix socket of a server, which the guest always writes to. */
   readonly path: string;
   readonly format: "raw" | "qcow2" | "vmdk" | "vhdx" | "nbd";
-  /** Default `virtio-blk`. */
-  readonly controller?: Controller;
+  /** Default `virtio-blk`. `cd`: a CD in a SATA drive, which nobody can write to. */
+  readonly controller?: Controller | "cd";
   /** Logical and physical sector size the guest sees; default 512. AHCI knows only 512. */
   readonly sectorSize?: 512 | 4096;
   /** `discard` (default): the guest writes to a throw-away overlay and the file stays as it is. `keep`: it writes to the file. */

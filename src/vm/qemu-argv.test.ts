@@ -35,6 +35,12 @@ const cases: readonly { name: string; options: Partial<VmOptions>; has: readonly
     lacks: ["overlay", "disk0.qcow2"],
   },
   {
+    name: "a CD is in a drive, behind the disk that is tried first, and cannot be written to",
+    options: { disks: [DISK, { ...DISK, controller: "cd" }] },
+    has: ["-device ide-cd,bus=ide.1,drive=disk1,bootindex=2", '"node-name":"disk1","discard":"unmap","read-only":true'],
+    lacks: ["ide-hd"],
+  },
+  {
     name: "a disk of an NBD server has neither a file nor an overlay",
     options: { disks: [{ path: "/somewhere/socket", format: "nbd", controller: "nvme" }] },
     has: ['"driver":"nbd","node-name":"disk0","server":{"type":"unix","path":"/vm/disk0"}', "-device nvme,drive=disk0"],

@@ -81,7 +81,7 @@ function diskArgs(disk: VmDisk, index: number): string[] {
     driver: kept ? disk.format : "qcow2",
     "node-name": disk.unreadable || disk.unwritable ? `${node}-image` : node,
     discard: "unmap",
-    ...(disk.readOnly ? { "read-only": true } : {}),
+    ...(disk.readOnly || disk.controller === "cd" ? { "read-only": true } : {}),
     // What is thrown away in the end need not reach the host's disk.
     cache: { direct: false, "no-flush": !kept },
     file: { driver: "file", filename: kept ? INSIDE.disk(index) : INSIDE.overlay(index), discard: "unmap" },
@@ -115,6 +115,8 @@ function controllerArgs({ controller = "virtio-blk", sectorSize = 512 }: VmDisk,
     case "ahci":
       // QEMU knows no IDE disk with other sectors; the machine's own controller has six ports.
       return ["-device", `ide-hd,bus=ide.${index},${common}${serial}`];
+    case "cd":
+      return ["-device", `ide-cd,bus=ide.${index},${common}${serial}`];
     case "nvme":
       return ["-device", `nvme,${common}${serial}${sectors}`];
     case "usb-storage":

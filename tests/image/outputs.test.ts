@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { mediumOfImage } from "../../src/build/medium.ts";
+import { sha256File } from "../../src/host/files.ts";
+import { openImage } from "../../src/host/image-file.ts";
+import { findOnMedium, readMediumDescription } from "../../src/layout/medium.ts";
 import { run } from "../../src/host/run.ts";
 import type { Tools } from "../../src/host/tools.ts";
 import { petrify, recipe, workspace, type CliRun, type Workspace } from "../support/cli.ts";
@@ -17,7 +21,7 @@ describe("petrify build with every form of output", { timeout: 900_000 }, () => 
     containers = await testTools("containers");
     user = await workspace({ "petrify.yaml": recipe() });
     await using _ = await takeCore();
-    made = await petrify(["build", "--json", "--output", "image,disk,netboot,container", "--format", "qcow2,vhdx"], {
+    made = await petrify(["build", "--json", "--output", "image,disk,iso,netboot,container", "--format", "qcow2,vhdx"], {
       cwd: user.folder,
     });
     assert.equal(made.exitCode, 0, made.stdout + made.stderr);
@@ -29,12 +33,15 @@ describe("petrify build with every form of output", { timeout: 900_000 }, () => 
   test("each is where the result says, with its checksum", async () => {
     const value = made.events.find(({ type }) => type === "result")!["value"] as Record<string, unknown>;
     const name = "test-0.1.0";
-    const { image, disk, disks, netboot, container } = value;
-    assert.deepEqual([image, netboot, container], [out(`${name}.img`), out(`${name}.netboot`), out(`${name}.oci`)]);
+    const { image, disk, disks, iso, netboot, container } = value;
+    assert.deepEqual(
+      [image, iso, netboot, container],
+      [out(`${name}.img`), out(`${name}.iso`), out(`${name}.netboot`), out(`${name}.oci`)],
+    );
     assert.deepEqual([disk, disks], [out(`${name}.qcow2`), [out(`${name}.qcow2`), out(`${name}.vhdx`)]]);
     const sums = (await readdir(out(""), { recursive: true })).filter((path) => /\.sha256$|SHA256SUMS$/.test(path)).toSorted();
     assert.deepEqual(sums, [
-      ...[`${name}.img.sha256`, `${name}.netboot/SHA256SUMS`, `${name}.oci/SHA256SUMS`],
+      ...[`${name}.img.sha256`, `${name}.iso.sha256`, `${name}.netboot/SHA256SUMS`, `${name}.oci/SHA256SUMS`],
       ...[`${name}.qcow2.sha256`, `${name}.vhdx.sha256`],
     ]);
     for (const path of sums) {
@@ -53,6 +60,36 @@ describe("petrify build with every form of output", { timeout: 900_000 }, () => 
     const build = await testTools();
     const { stdout } = await build.run(["sfdisk", "--verify", image], { binds: [{ source: image }] });
     assert.match(stdout, /No errors detected/);
+  });
+  test("the medium is made the same once more, with another umask, and sfdisk accepts its table", async () => {
+    const again = out("again.iso");
+    const programs = { tools: await testTools(), media: await testTools("media") };
+    await using work = await workspace();
+    const umask = process.umask(0o077);
+    try {
+      await using _ = await takeCore();
+      const { id } = await mediumOfImage(programs, { image: out("test-0.1.0.img") }, again, work.folder);
+      using iso = openImage(again);
+      assert.deepEqual([readMediumDescription(iso.read).id, iso.size], [id, (await stat(out("test-0.1.0.iso"))).size]);
+    } finally {
+      process.umask(umask);
+    }
+    assert.equal(await sha256File(again), await sha256File(out("test-0.1.0.iso")));
+    const { stdout } = await programs.tools.run(["sfdisk", "--verify", again], { binds: [{ source: again }] });
+    assert.match(stdout, /No errors detected/);
+  });
+  test("a medium with a machine config is for its owner only, and its id says nothing of the config", async () => {
+    const programs = { tools: await testTools(), media: await testTools("media") };
+    await using work = await workspace();
+    await using _ = await takeCore();
+    const config = "#cloud-config\nnote: a secret\n";
+    const { id } = await mediumOfImage(programs, { image: out("test-0.1.0.img"), config }, out("config.iso"), work.folder);
+    assert.equal((await stat(out("config.iso"))).mode & 0o777, 0o600);
+    using iso = openImage(out("config.iso"));
+    using plain = openImage(out("test-0.1.0.iso"));
+    assert.equal(id, readMediumDescription(plain.read).id);
+    const { start, size } = findOnMedium(iso.read, "config");
+    assert.equal(Buffer.from(iso.read(start, size)).toString(), config);
   });
   test("the container has the same system, and runs a program of it", async () => {
     const reference = `oci:${out("test-0.1.0.oci")}:0.1.0`;

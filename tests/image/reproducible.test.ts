@@ -167,8 +167,9 @@ async function contextOf(runWith: Run, cacheFolder: string): Promise<BuildContex
   const tools = openTools(root, id, caller, runWith);
   const random = (): never => assert.fail("an image may hold nothing random");
   const containerTools = async (): Promise<Tools> => await testTools("containers");
+  const mediaTools = async (): Promise<Tools> => await testTools("media");
   const common = { run, caller, progress: silent, signal: undefined };
-  return { ...common, tools, containerTools, cacheFolder, clock: () => performance.now(), random };
+  return { ...common, tools, containerTools, mediaTools, cacheFolder, clock: () => performance.now(), random };
 }
 
 async function buildWith(context: BuildContext, folder: string): Promise<BuildResult> {

@@ -11,6 +11,7 @@ import { testTools } from "./tools.ts";
 export const testContext = async (more: Partial<BuildContext> = {}): Promise<BuildContext> => ({
   ...{ tools: await testTools(), run, caller: currentCaller(), progress: silent, signal: undefined },
   containerTools: async () => await testTools("containers"),
+  mediaTools: async () => await testTools("media"),
   ...{ cacheFolder: join(tmpdir(), "petrify-no-cache"), clock: () => performance.now(), random: randomBytes },
   ...more,
 });

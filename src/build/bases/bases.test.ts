@@ -60,7 +60,14 @@ describe("bases", () => {
     await mkdir(own);
     const context: BuildContext = {
       tools: { root: "", id: "", run: unused, argv: unused },
-      ...{ containerTools: unused, run: ids.run, caller: { uid, devices: [] }, signal, cacheFolder: join(work, "cache") },
+      ...{
+        containerTools: unused,
+        mediaTools: unused,
+        run: ids.run,
+        caller: { uid, devices: [] },
+        signal,
+        cacheFolder: join(work, "cache"),
+      },
       progress: { step: async (title, body) => (await onStep(title), await body(onNote)), note: (text) => void notes.push(text) },
       ...{ clock: () => 0, random: () => new Uint8Array() },
     };

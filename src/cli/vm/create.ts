@@ -2,14 +2,25 @@ import { join, resolve } from "node:path";
 import { Option, type Command } from "commander";
 import { AppError } from "../../core/error.ts";
 import { formatSize, type Bytes } from "../../core/units.ts";
-import { sha256File, syncFile } from "../../host/files.ts";
+import { copyFile, sha256File, sparseFile, syncFile } from "../../host/files.ts";
 import { toolFailed, type Tools } from "../../host/tools.ts";
 import type { Bootable } from "../../vm/bootable.ts";
+import type { MediumKind } from "../../vm/medium-disks.ts";
 import { diskFile, differences, requireVmName, VM_FILES, type NamedVm } from "../../vm/named-vm.ts";
 import type { Forward } from "../../vm/options.ts";
 import { OVMF_VARIABLES } from "../../vm/vm.ts";
 import { toolsOf, type Cli, type CliContext } from "../context.ts";
-import { DEFAULT_MEMORY, forward, kindOfFile, memorySize, processors } from "../machine-options.ts";
+import {
+  diskSizeOption,
+  forward,
+  kindOfFile,
+  mediumFacts,
+  mediumOption,
+  memoryFor,
+  memorySize,
+  processors,
+  refuseMediumOptions,
+} from "../machine-options.ts";
 import { openStore } from "./store.ts";
 
 /** Makes a disk with the system image in slot a, as a raw file at `output`; says what the image is. */
@@ -21,7 +32,8 @@ export type VmDiskFor = (
 
 interface CreateOptions {
   readonly uefi?: boolean;
-  readonly memory: Bytes;
+  readonly memory?: Bytes;
+  readonly medium?: MediumKind;
   readonly cpus: number;
   readonly diskSize?: Bytes;
   readonly forward?: readonly Forward[];
@@ -34,6 +46,7 @@ The disk is a copy: building the image again changes nothing about the VM.
 Examples:
   petrify vm create web out/my-os-0.1.0.img
   petrify vm create web out/my-os-0.1.0.img --memory 2GiB --forward 8080:80 --forward 2222:22 --online
+  petrify vm create node out/my-os-0.1.0.iso --disk-size 20GiB   # an empty disk, and the medium to install from
   petrify vm create old backup.qcow2 --uefi --disk-size 20GiB --json`;
 
 /** `petrify vm create NAME IMAGE|DISK`. */
@@ -41,19 +54,19 @@ export function registerVmCreate(vm: Command, cli: Cli, diskFor: VmDiskFor): voi
   vm.command("create")
     .summary("make a VM of an image or a disk")
     .description(
-      "Makes a virtual machine with a disk of its own from a system image or a disk (raw, qcow2, vmdk or vhdx). It keeps what it writes.",
+      "Makes a virtual machine with a disk of its own from a system image, a disk (raw, qcow2, vmdk or vhdx) or an\n" +
+        "install medium (iso). It keeps what it writes.",
     )
     .argument("<name>", "its name: small letters, digits and hyphens")
-    .argument("<file>", "system image or disk")
+    .argument("<file>", "system image, disk or iso")
     .option("--uefi", "boot with UEFI firmware instead of BIOS")
     .addOption(
-      new Option("--memory <size>", "memory of the machine, e.g. 512MiB").argParser(memorySize).default(DEFAULT_MEMORY, "1GiB"),
-    )
-    .option("--cpus <number>", "processors of the machine", processors, 1)
-    .addOption(
-      new Option("--disk-size <size>", "size of its disk, e.g. 20GiB (default: as small as the image allows, or the disk's own)") //
+      new Option("--memory <size>", "memory of the machine, e.g. 512MiB (default: 1GiB, for an iso at least what it takes)") //
         .argParser(memorySize),
     )
+    .option("--cpus <number>", "processors of the machine", processors, 1)
+    .addOption(diskSizeOption("size of its disk, e.g. 20GiB (default: as small as the image allows, or the disk's own)"))
+    .addOption(mediumOption())
     .option("--forward <host:guest>", "make a TCP port of the guest a port of 127.0.0.1; repeatable", forward)
     .option("--online", "let the guest reach the network of this machine")
     .addHelpText("after", EXAMPLES)
@@ -76,14 +89,17 @@ async function createVm(
   requireVmName(name);
   const path = resolve(cwd, file);
   const kind = kindOfFile(path);
+  const facts = kind === "medium" ? mediumFacts(path) : undefined;
+  if (!facts) refuseMediumOptions({ ...(options.medium ? { medium: options.medium } : {}) });
   const sha256 = await progress.step(`read ${file}`, async () => await sha256File(path, signal));
   const wanted: NamedVm = {
     ...{ format: 1, name, source: { path, sha256 } },
     disk: {
-      format: kind === "system-image" || kind === "raw" ? "raw" : "qcow2",
+      format: kind === "system-image" || kind === "medium" || kind === "raw" ? "raw" : "qcow2",
       ...(options.diskSize === undefined ? {} : { size: options.diskSize }),
     },
-    ...{ firmware: options.uefi ? "uefi" : "bios", memory: options.memory, cpus: options.cpus },
+    ...(facts ? { medium: options.medium ?? "cd" } : {}),
+    ...{ firmware: options.uefi ? "uefi" : "bios", memory: memoryFor(path, options.memory, facts?.memory), cpus: options.cpus },
     ...{ forwards: options.forward ?? [], online: options.online === true },
   };
   const store = openStore(context);
@@ -128,7 +144,13 @@ async function makeDisk(
   const inFolder = { binds: [{ source: path }, { source: folder, writable: true }], signal };
   const output = join(folder, diskFile(vm));
   let image: { readonly name: string; readonly version: string } | undefined;
-  if (kind === "system-image") {
+  if (kind === "medium") {
+    const { name, version, smallestDisk } = mediumFacts(path);
+    image = { name, version };
+    await sparseFile(output, vm.disk.size ?? smallestDisk);
+    await progress.step("copy the medium", async () => await copyFile(path, join(folder, VM_FILES.medium)));
+    await syncFile(join(folder, VM_FILES.medium));
+  } else if (kind === "system-image") {
     image = await diskFor({ image: path, diskSize: vm.disk.size, work, output }, tools, context);
   } else {
     await progress.step("copy the disk", async () => {

@@ -112,6 +112,7 @@ async function makeFixture(name: string, init: Fixture["init"], images: readonly
     const context: BuildContext = {
       ...{ tools, run, caller, progress: silent, signal: undefined, cacheFolder: CACHE },
       containerTools: async () => await testTools("containers"),
+      mediaTools: async () => await testTools("media"),
       ...{ clock: () => performance.now(), random: randomBytes },
     };
     const built = [];
