@@ -14,13 +14,21 @@ import { currentCaller } from "../src/host/caller.ts";
 import { run } from "../src/host/run.ts";
 import type { BenchContext } from "./context.ts";
 import { machineFacts, onlyRun, othersLoad } from "./machine.ts";
-import { benchFolder, measureAgent, measureBoots, measureBuilds, measureSizes, measureUpgrades } from "./measure.ts";
+import {
+  benchFolder,
+  measureAgent,
+  measureBoots,
+  measureBuilds,
+  measureInstalls,
+  measureSizes,
+  measureUpgrades,
+} from "./measure.ts";
 import { mkosiTree } from "./mkosi-tree.ts";
 import { markdown, replaceTables, type Report } from "./report.ts";
 
 const TOP = join(import.meta.dirname, "..");
 const PAGE = join(TOP, "docs/benchmarks.md");
-const PARTS = ["builds", "boots", "agent", "upgrades", "sizes"] as const;
+const PARTS = ["builds", "boots", "agent", "upgrades", "installs", "sizes"] as const;
 type Part = (typeof PARTS)[number];
 
 interface Options {
@@ -68,6 +76,7 @@ const MEASURE = {
   boots: async () => await measureBoots(options.boots, context),
   agent: async () => await measureAgent(options.boots, context),
   upgrades: async () => await measureUpgrades(options.boots, context),
+  installs: async () => await measureInstalls(options.boots, context),
   sizes: async () => await measureSizes(context),
 } as const;
 
@@ -76,6 +85,7 @@ const TITLES = {
   boots: "Boot to multi-user",
   agent: "The agent",
   upgrades: "An upgrade",
+  installs: "An installation",
   sizes: "Size",
 } as const;
 const tables: string[] = [];

@@ -5,6 +5,7 @@ import type { Builder } from "./builder.ts";
 import { countBoot, settle, timeBoot, type BootTime } from "./boot.ts";
 import type { BenchContext } from "./context.ts";
 import { debianDisk } from "./debian-disk.ts";
+import { INSTALL_CONFIG, measureOneInstall, mediumSizes, type InstallFigures } from "./install.ts";
 import { mkosiBuilder } from "./mkosi.ts";
 import { petrifyBuilder } from "./petrify.ts";
 import { packageDifferences, type Comparison, type Report, type SizeComparison } from "./report.ts";
@@ -206,6 +207,31 @@ export async function measureUpgrades(runs: number, context: BenchContext): Prom
 }
 const DOWN = { ratio: 1.2 } as const;
 const UPGRADE_MEMORY = 64e6;
+
+/** From a machine without anything to one that is installed and healthy. */
+export async function measureInstalls(runs: number, context: BenchContext): Promise<Measured> {
+  const { progress } = context;
+  const medium = await petrifyBuilder("image,iso", context, { folderName: "petrify-medium", config: INSTALL_CONFIG });
+  await progress.step("build petrify's medium", async () => await medium.prepare());
+  const figures: InstallFigures[] = [];
+  for (let i = 0; i < runs; i++) {
+    figures.push(await progress.step(`installation ${i + 1}/${runs}`, async () => await measureOneInstall(medium.iso, context)));
+  }
+  const of = (name: keyof InstallFigures): number[] => figures.map((one) => one[name]);
+  const peer = "power on of the installed disk to healthy";
+  const { iso, image } = mediumSizes(medium.iso);
+  return {
+    comparisons: [
+      { title: "power on of the medium to installed and healthy", peer, ours: of("whole"), theirs: of("boot") },
+      { title: "of that, until the system runs in memory", peer, ours: of("inMemory"), theirs: of("boot") },
+    ],
+    sizes: [
+      { title: "the medium (ISO)", sizes: { petrify: iso } },
+      { title: "of that, the image (zstd -9)", sizes: { petrify: image } },
+    ],
+    notes: ["No other medium is measured: Debian's installer brings packages and puts a system together on the machine."],
+  };
+}
 
 /** Sizes of what a build leaves, and whether the sides have the same packages. */
 export async function measureSizes(context: BenchContext): Promise<Measured> {

@@ -23,6 +23,7 @@ export const RECIPE = recipeWith({});
 export interface PetrifyBuilder extends Builder {
   /** The disk that the last build made, where it makes one. */
   readonly disk: string;
+  readonly iso: string;
 }
 
 /** An image that has something more. */
@@ -33,13 +34,21 @@ export interface Variant {
   readonly units?: Readonly<Record<string, string>>;
   /** Lines at the end of the recipe's `units`. */
   readonly recipe?: string;
+  /** Text of a machine config for the medium. */
+  readonly config?: string;
 }
+
+const TITLES = {
+  image: "system image",
+  "image,disk": "system image and disk",
+  "image,iso": "system image and medium",
+} as const;
 
 /** petrify as a user runs it: the command line, Node's start included. */
 export async function petrifyBuilder(
-  outputs: "image" | "image,disk",
+  outputs: "image" | "image,disk" | "image,iso",
   context: BenchContext,
-  { folderName = outputs === "image" ? "petrify" : "petrify-disk", units = {}, recipe = "" }: Variant = {},
+  { folderName = outputs === "image" ? "petrify" : "petrify-disk", units = {}, recipe = "", config }: Variant = {},
 ): Promise<PetrifyBuilder> {
   const { run, signal } = context;
   const folder = join(context.folder, folderName);
@@ -51,12 +60,14 @@ export async function petrifyBuilder(
   await mkdir(dirname(context.tools.root), { recursive: true });
   if (!(await fileExists(join(cache, "tools")))) await symlink(dirname(context.tools.root), join(cache, "tools"));
   await writeText(join(project, "petrify.yaml"), recipeWith(units) + recipe);
+  if (config !== undefined) await writeText(join(project, "machine.yaml"), config);
+  const withConfig = config === undefined ? [] : ["--config", join(project, "machine.yaml")];
   await writeOverlay(join(project, "overlay"), "0");
   for (const [unit, text] of Object.entries(units)) await writeText(join(project, "overlay/etc/systemd/system", unit), text);
 
   const build = async (): Promise<BuildTime> => {
     const steps: Record<string, number> = {};
-    const argv = ["--cache", cache, "--json", "build", project, "--output", outputs, "--out-dir", out] as const;
+    const argv = ["--cache", cache, "--json", "build", project, "--output", outputs, "--out-dir", out, ...withConfig] as const;
     const seconds = await timed(
       async () =>
         await run([process.execPath, join(TOP, "src/cli/main.ts"), ...argv], {
@@ -70,9 +81,10 @@ export async function petrifyBuilder(
     return { seconds, steps };
   };
   return {
-    title: outputs === "image" ? "system image" : "system image and disk",
+    title: TITLES[outputs],
     disk: join(out, "bench-1.0.0.raw"),
     image: join(out, "bench-1.0.0.img"),
+    iso: join(out, "bench-1.0.0.iso"),
     prepare: async () => void (await build()),
     cold: async () => {
       await remove(context, out, ...["bases", "work"].map((name) => join(cache, name)));
