@@ -15,6 +15,8 @@ import { openScrubber, type Scrubber } from "./scrubber.ts";
 import { roleOf, slotStatus, stateOf, type AgentStatus, type Alarm } from "./status.ts";
 import { openUpkeep } from "./upkeep.ts";
 import { openRecovery } from "./recovery-loop.ts";
+import { openReset, type Reset } from "./reset-loop.ts";
+import { todo } from "./operations/operation.ts";
 import { isSuspicious } from "./verification.ts";
 import { openWorld, type World } from "./world.ts";
 
@@ -25,6 +27,7 @@ export interface Agent {
   readonly installer: Installer;
   /** What is installed without anybody being asked. */
   readonly automatic: Pick<Automatic, "status">;
+  readonly reset: Pick<Reset, "plan" | "reset">;
   /** Works until the signal is aborted; then what the next boot needs is stored. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -35,7 +38,11 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
   const startedAfter = Math.round(ports.uptime());
   const scrubber = openScrubber(world);
   const upkeep = openUpkeep(world, { isKept: () => health.isKept, suspect: scrubber.ask });
-  const operations = openOperations(world);
+  const reset = openReset(
+    world,
+    () => world.state.operation !== undefined && todo(world.state.operation, ports.bootId) !== undefined,
+  );
+  const operations = openOperations(world, reset.refusal);
   const recovery = openRecovery(world, operations, scrubber.scrub);
   const installer = openInstaller(ports);
   const automatic = openAutomatic({
@@ -48,6 +55,7 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
 
   await begin(world);
   const fingerprint = await fingerprintOf(world);
+  await reset.begin();
   await upkeep.lookAtPartitions();
   scrubber.recall();
   await operations.begin();
@@ -57,6 +65,7 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
     scrub: scrubber.scrub,
     installer,
     automatic,
+    reset,
     operations: openOperationService(world, operations),
     run: async (signal) => {
       const loops = [
@@ -66,9 +75,9 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
         upkeep.findLogs,
         upkeep.beat,
         upkeep.recordCopies,
-        scrubber.loop,
-        operations.loop,
-        recovery.loop,
+        reset.loop,
+        // A boot that is there to reset the machine does nothing else to its images.
+        ...(ports.facts.resetting ? [] : [scrubber.loop, operations.loop, recovery.loop]),
         ...(installer.isInstaller ? [automatic.loop] : []),
       ];
       try {
@@ -86,6 +95,7 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
       health: health.status(),
       ...(operations.status() ? { operation: operations.status()! } : {}),
       ...(recovery.status() ? { recovery: recovery.status()! } : {}),
+      ...(reset.status() ? { reset: reset.status()! } : {}),
       degraded: upkeep.degraded,
       ...(scrubber.verifying ? { verifying: scrubber.verifying } : {}),
       agent: { pid: ports.pid, startedAfter },

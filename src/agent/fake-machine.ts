@@ -6,12 +6,14 @@ import { DEFAULT_RECOVERY_PLAN } from "../layout/recovery-plan.ts";
 import type { ImageSource, ImageSummary } from "../layout/operation.ts";
 import type { RecordChange, RecordFacts } from "../layout/record-change.ts";
 import type { BootRecord } from "../layout/record.ts";
+import { isResetPending, type ResetOrder } from "../layout/reset-order.ts";
 import type { BootTarget } from "../layout/slots.ts";
 import type { Tries } from "../layout/tries.ts";
 import { sha256 } from "../host/sha256.ts";
 import { fakeInitSystem, type FakeInitSystem } from "../host/init-system.ts";
 import type { ImagePorts } from "./operations/ports.ts";
 import type { AgentPorts, VerificationResult } from "./ports.ts";
+import type { ResetDisk } from "./reset-disk.ts";
 import type { SlotStore, StoreFaults } from "./slot-store.ts";
 import type { MountedData } from "./degraded.ts";
 import type { CheckReport } from "./health/check.ts";
@@ -40,6 +42,12 @@ export interface FakeDisk {
   /** Makes {@link FakeMachine.kept} fail. */
   refusesState?: boolean;
   keyUnreadable?: boolean;
+  /** What lies on the data partitions. */
+  data?: FakeData;
+  /** That it is to be reset. */
+  order?: ResetOrder;
+  /** One for each time that a data partition is made anew, from the next one on. */
+  wipeFails?: (Error | undefined)[];
   /** Until it is written again. */
   recordUnreadable?: boolean;
 }
@@ -73,6 +81,7 @@ export function fakeMachine(
     tries: disk.tries,
   });
   const partition = (name: string) => ({ guid: name, device: `/dev/${name}` });
+  const isResetting = boot.slot === "recovery" && disk.order !== undefined && isResetPending({ is: "order", order: disk.order });
   const machine: FakeMachine = {
     ...{
       said,
@@ -102,6 +111,7 @@ export function fakeMachine(
         efi: partition("efi"),
       },
       image: { name: "test", version: "1.0", created: 0, persistent: [] },
+      ...(isResetting ? { resetting: true } : {}),
     },
     machine: { id: "00", hostname: "test" },
     init: fakeInitSystem(),
@@ -120,11 +130,13 @@ export function fakeMachine(
       keepClock: async () => await Promise.resolve(void done.push("clock")),
       keepSeed: async () => await Promise.resolve(void done.push("seed")),
       readRaw: async () => await Promise.resolve(new Uint8Array()),
+      writeRaw: async () => await Promise.resolve(),
     },
     store: {
-      ...{ found: disk.state, problems: [], readOnly: false },
+      ...{ found: isResetting ? EMPTY_STATE : disk.state, problems: [], readOnly: false },
       store: async (state) => {
         await Promise.resolve();
+        if (isResetting) return;
         if (disk.refusesState) throw new Error("no space left on device");
         done.push("state");
         disk.state = state;
@@ -175,6 +187,7 @@ export function fakeMachine(
       if (disk.keyUnreadable) throw new Error("it cannot be read");
       return "SHA256:test";
     },
+    resetDisk: fakeResetDisk(disk, done),
     watchdog: { beat: async () => await Promise.resolve(void done.push("beat")), [Symbol.asyncDispose]: async () => {} },
     keepReserve: async () => await Promise.resolve(),
     recordCopies: async () => await Promise.resolve(void done.push("copies")),
@@ -187,7 +200,7 @@ export function fakeMachine(
       uptime += Math.min(ms, 5000);
       disk.clock += Math.min(ms, 5000) / 1000;
       await new Promise((resolve) => setImmediate(resolve));
-      if (!machine.onWait(uptime) || machine.init.restarts.length > 0) boot.stop.abort();
+      if (!machine.onWait(uptime) || machine.init.restarts.length + machine.init.powerOffs.length > 0) boot.stop.abort();
       if (signal.aborted) throw signal.reason;
     },
     log: (level, line) => void said.push(`${level}: ${line}`),
@@ -209,6 +222,12 @@ function fakeImages(disk: FakeDisk, done: string[], damage: Readonly<Record<stri
       const image = disk.images?.[keyOf(source)];
       if (!image) throw new AppError("IMAGE_UNREADABLE", `${keyOf(source)} cannot be read (ENOENT)`);
       return { image, source, kernel: "6.12", created: 0, architecture: "x86-64", trust: "unsigned" };
+    },
+    inspectPlace: async () => {
+      await Promise.resolve();
+      const image = disk.images?.["recovery"];
+      if (!image) throw new AppError("IMAGE_UNREADABLE", "recovery cannot be read");
+      return { image, source: { is: "recovery" }, kernel: "6.12", created: 0, architecture: "x86-64", trust: "unsigned" };
     },
     check: async (source) => {
       done.push(`check ${keyOf(source)}`);
@@ -267,6 +286,59 @@ function fakeSlotStore(disk: FakeDisk, done: string[]): SlotStore {
     },
   };
 }
+function fakeResetDisk(disk: FakeDisk, done: string[]): ResetDisk {
+  const data = (): FakeData => (disk.data ??= { ...FULL_DATA });
+  return {
+    order: async () => await Promise.resolve(disk.order ? { is: "order", order: disk.order } : { is: "none" }),
+    give: async (order) => {
+      await Promise.resolve();
+      done.push(`order ${order?.at ?? "gone"}`);
+      if (order) disk.order = order;
+      else delete disk.order;
+    },
+    wipe: async (partition) => {
+      done.push(`wipe ${partition}`);
+      disk.data = { ...data(), ...(partition === "persistent" ? { persistent: "half" } : HALF_OEM) };
+      const failure = disk.wipeFails?.shift();
+      await new Promise((resolve) => setImmediate(resolve));
+      if (failure) throw failure;
+      if (partition === "oem") disk.state = EMPTY_STATE;
+      disk.data = { ...disk.data, ...(partition === "persistent" ? { persistent: "blank" } : BLANK_OEM) };
+    },
+    erase: async (partition, progress) => {
+      done.push(`erase ${partition}`);
+      await Promise.resolve();
+      disk.data = { ...data(), ...(partition === "persistent" ? { persistent: "half" } : HALF_OEM) };
+      progress(1, 2);
+    },
+    assertOem: async () => {
+      await Promise.resolve();
+      if (data().config === "half") throw new Error("the oem partition cannot be mounted");
+    },
+    emptyOem: async ({ config, identity }) => {
+      done.push("empty oem");
+      await Promise.resolve();
+      disk.state = EMPTY_STATE;
+      disk.data = { ...data(), ...(config ? {} : { config: "blank" }), ...(identity ? {} : { keys: "blank" }) };
+    },
+    forgetIdentity: async () => {
+      done.push("forget identity");
+      await Promise.resolve();
+      disk.data = { ...data(), machineId: "blank" };
+    },
+  };
+}
+/** What lies on the data partitions: what was there, nothing, or what is of no use. */
+export type FakeContent = "kept" | "blank" | "half";
+export interface FakeData {
+  readonly persistent: FakeContent;
+  readonly config: FakeContent;
+  readonly keys: FakeContent;
+  readonly machineId: FakeContent;
+}
+export const FULL_DATA: FakeData = { persistent: "kept", config: "kept", keys: "kept", machineId: "kept" };
+const HALF_OEM = { config: "half", keys: "half" } as const;
+const BLANK_OEM = { config: "blank", keys: "blank" } as const;
 export const HALF_MADE: StoreFaults = { a: "it holds no file system", b: "it holds no file system" };
 const CAPACITY = 1_000_000_000;
 

@@ -8,8 +8,9 @@ export class PowerCut extends Error {}
  *
  * @param after so many changes of it; the two halves of the boot record are two, and so are the start and the end of a written image,
  *   and of a file system made anew
+ * @returns whether it has been cut
  */
-export function cutPower(on: FakeDisk, machine: FakeMachine, after: number, stop: AbortController): void {
+export function cutPower(on: FakeDisk, machine: FakeMachine, after: number, stop: AbortController): () => boolean {
   let left = after;
   const spend = (): boolean => {
     if (left-- > 0) return true;
@@ -36,6 +37,24 @@ export function cutPower(on: FakeDisk, machine: FakeMachine, after: number, stop
       if (!spend()) on.lost = HALF_MADE;
     },
   });
+  const { give, wipe, erase, emptyOem, forgetIdentity } = machine.resetDisk;
+  const orCut = async (step: () => Promise<void>): Promise<void> => {
+    if (!spend()) throw new PowerCut();
+    await step();
+  };
+  Object.assign(machine.resetDisk, {
+    give: async (...given: Parameters<typeof give>) => await orCut(async () => await give(...given)),
+    erase: async (...given: Parameters<typeof erase>) => await orCut(async () => await erase(...given)),
+    emptyOem: async (...given: Parameters<typeof emptyOem>) => await orCut(async () => await emptyOem(...given)),
+    forgetIdentity: async () => await orCut(forgetIdentity),
+    wipe: async (partition: "oem" | "persistent", signal: AbortSignal) => {
+      if (!spend()) throw new PowerCut();
+      await wipe(partition, signal);
+      if (spend()) return;
+      const half = partition === "oem" ? ({ config: "half", keys: "half" } as const) : ({ persistent: "half" } as const);
+      on.data = { ...on.data!, ...half };
+    },
+  });
   const write = work.write;
   Object.assign(work, {
     write: async (...given: Parameters<typeof write>) => {
@@ -44,4 +63,5 @@ export function cutPower(on: FakeDisk, machine: FakeMachine, after: number, stop
       if (!spend()) on.places = { ...on.places, [given[0].place]: "half" };
     },
   });
+  return () => left < 0;
 }

@@ -6,6 +6,7 @@ const KINDS: Readonly<Record<HistoryEntry["kind"], string>> = {
   upgrade: "upgrade",
   rollback: "rollback",
   "recovery-upgrade": "upgrade of recovery",
+  reset: "reset",
 };
 
 export function historyText(entries: readonly HistoryEntry[]): string {

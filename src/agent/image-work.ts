@@ -71,12 +71,18 @@ export function imageWork({ run, program, facts }: ImageMeans): Pick<AgentPorts,
     return await use(join(folder.path, IMAGE_FILES[place]));
   };
 
+  const inspect = async (source: ImageSource, signal: AbortSignal): Promise<InspectedImage> => {
+    const line = await work({ do: "inspect", source }, () => {}, signal);
+    if ("inspected" in line) return line.inspected;
+    throw new AppError("IMAGE_UNREADABLE", "the image could not be looked at");
+  };
+
   const images: ImagePorts = {
-    inspect: async (source, signal) => {
-      const line = await work({ do: "inspect", source: sourceOf(source) }, () => {}, signal);
-      if (!("inspected" in line)) throw new AppError("IMAGE_UNREADABLE", "the image could not be looked at");
-      return { ...line.inspected, ...(source.is === "recovery" ? { source } : {}) };
-    },
+    inspect: async (source, signal) => ({
+      ...(await inspect(sourceOf(source), signal)),
+      ...(source.is === "recovery" ? { source } : {}),
+    }),
+    inspectPlace: async (place, signal) => await placed(place, async (path) => await inspect({ is: "file", path }, signal)),
     check: async (source, digest, progress, signal) =>
       verdictOf(
         await work({ do: "check", source: sourceOf(source), digest }, (line) => "position" in line && progress(line), signal),

@@ -28,6 +28,7 @@ import { runChecks } from "./health/check.ts";
 import { checksOf } from "./health/registry.ts";
 import { installWork } from "./install/work.ts";
 import { imageWork } from "./image-work.ts";
+import { resetDisk } from "./reset-disk.ts";
 import { slotStore } from "./slot-store.ts";
 
 const STATE_FOLDER = "/oem/petrify/agent";
@@ -54,7 +55,7 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
   const init = await initSystem(run, fileExists);
   const { plan, notes } = parseHealthPlan(await readText(HEALTH_PLAN_PATH).catch(() => undefined));
   const recovery = parseRecoveryPlan(await readText(RECOVERY_PLAN_PATH).catch(() => undefined));
-  const store = facts.slot === "ram" ? forgetfulStore : await openStateStore(STATE_FOLDER);
+  const store = facts.slot === "ram" || facts.resetting ? forgetfulStore : await openStateStore(STATE_FOLDER);
   const lastWords = async (): Promise<Uint8Array | undefined> =>
     await record?.readRaw(LAST_WORDS_OFFSET, LAST_WORDS_SIZE).catch(() => undefined);
   const lastWordsId = async (): Promise<string | undefined> => {
@@ -98,6 +99,7 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
     sha256,
     fingerprint: async () => (await nodeKeyOn(DATA_FOLDERS.oem)).fingerprint,
     slotStore: slotStore({ run, programs, facts, now: edge.now }),
+    resetDisk: resetDisk({ run, programs, facts, record, now: edge.now }),
     jitter: Number.parseInt(machineId.slice(0, 6), 16) / 0x1000000,
     wait,
     // systemd looks after it itself.

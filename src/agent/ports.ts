@@ -16,6 +16,7 @@ import type { CheckReport } from "./health/check.ts";
 import type { InstallSources } from "./install/automatic.ts";
 import type { InstallPorts } from "./install/work.ts";
 import type { ImagePorts } from "./operations/ports.ts";
+import type { ResetDisk } from "./reset-disk.ts";
 import type { SlotStore } from "./slot-store.ts";
 import type { AgentStatus } from "./status.ts";
 import type { Verification } from "./verification.ts";
@@ -67,6 +68,7 @@ export interface AgentPorts {
   readonly installSources: InstallSources;
   /** Fingerprint of the machine's key, which is made where the oem partition has none. @throws Error where it can be neither read nor made */
   readonly fingerprint: () => Promise<string>;
+  readonly resetDisk: ResetDisk;
   /** Where nobody else looks after it. */
   readonly watchdog: HardwareWatchdog | undefined;
   /** Room on the persistent partition for what the next boot makes there. */

@@ -4,7 +4,7 @@ import type { ChannelReady } from "../layout/agent-channel.ts";
 import { INSTALL_CALLS, parseInstallRequest, parsePlanRequest } from "../layout/install.ts";
 import type { Agent } from "./agent.ts";
 import type { AutomaticReport } from "./install/automatic.ts";
-import { checkRequest, restartRequest, rollbackRequest, upgradeRequest } from "./operations/wire.ts";
+import { checkRequest, resetRequest, restartRequest, rollbackRequest, upgradeRequest } from "./operations/wire.ts";
 import { VERIFIABLE } from "./verification.ts";
 
 export function agentRoutes(agent: Agent): LocalRoutes {
@@ -21,6 +21,8 @@ export function agentRoutes(agent: Agent): LocalRoutes {
     "POST /upgrade/cancel": async () => await operations.cancel(),
     "GET /operation": (signal) => operations.follow(signal),
     "POST /rollback": asked(rollbackRequest, ({ restart }, signal) => operations.rollback(restart, signal)),
+    "POST /reset/plan": asked(resetRequest, async (request, signal) => await agent.reset.plan(request, signal)),
+    "POST /reset": asked(resetRequest, (request, signal) => agent.reset.reset(request, signal)),
     "POST /restart": asked(restartRequest, async ({ into }) => {
       await operations.restart(into);
       return { restarting: true };

@@ -25,6 +25,7 @@ export function statusText(status: AgentStatus): string {
     operation,
     recovery,
     fingerprint,
+    reset,
   } = status;
   const row = (name: string, ...lines: readonly string[]): string[] =>
     lines.map((line, index) => `${(index === 0 ? name : "").padEnd(WIDTH)}${line}`.trimEnd());
@@ -40,6 +41,7 @@ export function statusText(status: AgentStatus): string {
     ...(next ? row("next", `${targetName(next)}, once`) : []),
     ...row("health", health.is, ...failing),
     ...(recovery ? row("recovery", ...recoveryLines(recovery, boot.uptime)) : []),
+    ...(reset ? row("reset", reset.percent === undefined ? reset.text : `${reset.text}, ${reset.percent} %`) : []),
     ...(operation
       ? row("operation", operation.percent === undefined ? operation.text : `${operation.text}, ${operation.percent} %`)
       : []),

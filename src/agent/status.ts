@@ -5,6 +5,7 @@ import type { BootTarget, SlotName, SlotState } from "../layout/slots.ts";
 import type { Degradation } from "./degraded.ts";
 import type { OperationStatus } from "./operations/driver.ts";
 import type { RecoveryStep } from "./recovery.ts";
+import type { ResetStatus } from "./reset-loop.ts";
 
 /** The socket that only root of the machine may ask. */
 export const AGENT_SOCKET = "/run/petrify/petrifyd.sock";
@@ -67,6 +68,8 @@ export interface AgentStatus {
   readonly operation?: OperationStatus;
   /** Only while recovery runs. */
   readonly recovery?: RecoveryStatus;
+  /** Only while this machine is being reset. */
+  readonly reset?: ResetStatus;
   /** What is being verified, in percent. */
   readonly verifying?: { readonly what: string; readonly percent: number };
   readonly agent: { readonly pid: number; readonly startedAfter: number };

@@ -53,7 +53,7 @@ export function openUpkeep(world: World, { isKept, suspect }: UpkeepNeeds): Upke
     },
     unusable: () => new Set(degraded.filter(({ is }) => USELESS.includes(is)).map(({ partition }) => partition)),
     lookAtPartitions: async () => {
-      if (running === "ram") return;
+      if (running === "ram" || ports.facts.resetting) return;
       const has = new Set(DATA_PARTITIONS.filter((name) => partitions[name]));
       const [oem, persistent] = await Promise.all([ports.mounted("oem"), ports.mounted("persistent")]);
       degraded = degradations(has, { oem, persistent });
@@ -101,7 +101,7 @@ export function openUpkeep(world: World, { isKept, suspect }: UpkeepNeeds): Upke
       }
     },
     recordCopies: async (signal) => {
-      if (running === "ram") return;
+      if (running === "ram" || ports.facts.resetting) return;
       for (;;) {
         const kept = isKept();
         if (kept) await orSay("copies are not recorded", ports.recordCopies(signal));

@@ -5,6 +5,7 @@ import { registerHistory } from "./history.ts";
 import { registerInstall } from "./install.ts";
 import { openNodeCli, type NodeCli, type NodeEdge } from "./node-context.ts";
 import { registerReboot } from "./reboot.ts";
+import { registerReset } from "./reset.ts";
 import { registerResetPath } from "./reset-path.ts";
 import { registerRollback } from "./rollback.ts";
 import { registerScrub } from "./scrub.ts";
@@ -26,6 +27,7 @@ const COMMANDS: readonly Register[] = [
   registerInstall,
   registerDiff,
   registerResetPath,
+  registerReset,
 ];
 
 /** The commands of a node, as commander sees them; every command file adds its own. */

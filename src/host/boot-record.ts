@@ -27,6 +27,8 @@ export interface BootRecordStore {
   keepSeed(seed: Uint8Array): Promise<void>;
   /** Bytes of the record partition. */
   readRaw(offset: Bytes, length: Bytes): Promise<Uint8Array>;
+  /** Durable when it returns. @param block whole blocks of 4096 bytes, for a place that is nothing else's */
+  writeRaw(offset: Bytes, block: Uint8Array): Promise<void>;
 }
 
 /**
@@ -80,6 +82,10 @@ export function bootRecordOn(devices: { readonly record: string; readonly efi: s
     readRaw: async (offset, length) => {
       await using record = await open(devices.record, "r");
       return await readAt(record, offset, length);
+    },
+    writeRaw: async (offset, block) => {
+      await using record = await open(devices.record, "r+");
+      await writeBlock(record, offset, block);
     },
   };
 }

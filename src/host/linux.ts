@@ -38,11 +38,22 @@ export function beIdle(): void {
  *
  * @throws Error with the kernel's errno
  */
-export async function mountReadOnly(device: string, folder: string): Promise<{ readonly path: string } & AsyncDisposable> {
+export async function mountReadOnly(device: string, folder: string): Promise<Mounted> {
+  return await mountExt4(device, folder, MOUNT.readOnly, "noload");
+}
+
+/** The same to be written to; what was written is durable once it is synced. @throws Error with the kernel's errno */
+export async function mountWritable(device: string, folder: string): Promise<Mounted> {
+  return await mountExt4(device, folder, 0n, "errors=remount-ro");
+}
+
+type Mounted = { readonly path: string } & AsyncDisposable;
+
+async function mountExt4(device: string, folder: string, access: bigint, data: string): Promise<Mounted> {
   const { mount, umount2, __errno_location } = libc();
   await mkdir(folder, { recursive: true });
-  const flags = MOUNT.readOnly | MOUNT.noSuid | MOUNT.noDevices | MOUNT.noExec;
-  if (mount(device, folder, "ext4", flags, "noload") !== 0) {
+  const flags = access | MOUNT.noSuid | MOUNT.noDevices | MOUNT.noExec;
+  if (mount(device, folder, "ext4", flags, data) !== 0) {
     const errno = errnoAt(__errno_location);
     await rmdir(folder).catch(() => {});
     throw errnoError(`${device} cannot be mounted`, errno);

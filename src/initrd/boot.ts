@@ -19,6 +19,7 @@ import { diskPartitions, prepareRoot } from "./prepare-root.ts";
 import { mixSeed } from "./random-seed.ts";
 import { newIdentity } from "./identity.ts";
 import { requireWholeImage } from "./ram-image.ts";
+import { isResetOrdered } from "./reset-order.ts";
 import { askForGrowth, settleDisk } from "./settle-disk.ts";
 import { MOUNT_FLAGS, poll, type Sys } from "./sys.ts";
 import { mountForServices } from "./service-mounts.ts";
@@ -74,7 +75,9 @@ export function boot(sys: Sys, known: Known, words: readonly string[]): never {
   reach("root");
 
   const partitions = disk && diskPartitions(sys, disk);
-  const image = prepareRoot(sys, NEW_ROOT, { partitions, machineId: source.identity?.machineId, notes });
+  const record = partitions?.record?.device;
+  const isResetting = args.slot === "recovery" && record !== undefined && isResetOrdered(sys, record);
+  const image = prepareRoot(sys, NEW_ROOT, { partitions, machineId: source.identity?.machineId, notes, isResetting });
   if (disk) askForGrowth(sys, disk.gpt);
   mountForServices(sys, NEW_ROOT);
   // A link in the image may be absolute: only what the build has found there is known without following it.
@@ -87,6 +90,7 @@ export function boot(sys: Sys, known: Known, words: readonly string[]): never {
     encodeRunFacts({
       ...{ slot: args.slot, file: source.file, rootHash: args.rootHash, ...(disk ? { disk: `/dev/${disk.name}` } : {}) },
       ...{ partitions: partitions ?? {}, ...(image ? { image } : {}), notes, reached: known.reached },
+      ...(isResetting ? { resetting: true } : {}),
     }),
   );
   for (const note of notes) sys.log("error", note);

@@ -26,10 +26,16 @@ export interface Surroundings {
   readonly machineId: string | undefined;
   /** Sentences about what this boot has to do without are added. */
   readonly notes: string[];
+  /** The data partitions are about to be wiped, so none is mounted. */
+  readonly isResetting: boolean;
 }
 
 /** @returns what the image says about itself, if it does */
-export function prepareRoot(sys: Sys, root: string, { partitions, machineId, notes }: Surroundings): ImageFacts | undefined {
+export function prepareRoot(
+  sys: Sys,
+  root: string,
+  { partitions, machineId, notes, isResetting }: Surroundings,
+): ImageFacts | undefined {
   const { bind, readOnly, noSuid, noDevices } = MOUNT_FLAGS;
   sys.makeFolder(IMAGE_ROOT);
   sys.mount(root, IMAGE_ROOT, { flags: bind | readOnly });
@@ -39,9 +45,10 @@ export function prepareRoot(sys: Sys, root: string, { partitions, machineId, not
 
   const image = readFacts(sys, root, notes);
   setClockForward(sys, image?.created ?? 0, partitions?.record?.device);
-  const data = linkDataPartitions(sys, partitions ?? {});
-  if (partitions && !data.has("oem")) notes.push("the disk has no oem partition: there is no machine config");
-  if (partitions && !data.has("persistent"))
+  const data = isResetting ? new Set<DataPartition>() : linkDataPartitions(sys, partitions ?? {});
+  if (isResetting) notes.push("this machine is being reset: its data partitions are not mounted");
+  if (partitions && !isResetting && !data.has("oem")) notes.push("the disk has no oem partition: there is no machine config");
+  if (partitions && !isResetting && !data.has("persistent"))
     notes.push("the disk has no persistent partition: everything written is lost at the next boot");
   const paths = image?.persistent ?? [];
   for (const path of paths) {

@@ -40,7 +40,36 @@ const NOT_FOR_GRUB = "^metadata_csum_seed,^orphan_file";
  * @param from path of a folder: what is in it; default: nothing
  */
 export const mke2fsCommand = (volume: Ext4Volume, sha256: Sha256, from?: string): Command =>
-  mke2fs(volume, ["-O", NOT_FOR_GRUB, "-T", "default", ...(from === undefined ? [] : ["-d", from])], [], {}, sha256);
+  mke2fs(volume, ["-O", NOT_FOR_GRUB, "-T", "default", ...(from === undefined ? [] : ["-d", from])], inFile(volume), {}, sha256);
+
+/**
+ * The same over whatever a partition holds. The disk is told that it need not keep any of it; inode tables are zeroed by the kernel, in the background.
+ *
+ * @param volume its `file` is the partition's device
+ * @param config path of a file with {@link DATA_CONFIG}: the image may have another one, or none
+ */
+export const mke2fsOverCommand = (volume: Ext4Volume, config: string, sha256: Sha256): Command =>
+  mke2fs(
+    volume,
+    ["-O", NOT_FOR_GRUB, "-T", "default"],
+    ["discard", "lazy_itable_init=1", "lazy_journal_init=0"],
+    { MKE2FS_CONFIG: config },
+    sha256,
+  );
+
+/** mke2fs.conf(5): what Debian's has for ext4, where a build takes it from. */
+export const DATA_CONFIG = `[defaults]
+ base_features = sparse_super,large_file,filetype,resize_inode,dir_index,ext_attr
+ default_mntopts = acl,user_xattr
+ enable_periodic_fsck = 0
+ blocksize = 4096
+ inode_size = 256
+ inode_ratio = 16384
+[fs_types]
+ ext4 = {
+  features = has_journal,extent,huge_file,flex_bg,metadata_csum,64bit,dir_nlink,extra_isize
+ }
+`;
 
 /**
  * An ext4 that holds `image0`, `image1`, …, each `capacity` bytes of initialised extents, and nothing else; {@link nameStoreFilesCommand} comes after it.
@@ -55,7 +84,7 @@ export const mke2fsStoreCommand = (volume: Ext4Volume, config: string, sha256: S
   mke2fs(
     volume,
     ["-T", "store", "-N", "64", "-J", "size=4"],
-    ["packed_meta_blocks=1", "num_backup_sb=0"],
+    [...inFile(volume), "packed_meta_blocks=1", "num_backup_sb=0"],
     { MKE2FS_CONFIG: config },
     sha256,
   );
@@ -149,7 +178,7 @@ const namingRequests = (names: readonly string[]): string[] =>
   names.flatMap((name, i) => [`ln /image${i} /${name}`, `unlink /image${i}`]);
 
 function mke2fs(
-  { file, offset, size, label, partition, time }: Ext4Volume,
+  { file, size, label, partition, time }: Ext4Volume,
   options: readonly string[],
   extended: readonly string[],
   env: Readonly<Record<string, string>>,
@@ -157,14 +186,7 @@ function mke2fs(
 ): Command {
   const derive = (what: string): Guid =>
     guidFromHex(hex(sha256.digest(new TextEncoder().encode(`petrify ${what} ${partition}`))).slice(0, 32));
-  // The storage is a file of holes: writing zeros for inode tables and the journal would only fill it, now or at the first mount.
-  const more = [
-    `offset=${offset}`,
-    `hash_seed=${derive("hash seed")}`,
-    "root_owner=0:0",
-    "assume_storage_prezeroed=1",
-    ...extended,
-  ];
+  const more = [`hash_seed=${derive("hash seed")}`, "root_owner=0:0", ...extended];
   return {
     argv: [
       ...(["mke2fs", "-q", "-F", "-t", "ext4", "-b", String(EXT4_BLOCK), "-I", "256", "-m", "0"] as const),
@@ -173,5 +195,8 @@ function mke2fs(
     env: { ...clock(time), ...env },
   };
 }
+
+/** The storage is a file of holes: writing zeros for inode tables and the journal would only fill it, now or at the first mount. */
+const inFile = ({ offset }: Ext4Volume): readonly string[] => [`offset=${offset}`, "assume_storage_prezeroed=1"];
 
 const clock = (time: number): Record<string, string> => ({ SOURCE_DATE_EPOCH: String(time), E2FSPROGS_FAKE_TIME: String(time) });

@@ -157,6 +157,38 @@ export function settleFallback(running: BootTarget | "ram", { found, tries }: Re
   return isOver && record.slots[running].state === "proven" ? { record: { ...record, active: running } } : {};
 }
 
+/**
+ * Before a reset: nothing boots but recovery, whatever becomes of the rest. An unreadable record is made anew for it.
+ *
+ * @param current the recovery file that runs
+ */
+export function closeSlots(current: RecoveryFile, facts: RecordFacts): RecordChange {
+  if (facts.found.is !== "unreadable") return markBothEmpty(facts);
+  return {
+    record: { active: "a", slots: { a: { state: "empty" }, b: { state: "empty" } }, recovery: current },
+    tries: { a: 0, b: 0 },
+  };
+}
+
+/**
+ * The end of a reset, first half: the tries of both slots. While they are empty these mean nothing; the other way round, a power cut between the two would
+ * leave slots that are never tried.
+ */
+export function grantBoth({ found, tries }: RecordFacts): RecordChange {
+  if (found.is !== "whole") return {};
+  const { trial } = FULL_TRIES;
+  return tries && tries.a === trial && tries.b === trial && !tries.next ? {} : { tries: { a: trial, b: trial } };
+}
+
+/** Second half: slot a is the active one. Both are on trial: nobody has seen either of them healthy. @param digest of the image that both have */
+export function openSlots(digest: string, { found }: RecordFacts): RecordChange {
+  if (found.is !== "whole") return {};
+  const { active, slots } = found.record;
+  const isDone = active === "a" && SLOTS.every((slot) => slots[slot].state === "trial" && slots[slot].digest === digest);
+  const slot = { state: "trial", digest } as const;
+  return isDone ? {} : { record: { ...found.record, active: "a", slots: { a: slot, b: slot } } };
+}
+
 function changedTries(record: BootRecord, running: SlotName, tries: Tries | undefined): Pick<RecordChange, "tries"> {
   const full = FULL_TRIES[record.slots[running].state];
   return tries && tries[running] === full ? {} : { tries: { ...triesOr(tries, record), [running]: full } };

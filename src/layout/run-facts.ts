@@ -28,6 +28,8 @@ export interface RunFacts {
   readonly partitions: { readonly [name in DiskPartition]?: RunPartition };
   /** Absent when the image does not say. */
   readonly image?: ImageFacts;
+  /** A factory reset was ordered, and this is the boot of recovery that does it. docs/concepts/reset.md */
+  readonly resetting?: boolean;
   /** What this boot had to do without, a sentence each. */
   readonly notes: readonly string[];
   /** Milliseconds since the kernel's start at which each step had been done. */

@@ -69,7 +69,8 @@ const LONGEST_RETRY_MS = 300_000;
 /** What is stored of a write's progress is where it goes on. */
 const STORE_EVERY = 32 * 1024 * 1024;
 
-export function openOperations(world: World): Operations {
+/** @param refusal why nothing may begin now, whatever it is */
+export function openOperations(world: World, refusal: () => AppError | undefined = () => undefined): Operations {
   const { ports, running } = world;
   const listeners = new Set<(news: OperationNews) => void>();
   let percent: number | undefined;
@@ -232,7 +233,12 @@ export function openOperations(world: World): Operations {
     }
   };
 
+  const assertNotRefused = (): void => {
+    const refused = refusal();
+    if (refused) throw refused;
+  };
   const assertFree = (kind: Operation["kind"]): void => {
+    assertNotRefused();
     const old = current();
     if (old?.at === "trial" && !isReplaceable(old, kind)) throw onTrialError(old.target);
     if (isRestarting || (old && !isReplaceable(old, kind))) throw runningError(status());
@@ -256,6 +262,7 @@ export function openOperations(world: World): Operations {
       wake.resolve();
     },
     restart: async (into, why) => {
+      assertNotRefused();
       const operation = current();
       if (isRestarting || (operation && operation.at !== "flipped" && operation.at !== "trial")) throw runningError(status());
       await changed((facts) => askNext(into, facts));

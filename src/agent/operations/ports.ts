@@ -20,6 +20,8 @@ export interface InspectedImage {
 export interface ImagePorts {
   /** @throws AppError `IMAGE_UNREADABLE`, `IMAGE_INVALID`, `IMAGE_NEWER`, `IMAGE_FOREIGN` */
   readonly inspect: (source: ImageSource, signal: AbortSignal) => Promise<InspectedImage>;
+  /** What a place of this disk has. @throws AppError as {@link ImagePorts.inspect} */
+  readonly inspectPlace: (place: Place, signal: AbortSignal) => Promise<InspectedImage>;
   /** Compares every byte of an image that is not on this disk's places with its manifest. */
   readonly check: (source: ImageSource, digest: string, progress: Progress, signal: AbortSignal) => Promise<VerificationResult>;
   /**

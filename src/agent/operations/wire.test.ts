@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { AppError } from "../../core/error.ts";
-import { checkRequest, restartRequest, rollbackRequest, upgradeRequest } from "./wire.ts";
+import { checkRequest, resetRequest, restartRequest, rollbackRequest, upgradeRequest } from "./wire.ts";
 
 const source = { is: "file", path: "/x.img" } as const;
 
@@ -11,6 +11,10 @@ test("what is left out has its usual value", () => {
   assert.deepEqual(rollbackRequest(undefined), { restart: true });
   assert.deepEqual(restartRequest({}), { into: undefined });
   assert.deepEqual(restartRequest({ into: "recovery" }), { into: "recovery" });
+  assert.deepEqual(resetRequest({}), { keep: [], erase: false, after: "reboot" });
+  assert.deepEqual(resetRequest({ keep: ["identity", "config", "config"], erase: true, after: "poweroff" }), {
+    ...{ keep: ["config", "identity"], erase: true, after: "poweroff" },
+  });
   assert.deepEqual(checkRequest({ source: { is: "url", url: "https://x.example/y" } }), {
     source: { is: "url", url: "https://x.example/y" },
   });
@@ -29,10 +33,20 @@ for (const [what, body] of [
   });
 }
 
+for (const [what, body] of [
+  ["to keep something else", { keep: ["everything"] }],
+  ["to keep no list", { keep: "data" }],
+  ["to halt afterwards", { after: "halt" }],
+] as const) {
+  test(`a reset that is ${what} is refused`, () => {
+    assert.throws(() => resetRequest(body), { code: "REQUEST_INVALID" });
+  });
+}
+
 test("whatever is sent is understood or refused", () => {
   fc.assert(
     fc.property(fc.jsonValue(), (body) => {
-      for (const parse of [upgradeRequest, checkRequest, rollbackRequest, restartRequest]) {
+      for (const parse of [upgradeRequest, checkRequest, rollbackRequest, restartRequest, resetRequest]) {
         try {
           parse(body);
         } catch (error) {

@@ -2,6 +2,8 @@
 import { AppError } from "../../core/error.ts";
 import type { ImageSource } from "../../layout/operation.ts";
 import { BOOT_TARGETS, type BootTarget } from "../../layout/slots.ts";
+import { AFTER_RESET, RESET_KEEPS } from "../../layout/reset-order.ts";
+import type { ResetRequest } from "../reset-loop.ts";
 import type { UpgradeRequest } from "./service.ts";
 
 /** @throws AppError `REQUEST_INVALID`, as the other ones do */
@@ -28,6 +30,17 @@ export function restartRequest(body: unknown): { readonly into: BootTarget | und
   const target = BOOT_TARGETS.find((name) => name === into);
   if (into !== undefined && target === undefined) throw invalid(`into: one of ${BOOT_TARGETS.join(", ")}`);
   return { into: target };
+}
+
+export function resetRequest(body: unknown): ResetRequest {
+  const fields = fieldsOf(body, ["keep", "erase", "after"]);
+  const { keep = [], after = "reboot" } = fields;
+  const then = AFTER_RESET.find((name) => name === after);
+  if (!Array.isArray(keep) || !keep.every((what) => RESET_KEEPS.some((known) => known === what))) {
+    throw invalid(`keep: a list of ${RESET_KEEPS.join(", ")}`);
+  }
+  if (!then) throw invalid(`after: one of ${AFTER_RESET.join(", ")}`);
+  return { keep: RESET_KEEPS.filter((what) => keep.includes(what)), erase: flag(fields, "erase", false), after: then };
 }
 
 function sourceOf(value: unknown): ImageSource {

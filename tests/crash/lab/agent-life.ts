@@ -6,6 +6,7 @@ import { DATA_FOLDERS } from "../../../src/agent/degraded.ts";
 import { imageWork } from "../../../src/agent/image-work.ts";
 import type { OperationNews } from "../../../src/agent/operations/driver.ts";
 import type { AgentPorts } from "../../../src/agent/ports.ts";
+import { resetDisk } from "../../../src/agent/reset-disk.ts";
 import { slotStore } from "../../../src/agent/slot-store.ts";
 
 import { bootRecordOn, type BootRecordStore } from "../../../src/host/boot-record.ts";
@@ -34,12 +35,15 @@ export interface Life {
 export async function agentLife(lab: Lab, { clock, healthy, ask }: Life): Promise<void> {
   const stop = new AbortController();
   const started = performance.now();
+  const record = markedRecord(lab);
+  const programs = dirname(process.execPath);
+  const now = (): number => clock;
   const ports: AgentPorts = {
     facts: lab.facts,
     pid: process.pid,
     machine: { id: "00", hostname: "lab" },
     bootId: randomUUID(),
-    record: markedRecord(lab),
+    record,
     store: markedStore(lab, await openStateStore(STATE_FOLDER)),
     init: fakeInitSystem(),
     logs: { journal: async () => undefined, pstore: async () => undefined, lastWords: async () => undefined },
@@ -50,7 +54,6 @@ export async function agentLife(lab: Lab, { clock, healthy, ask }: Life): Promis
     failedUnits: async () => [],
     mounted: async (partition) => await mountedAt(DATA_FOLDERS[partition], "ext4"),
     ...withFaults(lab, imageWork({ run, program: IMAGE_WORKER, facts: lab.facts })),
-    slotStore: slotStore({ run, programs: dirname(process.execPath), facts: lab.facts, now: () => clock }),
     installSources: {
       cmdline: async () => "",
       brought: async () => undefined,
@@ -61,12 +64,14 @@ export async function agentLife(lab: Lab, { clock, healthy, ask }: Life): Promis
     sha256,
     install: { disks: async () => [], plan: neverInstalled, install: neverInstalled },
     fingerprint: async () => "SHA256:lab",
+    slotStore: slotStore({ run, programs, facts: lab.facts, now }),
+    resetDisk: resetDisk({ run, programs, facts: lab.facts, record, now }),
     watchdog: undefined,
     keepReserve: async () => await keepReserve("/"),
     recordCopies: async () => {},
     jitter: 0,
     random: randomBytes,
-    now: () => clock,
+    now,
     uptime: () => 3000 + performance.now() - started,
     wait: async (ms, signal) => await pause(Math.min(ms, 60_000), signal),
     log: (_, line) => void process.stdout.write(`agent: ${line}\n`),
