@@ -12,6 +12,7 @@ import { registerScrub } from "./scrub.ts";
 import { registerSlots } from "./slots.ts";
 import { registerStatus } from "./status.ts";
 import { registerUpgrade } from "./upgrade.ts";
+import { registerNodeWipe } from "./wipe.ts";
 
 /** Adds one command to the program. */
 type Register = (program: Command, cli: NodeCli) => void;
@@ -28,6 +29,7 @@ const COMMANDS: readonly Register[] = [
   registerDiff,
   registerResetPath,
   registerReset,
+  registerNodeWipe,
 ];
 
 /** The commands of a node, as commander sees them; every command file adds its own. */

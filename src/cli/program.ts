@@ -13,6 +13,7 @@ import { registerRun } from "./run.ts";
 import { registerServe } from "./serve/serve.ts";
 import { registerTestImage } from "./test-image.ts";
 import { registerVerify } from "./verify.ts";
+import { registerWipe } from "./wipe.ts";
 import { registerVm } from "./vm/vm.ts";
 
 /** Adds one command to the program. */
@@ -26,6 +27,7 @@ const COMMANDS: readonly Register[] = [
   (program, cli) => registerTestImage(program, cli, testDiskFor),
   (program, cli) => registerVm(program, cli, vmDiskFor),
   (program, cli) => registerFlash(program, cli, diskFor),
+  registerWipe,
   (program, cli) => registerServe(program, cli, netbootFor),
   registerInspect,
   registerDiffImage,

@@ -30,6 +30,7 @@ export interface FlashDevice extends AsyncDisposable {
 /** Source: linux/fs.h, linux/falloc.h, unistd_64.h */
 const SYS = { ioctl: 16n, fallocate: 285n } as const;
 const BLKRRPART = 0x125fn;
+const BLKDISCARD = 0x1277n;
 const BLKZEROOUT = 0x127fn;
 const PUNCH_HOLE_KEEP_SIZE = 0x02n | 0x01n;
 
@@ -90,13 +91,22 @@ async function writeAll(handle: FileHandle, buffer: Uint8Array, length: Bytes, a
   }
 }
 
+/** Tells a disk that nothing of it is needed any more. What is read from it then is up to the disk. @returns whether it took it; a file never does */
+export async function discardAll(path: string, isFile: boolean, size: Bytes): Promise<boolean> {
+  if (isFile) return false;
+  await using handle = await open(path, constants.O_WRONLY);
+  return rangeCall(BLKDISCARD, handle, 0, size);
+}
+
 /** What the kernel cannot do, or could not do, is left to plain writes: they say what is wrong. */
-function zeroOut(handle: FileHandle, offset: Bytes, length: Bytes): boolean {
+const zeroOut = (handle: FileHandle, offset: Bytes, length: Bytes): boolean => rangeCall(BLKZEROOUT, handle, offset, length);
+
+function rangeCall(request: bigint, handle: FileHandle, offset: Bytes, length: Bytes): boolean {
   const range = new BigUint64Array([BigInt(offset), BigInt(length)]);
   const { syscall } = dlopen("libc.so.6", {
     syscall: { arguments: ["i64", "i64", "u64", "buffer"], return: "i64" },
   }).functions;
-  return Number(syscall(SYS.ioctl, BigInt(handle.fd), BLKZEROOUT, range)) === 0;
+  return Number(syscall(SYS.ioctl, BigInt(handle.fd), request, range)) === 0;
 }
 
 const punch = (handle: FileHandle, offset: Bytes, length: Bytes): boolean =>
