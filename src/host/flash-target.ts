@@ -6,7 +6,7 @@ import { formatSize, KiB, MiB, type Bytes } from "../core/units.ts";
 import { isUnfinished, UNFINISHED } from "../layout/flash-plan.ts";
 import { chooseByFacts, isDisk, parseDiskName } from "../layout/choose-disk.ts";
 import type { FlashTarget } from "../layout/flash-target.ts";
-import { LSBLK_COLUMNS, parseLsblk, withChildren, type BlockNode } from "../layout/lsblk.ts";
+import { LSBLK_COLUMNS, parseLsblk, plainWord, withChildren, type BlockNode } from "../layout/lsblk.ts";
 import { MEDIUM_ID_AT, MEDIUM_ID_SIZE, mediumIdOf } from "../layout/medium-id.ts";
 import { GPT_FOUND, parseWipefs } from "../layout/wipefs.ts";
 import { openDirect, type DirectFile } from "./direct-read.ts";
@@ -48,10 +48,19 @@ export async function findTarget(text: string, { run, cwd }: { readonly run: Run
 export const wholeDisks = async (run: Run): Promise<string[]> => (await disksOf(run)).filter(isDisk).map(({ path }) => path);
 
 const disksOf = async (run: Run) =>
-  parseLsblk((await run([...LSBLK, "--nodeps"])).stdout).map((node) => ({
-    ...describe(node),
-    ...{ path: node.path, size: node.size },
-  }));
+  await Promise.all(
+    parseLsblk((await run([...LSBLK, "--nodeps"])).stdout).map(async (node) => ({
+      ...describe(await withSerial(node)),
+      ...{ path: node.path, size: node.size },
+    })),
+  );
+
+/** Without udev lsblk does not know where the kernel has the serial number of a virtio disk. Source: Linux, virtio_blk.c, serial_show */
+async function withSerial(node: BlockNode): Promise<BlockNode> {
+  if (node.serial !== undefined) return node;
+  const serial = plainWord(await readFile(`/sys/block/${basename(node.path)}/serial`, "utf8").catch(() => undefined));
+  return serial === undefined ? node : { ...node, serial };
+}
 
 /**
  * What is known of a place that an image is to be written to; nothing of it is changed.
@@ -105,7 +114,7 @@ const FILE = { kind: "file", readOnly: false, removable: false } as const;
 
 async function nodeOf(path: string, run: Run): Promise<BlockNode> {
   const [node] = parseLsblk((await run([...LSBLK, path])).stdout);
-  if (node) return node;
+  if (node) return await withSerial(node);
   throw new AppError("LSBLK_UNREADABLE", `lsblk says nothing about ${path}`, { hint: "util-linux 2.37 or later is needed." });
 }
 
