@@ -80,7 +80,8 @@ export function openInstaller({
       const installed = await ports.install(request, tell, stop.signal);
       log("info", `${installed.name} ${installed.version} is installed on ${installed.disk}`);
       change({ end: { installed } });
-    } catch (error) {
+    } catch (cause) {
+      const error = stop.signal.aborted ? stopped(cause) : cause;
       log("info", `the installation has failed: ${(error as Error).message}`);
       return change({ end: { error } });
     } finally {
@@ -129,6 +130,8 @@ async function* newsOf(job: Job, signal: AbortSignal): AsyncGenerator<InstallNew
   }
 }
 
+const stopped = (cause: unknown): AppError =>
+  new AppError("INSTALL_STOPPED", "the installation was stopped", { hint: "It is safe to install again.", cause });
 const unable =
   (what: string, log: AgentPorts["log"]) =>
   (error: Error): void =>

@@ -69,7 +69,7 @@ export function doneBefore(source: string | undefined, disks: readonly InstallDi
   return {
     is: "stopped",
     text: `already installed: ${disk.target.path} was installed from this medium, with this config`,
-    hint: "Remove the medium, or stop booting from the network, and restart. To install again all the same: `petrify install`.",
+    hint: "Remove the medium, or stop booting from the network, and restart. A person can install again, here or with `petrify install`.",
   };
 }
 

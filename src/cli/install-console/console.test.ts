@@ -16,6 +16,7 @@ const news = (after: "stay" | "reboot"): InstallNews[] => [
   { phase: "writing", done: 0, total: 100 },
   { phase: "writing", done: 5, total: 100 },
   { phase: "writing", done: 55, total: 100 },
+  { phase: "writing", done: 56, total: 100 },
   { phase: "writing", done: 100, total: 100 },
   { installed: { disk: "/dev/vda", name: "edge", version: "1", fingerprint: "SHA256:x", after, seconds: 2 } },
 ];
@@ -38,6 +39,7 @@ async function play(
   let text = "";
   let type: (typed: string) => void = () => {};
   let tries = 0;
+  let now = 0;
   const ports: ConsolePorts = {
     ask: async function* (call, signal, body) {
       await Promise.resolve();
@@ -49,7 +51,10 @@ async function play(
       if (call === "POST /install/plan") yield plan;
       if (call === "GET /install") yield* news("reboot");
       if (call !== "POST /install") return;
-      yield* hangs ? news("stay").slice(0, 2) : news("stay");
+      for (const one of hangs ? news("stay").slice(0, 2) : news("stay")) {
+        now += 800;
+        yield one;
+      }
       if (hangs) await new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(new Error("aborted"))));
     },
     write: (part) => {
@@ -73,7 +78,7 @@ async function play(
       power.push(how);
       stop.abort(new Error("down"));
     },
-    clock: () => 0,
+    clock: () => now,
     wait: async () =>
       await new Promise((resolve, reject) => {
         setTimeout(resolve, 1);
@@ -100,12 +105,12 @@ test("a person installs: every call is made once, the medium's config goes along
   assert.match(text, /\n  SHA256:x\n/);
 });
 
-test("progress is a line that is written over, and without a terminal a line each tenth", async () => {
+test("progress is a line that is written over once a second, and without a terminal a line each tenth; at first nothing is known of speed", async () => {
   const person = { "r to look again": "1\r", "Type vda": "vda\r" };
   const lines = (await play(person)).text.split("\n").filter((line) => line.startsWith("writing"));
-  assert.deepEqual(lines, ["writing  0 %", "writing  55 %", "writing  100 %"]);
+  assert.deepEqual(lines, ["writing  0 %", "writing  55 %", "writing  100 %, 31 B/s, 0 s left"]);
   const { text } = await play(person, { isLive: true });
-  assert.match(text, /\n\rwriting  0 % {67}\rwriting  5 % {67}\rwriting  55 % {66}\rwriting  100 % {65}\n\n-/);
+  assert.match(text, /\n\rwriting  0 %\rwriting  55 %\rwriting  100 %, 31 B\/s, 0 s left\n\n-/);
 });
 
 test("Ctrl-C and stop end the installation, and nothing else does", async () => {

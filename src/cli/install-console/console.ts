@@ -13,7 +13,6 @@ import type { Clock } from "../progress.ts";
 import { rateMeter, rateText } from "../rate.ts";
 import { lineEditor } from "./line-editor.ts";
 import { consoleStep, newConsole, type ConsoleEffect, type ConsoleEvent } from "./screen.ts";
-import { COLUMNS } from "./text.ts";
 
 export interface ConsolePorts {
   /** Asks the agent: a call such as `GET /status`. @throws AppError */
@@ -33,6 +32,10 @@ export interface ConsolePorts {
 
 const POLL_MS = 2000;
 const SECOND_MS = 1000;
+/** Between two lines of progress: a serial line is slow, and its log is kept. */
+const TELL_MS = 1000;
+/** Speed and time left are told from then on. */
+const KNOWN_MS = 3000;
 
 /** Runs until the machine goes down, or the signal is aborted. */
 export async function runConsole(ports: ConsolePorts): Promise<void> {
@@ -52,7 +55,8 @@ export async function runConsole(ports: ConsolePorts): Promise<void> {
   const report = (error: unknown): void => void (signal.aborted || events.push({ is: "error", error: errorDocument(error) }));
   const later = (work: () => Promise<void>): void => void work().catch(report);
   const follow = async (stream: AsyncIterable<unknown>): Promise<void> => {
-    let meter: { readonly phase: string; readonly rate: ReturnType<typeof rateMeter> } | undefined;
+    let meter: { readonly phase: string; readonly rate: ReturnType<typeof rateMeter>; readonly since: number } | undefined;
+    let told = Number.NEGATIVE_INFINITY;
     let isDone = false;
     for await (const value of stream) {
       const news = value as InstallNews;
@@ -61,8 +65,16 @@ export async function runConsole(ports: ConsolePorts): Promise<void> {
         events.push({ is: "news", news });
         continue;
       }
-      if (meter?.phase !== news.phase) meter = { phase: news.phase, rate: rateMeter(ports.clock) };
-      events.push({ is: "news", news, rate: rateText(meter.rate(news.done, news.total)) });
+      const now = ports.clock();
+      if (meter?.phase !== news.phase) {
+        meter = { phase: news.phase, rate: rateMeter(ports.clock), since: now };
+        told = Number.NEGATIVE_INFINITY;
+      }
+      if (now - told < TELL_MS && news.done < news.total) continue;
+      told = now;
+      // From the first moments of a phase nothing can be told.
+      const isKnown = now - meter.since >= KNOWN_MS;
+      events.push({ is: "news", news, ...(isKnown ? { rate: rateText(meter.rate(news.done, news.total)) } : {}) });
     }
     if (!isDone) throw new AppError("INSTALL_FAILED", "the installation ended without a word");
   };
@@ -170,6 +182,7 @@ function openScreen({ write, isLive }: Pick<ConsolePorts, "write" | "isLive">): 
   let isWithinLine = false;
   let isAsking = false;
   let told = "";
+  let shown = 0;
   const newLine = (): void => {
     if (isWithinLine) write("\n");
     isWithinLine = false;
@@ -184,7 +197,9 @@ function openScreen({ write, isLive }: Pick<ConsolePorts, "write" | "isLive">): 
       isAsking = false;
       if (isLive) {
         if (!isWithinLine) write("\n");
-        write(`\r${line.padEnd(COLUMNS - 1)}`);
+        // No longer than it has to be: what somebody else writes then goes on behind it.
+        write(`\r${line.padEnd(isWithinLine ? shown : 0)}`);
+        shown = line.length;
         isWithinLine = true;
         return;
       }

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { AGENT_SOCKET } from "../../agent/status.ts";
 import { fileExists, readText } from "../../host/files.ts";
 import { initSystem } from "../../host/init-detect.ts";
+import { quietConsoles } from "../../host/kernel-log.ts";
 import { askLocally } from "../../host/unix-http.ts";
 import { wait } from "../../host/wait.ts";
 import { INSTALLER_CONFIG } from "../../layout/machine-config-place.ts";
@@ -10,6 +11,7 @@ import { runConsole } from "./console.ts";
 
 /** `petrify install --console`: the installer on the terminal of this process, until the machine goes down. */
 export async function openConsole({ root, run, sinks, input, signal, clock }: NodeContext): Promise<void> {
+  quietConsoles(root);
   await runConsole({
     ask: (call, stop, body) => {
       const [method, url] = call.split(" ") as ["GET" | "POST", string];

@@ -145,7 +145,7 @@ reading back  100 %
 finishing
 
 -------------------------------------------------------------------------------
-edge 1.2.0 is installed on /dev/sdb: written and read back in 1 min 23 s.
+edge 1.2.0 is installed on /dev/sdb, in 1 min 23 s.
 
 Fingerprint of the new machine:
   SHA256:abc/def

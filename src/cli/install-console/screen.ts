@@ -208,7 +208,7 @@ function newsStep(state: ConsoleState, news: InstallNews, rate: string | undefin
   const lines = [
     "",
     RULE,
-    ...wrap(`${name} ${version} is installed on ${disk}: written and read back in ${time}.`),
+    ...wrap(`${name} ${version} is installed on ${disk}, in ${time}.`),
     "",
     "Fingerprint of the new machine:",
     ...wrap(fingerprint, "  ", "  "),
