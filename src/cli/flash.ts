@@ -37,9 +37,9 @@ export function registerFlash(program: Command, cli: Cli, diskFor: DiskFor): voi
     .command("flash")
     .summary("write an image to a disk of this machine")
     .description(
-      "Writes a disk (raw, qcow2, vmdk or vhdx), a disk made of a system image, or an iso, to a disk or a USB stick, and\n" +
-        "reads it back. What was on the disk is lost. Refuses disks that are in use, and those that hold data\n" +
-        "unless told --wipe. Nothing boots from the disk until all of it is written and read back; after an\n" +
+      "Writes a disk (raw, qcow2, vmdk or vhdx), a disk made of a system image, or an iso, to a disk or a\n" +
+        "USB stick, and reads it back. What was on the disk is lost. Refuses disks that are in use, and those\n" +
+        "that hold data unless told --wipe. Nothing boots from the disk until all of it is written and read back; after an\n" +
         "interruption, repeat the command. Writing to a device takes root, or its group.",
     )
     .argument("<image>", "disk, system image or iso, as `petrify build` writes them")

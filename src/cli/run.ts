@@ -6,6 +6,7 @@ import { sparseFile } from "../host/files.ts";
 import type { Tools } from "../host/tools.ts";
 import { workDir } from "../host/work-dir.ts";
 import type { Bootable } from "../vm/bootable.ts";
+import type { MediumDescription } from "../layout/medium.ts";
 import { disksWithMedium, type MediumKind } from "../vm/medium-disks.ts";
 import { requireMemory } from "../vm/host-memory.ts";
 import type { Forward, VmOptions } from "../vm/options.ts";
@@ -70,8 +71,9 @@ export function registerRun(program: Command, cli: Cli, makers: Makers): void {
     .command("run")
     .summary("boot an image or a disk in a virtual machine")
     .description(
-      "Boots a system image, a disk (raw, qcow2, vmdk or vhdx) or an install medium (iso) in QEMU, with its serial\n" +
-        "console on the terminal. Ctrl-C ends it. A medium has an empty disk beside it, which boots once it is installed.",
+      "Boots a system image, a disk (raw, qcow2, vmdk or vhdx) or an install medium (iso) in QEMU, with its\n" +
+        "serial console on the terminal. Ctrl-C ends it. A medium has an empty disk beside it, which boots\n" +
+        "once it is installed.",
     )
     .argument("<file>", "system image, disk or iso")
     .option("--uefi", "boot with UEFI firmware instead of BIOS")
@@ -114,13 +116,15 @@ async function runMachine(context: CliContext, file: string, options: RunOptions
       hint: "Name the image (.img): `petrify build --output image`.",
     });
   }
-  if (kind !== "medium") refuseMediumOptions(options);
+  const medium = kind === "medium" ? mediumFacts(path) : undefined;
+  if (medium) memoryFor(path, options.memory, medium.memory); // said before any work is done
+  else refuseMediumOptions(options);
 
   const tools = await toolsOf(context);
   const host: VmHost = { tools, caller, run, folder: join(context.cacheFolder, "vm"), signal };
   await using work = await workDir(host.folder, caller, run);
   const choice = await acceleratorFor(host, options.kvm, path, work.path);
-  const { needed, ...boots } = await bootOf(context, tools, { path, kind, work: work.path }, options, makers);
+  const { needed, ...boots } = await bootOf(context, tools, { path, kind, medium, work: work.path }, options, makers);
   const size = memoryFor(path, options.memory, needed);
   await requireMemory(size);
   const vm: VmOptions = {
@@ -152,10 +156,18 @@ interface Boots extends Pick<VmOptions, "disks" | "kernel"> {
   readonly needed?: Bytes;
 }
 
+interface Subject {
+  readonly path: string;
+  readonly kind: Bootable;
+  /** What an iso says of itself. */
+  readonly medium: MediumDescription | undefined;
+  readonly work: string;
+}
+
 async function bootOf(
   context: CliContext,
   tools: Tools,
-  { path, kind, work }: { readonly path: string; readonly kind: Bootable; readonly work: string },
+  { path, kind, medium, work }: Subject,
   options: RunOptions,
   { diskFor, netbootFor }: Makers,
 ): Promise<Boots> {
@@ -165,12 +177,13 @@ async function bootOf(
   }
   const disk = join(work, "disk.raw");
   const own = { path: disk, format: "raw", writes: "keep" } as const; // it is thrown away itself
-  if (kind === "medium") {
-    const { memory, smallestDisk } = mediumFacts(path);
-    await sparseFile(disk, options.diskSize ?? smallestDisk);
-    return { disks: disksWithMedium(own, path, options.medium ?? "cd", options.uefi ? "uefi" : "bios"), needed: memory };
+  if (medium) {
+    await sparseFile(disk, options.diskSize ?? medium.smallestDisk);
+    const disks = disksWithMedium(own, path, options.medium ?? "cd", options.uefi ? "uefi" : "bios");
+    return { disks, needed: medium.memory };
   }
-  if (kind !== "system-image") return { disks: [{ path, format: kind, writes: options.keep ? "keep" : "discard" }] };
+  if (kind !== "system-image" && kind !== "medium")
+    return { disks: [{ path, format: kind, writes: options.keep ? "keep" : "discard" }] };
   await diskFor(path, disk, tools, context);
   return { disks: [own] };
 }

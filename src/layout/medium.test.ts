@@ -1,24 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { gunzipSync } from "node:zlib";
 import fc from "fast-check";
+import { smallMedium } from "../../tests/support/small-medium.ts";
 import { AppError } from "../core/error.ts";
 import type { ReadAt } from "./gpt.ts";
 import { findOnMedium, isMedium, mediumCommandLine, readMediumDescription } from "./medium.ts";
 
-/** By `xorriso -as mkisofs -R -volset petrify-medium-…` 1.5.6, of the files medium.json and vmlinuz; gzip, base64. */
-const SMALL =
-  "H4sIAAAAAAACA+3Yy24bVRgA4DECEbkVQi2wQCymFuwaa8ZJ3ARWrjMmA7bHmrGrlk2bNo4UWicoaSuVm1QJiaforg9RseCNIh4BxnFCmxQ1QgWpar9Pts/tP+fMxdb4nCAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAACrt1SiKK0F4ikEyzNPOteu9ZDUd9Z5vPxrvt2PJC+YtX9N3MDcXVGdV1Q+eNn84/agF52alc8HcNJkLfj7z0Ttvfxa8ddT/u/Hd3a3NB/OT8cbWvcl8FDcWFpeal5ZX1m/e2hhvniyHr5urWZ6nRTYf15fqzbARNRbqUbMeXarHy1F5Wy+G3fRy2X55lPdnMUc1neKZ8tPmkBcpL3AzjhtR1IjjuLzAwXMV0QnPV5z+U+P15qHDK+PPw+c/APDm+OXUNXYxeLfy+x/B4Oqnlf3WNKS1X/l7DX/csPNx5b3D/seTdvJJ5fws6PxR9P5RcuO0Y6i83OQ/BhdmIRcezdJHhw2H+xBnZ5sa9a+K7Iv44EQfP5y2PXz87+fq996vBLPtiPq3ezvb94ParEvtyZlpcubJ8bmrV3rdtD/6pv4fzHy2Etyf3Nnavve97zUAL5bk+5Xq8NdKnqeD6/HKStwariVhnrW/DvN09cskTPvDJG+vtfplfpBnw6yddaeZK+lqUoTFaDDI8mHYyfJwkBXp1bCTdpOwuFYMk15YJL1Wf5i2i0E3aRVJ2M76w1Z7GK6mRTscjC5302ItyQ86F4OknXbSdmuYZv2wyEZ5O6mH5QjJM4HllOVwnXSa7ZcHkfZa+bXwStYd9ZKwPJx2eRLDbDbg0Vxpvyz1Doatu90AcLjAPPdPy0wA4LV+/gfTfXd/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA4CX8UA3D2ubO7mT9bu3zML44LW5tlNlaFDcWFpeal5ZX1m/e2hhvnizXDmK31yfjafTkwfzO3qzq/nh3b2tn+2CMelyPZrWT8WRn98F0jihqNhcaK83ooH5vsn7nznjv7urW3u2ydXF5aWF5aXkhWqz+VHV7AOB/cRsAAHjlWbkAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA8Cb6CwR2CQ0A0AUA";
-const medium = (): Uint8Array => gunzipSync(Buffer.from(SMALL, "base64"));
 const readerOf =
   (bytes: Uint8Array): ReadAt =>
   (offset, length) =>
     bytes.subarray(offset, offset + length);
 const changed = (from: string, to: string): ReadAt =>
-  readerOf(Buffer.from(Buffer.from(medium()).toString("latin1").replace(from, to.padEnd(from.length)), "latin1"));
+  readerOf(Buffer.from(Buffer.from(smallMedium()).toString("latin1").replace(from, to.padEnd(from.length)), "latin1"));
 
 test("a medium says what it is, and where its files are", () => {
-  const read = readerOf(medium());
+  const read = readerOf(smallMedium());
   assert.ok(isMedium(read));
   assert.deepEqual(readMediumDescription(read), {
     ...{ format: 1, id: "0123456789abcdef0123456789abcdef", name: "my-os", version: "0.1.0" },
@@ -46,7 +42,7 @@ for (const [what, from, to, message] of [
 }
 
 test("a medium with any bytes changed, or cut short, is read or refused", () => {
-  const whole = medium();
+  const whole = smallMedium();
   const places = fc.oneof(fc.integer({ min: 32_768, max: whole.length - 1 }), fc.nat(whole.length - 1));
   fc.assert(
     fc.property(fc.array(fc.tuple(places, fc.nat(255)), { maxLength: 20 }), fc.nat(whole.length), (changes, end) => {

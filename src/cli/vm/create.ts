@@ -54,8 +54,8 @@ export function registerVmCreate(vm: Command, cli: Cli, diskFor: VmDiskFor): voi
   vm.command("create")
     .summary("make a VM of an image or a disk")
     .description(
-      "Makes a virtual machine with a disk of its own from a system image, a disk (raw, qcow2, vmdk or vhdx) or an\n" +
-        "install medium (iso). It keeps what it writes.",
+      "Makes a virtual machine with a disk of its own from a system image, a disk (raw, qcow2, vmdk or\n" +
+        "vhdx) or an install medium (iso). It keeps what it writes.",
     )
     .argument("<name>", "its name: small letters, digits and hyphens")
     .argument("<file>", "system image, disk or iso")
