@@ -1,6 +1,6 @@
 /** @portable An image that came with the initrd. docs/concepts/ram.md */
 import { AppError } from "../core/error.ts";
-import { formatSize, KiB, type Bytes } from "../core/units.ts";
+import { alignUp, formatSize, KiB, MiB, type Bytes } from "../core/units.ts";
 import { RAM_IMAGE, type RamArguments } from "../layout/cmdline.ts";
 import { memoryForImage } from "../layout/netboot.ts";
 import type { Sys } from "./sys.ts";
@@ -19,7 +19,9 @@ export function requireWholeImage(sys: Sys, { size, memory: wanted }: Pick<RamAr
   const needed = wanted ?? memoryForImage(size);
   if (memory !== undefined && memory < needed) {
     const what = `only ${formatSize(there)} of the image's ${formatSize(size)} found room in ${formatSize(memory)} of memory`;
-    throw new AppError("MEMORY_INSUFFICIENT", what, { hint: `Give the machine ${formatSize(needed)}` });
+    // Firmware or a boot loader may have kept more than was thought: the kernel gives half of what is more to the image.
+    const enough = Math.max(needed, alignUp(memory + 2 * (size - there), 64 * MiB));
+    throw new AppError("MEMORY_INSUFFICIENT", what, { hint: `Give the machine ${formatSize(enough)}` });
   }
   throw new AppError("IMAGE_MISSING", `the initrd holds ${there} of the image's ${size} bytes`, {
     hint: "Take initrd and command line of one build, and copy the initrd again: it may be damaged",

@@ -13,5 +13,13 @@ const STEP: Bytes = 64 * MiB;
  */
 export const memoryForImage = (image: Bytes, archive: Bytes = image): Bytes => alignUp(2 * image + archive + BESIDE, STEP);
 
+/**
+ * The same for UEFI machines that iPXE starts: what it has loaded is its own until the kernel runs, which counts memory before that.
+ *
+ * @param memory what {@link memoryForImage} says
+ * @param initrd all that is loaded
+ */
+export const memoryThroughIpxe = (memory: Bytes, initrd: Bytes): Bytes => alignUp(memory + initrd, STEP);
+
 /** Names of the files that a boot from memory needs, in a folder of their own. */
 export const NETBOOT_FILES = { kernel: "vmlinuz", initrd: "initrd", cmdline: "cmdline", script: "boot.ipxe" } as const;

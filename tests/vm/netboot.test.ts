@@ -5,6 +5,7 @@ import { currentCaller } from "../../src/host/caller.ts";
 import type { Bytes } from "../../src/core/units.ts";
 import { startProcess } from "../../src/host/process.ts";
 import { run } from "../../src/host/run.ts";
+import type { Firmware } from "../../src/vm/options.ts";
 import { petrify, workspace, type CliEvent } from "../support/cli.ts";
 import { networkNamespace, type NetworkNamespace } from "../support/namespace.ts";
 import { testTools } from "../support/tools.ts";
@@ -20,7 +21,7 @@ const SERVER = "192.0.2.2";
 interface Serving extends AsyncDisposable {
   readonly url: URL;
   /** That it says machines need. */
-  readonly memory: Bytes;
+  readonly memory: Readonly<Record<Firmware, Bytes>>;
   /** Paths that were asked for, with the status of each answer. */
   asked(): string[];
   events(type: string): readonly CliEvent[];
@@ -40,7 +41,10 @@ async function serve(image: string, args: readonly string[], cwd: string, prefix
     },
   });
   ended.then(({ stdout, stderr }) => ready.reject(new Error(`it ended: ${stdout}${stderr}`)), ready.reject);
-  const { urls, memory } = (await ready.promise) as unknown as { readonly urls: readonly string[]; readonly memory: Bytes };
+  const { urls, memory } = (await ready.promise) as unknown as {
+    readonly urls: readonly string[];
+    readonly memory: Serving["memory"];
+  };
   return {
     ...{ url: new URL(urls[0]!), memory },
     events: (type) => events.filter((event) => event.type === type),
@@ -54,7 +58,8 @@ async function serve(image: string, args: readonly string[], cwd: string, prefix
 
 /** The machine runs what it was served, knows its config, and is healthy. */
 async function servedMachine(made: Fixture, { memory }: Serving, options: MachineOptions): Promise<void> {
-  await using booted = await machine(made, { ...options, ram: "network", memory, online: true });
+  const needed = memory[options.firmware ?? "bios"];
+  await using booted = await machine(made, { ...options, ram: "network", memory: needed, online: true });
   const { guest } = booted;
   await guest.ready();
   assert.equal(await guest.check("systemctl is-system-running --wait || systemctl --failed"), "running");

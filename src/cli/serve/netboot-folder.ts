@@ -4,7 +4,7 @@ import type { Bytes } from "../../core/units.ts";
 import { requireChecksums } from "../../host/checksum.ts";
 import { fileSize, isFolder, readText } from "../../host/files.ts";
 import { parseCommandLine, type BootArguments } from "../../layout/cmdline.ts";
-import { NETBOOT_FILES } from "../../layout/netboot.ts";
+import { memoryThroughIpxe, NETBOOT_FILES } from "../../layout/netboot.ts";
 import type { CliContext } from "../context.ts";
 import { kindOfFile } from "../machine-options.ts";
 
@@ -17,15 +17,15 @@ export async function requireNetbootSource(path: string): Promise<"folder" | "im
   });
 }
 
+/** By firmware. */
+export interface NetbootMemory {
+  readonly bios: Bytes;
+  readonly uefi: Bytes;
+}
 export interface NetbootFolder {
   readonly cmdline: string;
-  /**
-   * What an installation from here came from, 32 hexadecimal digits: of the image, so that a machine that is told to install again and again, by a
-   * server that was started anew, does it once.
-   */
-  readonly medium: string;
-  /** That a machine needs, where the build has said it. */
-  readonly memory: Bytes | undefined;
+  /** That machines need, where the build has said it. */
+  readonly memory: NetbootMemory | undefined;
   readonly sizes: { readonly kernel: Bytes; readonly initrd: Bytes };
 }
 
@@ -55,7 +55,12 @@ export async function netbootFolder(folder: string, { progress, signal }: CliCon
     "compare the files with their checksums",
     async () => await requireChecksums(folder, [kernel, initrd, words], signal),
   );
-  return { cmdline, medium: boot.rootHash.slice(0, 32), memory: boot.memory, sizes };
+  const { memory } = boot;
+  return {
+    cmdline,
+    memory: memory === undefined ? undefined : { bios: memory, uefi: memoryThroughIpxe(memory, sizes.initrd) },
+    sizes,
+  };
 }
 
 function parsed(cmdline: string, invalid: (cause: unknown) => AppError): BootArguments {

@@ -8,7 +8,7 @@ import { MiB } from "../../core/units.ts";
 import { NETBOOT_FILES } from "../../layout/netboot.ts";
 import { runForTest, type Ran } from "../testing.ts";
 
-const CMDLINE = `petrify.roothash=${"0".repeat(64)} console=ttyS0 petrify.slot=ram petrify.size=1000`;
+const CMDLINE = `petrify.roothash=${"0".repeat(64)} console=ttyS0 petrify.slot=ram petrify.size=1000 petrify.memory=${512 * MiB}`;
 const CONFIG = "#cloud-config\ninstall: { device: auto }\n";
 
 /** A folder with `os.netboot`, as a build writes it, with files of noise. */
@@ -61,10 +61,7 @@ test("a build's folder is served, with the words that make an installer of it; C
   await using at = await desk();
   const ran = await serving(at.folder, [], async (url) => {
     assert.match(url, /^http:\/\/127\.0\.0\.1:\d+\/boot\.ipxe$/);
-    assert.match(
-      await scriptOf(url),
-      new RegExp(`^kernel vmlinuz initrd=initrd ${CMDLINE} petrify.installer petrify.medium=0{32}$`, "m"),
-    );
+    assert.match(await scriptOf(url), new RegExp(`^kernel vmlinuz initrd=initrd ${CMDLINE} petrify.installer$`, "m"));
     assert.equal(await (await fetch(new URL("vmlinuz", url))).text(), "kernel");
     assert.equal((await (await fetch(new URL("initrd", url))).arrayBuffer()).byteLength, 9 * MiB);
     for (const name of ["cmdline", "SHA256SUMS", "machine/default.cpio"])
@@ -88,7 +85,7 @@ test("how to install is said on the kernel's command line", async () => {
   await using at = await desk();
   const args = ["--install", "size:>=100G", "--wipe", "--after", "poweroff", "--arg", "quiet", "--arg", "console=ttyS1"];
   await serving(at.folder, args, async (url) => {
-    const words = `petrify.installer petrify.medium=${"0".repeat(32)} petrify.install.device=size:>=100G petrify.install.wipe petrify.install.after=poweroff quiet console=ttyS1`;
+    const words = `petrify.installer petrify.install.device=size:>=100G petrify.install.wipe petrify.install.after=poweroff quiet console=ttyS1`;
     assert.ok((await scriptOf(url)).includes(`${CMDLINE} ${words}\nboot\n`));
   });
 });
@@ -142,6 +139,7 @@ test("for people, a line tells of each request, and none lets a client write to 
   const { exitCode, out, err } = await ran;
   assert.equal(exitCode, 0);
   assert.match(err, /^serving os\.netboot: kernel 6 B, initrd 9 MiB$/m);
+  assert.match(err, /^for machines with 512 MiB of memory or more, with UEFI 576 MiB$/m);
   assert.match(err, /^installs by itself: every machine, to auto, OVER ANY DATA there$/m);
   assert.match(err, /^127\.0\.0\.1 GET \/a\?\[2Jb: 404$/m);
   assert.match(err, /^✓ 127\.0\.0\.1 GET \/initrd \(9 MiB\)/m);

@@ -115,8 +115,8 @@ async function serveNetboot(
           await netbootFor(source, made, await toolsOf(context), context);
           return made;
         });
-  const { cmdline, medium, memory, sizes } = await netbootFolder(from, context);
-  const words = [cmdline, ...installerWords(options, medium), ...(options.arg ?? [])].join(" ");
+  const { cmdline, memory, sizes } = await netbootFolder(from, context);
+  const words = [cmdline, ...installerWords(options), ...(options.arg ?? [])].join(" ");
   const files = filesOf(from, words, machines);
   const watching = watchDeliveries(context);
   const server = cleanup.use(await serveFiles({ ...listen, files, watch: watching.watch }));
@@ -164,8 +164,8 @@ function refuseLive({ live }: ServeNetbootOptions, [first]: readonly Installatio
 }
 
 /** What the installer of the booted system is told. docs/formats/cmdline.md */
-const installerWords = ({ live, install, wipe, after }: ServeNetbootOptions, medium: string): string[] => [
-  ...(live ? [] : ["petrify.installer", `petrify.medium=${medium}`]),
+const installerWords = ({ live, install, wipe, after }: ServeNetbootOptions): string[] => [
+  ...(live ? [] : ["petrify.installer"]),
   ...(install === undefined ? [] : [kernelWord(`petrify.install.device=${install}`)]),
   ...(wipe ? ["petrify.install.wipe"] : []),
   ...(after === undefined ? [] : [`petrify.install.after=${after}`]),

@@ -1,5 +1,6 @@
 import { formatSize, type Bytes } from "../../core/units.ts";
 import type { DhcpPlan } from "./dhcp.ts";
+import type { NetbootMemory } from "./netboot-folder.ts";
 
 /** What a machine does without being asked. */
 export interface Installation {
@@ -11,7 +12,7 @@ export interface Installation {
 export interface Serving {
   readonly name: string;
   readonly sizes: { readonly kernel: Bytes; readonly initrd: Bytes };
-  readonly memory: Bytes | undefined;
+  readonly memory: NetbootMemory | undefined;
   /** Of the script, one for each address. */
   readonly urls: readonly string[];
   /** Whose machine configs there are. */
@@ -31,7 +32,9 @@ export const servingEvent = ({ urls, machines, installs, memory, dhcp }: Serving
 export function servingText({ name, sizes, memory, urls, machines, installs, dhcp }: Serving): string {
   const lines = [
     `serving ${name}: kernel ${formatSize(sizes.kernel)}, initrd ${formatSize(sizes.initrd)}`,
-    ...(memory === undefined ? [] : [`for machines with ${formatSize(memory)} of memory or more`]),
+    ...(memory === undefined
+      ? []
+      : [`for machines with ${formatSize(memory.bios)} of memory or more, with UEFI ${formatSize(memory.uefi)}`]),
     ...(machines.length > 0 ? [`machine configs: ${machines.join(", ")}`] : []),
     ...installs.map(
       ({ machine, device, wipe }) =>
