@@ -158,6 +158,7 @@ test("who does not read on is not sent more than connections hold; who goes is t
   const { client, path, total, sent, whole } = await ended;
   assert.deepEqual({ client, path, total, whole }, { client: "127.0.0.1", path: "/large", total: HUGE, whole: false });
   assert.ok(sent < HUGE / 2, String(sent));
+  assert.ok(at.bytes.equals(Buffer.from(await (await fetch(`${at.url}/large`)).arrayBuffer())), "for others nothing has changed");
 });
 
 test("the end of the server does not wait for slow clients", async () => {

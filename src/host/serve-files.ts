@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { closeSync, createReadStream, fstatSync, openSync } from "node:fs";
+import { open, type FileHandle } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { Readable } from "node:stream";
@@ -44,7 +44,7 @@ export interface FileServer extends AsyncDisposable {
 interface Opened {
   readonly size: Bytes;
   readonly tag: string;
-  readonly read: (start: Bytes, end: Bytes) => Readable;
+  readonly read: (start: Bytes, end: Bytes) => AsyncIterable<Uint8Array>;
 }
 
 /** A client that takes no byte for so long is given up. */
@@ -59,9 +59,14 @@ const CHUNK: Bytes = 256 * 1024;
  * @throws AppError `PORT_IN_USE`, `LISTEN_FAILED`; NodeJS.ErrnoException when a file cannot be opened
  */
 export async function serveFiles({ address, port, files, watch }: FileServerOptions): Promise<FileServer> {
-  using opened = new DisposableStack();
-  const open = new Map([...files].map(([path, file]) => [path, openServed(file, opened)] as const));
-  const server: Server = createServer((request, response) => void answer(open, watch, request, response));
+  await using opening = new AsyncDisposableStack();
+  const opened = new Map<string, Opened>();
+  for (const [path, file] of files) opened.set(path, await openServed(file, opening));
+  const answers = new Set<Promise<void>>();
+  const server: Server = createServer((request, response) => {
+    const answering = answer(opened, watch, request, response).finally(() => answers.delete(answering));
+    answers.add(answering);
+  });
   server.maxConnections = CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -69,7 +74,7 @@ export async function serveFiles({ address, port, files, watch }: FileServerOpti
   }).catch((cause: unknown) => {
     throw cannotListen(address, port, cause as NodeJS.ErrnoException);
   });
-  const scope = opened.move();
+  const scope = opening.move();
   const bound = server.address();
   return {
     port: typeof bound === "object" && bound ? bound.port : port,
@@ -77,7 +82,8 @@ export async function serveFiles({ address, port, files, watch }: FileServerOpti
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();
       await closed;
-      scope.dispose();
+      await Promise.all(answers); // they read the files
+      await scope.disposeAsync();
     },
   };
 }
@@ -94,20 +100,27 @@ function cannotListen(address: string, port: number, cause: NodeJS.ErrnoExceptio
   return new AppError("LISTEN_FAILED", `cannot listen on ${where}: ${why ?? cause.message}`, { cause });
 }
 
-function openServed(file: ServedFile, scope: DisposableStack): Opened {
+async function openServed(file: ServedFile, scope: AsyncDisposableStack): Promise<Opened> {
   if ("bytes" in file) {
     const { bytes } = file;
     const tag = createHash("sha256").update(bytes).digest("hex").slice(0, 16);
     return { size: bytes.length, tag, read: (start, end) => Readable.from([bytes.subarray(start, end)]) };
   }
-  const fd = openSync(file.path, "r");
-  scope.defer(() => closeSync(fd));
-  const { size, mtimeMs, ino } = fstatSync(fd);
+  const handle = scope.use(await open(file.path, "r"));
+  const { size, mtimeMs, ino } = await handle.stat();
   const tag = [ino, size, Math.trunc(mtimeMs)].map((part) => part.toString(16)).join("-");
-  return {
-    ...{ size, tag },
-    read: (start, end) => createReadStream("", { fd, start, end: end - 1, autoClose: false, highWaterMark: CHUNK }),
-  };
+  return { size, tag, read: (start, end) => readPart(handle, start, end) };
+}
+
+/** Ends early where the file does. Not a stream of the handle: that would close it for everybody when one client goes. */
+async function* readPart(handle: FileHandle, start: Bytes, end: Bytes): AsyncGenerator<Uint8Array> {
+  for (let at = start; at < end;) {
+    const length = Math.min(CHUNK, end - at);
+    const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(length), 0, length, at);
+    if (bytesRead === 0) return;
+    yield buffer.subarray(0, bytesRead);
+    at += bytesRead;
+  }
 }
 
 async function answer(

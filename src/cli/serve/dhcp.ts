@@ -7,6 +7,7 @@ import { addressRange, dhcpNews, dnsmasqConfig, dnsmasqStarted, type AddressRang
 import type { InterfaceAddress, ListenPlan } from "../../layout/listen-address.ts";
 import { toolsOf, type CliContext } from "../context.ts";
 import { UsageError } from "../output.ts";
+import { tell } from "./tell.ts";
 
 /** What is asked for, and can be had here. */
 export type DhcpPlan = { readonly interface: InterfaceAddress } & (
@@ -59,7 +60,7 @@ export async function serveDhcp(
   script: string,
   work: string,
 ): Promise<AsyncDisposable & { /** Rejects when dnsmasq ends by itself. */ readonly failed: Promise<never> }> {
-  const { signal, output } = context;
+  const { signal } = context;
   const tools = await toolsOf(context, "netboot");
   const { name, address, netmask } = plan.interface;
   const range = plan.mode === "full" ? { range: plan.range } : {};
@@ -77,7 +78,7 @@ export async function serveDhcp(
   const child = await startProcess(argv, 0, (line) => {
     if (dnsmasqStarted(line)) started.resolve();
     const news = dhcpNews(line);
-    if (news) output.event({ type: "dhcp", ...news }, sentence(news));
+    if (news) tell(context, { type: "dhcp", ...news }, sentence(news));
   });
   let ending = false;
   const failed = child.exited.then(() => {

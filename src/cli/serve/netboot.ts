@@ -87,7 +87,7 @@ async function serveNetboot(
   netbootFor: NetbootFor,
 ): Promise<void> {
   const { output, signal, cwd, cacheFolder, caller, run } = context;
-  const { dhcp, install, wipe = false } = options;
+  const { install, wipe = false } = options;
   if (wipe && install === undefined && options.config === undefined) {
     throw new UsageError("USAGE", "--wipe says nothing without --install or --config", {
       hint: "See `petrify serve netboot --help`.",
@@ -96,17 +96,16 @@ async function serveNetboot(
   if (install !== undefined) parseDiskName(install); // better now than in front of each machine
   const kind = await requireNetbootSource(source);
   const listen = listenPlan(
-    { listen: options.listen, interface: options.interface, dhcp: dhcp !== undefined },
+    { listen: options.listen, interface: options.interface, dhcp: options.dhcp !== undefined },
     interfaceAddresses(),
   );
-  const wanted = requireDhcp(context, { mode: dhcp, range: options.range, listen });
+  const wanted = requireDhcp(context, { mode: options.dhcp, range: options.range, listen });
   const machines: Machines = options.config === undefined ? new Map() : await machineArchives(resolve(cwd, options.config));
   const installs = installationsOf(options, machines);
   refuseLive(options, installs);
 
-  await using cleanup = new AsyncDisposableStack();
   const folder = join(cacheFolder, "work");
-  const work = cleanup.use(await workDir(folder, caller, run));
+  await using work = await workDir(folder, caller, run);
   const from =
     kind === "folder"
       ? source
@@ -119,14 +118,15 @@ async function serveNetboot(
   const words = [cmdline, ...installerWords(options), ...(options.arg ?? [])].join(" ");
   const files = filesOf(from, words, machines);
   const watching = watchDeliveries(context);
-  const server = cleanup.use(await serveFiles({ ...listen, files, watch: watching.watch }));
-  const urls = listen.reached.map((address) => serverUrl(address, server.port, `/${NETBOOT_FILES.script}`));
-  const failed = wanted ? [cleanup.use(await serveDhcp(context, wanted, urls[0]!, work.path)).failed] : [];
-
-  const facts = { name: basename(source), sizes, memory, urls, machines: [...machines.keys()], installs, dhcp: wanted };
-  const event = { ...servingEvent(facts), cmdline: words, files: [...files.keys()] };
-  output.event(event, servingText(facts));
-  await Promise.race([aborted(signal), ...failed]);
+  {
+    await using server = await serveFiles({ ...listen, files, watch: watching.watch });
+    const urls = listen.reached.map((address) => serverUrl(address, server.port, `/${NETBOOT_FILES.script}`));
+    await using dhcp = wanted ? await serveDhcp(context, wanted, urls[0]!, work.path) : undefined;
+    const facts = { name: basename(source), sizes, memory, urls, machines: [...machines.keys()], installs, dhcp: wanted };
+    const event = { ...servingEvent(facts), cmdline: words, files: [...files.keys()] };
+    output.event(event, servingText(facts));
+    await Promise.race([aborted(signal), ...(dhcp ? [dhcp.failed] : [])]);
+  }
   const { requests, clients, bytes } = watching.total();
   const human = `served ${clients} machine${clients === 1 ? "" : "s"}: ${requests} requests, ${formatSize(bytes)}`;
   output.result({ requests, clients, bytes }, human);

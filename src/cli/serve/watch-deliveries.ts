@@ -2,6 +2,7 @@ import { formatSize, MiB, type Bytes } from "../../core/units.ts";
 import type { Delivery, DeliveryWatch } from "../../host/serve-files.ts";
 import type { CliContext } from "../context.ts";
 import { rateMeter, rateText } from "../rate.ts";
+import { tell } from "./tell.ts";
 
 /** What takes long enough for people to wonder. */
 const LARGE: Bytes = 8 * MiB;
@@ -15,7 +16,8 @@ export interface Deliveries {
 }
 
 /** Tells of every request: a line when it has ended, and of large files how far they are. */
-export function watchDeliveries({ output, progress, clock, json }: CliContext): Deliveries {
+export function watchDeliveries(context: CliContext): Deliveries {
+  const { output, progress, clock, json } = context;
   const clients = new Set<string>();
   const total = { requests: 0, bytes: 0 };
   return {
@@ -44,7 +46,7 @@ export function watchDeliveries({ output, progress, clock, json }: CliContext): 
           const event = { type: "request", client, method, path, status, bytes: sent, whole, seconds };
           const amount = status < 300 ? `, ${formatSize(sent)}` : "";
           const human = `${client} ${method} ${path}: ${status}${amount}${whole ? "" : ", the client went before the end"}`;
-          output.event(event, large && whole ? undefined : human);
+          tell(context, event, large && whole ? undefined : human);
         },
       };
     },
@@ -56,8 +58,8 @@ function steps(progress: CliContext["progress"], title: string): { note: (text: 
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let note = (_text: string): void => {};
   progress
-    .step(title, async (tell) => {
-      note = tell;
+    .step(title, async (noteOfStep) => {
+      note = noteOfStep;
       await promise;
     })
     .catch(() => {}); // what went wrong is said of the request
