@@ -17,7 +17,7 @@ type Ended = Delivery & { readonly sent: number; readonly whole: boolean };
 const HUGE = 64 * MiB;
 
 /** A server with `/small` in memory and `/large`, a file; `next` waits for the end of a delivery. */
-async function server(size = 2 * MiB) {
+async function server(size = 2 * MiB, stalledMs = 60_000) {
   const folder = await mkdtempDisposable(join(tmpdir(), "petrify-serve-"));
   const large = join(folder.path, "large");
   const bytes = Buffer.alloc(size, TEXT);
@@ -29,7 +29,7 @@ async function server(size = 2 * MiB) {
     ["/large", { path: large }],
   ] as const);
   const running = await serveFiles({
-    ...{ address: "127.0.0.1", port: 0, files },
+    ...{ address: "127.0.0.1", port: 0, files, stalledMs },
     watch: (delivery) => ({
       progress: () => {},
       ended: (sent, whole) => {
@@ -159,6 +159,15 @@ test("who does not read on is not sent more than connections hold; who goes is t
   assert.deepEqual({ client, path, total, whole }, { client: "127.0.0.1", path: "/large", total: HUGE, whole: false });
   assert.ok(sent < HUGE / 2, String(sent));
   assert.ok(at.bytes.equals(Buffer.from(await (await fetch(`${at.url}/large`)).arrayBuffer())), "for others nothing has changed");
+});
+
+test("who takes nothing for too long is given up", { timeout: 30_000 }, async () => {
+  await using at = await server(HUGE, 50);
+  const socket = connect(at.port, "127.0.0.1");
+  socket.on("error", () => {}).pause();
+  socket.write("GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
+  assert.equal((await at.next()).whole, false);
+  socket.destroy();
 });
 
 test("the end of the server does not wait for slow clients", async () => {

@@ -36,6 +36,8 @@ export interface FileServerOptions {
   /** By path: `/initrd`. Nothing else is served. */
   readonly files: ReadonlyMap<string, ServedFile>;
   readonly watch: (delivery: Delivery) => DeliveryWatch;
+  /** A client that takes no byte for so long is given up. Milliseconds; default: a minute. */
+  readonly stalledMs?: number;
 }
 export interface FileServer extends AsyncDisposable {
   readonly port: number;
@@ -47,7 +49,6 @@ interface Opened {
   readonly read: (start: Bytes, end: Bytes) => AsyncIterable<Uint8Array>;
 }
 
-/** A client that takes no byte for so long is given up. */
 const STALLED_MS = 60_000;
 const CONNECTIONS = 1024;
 const CHUNK: Bytes = 256 * 1024;
@@ -58,13 +59,19 @@ const CHUNK: Bytes = 256 * 1024;
  *
  * @throws AppError `PORT_IN_USE`, `LISTEN_FAILED`; NodeJS.ErrnoException when a file cannot be opened
  */
-export async function serveFiles({ address, port, files, watch }: FileServerOptions): Promise<FileServer> {
+export async function serveFiles({
+  address,
+  port,
+  files,
+  watch,
+  stalledMs = STALLED_MS,
+}: FileServerOptions): Promise<FileServer> {
   await using opening = new AsyncDisposableStack();
   const opened = new Map<string, Opened>();
   for (const [path, file] of files) opened.set(path, await openServed(file, opening));
   const answers = new Set<Promise<void>>();
   const server: Server = createServer((request, response) => {
-    const answering = answer(opened, watch, request, response).finally(() => answers.delete(answering));
+    const answering = answer({ files: opened, watch, stalledMs }, request, response).finally(() => answers.delete(answering));
     answers.add(answering);
   });
   server.maxConnections = CONNECTIONS;
@@ -124,8 +131,11 @@ async function* readPart(handle: FileHandle, start: Bytes, end: Bytes): AsyncGen
 }
 
 async function answer(
-  files: ReadonlyMap<string, Opened>,
-  watch: FileServerOptions["watch"],
+  {
+    files,
+    watch,
+    stalledMs,
+  }: Pick<FileServerOptions, "watch"> & { readonly files: ReadonlyMap<string, Opened>; readonly stalledMs: number },
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -135,7 +145,7 @@ async function answer(
   const { status, headers, body } = reply(file, method, request.headers);
   const total = body ? body.end - body.start : 0;
   response.writeHead(status, { ...headers, "content-length": headers["content-length"] ?? total });
-  response.setTimeout(STALLED_MS, () => response.destroy());
+  response.setTimeout(stalledMs, () => response.destroy());
   request.resume();
   const watching = watch({ client, method, path: path ?? String(request.url), status, total });
   let sent: Bytes = 0;

@@ -12,7 +12,7 @@ import { kindOfFile } from "../machine-options.ts";
 export async function requireNetbootSource(path: string): Promise<"folder" | "image"> {
   if (await isFolder(path)) return "folder";
   if (kindOfFile(path) === "system-image") return "image";
-  throw new AppError("NETBOOT_INVALID", `${path} is a disk: only a system image can be booted from memory`, {
+  throw new AppError("NETBOOT_INVALID", `${path} is no system image: only that can be booted from memory`, {
     hint: "Name the image (.img), or the folder that `petrify build --output netboot` wrote.",
   });
 }
