@@ -5,7 +5,7 @@ import { setTimeout } from "node:timers/promises";
 import { run } from "../../src/host/run.ts";
 import { petrify, workspace, type CliRun } from "../support/cli.ts";
 import type { DhcpAnswer, DhcpQuestion } from "../support/dhcp-client.ts";
-import { networkNamespace } from "../support/namespace.ts";
+import { networkNamespace, withoutNamespaces } from "../support/namespace.ts";
 
 const SERVER = "192.0.2.2";
 const MACHINE = "192.0.2.9";
@@ -73,8 +73,7 @@ async function udpPorts(net: Network): Promise<number[]> {
     .flatMap((line) => Number.parseInt(/^\s*\d+: [0-9A-F]{8}:([0-9A-F]{4})/.exec(line)?.[1] ?? "", 16) || []);
 }
 
-const skip = process.getuid!() === 0 ? false : "only root has networks of its own";
-suite("machines find what to boot by DHCP", { skip, concurrency: 1, timeout: 120_000 }, () => {
+suite("machines find what to boot by DHCP", { skip: await withoutNamespaces(), concurrency: 1, timeout: 120_000 }, () => {
   test("beside another server: nobody gets an address, each firmware its iPXE, iPXE the script; nothing is left", async () => {
     await using user = await workspace(FILES);
     await using net = await network();

@@ -11,6 +11,15 @@ export interface NetworkNamespace extends AsyncDisposable {
   ip(...words: readonly string[]): Promise<RunResult>;
 }
 
+/** Why this machine has no such networks, or false: what `skip` takes. */
+export async function withoutNamespaces(): Promise<string | false> {
+  if (process.getuid!() !== 0) return "only root has networks of its own";
+  return await run(["unshare", "--net", "--", "ip", "link", "add", "eth0", "type", "veth", "peer", "name", "eth1"]).then(
+    () => false,
+    (error: unknown) => `this machine has no networks of one's own: ${(error as Error).message}`,
+  );
+}
+
 /** Needs root. It is gone when the scope ends, with all that runs in it, and when this process ends. */
 export async function networkNamespace(): Promise<NetworkNamespace> {
   // Holds the namespace until its input ends.

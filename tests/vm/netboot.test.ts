@@ -7,7 +7,7 @@ import { startProcess } from "../../src/host/process.ts";
 import { run } from "../../src/host/run.ts";
 import type { Firmware } from "../../src/vm/options.ts";
 import { petrify, workspace, type CliEvent } from "../support/cli.ts";
-import { networkNamespace, type NetworkNamespace } from "../support/namespace.ts";
+import { networkNamespace, withoutNamespaces, type NetworkNamespace } from "../support/namespace.ts";
 import { testTools } from "../support/tools.ts";
 import { statusOf } from "./harness/agent.ts";
 import { oneOf } from "./harness/choice.ts";
@@ -127,9 +127,9 @@ const CASES = {
   },
 } as const;
 
-suite("a machine that boots from the network", { concurrency: 1 }, () => {
+suite("a machine that boots from the network", { concurrency: 1 }, async () => {
   for (const name of oneOf(Object.keys(CASES) as (keyof typeof CASES)[])) {
-    const skip = name.startsWith("UEFI") && process.getuid!() !== 0 ? "only root has networks of its own" : false;
+    const skip = name.startsWith("UEFI") ? await withoutNamespaces() : false;
     test(`${name}, is served the image and its own config, and is healthy`, { skip }, async () => {
       const made = await fixture();
       await using user = await workspace({ [`machines/${MAC}.yaml`]: CONFIG, "machines/default.yaml": "#cloud-config\n" });
