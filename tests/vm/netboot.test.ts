@@ -1,20 +1,29 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { suite, test } from "node:test";
+import { openImage } from "../../src/host/image-file.ts";
 import { openTools } from "../../src/host/tools.ts";
 import { currentCaller } from "../../src/host/caller.ts";
-import type { Bytes } from "../../src/core/units.ts";
+import { MiB, type Bytes } from "../../src/core/units.ts";
 import { startProcess } from "../../src/host/process.ts";
 import { run } from "../../src/host/run.ts";
+import { kernelOf } from "../../src/vm/bootable.ts";
+import { chooseAccelerator } from "../../src/vm/kvm.ts";
 import type { Firmware } from "../../src/vm/options.ts";
+import { startVm } from "../../src/vm/vm.ts";
 import { petrify, workspace, type CliEvent } from "../support/cli.ts";
 import { networkNamespace, withoutNamespaces, type NetworkNamespace } from "../support/namespace.ts";
 import { testTools } from "../support/tools.ts";
+import { takeCore } from "../support/turns.ts";
 import { statusOf } from "./harness/agent.ts";
-import { oneOf } from "./harness/choice.ts";
+import { FULL, oneOf } from "./harness/choice.ts";
 import { fixture, type Fixture } from "./harness/fixture.ts";
-import { machine, type MachineOptions } from "./harness/machine.ts";
+import { AGENT_PORT, guestOf, type Guest } from "./harness/guest.ts";
+import { blankDisk } from "./harness/installer.ts";
 
 const CONFIG = "#cloud-config\nhostname: from-the-network\n";
+/** A slow machine loads for minutes. */
+const READY_MS = 600_000;
 const MAC = "52:54:00:12:34:56";
 const SERVER = "192.0.2.2";
 
@@ -56,17 +65,48 @@ async function serve(image: string, args: readonly string[], cwd: string, prefix
   };
 }
 
-/** The machine runs what it was served, knows its config, and is healthy. */
-async function servedMachine(made: Fixture, { memory }: Serving, options: MachineOptions): Promise<void> {
-  const needed = memory[options.firmware ?? "bios"];
-  await using booted = await machine(made, { ...options, ram: "network", memory: needed, online: true });
-  const { guest } = booted;
-  await guest.ready();
+interface NetworkMachine {
+  readonly firmware?: Firmware;
+  /** QEMU's network behind the card that the machine boots from. */
+  readonly network: string;
+  /** Default: iPXE, as QEMU's cards have it. */
+  readonly rom?: "none";
+  /** Comes before the network, and keeps what is written to it. Default: none. */
+  readonly disk?: string;
+}
+
+/** A machine that has nothing but a card to boot from, and the memory that it is said to need. */
+async function machineOn(
+  { host, init, image }: Fixture,
+  { memory }: Serving,
+  { firmware = "bios", network, rom, disk }: NetworkMachine,
+): Promise<{ readonly guest: Guest } & AsyncDisposable> {
+  await using cleanup = new AsyncDisposableStack();
+  cleanup.use(await takeCore());
+  const folder = cleanup.use(await workspace()).folder;
+  const { accelerator } = await chooseAccelerator(host, async () => await kernelOf(host.tools, image, folder));
+  const card = `virtio-net-pci,netdev=boot,mac=${MAC},bootindex=9${rom === "none" ? ",romfile=" : ""}`;
+  const vm = await startVm(host, {
+    ...{ accelerator, firmware, memory: memory[firmware], ports: [AGENT_PORT], online: true },
+    disks: disk === undefined ? [] : [{ path: disk, format: "raw", writes: "keep" }],
+    extra: ["-netdev", network, "-device", card],
+  });
+  cleanup.use(vm);
+  const scope = cleanup.move();
+  return { guest: guestOf(vm, init), [Symbol.asyncDispose]: async () => await scope.disposeAsync() };
+}
+
+/** It runs what it was served, knows its config, and is healthy. */
+async function requireServed(guest: Guest): Promise<void> {
+  await guest.ready(READY_MS);
   assert.equal(await guest.check("systemctl is-system-running --wait || systemctl --failed"), "running");
   const status = await statusOf(guest);
   assert.deepEqual([status.running, status.health.is, status.alarms], ["ram", "healthy", []]);
   assert.equal(await guest.check("cat /run/petrify/machine.yaml; stat -c %a /run/petrify/machine.yaml"), `${CONFIG}600`);
 }
+
+/** For iPXE of a card, told the URL: a guest finds this machine's loopback at 10.0.2.2. */
+const toldUrl = ({ url }: Serving): string => `user,id=boot,bootfile=http://10.0.2.2:${url.port}${url.pathname}`;
 
 /** A rack: a machine's card, the network's own DHCP server, and the machine that serves. */
 async function rack() {
@@ -106,10 +146,8 @@ function within({ prefix }: NetworkNamespace, made: Fixture): Fixture {
 const CASES = {
   "iPXE of a BIOS machine, told the URL": async (made: Fixture, folder: string) => {
     await using serving = await serve(made.image, ["--listen", "127.0.0.1:0", "--live", "--config", "machines"], folder);
-    // A guest finds this machine's loopback at 10.0.2.2.
-    const card = `user,id=boot,bootfile=http://10.0.2.2:${serving.url.port}${serving.url.pathname}`;
-    const extra = ["-netdev", card, "-device", `virtio-net-pci,netdev=boot,mac=${MAC},bootindex=1`];
-    await servedMachine(made, serving, { extra });
+    await using booted = await machineOn(made, serving, { network: toldUrl(serving) });
+    await requireServed(booted.guest);
     assert.deepEqual(serving.asked(), [
       ...["/boot.ipxe 200", "/initrd 200", `/machine/${MAC.replaceAll(":", "-")}.cpio 200`, "/vmlinuz 200"],
     ]);
@@ -119,9 +157,9 @@ const CASES = {
     await using _ = await plainDhcp(net.router);
     const args = ["--dhcp", "proxy", "--interface", "br0", "--live", "--config", "machines"];
     await using serving = await serve(made.image, args, folder, net.server.prefix);
-    const card = ["-netdev", "tap,id=boot,ifname=port1,script=no,downscript=no"];
-    const extra = [...card, "-device", `virtio-net-pci,netdev=boot,mac=${MAC},bootindex=1,romfile=`];
-    await servedMachine(within(net.server, made), serving, { extra, firmware: "uefi" });
+    const network = "tap,id=boot,ifname=port1,script=no,downscript=no";
+    await using booted = await machineOn(within(net.server, made), serving, { network, firmware: "uefi", rom: "none" });
+    await requireServed(booted.guest);
     assert.ok(serving.events("dhcp").some(({ what, file }) => what === "sent" && file === "snponly.efi"));
     assert.ok(serving.events("dhcp").some(({ what, mac }) => what === "asked" && mac === MAC));
   },
@@ -136,4 +174,22 @@ suite("a machine that boots from the network", { concurrency: 1 }, async () => {
       await CASES[name](made, user.folder);
     });
   }
+
+  test("is installed by itself, once, and then boots from its disk", { skip: FULL ? false : "only in full runs" }, async () => {
+    const made = await fixture();
+    const config = "#cloud-config\ninstall: { device: auto }\n";
+    await using user = await workspace({ "node.yaml": config });
+    using whole = openImage(made.disk);
+    const disk = await blankDisk(join(user.folder, "disk"), whole.size + 512 * MiB);
+    await using serving = await serve(made.image, ["--listen", "127.0.0.1:0", "--config", "node.yaml"], user.folder);
+    await using booted = await machineOn(made, serving, { network: toldUrl(serving), disk });
+    const { guest } = booted;
+    await guest.ready(READY_MS); // from memory
+    await guest.ready(READY_MS); // from the disk, after a restart of its own
+    assert.equal(await guest.check("systemctl is-system-running --wait || systemctl --failed"), "running");
+    const status = await statusOf(guest);
+    assert.deepEqual([status.running, status.health.is, status.alarms], ["a", "healthy", []]);
+    assert.equal(await guest.check("cat /oem/machine.yaml"), config.trim());
+    assert.equal(serving.asked().filter((line) => line === "/boot.ipxe 200").length, 1);
+  });
 });

@@ -25,8 +25,8 @@ export type MachineOptions = Omit<VmOptions, "disks" | "kernel" | "ports"> & {
   readonly twice?: boolean;
   /** What the guest finds as further disks, write-protected: the first one as /dev/disk/by-id/virtio-petrify1. */
   readonly beside?: readonly Pick<VmDisk, "path" | "patches">[];
-  /** Boot the image from memory, without a disk; the machine has the memory that takes. `network`: the firmware finds it, by a card of `extra`. */
-  readonly ram?: boolean | "network";
+  /** Boot the image from memory, without a disk; the machine has the memory that takes. */
+  readonly ram?: boolean;
 };
 export interface Machine extends AsyncDisposable {
   readonly vm: Vm;
@@ -45,7 +45,7 @@ export async function machine(
   cleanup.use(await takeCore());
   const folder = await mkdtemp(join(tmpdir(), "petrify-vm-"));
   cleanup.defer(async () => await rm(folder, { recursive: true }));
-  const fromMemory = ram === true ? await ramKernel(fixture, folder) : undefined;
+  const fromMemory = ram ? await ramKernel(fixture, folder) : undefined;
   const kernel = fromMemory?.kernel ?? (slot && (await bootedKernel(fixture, slot, folder)));
   const { accelerator } = await chooseAccelerator(
     fixture.host,
