@@ -42,6 +42,10 @@ export interface MatrixParts {
   readonly lab: string;
   /** A disk with `old` in slot a, on trial, and in recovery; slot b empty. */
   readonly disk: string;
+  /** Another one, with `new`: what that is overwritten with. */
+  readonly newDisk: string;
+  /** A third one, with `newer`: of a machine that has both of the others beside its own. */
+  readonly newerDisk: string;
 }
 
 const LAB = join(import.meta.dirname, "lab");
@@ -57,10 +61,18 @@ export async function makeMatrixParts(tools: Tools, folder: string, signal?: Abo
   await tools.run(["gcc", "-static", "-O2", "-s", "-Wall", "-o", "init", join(LAB, "init.c")], inside);
   const images = {} as Record<MatrixImageName, MatrixImage>;
   for (const name of MATRIX_IMAGES) images[name] = await makeImage(tools, name, folder, signal);
-  const { old } = images;
-  const made = { image: old.path, manifest: old.manifest, slotSize: SLOT_SIZE, work: folder } as const;
-  await diskOfImage(made, [{ format: "raw", path: path("disk.raw") }], { tools, random: randomBytes, signal });
-  return { images, lab: await makeLabDisk(tools, folder, images.new, signal), disk: path("disk.raw") };
+  const diskOf = async ({ path: image, manifest }: MatrixImage, disk: string): Promise<string> => {
+    const made = { image, manifest, slotSize: SLOT_SIZE, work: folder } as const;
+    await diskOfImage(made, [{ format: "raw", path: disk }], { tools, random: randomBytes, signal });
+    return disk;
+  };
+  return {
+    images,
+    lab: await makeLabDisk(tools, folder, images.new, signal),
+    disk: await diskOf(images.old, path("disk.raw")),
+    newDisk: await diskOf(images.new, path("new-disk.raw")),
+    newerDisk: await diskOf(images.newer, path("newer-disk.raw")),
+  };
 }
 
 async function makeImage(

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 import { detect, OMISSIONS } from "./detections.ts";
 import type { Matrix } from "./matrix.ts";
+import { detectOverwrite, openOverwrites, OVERWRITE_OMISSIONS, type Overwrites } from "./overwrites.ts";
 import { failureText } from "./report.ts";
-import { inTurn, openMatrix, runMatrix } from "./run-matrix.ts";
+import { inTurn, openMatrix, runMatrix, runOverwrites } from "./run-matrix.ts";
 import { wholeMatrix, writePage, wrongs } from "./whole.ts";
 
 const full = process.env["PETRIFY_TEST"] === "full";
@@ -32,6 +33,37 @@ suite("the power is cut at every moment", { skip: full }, () => {
       result.boots.filter(({ asExpected }) => !asExpected),
       [],
     );
+  });
+
+  suite("and a whole disk is overwritten", () => {
+    let overwrites: Overwrites;
+    before(async () => {
+      overwrites = await openOverwrites(matrix);
+    });
+    after(async () => await overwrites[Symbol.asyncDispose]());
+
+    test("whatever is left boots as it was, or not at all, or as the image that is whole", async (t) => {
+      const options = { statesAnEpoch: 60, seed: SEED, say: (line: string) => t.diagnostic(line) };
+      const some = await runOverwrites(matrix, overwrites, {
+        ...{ ...options, over: ["a blank disk, 4096"], boots: 0 },
+        devices: [{ over: "a disk of petrify's", controller: "virtio-blk" }],
+      });
+      const booted = await runOverwrites(matrix, overwrites, { ...options, over: ["a disk with an MBR"], boots: 1 });
+      const failures = [...some.overwrites, ...booted.overwrites].flatMap((one) => one.failures);
+      assert.equal(failures.map(failureText).join("\n"), "");
+      assert.ok(booted.boots.length >= 6, `only ${booted.boots.length} states were booted`);
+      assert.deepEqual(
+        booted.boots.filter(({ asExpected }) => !asExpected),
+        [],
+      );
+    });
+
+    for (const omission of OVERWRITE_OMISSIONS.filter(({ inShard }) => inShard)) {
+      test(`it can fail: without ${omission.left}`, async () => {
+        const { found, failures, example } = await detectOverwrite(overwrites, omission, 60);
+        assert.ok(found, `${failures} states fail, and none for that reason: ${example}`);
+      });
+    }
   });
 
   for (const omission of OMISSIONS.filter(({ inShard }) => inShard)) {

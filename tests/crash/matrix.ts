@@ -14,12 +14,14 @@ import { encodeTries } from "../../src/layout/tries.ts";
 import type { Controller } from "../../src/vm/options.ts";
 import type { VmHost } from "../../src/vm/vm.ts";
 import type { MatrixImage, MatrixParts } from "./matrix-disk.ts";
-import { epochsOf, piecesOf, seededRandom, survivors, type Epoch, type Piece, type Survivors, type Write } from "./power-cut.ts";
+import { seededRandom, type Piece, type Write } from "./power-cut.ts";
 import { recordGrub, recordLab, type Linux } from "./record-run.ts";
 import type { LogEntry } from "./recorder.ts";
 import { replayDisk, type DiskLayout, type Region, type ReplayDisk } from "./replay-disk.ts";
 import type { Moment, Scenario } from "./scenarios.ts";
+import { reservoir } from "./reservoir.ts";
 import { openRunner } from "./runner.ts";
+import { statesOf } from "./states.ts";
 import { look, problems, type Seen } from "./verdict.ts";
 import { openViews, seenByGrub, writeSparse, type Turns } from "./views.ts";
 
@@ -62,7 +64,8 @@ export interface StepResult {
 }
 export interface Failure {
   readonly scenario: string;
-  readonly controller: Controller;
+  /** Controller of the disk. */
+  readonly controller: string;
   readonly seed: number;
   readonly epoch: number;
   readonly step: string;
@@ -217,49 +220,44 @@ async function judge(matrix: Matrix, cut: Cut, path: string, size: Bytes, log: r
   const samples = reservoir<BootSample>(cut.boots, random);
   const known = { raw: new Set<string>(), judged: new Set<string>(), boots: new Set<string>() };
   const pending = new Set<Promise<void>>();
-  for (const [number, epoch] of epochsOf(log).entries()) {
-    disk.apply(epoch.durable);
+  const choice = {
+    ...{ tear: tearAt(disk.layout), placeOf: placeIn(disk.layout), random, limit: cut.statesAnEpoch },
+    isBulk: (write: Write) => isImageData(disk.layout, write),
+  };
+  let latest = -1;
+  const inEpoch = new Set<string>();
+  for (const { number, epoch, survived } of statesOf(disk, log, choice)) {
     const step = stepAt(marks, epoch.marks);
     const result = steps.get(step) ?? { step, epochs: 0, raw: 0, distinct: 0, judged: 0, failures: 0 };
     steps.set(step, result);
-    result.epochs++;
-    const pieces = epoch.pool.map((write) => changing(disk, piecesOf(write, tearAt(disk.layout)), epoch.pool));
-    const choice = {
-      pieces: pieces.map(({ length }) => length),
-      bulk: epoch.pool.map((write) => isImageData(disk.layout, write)),
-      ...{ random, limit: cut.statesAnEpoch },
-    };
-    const inEpoch = new Set<string>();
-    for (const survived of survivors(choice)) {
-      result.raw++;
-      const takeBack = disk.apply(piecesThatSurvived(pieces, survived));
-      const { raw, collapsed, boot } = keysOf(disk);
-      const isNew = add(known.raw, raw);
-      if (isNew) result.distinct++;
-      // The same state at another moment has to keep what has been promised by then.
-      if (add(inEpoch, collapsed)) {
-        if (add(known.judged, collapsed)) result.judged++;
-        const blocks = cut.boots > 0 && add(known.boots, boot) ? samples.offer() : undefined;
-        const content = blocks && disk.blocks({ start: 0, size });
-        const seeing = see();
-        const work = (async () => {
-          const seen = await seeing;
-          const moment: Moment = { seen, past: marks.slice(0, epoch.marks), future: marks.slice(epoch.marks), first, last };
-          const found = [...problems(seen, disk, images), ...scenario.claims.flatMap((claim) => claim(moment))];
-          const { boots } = seen.decision;
-          const image = boots && seen.held[boots].whole;
-          if (content) blocks({ scenario: scenario.name, epoch: number, size, blocks: content, boots, image });
-          if (found.length === 0) return;
-          result.failures++;
-          const described = survived.length === 0 ? ["nothing"] : survived.map(describe(epoch, pieces, disk.layout));
-          failures.push({ scenario: scenario.name, controller, seed, epoch: number, step, survived: described, problems: found });
-        })();
-        pending.add(work);
-        void work.finally(() => pending.delete(work));
-      }
-      takeBack();
-      if (pending.size > MOST_PENDING) await Promise.race(pending);
+    if (number !== latest) {
+      latest = number;
+      result.epochs++;
+      inEpoch.clear();
     }
+    result.raw++;
+    const { raw, collapsed, boot } = keysOf(disk);
+    if (add(known.raw, raw)) result.distinct++;
+    // The same state at another moment has to keep what has been promised by then.
+    if (!add(inEpoch, collapsed)) continue;
+    if (add(known.judged, collapsed)) result.judged++;
+    const blocks = cut.boots > 0 && add(known.boots, boot) ? samples.offer() : undefined;
+    const content = blocks && disk.blocks({ start: 0, size });
+    const seeing = see();
+    const work = (async () => {
+      const seen = await seeing;
+      const moment: Moment = { seen, past: marks.slice(0, epoch.marks), future: marks.slice(epoch.marks), first, last };
+      const found = [...problems(seen, disk, images), ...scenario.claims.flatMap((claim) => claim(moment))];
+      const { boots } = seen.decision;
+      const image = boots && seen.held[boots].whole;
+      if (content) blocks({ scenario: scenario.name, epoch: number, size, blocks: content, boots, image });
+      if (found.length === 0) return;
+      result.failures++;
+      failures.push({ scenario: scenario.name, controller, seed, epoch: number, step, survived: survived(), problems: found });
+    })();
+    pending.add(work);
+    void work.finally(() => pending.delete(work));
+    if (pending.size > MOST_PENDING) await Promise.race(pending);
   }
   await Promise.all(pending);
   return { steps: [...steps.values()], failures, samples: samples.kept(), looks: views.looks() };
@@ -292,13 +290,6 @@ function stepAt(marks: readonly string[], number: number): string {
   return step?.slice(5) ?? "start";
 }
 
-/** A piece that is on the disk already makes no difference, unless something else is written there as well. */
-const changing = (disk: ReplayDisk, pieces: readonly Piece[], pool: readonly Write[]): readonly Piece[] =>
-  pieces.filter(({ offset, data }) => {
-    const overlap = pool.filter((write) => offset < write.offset + write.data.length && write.offset < offset + data.length);
-    return overlap.length > 1 || Buffer.compare(disk.read(offset, data.length), data) !== 0;
-  });
-
 const inside = ({ start, size }: Extent, offset: Bytes): boolean => offset >= start && offset < start + size;
 
 const tearAt =
@@ -309,30 +300,10 @@ const tearAt =
 const isImageData = ({ images }: DiskLayout, { offset }: Write): boolean =>
   Object.values(images).some((extent) => inside(extent, offset));
 
-const piecesThatSurvived = (pieces: readonly (readonly Piece[])[], survived: Survivors): readonly Piece[] =>
-  survived.flatMap(({ write, pieces: chosen }) => (chosen ? chosen.map((piece) => pieces[write]![piece]!) : pieces[write]!));
-
-const describe =
-  ({ pool }: Epoch, all: readonly (readonly Piece[])[], layout: DiskLayout) =>
-  ({ write, pieces }: Survivors[number]): string => {
-    const { offset, data } = pool[write]!;
-    const [name, extent] = [...Object.entries(layout.images), ...Object.entries(layout.partitions)].find(([, place]) =>
-      inside(place, offset),
-    ) ?? ["disk", { start: 0 }];
-    const torn = pieces ? ` (of it: ${pieces.map((piece) => all[write]![piece]!.offset - extent.start).join(" ")})` : "";
-    return `${name}+${offset - extent.start}: ${data.length} bytes${torn}`;
+const placeIn =
+  ({ images, partitions }: DiskLayout) =>
+  (offset: Bytes): { readonly name: string; readonly start: Bytes } => {
+    const places = [...Object.entries(images), ...Object.entries(partitions)];
+    const [name, { start }] = places.find(([, place]) => inside(place, offset)) ?? ["disk", { start: 0 }];
+    return { name, start };
   };
-
-/** Keeps `size` of all that are offered, each with the same chance. */
-function reservoir<T>(size: number, random: () => number): { offer(): ((value: T) => void) | undefined; kept(): readonly T[] } {
-  const places: (T | undefined)[] = [];
-  let offered = 0;
-  return {
-    offer: () => {
-      const place = offered < size ? offered : Math.floor(random() * (offered + 1));
-      offered++;
-      return place < size ? (value) => void (places[place] = value) : undefined;
-    },
-    kept: () => places.filter((value) => value !== undefined),
-  };
-}

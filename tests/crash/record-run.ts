@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { MiB, type Bytes } from "../../src/core/units.ts";
 import { openImage } from "../../src/host/image-file.ts";
 import { imageCommandLine, loaderCommandLine } from "../../src/layout/cmdline.ts";
-import { decodeGpt } from "../../src/layout/gpt.ts";
-import type { Controller } from "../../src/vm/options.ts";
+import { decodeGpt, type SectorSize } from "../../src/layout/gpt.ts";
+import type { Controller, Firmware, VmDisk } from "../../src/vm/options.ts";
 import { startVm, type VmHost } from "../../src/vm/vm.ts";
 import { marker, lately, recorder, type LogEntry } from "./recorder.ts";
 import { serveNbd } from "./nbd-server.ts";
@@ -29,6 +29,16 @@ export interface LabRun {
   readonly rootHash: string;
   readonly operation: string;
   readonly without?: readonly string[];
+  /** A disk that is overwritten: it is the one that is recorded, and the other one is left as it is. */
+  readonly target?: LabTarget;
+}
+export interface LabTarget {
+  readonly size: Bytes;
+  /** What it holds at first. */
+  readonly read: (offset: Bytes, length: Bytes) => Uint8Array;
+  readonly sectorSize: SectorSize;
+  /** Path of a raw disk: what it is to become. */
+  readonly image: string;
 }
 
 const LIMIT_MS = 300_000;
@@ -42,7 +52,8 @@ export async function recordLab(host: VmHost, { kernel, initrd }: Linux, run: La
   using base = openImage(run.disk);
   await using folder = await mkdtempDisposable(join(tmpdir(), "petrify-crash-"));
   const { promise: ended, resolve, reject } = Promise.withResolvers<void>();
-  const log = recorder(run.size ?? base.size, base.read, lately);
+  const { target } = run;
+  const log = target ? recorder(target.size, target.read, lately) : recorder(run.size ?? base.size, base.read, lately);
   const marks = marker(log, (text) => {
     if (text === "end") resolve();
     if (text.startsWith("failed ")) reject(new Error(`${run.operation}: ${text}`));
@@ -62,9 +73,10 @@ export async function recordLab(host: VmHost, { kernel, initrd }: Linux, run: La
     kernel: { path: kernel, initrd, cmdline },
     endOnReboot: true,
     disks: [
-      { path: path("disk"), format: "nbd", controller: run.controller },
+      target ? { path: run.disk, format: "raw" } : { path: path("disk"), format: "nbd", controller: run.controller },
       { path: run.lab, format: "raw" },
       { path: path("marks"), format: "nbd" },
+      ...(target ? targetDisks(target, path("disk"), run.controller) : []),
     ],
   });
   const timer = setTimeout(() => reject(new Error(`${run.operation}: it did not end`)), LIMIT_MS);
@@ -79,6 +91,11 @@ export async function recordLab(host: VmHost, { kernel, initrd }: Linux, run: La
   await vm.quit();
   return log.log.slice();
 }
+
+const targetDisks = ({ sectorSize, image }: LabTarget, path: string, controller: Controller): VmDisk[] => [
+  { path, format: "nbd", controller, sectorSize },
+  { path: image, format: "raw", readOnly: true },
+];
 
 /** Boots the disk by way of GRUB, again and again: an image's kernel says that it has started, and restarts. Each start is a mark. */
 export async function recordGrub(
@@ -104,15 +121,34 @@ export async function recordGrub(
 /** What the kernel of a matrix image says. */
 const STARTED = /^STARTED (\S.*)$/m;
 
+export interface BootOptions {
+  /** Default `bios`. */
+  readonly firmware?: Firmware;
+  /** Default 512. */
+  readonly sectorSize?: SectorSize;
+}
+
 /**
- * Boots a disk by way of GRUB.
+ * Boots a disk by way of its loader.
  *
- * @returns the kernel's words; nothing when the loader has restarted the machine without one
+ * @returns the kernel's words; nothing when firmware finds nothing to start, or the loader has restarted the machine without a kernel
  */
-export async function bootOnce(host: VmHost, disk: string): Promise<string | undefined> {
+export async function bootOnce(
+  host: VmHost,
+  disk: string,
+  { firmware = "bios", sectorSize = 512 }: BootOptions = {},
+): Promise<string | undefined> {
   const signal = AbortSignal.timeout(LIMIT_MS);
-  const disks = [{ path: disk, format: "raw" }] as const;
-  await using vm = await startVm({ ...host, signal }, { memory: 256 * MiB, disks, endOnReboot: true });
-  await vm.exited;
+  const disks = [{ path: disk, format: "raw", sectorSize }] as const;
+  const options = { memory: 256 * MiB, firmware, disks, endOnReboot: true, extra: AGAIN };
+  await using vm = await startVm({ ...host, signal }, options);
+  const nothing = vm.waitForConsole(NOTHING, { timeoutMs: LIMIT_MS }).catch(async () => await vm.exited);
+  await Promise.race([vm.exited, nothing]);
+  signal.throwIfAborted();
   return STARTED.exec(vm.consoleText())?.[1];
 }
+
+/** BIOS that finds nothing to start tries again after so many milliseconds, which is a restart. */
+const AGAIN = ["-boot", "reboot-timeout=100"] as const;
+/** What UEFI starts then. */
+const NOTHING = /UEFI Interactive Shell/;

@@ -1,5 +1,6 @@
 /** docs/crash-matrix.md: what was cut off, where, and what was left. Pure. */
 import type { CutResult, Failure, StepResult } from "./matrix.ts";
+import type { OverwriteResult } from "./overwrite.ts";
 import type { BootResult, MatrixResult } from "./run-matrix.ts";
 
 export interface Circumstances {
@@ -26,21 +27,22 @@ const cells = (sums: Totals): string => NUMBERS.map((name) => sums[name]).join("
 
 /** The page as a whole. */
 export function crashReport(
-  { cuts, boots }: MatrixResult,
+  { cuts, overwrites, boots }: MatrixResult,
   detections: readonly Detection[],
   circumstances: Circumstances,
 ): string {
   const { date, commit, node, seed, minutes } = circumstances;
-  const names = [...new Set(cuts.map(({ cut }) => cut.scenario.name))];
+  const recordings: readonly Recording[] = [...cuts.map(({ cut, steps }) => ({ name: cut.scenario.name, steps })), ...overwrites];
+  const names = [...new Set(recordings.map(({ name }) => name))];
   const rows = names.flatMap((name) => {
-    const mine = cuts.filter(({ cut }) => cut.scenario.name === name);
-    const steps = [...new Set(mine.flatMap((cut) => cut.steps.map(({ step }) => step)))];
+    const mine = recordings.filter((one) => one.name === name);
+    const steps = [...new Set(mine.flatMap((one) => one.steps.map(({ step }) => step)))];
     return steps.map((step) => {
-      const sums = totals(mine.flatMap((cut) => cut.steps.filter((one) => one.step === step)));
-      return `| ${name} | ${step} | ${recordingsOf(mine)} | ${cells(sums)} |`;
+      const sums = totals(mine.flatMap((one) => one.steps.filter((other) => other.step === step)));
+      return `| ${name} | ${step} | ${mine.length} | ${cells(sums)} |`;
     });
   });
-  const all = totals(cuts.flatMap(({ steps }) => steps));
+  const all = totals(recordings.flatMap(({ steps }) => steps));
   return [
     "# The crash matrix",
     "",
@@ -51,9 +53,9 @@ export function crashReport(
     "| operation | step | recordings | epochs | states | different | judged | failures |",
     "|---|---|---|---|---|---|---|---|",
     ...rows,
-    `| **all** | | ${cuts.length} | ${cells(all)} |`,
+    `| **all** | | ${recordings.length} | ${cells(all)} |`,
     "",
-    `Booted for real: ${boots.length} of the states, by way of GRUB in QEMU; ${unexpected(boots)} started something else than the verdict says.`,
+    `Booted for real: ${boots.length} of the states, by way of firmware and GRUB in QEMU; ${unexpected(boots)} started something else than the verdict says.`,
     ...(detections.length === 0
       ? []
       : [
@@ -70,7 +72,7 @@ export function crashReport(
   ].join("\n");
 }
 
-const recordingsOf = (cuts: readonly CutResult[]): number => cuts.length;
+type Recording = Pick<OverwriteResult, "name" | "steps">;
 const controllersOf = (cuts: readonly CutResult[]): string[] => [...new Set(cuts.map(({ cut }) => cut.controller))];
 const unexpected = (boots: readonly BootResult[]): number => boots.filter(({ asExpected }) => !asExpected).length;
 const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("\n", " ");

@@ -6,15 +6,18 @@ import { openImage } from "../../src/host/image-file.ts";
 import { IMAGE_FILES } from "../../src/layout/disk.ts";
 import { decodeGpt } from "../../src/layout/gpt.ts";
 import { SYSTEM_IMAGE_SECTOR } from "../../src/layout/system-image.ts";
-import type { Controller } from "../../src/vm/options.ts";
+import type { Controller, Firmware } from "../../src/vm/options.ts";
 import type { VmHost } from "../../src/vm/vm.ts";
 import { fixture } from "../vm/harness/fixture.ts";
 import { copyOut } from "../vm/harness/places.ts";
 import { takeCore } from "../support/turns.ts";
 import { cutPower, settle, type BootSample, type Cut, type CutResult, type Matrix } from "./matrix.ts";
 import { makeMatrixParts } from "./matrix-disk.ts";
+import { cutOverwrite, type Overwrite, type OverwriteResult, type OverwriteSample } from "./overwrite.ts";
+import { cutOnDevice, type Overwrites } from "./overwrites.ts";
 import { bootOnce } from "./record-run.ts";
 import { SCENARIOS, type Scenario } from "./scenarios.ts";
+import type { StartingDisk } from "./starting-disks.ts";
 import { writeSparse, type Turns } from "./views.ts";
 
 export interface MatrixOptions {
@@ -31,13 +34,14 @@ export interface MatrixOptions {
 }
 
 export interface BootResult {
-  readonly sample: Omit<BootSample, "blocks">;
+  readonly sample: Omit<BootSample, "blocks"> | (Omit<OverwriteSample, "blocks"> & { readonly firmware: Firmware });
   /** What the kernel that was started said; nothing when none was. */
   readonly said: string | undefined;
   readonly asExpected: boolean;
 }
 export interface MatrixResult {
   readonly cuts: readonly CutResult[];
+  readonly overwrites: readonly OverwriteResult[];
   readonly boots: readonly BootResult[];
 }
 
@@ -73,7 +77,7 @@ async function linuxOf({ tools }: VmHost, path: string, folder: string): Promise
   return linux;
 }
 
-export async function runMatrix(matrix: Matrix, options: MatrixOptions): Promise<MatrixResult> {
+export async function runMatrix(matrix: Matrix, options: MatrixOptions): Promise<Omit<MatrixResult, "overwrites">> {
   const { controllers, logs, scenarios, seed } = options;
   const [first, ...rest] = SCENARIOS;
   const chosen = rest.filter(({ name }) => scenarios === undefined || scenarios.includes(name));
@@ -82,7 +86,7 @@ export async function runMatrix(matrix: Matrix, options: MatrixOptions): Promise
   const one = async (scenario: Scenario, controller: Controller, log: number, disk: string): Promise<CutResult> => {
     const { statesAnEpoch, boots: number } = options;
     const result = await cutPower(matrix, { scenario, controller, seed: seed + log, statesAnEpoch, boots: number, disk });
-    options.say(lineOf(result));
+    options.say(lineOf({ ...result, name: scenario.name, on: `${controller}, seed ${seed + log}` }));
     cuts.push({ ...result, log: [], samples: [] }); // they take much memory
     for (const sample of result.samples) {
       const booted = await bootSample(matrix, sample);
@@ -102,6 +106,62 @@ export async function runMatrix(matrix: Matrix, options: MatrixOptions): Promise
   return { cuts, boots };
 }
 
+export interface OverwritesOptions extends Pick<MatrixOptions, "statesAnEpoch" | "boots" | "seed" | "say"> {
+  /** Names of what was there; default all. */
+  readonly over?: readonly string[];
+  /** What is done once more on a real device, and on which. Default none. */
+  readonly devices?: readonly { readonly over: string; readonly controller: Controller }[];
+}
+
+/** Whole disks that are overwritten. */
+export async function runOverwrites(
+  matrix: Matrix,
+  { before, after }: Overwrites,
+  { over, devices = [], statesAnEpoch, boots: number, seed, say }: OverwritesOptions,
+): Promise<Omit<MatrixResult, "cuts">> {
+  const overwrites: OverwriteResult[] = [];
+  const boots: BootResult[] = [];
+  const finish = async (result: OverwriteResult): Promise<void> => {
+    say(lineOf(result));
+    overwrites.push({ ...result, samples: [] });
+    for (const sample of result.samples) {
+      for (const booted of await bootOverwritten(matrix, sample)) {
+        if (!booted.asExpected) say(`  booted, and not as expected: ${JSON.stringify(booted)}`);
+        boots.push(booted);
+      }
+    }
+  };
+  const of = (disk: StartingDisk): Overwrite => ({
+    ...{ operation: "flash", before: disk, after, seed, statesAnEpoch, boots: number, repeats: 2 },
+  });
+  for (const disk of before.filter(({ name }) => over === undefined || over.includes(name))) {
+    await finish(await cutOverwrite(of(disk)));
+  }
+  for (const { over: name, controller } of devices) {
+    const disk = before.find((one) => one.name === name)!;
+    await finish(await cutOnDevice(matrix, { ...of(disk), boots: 0 }, controller));
+  }
+  return { overwrites, boots };
+}
+
+/** On every firmware that reads such a disk; not what never booted on it. */
+async function bootOverwritten(
+  { host, folder, turns }: Matrix,
+  { blocks, ...sample }: OverwriteSample,
+): Promise<readonly BootResult[]> {
+  const disk = join(folder, `boot-${boots++}.raw`);
+  await writeSparse(disk, sample.size, blocks);
+  const results: BootResult[] = [];
+  for (const firmware of sample.firmwares) {
+    const said = await turns(async () => await bootOnce(host, disk, { firmware, sectorSize: sample.sectorSize }));
+    const asExpected = (said && wordOf(said, "lab.image")) === sample.outcome[firmware];
+    results.push({ sample: { ...sample, firmware }, said, asExpected });
+  }
+  return results;
+}
+
+const wordOf = (said: string, name: string): string | undefined => new RegExp(` ${name}=(\\S+)`).exec(said)?.[1];
+
 /** Where {@link runMatrix} leaves the disk of a machine that has booted once. */
 const settledDisk = ({ folder }: Matrix): string => join(folder, "settled.raw");
 
@@ -119,15 +179,16 @@ async function bootSample({ host, folder, turns }: Matrix, { blocks, ...sample }
   const disk = join(folder, `boot-${boots++}.raw`);
   await writeSparse(disk, sample.size, blocks);
   const said = await turns(async () => await bootOnce(host, disk));
-  const word = (name: string): string | undefined => said && new RegExp(` ${name}=(\\S+)`).exec(said)?.[1];
+  const word = (name: string): string | undefined => (said === undefined ? undefined : wordOf(said, name));
   const file = sample.boots && IMAGE_FILES[sample.boots];
   return { sample, said, asExpected: word("petrify.file") === file && word("lab.image") === sample.image };
 }
 
-const lineOf = ({ cut: { scenario, controller, seed }, steps, failures, seconds }: CutResult): string => {
+type Line = Pick<OverwriteResult, "name" | "on" | "steps" | "failures" | "seconds">;
+const lineOf = ({ name, on, steps, failures, seconds }: Line): string => {
   const sum = (of: "epochs" | "raw" | "distinct" | "judged"): number => steps.reduce((total, step) => total + step[of], 0);
   const counts = `${sum("epochs")} epochs, ${sum("raw")} states, ${sum("distinct")} different, ${sum("judged")} judged`;
-  return `${scenario.name} (${controller}, seed ${seed}): ${counts}, ${failures.length} failures; ${seconds.record.toFixed(0)} + ${seconds.replay.toFixed(0)} s`;
+  return `${name} (${on}): ${counts}, ${failures.length} failures; ${seconds.record.toFixed(0)} + ${seconds.replay.toFixed(0)} s`;
 };
 
 async function inTurns<T>(atOnce: number, all: readonly T[], body: (one: T) => Promise<void>): Promise<void> {

@@ -163,7 +163,7 @@ export async function writeSparse(path: string, size: Bytes, blocks: readonly Pi
 export type Turns = <T>(body: () => Promise<T>) => Promise<T>;
 
 /** At most so many bodies run at the same time; the others wait for their turn. */
-function semaphore(most: number): Turns {
+export function semaphore(most: number): Turns {
   let running = 0;
   const waiting: (() => void)[] = [];
   return async (body) => {

@@ -5,7 +5,8 @@ import { run } from "../../src/host/run.ts";
 import type { Failure } from "./matrix.ts";
 import { detect, OMISSIONS } from "./detections.ts";
 import { crashReport, failureText, type Detection } from "./report.ts";
-import { openMatrix, runMatrix, type MatrixOptions, type MatrixResult } from "./run-matrix.ts";
+import { detectOverwrite, openOverwrites, OVERWRITE_OMISSIONS } from "./overwrites.ts";
+import { openMatrix, runMatrix, runOverwrites, type MatrixOptions, type MatrixResult } from "./run-matrix.ts";
 import type { Turns } from "./views.ts";
 
 const TOP = join(import.meta.dirname, "../..");
@@ -25,22 +26,35 @@ export interface WholeResult extends MatrixResult {
 /** Controllers whose flushes reach the server as the guest sends them. QEMU's NVMe (10.0) drops the FUA bit that Linux relies on there. */
 const CONTROLLERS = ["virtio-blk", "virtio-scsi", "ahci"] as const;
 
+/** Those through which the kernel zeroes without writing zeros; with both sizes of sectors. */
+const DEVICES = [
+  { over: "a disk of petrify's", controller: "virtio-blk" },
+  { over: "a disk with a GPT", controller: "virtio-scsi" },
+  { over: "a blank disk, 4096", controller: "virtio-scsi" },
+] as const;
+
 export async function wholeMatrix(options: WholeOptions): Promise<WholeResult> {
   const started = performance.now();
   await using matrix = await openMatrix(options.turns);
-  const result = await runMatrix(matrix, { ...options, controllers: CONTROLLERS });
+  await using whole = await openOverwrites(matrix);
+  const overwritten = await runOverwrites(matrix, whole, { ...options, devices: DEVICES });
+  const machine = await runMatrix(matrix, { ...options, controllers: CONTROLLERS });
+  const result: MatrixResult = { ...machine, ...overwritten, boots: [...machine.boots, ...overwritten.boots] };
   const detections: Detection[] = [];
   const missed: string[] = [];
-  for (const omission of OMISSIONS) {
-    const detection = await detect(matrix, omission, "virtio-blk");
+  const note = ({ found, ...detection }: Awaited<ReturnType<typeof detect>>): void => {
     options.say(`without ${detection.left}: ${detection.failures} states fail: ${detection.example}`);
     detections.push(detection);
-    if (!detection.found) missed.push(detection.left);
+    if (!found) missed.push(detection.left);
+  };
+  for (const omission of OMISSIONS) {
+    note(await detect(matrix, omission, "virtio-blk"));
   }
+  for (const omission of OVERWRITE_OMISSIONS) note(await detectOverwrite(whole, omission, options.statesAnEpoch));
   const commit = (await run(["git", "-C", TOP, "rev-parse", "HEAD"])).stdout.trim();
   const minutes = (performance.now() - started) / 60_000;
   const page = crashReport(result, detections, { date: new Date(), commit, node: process.version, seed: options.seed, minutes });
-  const failures = result.cuts.flatMap((cut) => cut.failures);
+  const failures = [...result.cuts, ...result.overwrites].flatMap((one) => one.failures);
   for (const failure of failures.slice(0, SHOWN)) options.say(failureText(failure));
   return { ...result, failures, missed, page };
 }

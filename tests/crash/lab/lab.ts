@@ -10,6 +10,8 @@ export interface Lab {
   readonly facts: RunFacts;
   /** `/dev/vda3` */
   readonly device: (name: DiskPartition) => string;
+  /** Of a machine with further disks: `/dev/vdd` */
+  readonly disk: (name: keyof typeof DISKS) => string;
   /** Puts a text into the log, behind everything that has been acknowledged. */
   readonly mark: (text: string) => Promise<void>;
   /** What follows is counted under this name. */
@@ -20,11 +22,16 @@ export interface Lab {
 
 export const RUNTIME = "/usr/lib/petrify/runtime/bin";
 
-/** Serial number of the disk that takes the marks. */
-const MARKS = "petrify2";
+/** Serial numbers. */
+const DISKS = { marks: "petrify2", target: "petrify3", image: "petrify4" } as const;
 
 export async function openLab(without: readonly string[]): Promise<Lab> {
-  const marks = await marksDevice();
+  const disks = await devicesBySerial();
+  const disk: Lab["disk"] = (name) => {
+    const found = disks.get(DISKS[name]);
+    if (found === undefined) throw new Error(`there is no disk for the ${name}`);
+    return found;
+  };
   const facts = parseRunFacts(await readFile(RUN_FACTS_PATH, "utf8"));
   let marking = Promise.resolve();
   /** One at a time: two in one write would be one. */
@@ -36,26 +43,29 @@ export async function openLab(without: readonly string[]): Promise<Lab> {
   const writeMark = async (text: string): Promise<void> => {
     const block = Buffer.alloc(4096);
     if (block.write(text) >= block.length) throw new Error(`${text.length} characters in one mark`);
-    await using file = await open(marks, "r+");
+    await using file = await open(disk("marks"), "r+");
     await file.write(block, 0, block.length, 0);
     await file.sync();
   };
   return {
     facts,
     device: (name) => facts.partitions[name]!.device,
+    disk,
     mark,
     step: async (name) => await mark(`step ${name}`),
     without: new Set(without),
   };
 }
 
-/** Drivers find disks at the same time, so their names tell nothing. */
-async function marksDevice(): Promise<string> {
+/** Drivers find disks at the same time, so their names tell nothing. virtio-blk says a serial number here, SCSI in a page of its own. */
+async function devicesBySerial(): Promise<ReadonlyMap<string, string>> {
+  const found = new Map<string, string>();
   for (const name of await readdir("/sys/block")) {
-    const serial = await readFile(`/sys/block/${name}/serial`, "utf8").catch(() => "");
-    if (serial.trim() === MARKS) return `/dev/${name}`;
+    const page = await readFile(`/sys/block/${name}/device/vpd_pg80`, "latin1").catch(() => "");
+    const serial = (await readFile(`/sys/block/${name}/serial`, "utf8").catch(() => "")).trim() || page.slice(4).trim();
+    if (serial) found.set(serial, `/dev/${name}`);
   }
-  throw new Error("there is no disk for the marks");
+  return found;
 }
 
 /** @param okExit exit codes that are no failure */

@@ -1,6 +1,11 @@
 /** What the lab does to the disk, by the name of the scenario. */
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { basename } from "node:path";
+import { openDirect } from "../../../src/host/direct-read.ts";
+import { flash } from "../../../src/host/flash.ts";
+import { openFlashDevice } from "../../../src/host/flash-device.ts";
 import { writeResetRequest } from "../../../src/host/reset-requests.ts";
+import { flashPlan } from "../../../src/layout/flash-plan.ts";
 import { GROWTH_WANTED, PERSISTENT_FOLDER, persistentOverlay } from "../../../src/layout/fstab.ts";
 import { markBad } from "../../../src/layout/record-change.ts";
 import { fileExists } from "../../../src/host/files.ts";
@@ -97,5 +102,24 @@ export const OPERATIONS = {
     await mountData(lab.device("persistent"), PERSISTENT_FOLDER);
     await program([EARLY, "persist"]);
     await lab.mark("reset");
+  },
+
+  /** Another disk of the machine becomes the one that a third has. */
+  flash: async (lab) => {
+    const sectorSize = Number(await readFile(`/sys/block/${basename(lab.disk("target"))}/queue/logical_block_size`, "utf8"));
+    await using source = await openDirect(lab.disk("image"));
+    await using device = await openFlashDevice(lab.disk("target"), { isFile: false, sectorSize });
+    let current: string | undefined;
+    let told = lab.step("ending what was there");
+    await told;
+    await flash({
+      ...{ source: { ...source, path: "the image" }, path: "the disk", device },
+      plan: flashPlan(source.size, device.size, sectorSize),
+      signal: new AbortController().signal,
+      progress: (phase) => {
+        if (phase !== current) told = lab.step((current = phase));
+      },
+    });
+    await told;
   },
 } as const satisfies Readonly<Record<string, Operation>>;
