@@ -102,7 +102,7 @@ test("a machine config is served for every machine, or one for each", async () =
   await writeFile(join(at.folder, "machines/52:54:00:AB:CD:EF.yaml"), `${CONFIG}# its own\n`);
   await serving(at.folder, ["--config", "one.yaml"], async (url, { machines, installs }) => {
     assert.deepEqual(machines, ["default"]);
-    assert.deepEqual(installs, [{ machine: "every other machine", device: "auto", wipe: false }]);
+    assert.deepEqual(installs, [{ machine: "every machine", device: "auto", wipe: false }]);
     assert.match(await (await fetch(new URL("machine/default.cpio", url))).text(), /machine\.yaml\0+#cloud-config\ninstall/);
   });
   await serving(at.folder, ["--config", "machines"], async (url) => {
@@ -110,6 +110,24 @@ test("a machine config is served for every machine, or one for each", async () =
     assert.match(await (await fetch(new URL("machine/52-54-00-ab-cd-ef.cpio", url))).text(), /# its own/);
     assert.equal((await fetch(new URL("machine/default.cpio", url))).status, 404);
   });
+});
+
+test("what is said of installations is what machines will do: the command line first, then their own config", async () => {
+  await using at = await desk();
+  await mkdir(join(at.folder, "machines"));
+  await writeFile(
+    join(at.folder, "machines/52-54-00-12-34-56.yaml"),
+    "#cloud-config\ninstall: { device: /dev/sda, wipe: true }\n",
+  );
+  const own = { machine: "52-54-00-12-34-56", device: "/dev/sda", wipe: true };
+  const config = ["--config", "machines"];
+  await serving(at.folder, config, async (_, { installs }) => assert.deepEqual(installs, [own]));
+  await serving(at.folder, [...config, "--install", "auto"], async (_, { installs }) =>
+    assert.deepEqual(installs, [
+      { ...own, device: "auto" },
+      { machine: "every other machine", device: "auto", wipe: false },
+    ]),
+  );
 });
 
 test("what a machine config says is in no output", async () => {

@@ -8,6 +8,7 @@ import { serveFiles, type ServedFile } from "../../host/serve-files.ts";
 import { workDir } from "../../host/work-dir.ts";
 import { parseDiskName } from "../../layout/choose-disk.ts";
 import { AFTER_INSTALL } from "../../layout/install.ts";
+import type { InstallWish } from "../../layout/install-words.ts";
 import { ipxeScript, kernelWord } from "../../layout/ipxe.ts";
 import { listenPlan, serverUrl } from "../../layout/listen-address.ts";
 import { machineArchivePath } from "../../layout/machine-archive.ts";
@@ -141,13 +142,16 @@ const filesOf = (from: string, cmdline: string, machines: Machines): ReadonlyMap
     ...[...machines].map(([name, { archive }]) => [`/${machineArchivePath(name)}`, { bytes: archive }] as const),
   ]);
 
-/** Which machines install by themselves; the command line counts more than their configs. */
+/** Which machines install by themselves; what the command line says of it counts more than their configs, and what it does not say is theirs. */
 function installationsOf({ install, wipe }: ServeNetbootOptions, machines: Machines): Installation[] {
-  if (install !== undefined) return [{ machine: "every machine", device: install, wipe: wipe === true }];
-  return [...machines].flatMap(([name, { config }]) => {
-    const { device, wipe: own = false } = config.install;
-    if (device === undefined) return [];
-    return [{ machine: name === "default" ? "every other machine" : name, device, wipe: wipe ?? own }];
+  const others = machines.size - Number(machines.has("default")) === 0 ? "every machine" : "every other machine";
+  const configs = [
+    ...[...machines].map(([name, { config }]) => ({ machine: name === "default" ? others : name, ...config.install })),
+    ...(machines.has("default") ? [] : [{ machine: others }]),
+  ];
+  return configs.flatMap(({ machine, device: own, wipe: ownWipe = false }: { readonly machine: string } & InstallWish) => {
+    const device = install ?? own;
+    return device === undefined ? [] : [{ machine, device, wipe: wipe ?? ownWipe }];
   });
 }
 
@@ -156,7 +160,7 @@ function refuseLive({ live }: ServeNetbootOptions, [first]: readonly Installatio
   if (!live || !first) return;
   throw new AppError(
     "INSTALL_UNWANTED",
-    `with --live nothing is installed, but the config of ${first.machine} says install.device`,
+    `with --live nothing is installed, but ${first.machine} has a config that says install.device`,
     {
       hint: "Leave out --live, or take install.device out of the config.",
     },
