@@ -5,7 +5,7 @@ import { MiB, type Bytes } from "../core/units.ts";
 import { flashPlan, type FlashPhase } from "../layout/flash-plan.ts";
 import { decodeGpt, encodeGpt, PARTITION_TYPES } from "../layout/gpt.ts";
 import type { Guid } from "../layout/guid.ts";
-import { flash } from "./flash.ts";
+import { flash, type FlashSource } from "./flash.ts";
 
 const SIZE = 8 * MiB;
 const guid = (n: number): Guid => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`;
@@ -69,7 +69,10 @@ function fakeDevice(
   };
 }
 
-const sourceOf = (image: Uint8Array) => ({ path: "disk.raw", read: async (at: Bytes, n: Bytes) => image.subarray(at, at + n) });
+const sourceOf = (image: Uint8Array): FlashSource => ({
+  path: "disk.raw",
+  read: async (at, n) => image.subarray(at, at + n),
+});
 
 async function write(
   image: Uint8Array,
@@ -77,10 +80,11 @@ async function write(
   {
     signal = new AbortController().signal,
     progress = () => {},
-  }: { signal?: AbortSignal; progress?: (phase: FlashPhase, done: Bytes, total: Bytes) => void } = {},
+    inMemory,
+  }: { signal?: AbortSignal; progress?: (phase: FlashPhase, done: Bytes, total: Bytes) => void; inMemory?: true } = {},
 ): Promise<Fake> {
   await flash({
-    source: sourceOf(image),
+    source: { ...sourceOf(image), ...(inMemory ? { inMemory } : {}) },
     path: "/dev/x",
     device,
     plan: flashPlan(image.length, device.size, 512),
@@ -217,19 +221,20 @@ const FAILING: readonly (readonly [what: string, device: Parameters<typeof fakeD
   ],
   ["a disk that is smaller than it says", { place: (at) => at % (2 * MiB) }, "FLASH_DIFFERS", /smaller than it says/],
 ];
-for (const [what, options, code, says] of FAILING) {
-  test(`${what} is found, its place named, and nothing boots`, async () => {
-    const before = what.includes("zeros") ? new Uint8Array(SIZE).fill(0xee) : diskImage(SIZE, 1);
-    const device = fakeDevice(what.includes("smaller") ? new Uint8Array(SIZE) : before, options);
-    await assert.rejects(write(diskImage(SIZE, 7), device), (error) => {
-      assert.ok(error instanceof AppError);
-      assert.equal(error.code, code);
-      assert.match(`${error.message} ${error.hint}`, says);
-      return true;
+for (const [what, options, code, says] of FAILING)
+  for (const inMemory of [undefined, true] as const) {
+    test(`${what} is found, its place named, and nothing boots${inMemory ? ", of an image in memory" : ""}`, async () => {
+      const before = what.includes("zeros") ? new Uint8Array(SIZE).fill(0xee) : diskImage(SIZE, 1);
+      const device = fakeDevice(what.includes("smaller") ? new Uint8Array(SIZE) : before, options);
+      await assert.rejects(write(diskImage(SIZE, 7), device, inMemory ? { inMemory } : {}), (error) => {
+        assert.ok(error instanceof AppError);
+        assert.equal(error.code, code);
+        assert.match(`${error.message} ${error.hint}`, says);
+        return true;
+      });
+      assert.equal(bootable(device.bytes), undefined);
     });
-    assert.equal(bootable(device.bytes), undefined);
-  });
-}
+  }
 
 test("an image that becomes shorter, or cannot be read, is said of the image", async () => {
   const image = diskImage(SIZE, 7);

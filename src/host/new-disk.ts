@@ -73,7 +73,13 @@ export async function openNewDisk(
   });
   const opened = cleanup.use(await openComposed(disk));
   const scope = cleanup.move();
-  return { path: image.path, size: disk.size, read: opened.read, [Symbol.asyncDispose]: async () => await scope.disposeAsync() };
+  return {
+    path: image.path,
+    size: disk.size,
+    inMemory: true,
+    read: opened.read,
+    [Symbol.asyncDispose]: async () => await scope.disposeAsync(),
+  };
 }
 
 async function requireRoom(folder: string): Promise<void> {
