@@ -23,8 +23,8 @@ export type MachineOptions = Omit<VmOptions, "disks" | "kernel" | "ports"> & {
   readonly slot?: SlotName;
   /** The same disk a second time, beside the first. */
   readonly twice?: boolean;
-  /** What the guest finds as further disks, write-protected: the first one as /dev/disk/by-id/virtio-petrify1. */
-  readonly beside?: readonly Pick<VmDisk, "path" | "patches">[];
+  /** What the guest finds as further disks, write-protected unless they say otherwise: beside one the first is /dev/disk/by-id/virtio-petrify1. */
+  readonly beside?: readonly Omit<VmDisk, "format">[];
   /** Boot the image from memory, without a disk; the machine has the memory that takes. */
   readonly ram?: boolean;
 };
@@ -57,7 +57,7 @@ export async function machine(
     ...{
       disks: [
         ...(ram ? [] : twice ? [one, one] : [one]),
-        ...beside.map((found): VmDisk => ({ ...found, format: "raw", readOnly: true })),
+        ...beside.map((found): VmDisk => ({ readOnly: true, ...found, format: "raw" })),
       ],
       ...(kernel ? { kernel } : {}),
     },
