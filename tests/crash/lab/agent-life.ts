@@ -86,8 +86,8 @@ export async function agentLife(lab: Lab, { clock, healthy, ask }: Life): Promis
   while (!isDone()) await pause(50, stop.signal);
   let step = "";
   for await (const news of ask?.(agent, stop.signal) ?? []) {
-    const now = "now" in news ? news.now.text.replace(/^.*: /, "") : step;
-    if (now !== step) await lab.step((step = now));
+    const present = "now" in news ? news.now.text.replace(/^.*: /, "") : step;
+    if (present !== step) await lab.step((step = present));
     if ("ended" in news) await lab.mark(`ended ${news.ended.outcome}`);
   }
   stop.abort(new Error("stopped"));
