@@ -17,6 +17,7 @@ import {
   type InstallPlan,
 } from "../layout/install.ts";
 import { runOnNode } from "./node-testing.ts";
+import { Interrupted } from "./output.ts";
 import type { Ran } from "./testing.ts";
 
 const BLANK: FlashTarget = {
@@ -50,9 +51,11 @@ const planOf = (target: FlashTarget): InstallPlan => ({
 interface Desk extends AsyncDisposable {
   readonly asked: unknown[];
   readonly run: (args: readonly string[], typed?: string) => Promise<Ran>;
+  /** Ctrl-C as soon as that is written. */
+  readonly interrupt: (args: readonly string[], when: string) => Promise<Ran>;
 }
 /** An agent that installs in no time. */
-async function desk(end: () => InstallNews = () => ({ installed: INSTALLED })): Promise<Desk> {
+async function desk(end: () => InstallNews = () => ({ installed: INSTALLED }), others: LocalRoutes = {}): Promise<Desk> {
   const folder = await mkdtempDisposable("/dev/shm/petrify-install-"); // a socket's path is short
   const asked: unknown[] = [];
   const targetOf = (device: string): FlashTarget => (device.endsWith("vdb") ? USED : BLANK);
@@ -74,6 +77,7 @@ async function desk(end: () => InstallNews = () => ({ installed: INSTALLED })): 
       yield end();
     },
     [INSTALL_CALLS.follow]: async function* () {},
+    ...others,
   };
   const socket = join(folder.path, AGENT_SOCKET);
   await mkdir(dirname(socket), { recursive: true });
@@ -81,6 +85,15 @@ async function desk(end: () => InstallNews = () => ({ installed: INSTALLED })): 
   return {
     asked,
     run: async (args, typed) => await runOnNode(folder.path, args, typed === undefined ? {} : { typed }),
+    interrupt: async (args, when) => {
+      const stop = new AbortController();
+      let out = "";
+      const write = (text: string): void => {
+        out += text;
+        if (text.includes(when)) stop.abort(new Interrupted(2));
+      };
+      return { ...(await runOnNode(folder.path, args, { out: write, signal: stop.signal })), out };
+    },
     [Symbol.asyncDispose]: async () => {
       await server[Symbol.asyncDispose]();
       await folder.remove();
@@ -171,6 +184,26 @@ suite("petrify install", () => {
       /\/dev\/vda is not whole: .*safe to repeat[^]*error: \/dev\/vda cannot be written at 1 MiB\nhint: The disk is failing/,
     );
   });
+
+  for (const [begins, phase, says] of [
+    [true, "writing", /"type":"unfinished","path":"\/dev\/vda"/],
+    [true, "finishing", /The agent goes on/],
+    [false, "writing", /The agent goes on/],
+  ] as const) {
+    test(`${begins ? "" : "--follow "}that is interrupted while ${phase} says what becomes of the disk`, async () => {
+      const hanging = async function* () {
+        yield { plan: planOf(BLANK) };
+        yield { phase, done: 1, total: 2 };
+        await new Promise(() => {});
+      };
+      await using at = await desk(undefined, { [INSTALL_CALLS.install]: hanging, [INSTALL_CALLS.follow]: hanging });
+      const args = begins ? ["vda", "--yes"] : ["--follow"];
+      const { exitCode, err, out } = await at.interrupt(["install", ...args, "--json"], `"phase":"${phase}"`);
+      assert.equal(exitCode, 130);
+      assert.match(out + err, says);
+      assert.equal(`${out}${err}`.includes("unfinished"), begins && phase === "writing");
+    });
+  }
 
   test("without a device is wrong usage; --follow says when there is nothing to follow", async () => {
     await using at = await desk();

@@ -11,6 +11,7 @@ import {
   type InstallDisk,
   type Installed,
   type InstallNews,
+  type InstallPhase,
   type InstallPlan,
   type InstallRequest,
 } from "../layout/install.ts";
@@ -72,7 +73,7 @@ async function install(context: NodeContext, device: string | undefined, options
     const { disks } = await first<{ readonly disks: readonly InstallDisk[] }>(ask(context, INSTALL_CALLS.disks));
     return output.result({ disks }, disksText(disks));
   }
-  if (options.follow) return await follow(context, ask(context, INSTALL_CALLS.follow));
+  if (options.follow) return await follow(context, ask(context, INSTALL_CALLS.follow), false);
   if (device === undefined)
     throw new UsageError("USAGE", "a device is missing", { hint: "To see them: petrify install --list." });
   const { wipe = false, after, dryRun = false, yes = false } = options;
@@ -86,12 +87,12 @@ async function install(context: NodeContext, device: string | undefined, options
     ...{ device: plan.disk.target.path, wipe, after },
     ...(config === undefined ? {} : { config }),
   };
-  await follow(context, ask(context, INSTALL_CALLS.install, request));
+  await follow(context, ask(context, INSTALL_CALLS.install, request), true);
 }
 
-/** Until it is installed. */
-async function follow(context: NodeContext, news: AsyncIterable<unknown>): Promise<void> {
-  const { output, json, sinks, clock } = context;
+/** Until it is installed. @param begins whether it ends when this does */
+async function follow(context: NodeContext, news: AsyncIterable<unknown>, begins: boolean): Promise<void> {
+  const { output, json, sinks, clock, signal } = context;
   const progress = json
     ? jsonProgress(sinks, clock)
     : sinks.columns() > 0
@@ -99,7 +100,7 @@ async function follow(context: NodeContext, news: AsyncIterable<unknown>): Promi
       : plainProgress(sinks, clock);
   let installed: Installed | undefined;
   let path: string | undefined;
-  let isBegun = false;
+  let phase: InstallPhase | undefined;
   const title = "install";
   try {
     await progress.step(title, async (note) => {
@@ -108,15 +109,19 @@ async function follow(context: NodeContext, news: AsyncIterable<unknown>): Promi
         const event = value as InstallNews;
         if ("plan" in event) path = event.plan.disk.target.path;
         else if ("phase" in event) {
-          isBegun ||= event.phase !== "checking";
+          phase = event.phase;
           progressed(event.phase, event.done, event.total);
         } else installed = event.installed;
       }
       if (!installed && path !== undefined)
-        throw new AppError("INSTALL_UNFINISHED", "the installation was not followed to its end");
+        throw new AppError("INSTALL_UNFINISHED", "the installation was not followed to its end", {
+          hint: "See `petrify install --follow`.",
+        });
     });
   } catch (error) {
-    if (isBegun) {
+    if (signal.aborted && (!begins || phase === "finishing")) {
+      sinks.err("The agent goes on with it: `petrify install --follow` shows it.\n");
+    } else if (phase !== undefined && phase !== "checking") {
       const event = { type: "unfinished", path };
       output.event(event, `${path} is not whole: start no machine from it. It is safe to repeat the command.`);
     }

@@ -7,7 +7,12 @@ import type { Ran } from "./testing.ts";
 export async function runOnNode(
   root: string,
   args: readonly string[],
-  { run = scriptedRun({}).run, typed, out: write }: { run?: Run; typed?: string; out?: (text: string) => void } = {},
+  {
+    run = scriptedRun({}).run,
+    typed,
+    out: write,
+    signal = new AbortController().signal,
+  }: { run?: Run; typed?: string; out?: (text: string) => void; signal?: AbortSignal } = {},
 ): Promise<Ran> {
   let out = "";
   let err = "";
@@ -21,7 +26,7 @@ export async function runOnNode(
         err: (text) => void (err += text),
         columns: () => 0,
       },
-      signal: new AbortController().signal,
+      signal,
       clock: () => 0,
     },
     args,
