@@ -27,7 +27,7 @@ export interface Agent {
   readonly installer: Installer;
   /** What is installed without anybody being asked. */
   readonly automatic: Pick<Automatic, "status">;
-  readonly reset: Pick<Reset, "plan" | "reset">;
+  readonly reset: Pick<Reset, "plan" | "reset" | "wipe">;
   /** Works until the signal is aborted; then what the next boot needs is stored. */
   run(signal: AbortSignal): Promise<void>;
 }

@@ -46,6 +46,8 @@ export interface FakeDisk {
   data?: FakeData;
   /** That it is to be reset. */
   order?: ResetOrder;
+  /** Nothing boots from it. */
+  isErased?: boolean;
   /** One for each time that a data partition is made anew, from the next one on. */
   wipeFails?: (Error | undefined)[];
   /** Until it is written again. */
@@ -187,7 +189,7 @@ export function fakeMachine(
       if (disk.keyUnreadable) throw new Error("it cannot be read");
       return "SHA256:test";
     },
-    resetDisk: fakeResetDisk(disk, done),
+    resetDisk: fakeResetDisk(disk, done, () => boot.stop.abort()),
     watchdog: { beat: async () => await Promise.resolve(void done.push("beat")), [Symbol.asyncDispose]: async () => {} },
     keepReserve: async () => await Promise.resolve(),
     recordCopies: async () => await Promise.resolve(void done.push("copies")),
@@ -286,7 +288,7 @@ function fakeSlotStore(disk: FakeDisk, done: string[]): SlotStore {
     },
   };
 }
-function fakeResetDisk(disk: FakeDisk, done: string[]): ResetDisk {
+function fakeResetDisk(disk: FakeDisk, done: string[], isOff: () => void): ResetDisk {
   const data = (): FakeData => (disk.data ??= { ...FULL_DATA });
   return {
     order: async () => await Promise.resolve(disk.order ? { is: "order", order: disk.order } : { is: "none" }),
@@ -308,7 +310,8 @@ function fakeResetDisk(disk: FakeDisk, done: string[]): ResetDisk {
     erase: async (partition, progress) => {
       done.push(`erase ${partition}`);
       await Promise.resolve();
-      disk.data = { ...data(), ...(partition === "persistent" ? { persistent: "half" } : HALF_OEM) };
+      if (partition === "state") disk.lost = HALF_MADE;
+      else disk.data = { ...data(), ...(partition === "persistent" ? { persistent: "half" } : HALF_OEM) };
       progress(1, 2);
     },
     assertOem: async () => {
@@ -321,6 +324,14 @@ function fakeResetDisk(disk: FakeDisk, done: string[]): ResetDisk {
       disk.state = EMPTY_STATE;
       disk.data = { ...data(), ...(config ? {} : { config: "blank" }), ...(identity ? {} : { keys: "blank" }) };
     },
+    eraseRest: async (progress) => {
+      done.push("erase rest");
+      await Promise.resolve();
+      disk.isErased = true;
+      progress(1, 1);
+      isOff();
+    },
+    forgetWords: async () => await Promise.resolve(void done.push("forget words")),
     forgetIdentity: async () => {
       done.push("forget identity");
       await Promise.resolve();

@@ -37,7 +37,7 @@ export function cutPower(on: FakeDisk, machine: FakeMachine, after: number, stop
       if (!spend()) on.lost = HALF_MADE;
     },
   });
-  const { give, wipe, erase, emptyOem, forgetIdentity } = machine.resetDisk;
+  const { give, wipe, erase, emptyOem, eraseRest, forgetIdentity, forgetWords } = machine.resetDisk;
   const orCut = async (step: () => Promise<void>): Promise<void> => {
     if (!spend()) throw new PowerCut();
     await step();
@@ -47,6 +47,8 @@ export function cutPower(on: FakeDisk, machine: FakeMachine, after: number, stop
     erase: async (...given: Parameters<typeof erase>) => await orCut(async () => await erase(...given)),
     emptyOem: async (...given: Parameters<typeof emptyOem>) => await orCut(async () => await emptyOem(...given)),
     forgetIdentity: async () => await orCut(forgetIdentity),
+    eraseRest: async (...given: Parameters<typeof eraseRest>) => await orCut(async () => await eraseRest(...given)),
+    forgetWords: async () => await orCut(forgetWords),
     wipe: async (partition: "oem" | "persistent", signal: AbortSignal) => {
       if (!spend()) throw new PowerCut();
       await wipe(partition, signal);

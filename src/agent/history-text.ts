@@ -7,6 +7,7 @@ const KINDS: Readonly<Record<HistoryEntry["kind"], string>> = {
   rollback: "rollback",
   "recovery-upgrade": "upgrade of recovery",
   reset: "reset",
+  wipe: "wipe",
 };
 
 export function historyText(entries: readonly HistoryEntry[]): string {

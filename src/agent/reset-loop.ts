@@ -11,7 +11,14 @@ import {
   type RecordFacts,
 } from "../layout/record-change.ts";
 import type { BootRecord } from "../layout/record.ts";
-import { isResetPending, type AfterReset, type FoundOrder, type ResetKeep, type ResetOrder } from "../layout/reset-order.ts";
+import {
+  isResetPending,
+  type AfterReset,
+  type FoundOrder,
+  type ResetKeep,
+  type ResetKind,
+  type ResetOrder,
+} from "../layout/reset-order.ts";
 import { SLOTS, type BootTarget } from "../layout/slots.ts";
 import { endBoot } from "./boot-history.ts";
 import { assertFits, recoveryTarget } from "./operations/request.ts";
@@ -58,6 +65,8 @@ export interface Reset {
   readonly plan: (request: ResetRequest, signal: AbortSignal) => Promise<ResetPlan>;
   /** Verifies recovery, orders the reset and restarts into recovery. @throws AppError as `plan`, and `RECOVERY_DAMAGED`: nothing has changed then */
   readonly reset: (request: ResetRequest, signal: AbortSignal) => AsyncIterable<ResetNews>;
+  /** The same to leave nothing of the disk. */
+  readonly wipe: (signal: AbortSignal) => AsyncIterable<ResetNews>;
 }
 
 /** Boots of a slot that find the order, before it is given up: recovery did not start. */
@@ -65,7 +74,6 @@ const MAX_ATTEMPTS = 3;
 const FIRST_RETRY_MS = 5_000;
 const LONGEST_RETRY_MS = 300_000;
 const OWN = { is: "recovery" } as const;
-const WHY = "a reset was asked for, which recovery does";
 
 /** @param isBusy an operation has work to do */
 export function openReset(world: World, isBusy: () => boolean): Reset {
@@ -79,9 +87,10 @@ export function openReset(world: World, isBusy: () => boolean): Reset {
 
   const say = (line: string): void => ports.log("alarm", `reset: ${line}`);
   const now = (): number => Math.floor(ports.now());
-  const isResetting = (): boolean => running === "recovery" && facts.resetting === true && order !== undefined;
+  /** Nothing of the data is mounted then, whatever this program makes of the order. */
+  const isResetting = facts.resetting === true;
   const refusal = (): AppError | undefined =>
-    isLeaving || isResetting()
+    isLeaving || isResetting
       ? new AppError("OPERATION_RUNNING", "this machine is being reset", { hint: "Wait for it: see `petrify status`." })
       : undefined;
 
@@ -147,7 +156,7 @@ export function openReset(world: World, isBusy: () => boolean): Reset {
       return await enterHistory({ ...found, at: "ended", endedAt: now(), reason });
     }
     await give({ ...found, attempts: found.attempts + 1 });
-    await restart("recovery", `the reset that was ${found.cause} is done by recovery`);
+    await restart("recovery", `the ${found.kind} that was ${found.cause} is done by recovery`);
   };
 
   const progress = ({ done, total }: { readonly done: number; readonly total: number }): void => {
@@ -205,6 +214,11 @@ export function openReset(world: World, isBusy: () => boolean): Reset {
         return await disk.emptyOem(job.keeps);
       case "forget-identity":
         return await disk.forgetIdentity();
+      case "erase-rest":
+        isLeaving = true; // and there is no way back
+        return await disk.eraseRest((done, total) => progress({ done, total }));
+      case "forget-words":
+        return await disk.forgetWords();
       case "prepare-store":
         return await prepareStore(signal);
       case "write": {
@@ -254,7 +268,7 @@ export function openReset(world: World, isBusy: () => boolean): Reset {
         index++;
       } catch (error) {
         signal.throwIfAborted();
-        if (isLeaving) return; // the other recovery does it
+        if (isLeaving && step.do !== "erase-rest") return; // the other recovery does it
         const { message } = error as Error;
         if (step.do === "check" && !isClosed(world.record)) return await giveUp(order ?? first, message);
         failures++;
@@ -265,9 +279,54 @@ export function openReset(world: World, isBusy: () => boolean): Reset {
     }
   };
 
+  const work = async (signal: AbortSignal): Promise<void> => {
+    if (!isResetting) return await askAgain(order!);
+    const found: FoundOrder = order ? { is: "order", order } : await disk.order();
+    // The initrd has seen one. A boot without data is of no use for anything else.
+    if (found.is !== "order" || found.order.at === "ended") {
+      isLeaving = true;
+      return await ports.init.restart("there is nothing to reset");
+    }
+    ({ order } = found);
+    await carryOut(order, signal);
+  };
+
+  async function* ask(kind: ResetKind, request: ResetRequest, signal: AbortSignal): AsyncGenerator<ResetNews> {
+    const { recovery } = assertPossible();
+    const place = `recovery${recovery}` as const;
+    const { image } = await images.inspectPlace(place, signal);
+    yield { now: { text: `verifying recovery, ${image.name} ${image.version}` } };
+    const { damage } = await images.verify(place, image.digest, () => {}, signal);
+    if (damage !== undefined) {
+      throw new AppError("RECOVERY_DAMAGED", `recovery, which would do it, is damaged: ${damage}`, {
+        hint: "Bring a new one first: `petrify upgrade --recovery IMAGE`.",
+      });
+    }
+    assertPossible(); // that took a while
+    isLeaving = true;
+    const why = `a ${kind} was asked for, which recovery does`;
+    const slot = running === "ram" ? "recovery" : running;
+    try {
+      await give({
+        ...{ id: hex(ports.random(4)), kind, at: "ordered", cause: "asked for by root", askedAt: now(), attempts: 0 },
+        ...{ keep: request.keep, erase: request.erase, after: request.after },
+        from: { slot, version: facts.image?.version ?? "" },
+      });
+      try {
+        yield { restarting: why };
+      } finally {
+        await restart("recovery", why); // also when nobody listens any more
+      }
+    } catch (error) {
+      isLeaving = false;
+      await give(undefined);
+      throw error;
+    }
+  }
+
   return {
     status: () => {
-      if (!order || !(isResetting() || isLeaving)) return undefined;
+      if (!order || !(isResetting || isLeaving)) return undefined;
       const text = step ? resetStepText(step) : "waiting for recovery";
       return { id: order.id, text, ...(percent === undefined ? {} : { percent }), failures };
     },
@@ -278,8 +337,8 @@ export function openReset(world: World, isBusy: () => boolean): Reset {
         return { is: "none" };
       });
       if (found.is === "newer") world.raise("RESET_NEWER", "newer software has ordered something of recovery: it is left alone");
-      if (found.is !== "order") return;
-      ({ order } = found);
+      order = found.is === "order" ? found.order : undefined;
+      if (!order) return;
       const isOver = order.at === "ended" || (order.at === "written" && running !== "recovery");
       if (isOver && running !== "recovery") {
         await enterHistory({ ...order, at: "ended" }).catch((error: unknown) =>
@@ -288,11 +347,11 @@ export function openReset(world: World, isBusy: () => boolean): Reset {
       }
     },
     loop: async (signal) => {
-      if (!order || !isResetPending({ is: "order", order })) return;
+      if (!isResetting && !(order && isResetPending({ is: "order", order }))) return;
       for (;;) {
         signal.throwIfAborted();
         try {
-          return await (isResetting() ? carryOut(order, signal) : askAgain(order));
+          return await work(signal);
         } catch (error) {
           signal.throwIfAborted();
           world.raise("RESET_FAILS", `the reset does not go on: ${(error as Error).message}`);
@@ -307,36 +366,7 @@ export function openReset(world: World, isBusy: () => boolean): Reset {
       const usedOf = (found: typeof oem) => found && { used: found.size - found.free, size: found.size };
       return resetPlan(request, { machine: ports.machine, image, used: { oem: usedOf(oem), persistent: usedOf(persistent) } });
     },
-    reset: async function* (request, signal) {
-      const { recovery } = assertPossible();
-      const place = `recovery${recovery}` as const;
-      const { image } = await images.inspectPlace(place, signal);
-      yield { now: { text: `verifying recovery, ${image.name} ${image.version}` } };
-      const { damage } = await images.verify(place, image.digest, () => {}, signal);
-      if (damage !== undefined) {
-        throw new AppError("RECOVERY_DAMAGED", `recovery, which would do it, is damaged: ${damage}`, {
-          hint: "Bring a new one first: `petrify upgrade --recovery IMAGE`.",
-        });
-      }
-      assertPossible(); // that took a while
-      isLeaving = true;
-      const slot = running === "ram" ? "recovery" : running;
-      try {
-        await give({
-          ...{ id: hex(ports.random(4)), at: "ordered", cause: "asked for by root", askedAt: now(), attempts: 0 },
-          ...{ keep: request.keep, erase: request.erase, after: request.after },
-          from: { slot, version: facts.image?.version ?? "" },
-        });
-        try {
-          yield { restarting: WHY };
-        } finally {
-          await restart("recovery", WHY); // also when nobody listens any more
-        }
-      } catch (error) {
-        isLeaving = false;
-        await give(undefined);
-        throw error;
-      }
-    },
+    reset: (request, signal) => ask("reset", request, signal),
+    wipe: (signal) => ask("wipe", { keep: [], erase: true, after: "poweroff" }, signal),
   };
 }

@@ -30,7 +30,7 @@ const said = (machine: FakeMachine): readonly string[] =>
 const codes = (agent: Agent | undefined): readonly string[] => agent!.status().alarms.map(({ code }) => code);
 
 const WRITTEN: ResetOrder = {
-  ...{ id: "0badcafe", at: "written", keep: [], erase: false, after: "poweroff", cause: "asked for by root" },
+  ...{ id: "0badcafe", kind: "reset", at: "written", keep: [], erase: false, after: "poweroff", cause: "asked for by root" },
   ...{ askedAt: 1, attempts: 0, from: { slot: "a", version: "1" } },
 };
 /** The power went when the slots had been closed. */
@@ -64,6 +64,7 @@ suite("a reset", () => {
       "making the persistent partition anew",
       "making the oem partition anew",
       "forgetting who this machine is",
+      "forgetting the last words of boots that failed",
       "looking at the state partition",
       "writing slot a from recovery's own image",
       "verifying slot a",
@@ -322,6 +323,31 @@ suite("a reset that cannot be done", () => {
     assert.deepEqual([(await boot(on)).slot, on.data, states(on)], ["a", BLANK, "a: proven rr 6, trial rr 3"]);
   });
 
+  test("since the disk does not read the order reads it again", async () => {
+    const on = used();
+    await boot(on, { ask: ask() });
+    const { machine } = await boot(on, {
+      prepare: ({ resetDisk }) => {
+        const { order } = resetDisk;
+        let reads = 0;
+        Object.assign(resetDisk, {
+          order: async () => (reads++ < 2 ? await Promise.reject(new Error("EIO: i/o error")) : await order()),
+        });
+      },
+    });
+    assert.ok(machine.said.includes("alarm: the reset does not go on: EIO: i/o error"));
+    assert.deepEqual([(await boot(on)).slot, on.data], ["a", BLANK]);
+  });
+
+  test("since its order is gone ends in a restart: a boot without data is of no other use", async () => {
+    const on = used();
+    await boot(on, { ask: ask() });
+    const { machine } = await boot(on, {
+      prepare: ({ resetDisk }) => void Object.assign(resetDisk, { order: async () => await Promise.resolve({ is: "none" }) }),
+    });
+    assert.deepEqual([machine.init.restarts, on.data], [["there is nothing to reset"], FULL_DATA]);
+  });
+
   test("because the image does not start any more has ended: recovery is what it is at any time", async () => {
     const slot = { state: "trial", digest: "rr" } as const;
     const on = used({ order: WRITTEN, record: { active: "a", slots: { a: slot, b: slot }, recovery: 1 }, tries: { a: 0, b: 0 } });
@@ -386,12 +412,53 @@ suite("power that is cut during a reset, at any change of the disk", () => {
   }
 });
 
+suite("a machine that is wiped", () => {
+  const wipe: NonNullable<BootOptions["ask"]> = async (agent, signal) => {
+    for await (const _ of agent.reset.wipe(signal));
+  };
+
+  test("overwrites what is somebody's first, then everything, and is off", async () => {
+    const on = used();
+    const first = await boot(on, { ask: wipe });
+    assert.deepEqual(
+      [on.order?.kind, on.data, first.machine.init.restarts],
+      ["wipe", FULL_DATA, ["a wipe was asked for, which recovery does"]],
+    );
+    const { machine } = await boot(on);
+    assert.deepEqual(
+      machine.done.filter((line) => /^(erase|write|wipe|order)/.test(line)),
+      ["erase persistent", "erase oem", "erase state", "erase rest"],
+    );
+    assert.equal(on.isErased, true);
+  });
+
+  test("goes on with it after a power cut, until nothing boots any more", async () => {
+    for (let cut = 0; ; cut++) {
+      const on = used();
+      await boot(on, { ask: wipe });
+      const { isCut } = await boot(on, { cutAfter: cut });
+      for (let round = 0; round < 4 && !on.isErased; round++) await boot(on);
+      assert.deepEqual([on.isErased, on.data?.persistent, on.data?.config], [true, "half", "half"], `cut after ${cut}`);
+      if (!isCut) return assert.ok(cut > 5);
+    }
+  });
+
+  test("is not where recovery is damaged", async () => {
+    const on = used();
+    await boot(on, {
+      ask: async (agent, signal) => await assert.rejects(wipe(agent, signal), { code: "RECOVERY_DAMAGED" }),
+      prepare: (machine) => void (machine.damage["recovery1"] = "block 7"),
+    });
+    assert.equal(on.order, undefined);
+  });
+});
+
 suite("the steps of a reset", () => {
   const record = { found: { is: "unreadable", why: "" }, tries: undefined } as const;
   test("begin with what can still be refused, and wipe nothing before the slots are closed", () => {
     for (const keep of [[], ["data"], ["config"], ["identity"], ["config", "identity", "data"]] as const) {
       for (const erase of [true, false]) {
-        const names = resetSteps({ at: "ordered", keep, erase, after: "reboot" }, record).map((step) => step.do);
+        const names = resetSteps({ kind: "reset", at: "ordered", keep, erase, after: "reboot" }, record).map((step) => step.do);
         assert.deepEqual(names.slice(0, 2), ["check", "close-slots"]);
         assert.deepEqual(names.slice(-4), ["note-written", "open-slots", "end", "leave"]);
       }
@@ -399,7 +466,7 @@ suite("the steps of a reset", () => {
   });
 
   test("that fail are done again, those of the slots from their file system on", () => {
-    const steps = resetSteps({ at: "ordered", keep: [], erase: false, after: "reboot" }, record);
+    const steps = resetSteps({ kind: "reset", at: "ordered", keep: [], erase: false, after: "reboot" }, record);
     for (const [index, step] of steps.entries()) {
       const again = steps[afterFailure(steps, index)]!;
       assert.equal(again.do, step.do === "write" || step.do === "verify" ? "prepare-store" : step.do);

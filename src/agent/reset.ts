@@ -8,15 +8,20 @@ import type { RecordFacts } from "../layout/record-change.ts";
 import type { AfterReset, ResetKeep, ResetOrder } from "../layout/reset-order.ts";
 import { SLOTS, type SlotName } from "../layout/slots.ts";
 
+/** What can be overwritten while recovery runs, and boots again after a power cut. */
+export type ErasedPartition = DataPartition | "state";
+
 export type ResetStep =
   /** Whether it can be done at all; nothing has changed yet. */
   | { readonly do: "check" }
   /** From here on recovery boots, whatever becomes of the rest. */
   | { readonly do: "close-slots" }
-  | { readonly do: "erase"; readonly partition: DataPartition }
+  | { readonly do: "erase"; readonly partition: ErasedPartition }
   | { readonly do: "wipe"; readonly partition: DataPartition }
   | { readonly do: "empty-oem"; readonly keeps: OemKeeps }
   | { readonly do: "forget-identity" }
+  /** The log of a boot that failed: of the life before. */
+  | { readonly do: "forget-words" }
   /** The file system that the slots are in is made anew where it is lost. */
   | { readonly do: "prepare-store" }
   | { readonly do: "write"; readonly slot: SlotName }
@@ -24,6 +29,8 @@ export type ResetStep =
   | { readonly do: "note-written" }
   | { readonly do: "open-slots" }
   | { readonly do: "end" }
+  /** Tables, loader, boot record, and last what runs: nothing boots from here on. */
+  | { readonly do: "erase-rest" }
   | { readonly do: "leave"; readonly after: AfterReset };
 
 /** Both slots are empty in the boot record: the reset has begun, and not come to its end. */
@@ -35,9 +42,10 @@ export const isClosed = ({ found }: RecordFacts): boolean =>
  * all is written.
  */
 export function resetSteps(
-  order: Pick<ResetOrder, "at" | "keep" | "erase" | "after">,
+  order: Pick<ResetOrder, "kind" | "at" | "keep" | "erase" | "after">,
   record: RecordFacts,
 ): readonly ResetStep[] {
+  if (order.kind === "wipe") return WIPE_STEPS;
   // It was done, and the slots do not start all the same: that is for recovery as it is at any time.
   if (order.at === "written" && !isClosed(record)) return [{ do: "end" }, { do: "leave", after: "reboot" }];
   const wipes: readonly ResetStep[] =
@@ -54,6 +62,15 @@ export function resetSteps(
   ];
 }
 
+/** What is somebody's goes first, while a power cut only delays it. */
+const WIPE_STEPS: readonly ResetStep[] = [
+  { do: "close-slots" },
+  { do: "erase", partition: "persistent" },
+  { do: "erase", partition: "oem" },
+  { do: "erase", partition: "state" },
+  { do: "erase-rest" },
+];
+
 /** What becomes of the data partitions. */
 function wipesOf({ keep, erase }: Pick<ResetOrder, "keep" | "erase">): readonly ResetStep[] {
   const keeps = { config: keep.includes("config"), identity: keep.includes("identity") };
@@ -65,6 +82,7 @@ function wipesOf({ keep, erase }: Pick<ResetOrder, "keep" | "erase">): readonly 
     ...anew,
     ...(keeps.config || keeps.identity ? [{ do: "empty-oem", keeps } as const] : []),
     ...(keeps.identity ? [] : [{ do: "forget-identity" } as const]),
+    { do: "forget-words" },
   ];
 }
 
@@ -98,6 +116,8 @@ export function resetStepText(step: ResetStep): string {
       return `emptying the oem partition, but for ${step.keeps.config ? (step.keeps.identity ? "config and identity" : "the config") : "the identity"}`;
     case "forget-identity":
       return "forgetting who this machine is";
+    case "forget-words":
+      return "forgetting the last words of boots that failed";
     case "prepare-store":
       return "looking at the state partition";
     case "write":
@@ -107,6 +127,8 @@ export function resetStepText(step: ResetStep): string {
     case "note-written":
     case "open-slots":
       return "making slot a the active one, and both on trial";
+    case "erase-rest":
+      return "overwriting the rest of the disk, and powering off";
     case "end":
       return "noting that it is done";
     case "leave":
@@ -122,9 +144,9 @@ function wipedText(keep: readonly ResetKeep[]): string {
 
 /** An order that has ended, as the history of the machine has it. @param image what runs now */
 export function resetEntry(order: ResetOrder, image: Partial<ImageSummary>, now: number): FinishedOperation {
-  const { id, cause, askedAt, from, keep, reason, endedAt = now } = order;
+  const { id, kind, cause, askedAt, from, keep, reason, endedAt = now } = order;
   return {
-    ...{ id, kind: "reset", cause, startedAt: askedAt, from, endedAt },
+    ...{ id, kind, cause, startedAt: askedAt, from, endedAt },
     ...{
       target: `this machine (wiped: ${reason === undefined ? wipedText(keep) : "nothing"})`,
       image: reason === undefined ? image : {},
@@ -178,7 +200,10 @@ export function resetPlan(wish: Pick<ResetOrder, "keep" | "erase" | "after">, { 
   const written = PASSES * image.size;
   const erased = erase ? wipedPartitions(keep).reduce((sum, name) => sum + (used[name]?.size ?? 0), 0) : 0;
   const wiped = (["data", "config", "identity", "history"] as const).filter((what) => what === "history" || !keep.includes(what));
-  const steps = resetSteps({ at: "ordered", keep, erase, after }, { found: { is: "unreadable", why: "" }, tries: undefined });
+  const steps = resetSteps(
+    { kind: "reset", at: "ordered", keep, erase, after },
+    { found: { is: "unreadable", why: "" }, tries: undefined },
+  );
   return {
     ...{ machine, image, erase, after, bytes: written + erased },
     wipes: wiped.map((what) => ({ what, text: texts[what] })),

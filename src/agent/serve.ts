@@ -23,6 +23,7 @@ export function agentRoutes(agent: Agent): LocalRoutes {
     "POST /rollback": asked(rollbackRequest, ({ restart }, signal) => operations.rollback(restart, signal)),
     "POST /reset/plan": asked(resetRequest, async (request, signal) => await agent.reset.plan(request, signal)),
     "POST /reset": asked(resetRequest, (request, signal) => agent.reset.reset(request, signal)),
+    "POST /wipe": (signal) => agent.reset.wipe(signal),
     "POST /restart": asked(restartRequest, async ({ into }) => {
       await operations.restart(into);
       return { restarting: true };

@@ -68,7 +68,7 @@ export interface AgentStatus {
   readonly operation?: OperationStatus;
   /** Only while recovery runs. */
   readonly recovery?: RecoveryStatus;
-  /** Only while this machine is being reset. */
+  /** Only while this machine is being reset, or wiped. */
   readonly reset?: ResetStatus;
   /** What is being verified, in percent. */
   readonly verifying?: { readonly what: string; readonly percent: number };

@@ -91,13 +91,14 @@ steps     1. verifying recovery, and restarting into it
           3. taking both slots out of the boot record
           4. making the persistent partition anew
           5. emptying the oem partition, but for the identity
-          6. looking at the state partition
-          7. writing slot a from recovery's own image
-          8. verifying slot a
-          9. writing slot b from recovery's own image
-          10. verifying slot b
-          11. making slot a the active one, and both on trial
-          12. restarting into slot a
+          6. forgetting the last words of boots that failed
+          7. looking at the state partition
+          8. writing slot a from recovery's own image
+          9. verifying slot a
+          10. writing slot b from recovery's own image
+          11. verifying slot b
+          12. making slot a the active one, and both on trial
+          13. restarting into slot a
 takes     about 90s: 476.8 MiB to read and write, and two boots
 `,
     );

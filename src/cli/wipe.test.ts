@@ -3,11 +3,14 @@ import { mkdtempDisposable, open, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
-import { test } from "node:test";
+import { suite, test } from "node:test";
+import type { AppError } from "../core/error.ts";
 import { MiB } from "../core/units.ts";
 import { loopDevice, LOOPS } from "../host/fake-disk.ts";
 import { run } from "../host/run.ts";
+import { humanOutput } from "./output.ts";
 import { runForTest, type Ran } from "./testing.ts";
+import { wipeOwn } from "./wipe.ts";
 
 const SIZE = 24 * MiB;
 /** In the middle of it: nothing that says what is where. */
@@ -100,4 +103,62 @@ test("a device is wiped at the ends of its partitions, too; in use it is refused
   assert.deepEqual([result(ran)["discarded"], await isBlank(at.target)], [true, true]);
   const full = await runForTest(["wipe", loop.path, "--yes"], { cwd: at.folder });
   assert.equal(full.exitCode, 0, full.err);
+});
+
+/** @param typed what a terminal answers */
+async function own(
+  options: { readonly erase: "full" | "quick"; readonly yes?: boolean; readonly dryRun?: boolean },
+  typed?: string,
+) {
+  await using at = await desk();
+  let [out, err, error]: [string, string, unknown] = ["", "", undefined];
+  const asked: string[] = [];
+  const sinks = { out: (text: string) => void (out += text), err: (text: string) => void (err += text), columns: () => 0 };
+  const input = Object.assign(new PassThrough(), { isTTY: typed !== undefined });
+  input.end(typed);
+  const context = {
+    ...{ run, cwd: "/", json: false, sinks, output: humanOutput(sinks), clock: () => 0, signal: new AbortController().signal },
+    ...{ input: input as unknown as NodeJS.ReadStream, step: async () => assert.fail("it is not wiped here") },
+  };
+  try {
+    await wipeOwn(context, at.target, options, async function* (_method, path) {
+      await Promise.resolve();
+      asked.push(path);
+      yield { now: { text: "verifying recovery" } };
+      yield { restarting: "a wipe was asked for" };
+    });
+  } catch (caught) {
+    error = (caught as AppError).code;
+  }
+  assert.equal(Buffer.compare(await readFile(at.target), at.before), 0);
+  return { out, err, asked, error };
+}
+
+suite("the disk that a machine runs from", () => {
+  test("is wiped by recovery, once its name was typed", async () => {
+    const done = await own({ erase: "full" }, "target\n");
+    assert.deepEqual([done.error, done.asked], [undefined, ["/wipe"]]);
+    assert.match(
+      done.err,
+      /Lost: swap "photos"\nNothing is left of this machine: recovery does it, and powers it off\.\nType target to go on: /,
+    );
+    assert.match(
+      done.out,
+      /^The machine restarts into recovery, which makes every byte of .*target zero and powers the machine off\.$/m,
+    );
+  });
+
+  test("is not wiped quickly, nor without an answer, nor by --dry-run", async () => {
+    assert.deepEqual(await own({ erase: "quick", yes: true }), { out: "", err: "", asked: [], error: "WIPE_NOT_POSSIBLE" });
+    for (const typed of ["yes\n", undefined]) {
+      const { asked, error } = await own({ erase: "full" }, typed);
+      assert.deepEqual([asked, error], [[], "CONFIRMATION_MISSING"]);
+    }
+    const dry = await own({ erase: "full", dryRun: true });
+    assert.deepEqual([dry.asked, dry.error], [[], undefined]);
+    assert.match(
+      dry.out,
+      /^would wipe .*target .*, which this machine runs from: recovery does it, and powers the machine off$/m,
+    );
+  });
 });

@@ -1,14 +1,19 @@
 import { basename, join } from "node:path";
 import { Option, type Command } from "commander";
+import type { ResetNews } from "../agent/reset-loop.ts";
+import { AGENT_SOCKET } from "../agent/status.ts";
 import { AppError } from "../core/error.ts";
 import { formatSize } from "../core/units.ts";
 import { readAnswer } from "../host/ask.ts";
 import { readText } from "../host/files.ts";
 import { findTarget, targetFacts } from "../host/flash-target.ts";
 import type { Run } from "../host/run.ts";
+import { askLocally } from "../host/unix-http.ts";
 import { WIPE_KINDS, wipeDisk, type WipeKind } from "../host/wipe-disk.ts";
 import { petrifyDiskOn } from "../inspect/petrify-disk.ts";
+import { commandLineWords } from "../layout/cmdline.ts";
 import type { FlashPhase } from "../layout/flash-plan.ts";
+import { parseRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
 import { describeTarget, refusalsOf, type FlashTarget } from "../layout/flash-target.ts";
 import type { Cli, CliContext } from "./context.ts";
 import type { NodeCli, NodeContext } from "./node-context.ts";
@@ -25,8 +30,6 @@ interface WipeContext extends Pick<NodeContext, "run" | "cwd" | "output" | "json
   readonly medium?: string | undefined;
   /** Shows how far something is. */
   readonly step: (title: string, body: (note: (text: string) => void) => Promise<void>) => Promise<void>;
-  /** What to do about a disk that the system runs from. */
-  readonly systemHint?: string;
 }
 
 const EXAMPLES = `
@@ -44,7 +47,8 @@ const describeWipe = (program: Command): Command =>
     .description(
       "Makes every byte of a disk zero and reads it back; with --erase quick only what says what is where (partition\n" +
         "tables, starts and ends of partitions), and the disk is told that it need not keep the rest. Refuses disks that\n" +
-        "are in use. Nothing boots from the disk from the first write on; after an interruption, repeat the command.",
+        "are in use; but a machine can wipe the one that it runs from: recovery does it, and powers the machine off.\n" +
+        "Nothing boots from the disk from the first write on; after an interruption, repeat the command.",
     )
     .argument("<device>", "path, name in /dev/disk/by-id, serial:NUMBER or size:500G of the disk; or an existing file")
     .addOption(new Option("--erase <kind>", "how much").choices(WIPE_KINDS).default("full"))
@@ -58,7 +62,7 @@ export function registerWipe(program: Command, cli: Cli): void {
     cli.action(async (context: CliContext, device: string, options: WipeOptions) => {
       const { terminal, progress } = context;
       const step: WipeContext["step"] = async (title, body) => await progress.step(title, body);
-      await wipe({ ...context, input: terminal.input, step }, device, options);
+      await wipe({ ...context, input: terminal.input, step }, await findTarget(device, context), options);
     }),
   );
 }
@@ -74,9 +78,7 @@ export function registerNodeWipe(program: Command, cli: NodeCli): void {
       const { root, output } = context;
       const carried: Run = async ([name, ...args], given) =>
         await context.run([CARRIED.has(name) ? join(PROGRAMS, name) : name, ...args], given);
-      const medium = /(?:^| )petrify\.medium=([0-9a-f]{32})(?: |$)/.exec(
-        (await readText(join(root, "/proc/cmdline")).catch(() => "")).trim(),
-      )?.[1];
+      const words = new Map(commandLineWords(await readText(join(root, "/proc/cmdline")).catch(() => "")));
       let shown = -1;
       const step: WipeContext["step"] = async (title, body) =>
         await body((text) => {
@@ -84,22 +86,61 @@ export function registerNodeWipe(program: Command, cli: NodeCli): void {
           if (tenth !== shown && !context.json) output.event({ type: "progress" }, `${title}: ${text}`);
           shown = tenth;
         });
-      const systemHint =
-        "A machine cannot wipe what it runs from: `petrify reset --erase` takes its data, identity and config; for every byte, start the machine from an install medium.";
-      await wipe({ ...context, run: carried, medium, step, systemHint }, device, options);
+      const wider = { ...context, run: carried, medium: words.get("petrify.medium"), step };
+      const path = await findTarget(device, wider);
+      if (path !== (await ownDisk(root))) return await wipe(wider, path, options);
+      await wipeOwn(wider, path, options, askAgent);
     }),
   );
 }
 
-async function wipe(context: WipeContext, device: string, { erase, yes = false, dryRun = false }: WipeOptions): Promise<void> {
-  const { output, run, cwd, medium, systemHint } = context;
-  const facts = await targetFacts(await findTarget(device, { run, cwd }), run, medium);
+/** The disk that this machine runs from, if any. */
+async function ownDisk(root: string): Promise<string | undefined> {
+  const facts = await readText(join(root, RUN_FACTS_PATH)).catch(() => undefined);
+  return facts === undefined ? undefined : parseRunFacts(facts).disk;
+}
+
+type Ask = (method: "POST", path: string, signal: AbortSignal) => AsyncIterable<unknown>;
+const askAgent: Ask = (method, path, signal) => askLocally(AGENT_SOCKET, method, path, signal);
+
+/**
+ * Of the disk that the machine runs from: recovery does it, after a restart.
+ *
+ * @param ask what the agent answers
+ */
+export async function wipeOwn(
+  context: WipeContext,
+  path: string,
+  { erase, yes = false, dryRun = false }: WipeOptions,
+  ask: Ask,
+): Promise<void> {
+  const { output, run, medium, signal } = context;
+  if (erase !== "full") {
+    throw new AppError("WIPE_NOT_POSSIBLE", `this machine runs from ${path}: that can only be wiped fully`, {
+      hint: "Leave out --erase quick. To begin anew instead: petrify reset.",
+    });
+  }
+  const target = await targetFacts(path, run, medium);
+  const what = `${describeTarget(target)}, which this machine runs from: recovery does it, and powers the machine off`;
+  if (dryRun) return output.result({ target, erase, own: true, changed: false }, `would wipe ${what}`);
+  if (!yes) await confirm(context, target, erase, "Nothing is left of this machine: recovery does it, and powers it off.");
+  for await (const value of ask("POST", "/wipe", signal)) {
+    const news = value as ResetNews;
+    if ("restarting" in news) {
+      const text = `The machine restarts into recovery, which makes every byte of ${path} zero and powers the machine off.`;
+      return output.result({ target, erase, own: true, restarting: news.restarting, changed: true }, text);
+    }
+    output.event(Object.assign({ type: "progress" }, news.now), news.now.text);
+  }
+}
+
+async function wipe(context: WipeContext, path: string, { erase, yes = false, dryRun = false }: WipeOptions): Promise<void> {
+  const { output, run, medium } = context;
+  const facts = await targetFacts(path, run, medium);
   const name = facts.found.length > 0 ? await petrifyDiskOn(facts.path) : undefined;
   const target: FlashTarget = name === undefined ? facts : { ...facts, found: [name, ...facts.found] };
   // That it holds data is no reason against it here.
-  const refusals = refusalsOf(target, { needed: 0, wipe: true }).map((one) =>
-    one.code === "DEVICE_IS_SYSTEM_DISK" && systemHint !== undefined ? { ...one, hint: systemHint } : one,
-  );
+  const refusals = refusalsOf(target, { needed: 0, wipe: true });
   if (dryRun) {
     const found = target.found.map((one) => `  lost: ${one}`);
     const against = refusals.map(({ message, hint }) => `not done: ${message}\n          ${hint}`);
@@ -162,14 +203,19 @@ async function carryOut(context: WipeContext, { path, kind, sectorSize }: FlashT
 }
 
 /** @throws AppError `CONFIRMATION_MISSING` */
-async function confirm({ json, input, sinks, signal }: WipeContext, target: FlashTarget, erase: WipeKind): Promise<void> {
+async function confirm(
+  { json, input, sinks, signal }: WipeContext,
+  target: FlashTarget,
+  erase: WipeKind,
+  ...more: readonly string[]
+): Promise<void> {
   const missing = (message: string): AppError =>
     new AppError("CONFIRMATION_MISSING", message, {
       hint: "To go on without a question: --yes. To see what would be done: --dry-run.",
     });
   if (json || !input.isTTY) throw missing(`this wipes ${target.path}, and there is nobody to ask`);
   const name = basename(target.path);
-  const lines = [`This wipes ${describeTarget(target)} (${erase}).`, ...target.found.map((one) => `  Lost: ${one}`)];
+  const lines = [`This wipes ${describeTarget(target)} (${erase}).`, ...target.found.map((one) => `  Lost: ${one}`), ...more];
   sinks.err(`${lines.join("\n")}\nType ${name} to go on: `);
   if ((await readAnswer(input, signal)) !== name) throw missing("nothing was done");
 }

@@ -111,7 +111,7 @@ const failed = (code: string, message: string, cause?: unknown): AppError =>
   );
 
 /** Where the kernel sees partitions; sysfs counts in 512 bytes, whatever the disk's sectors are. Source: Documentation/ABI/stable/sysfs-block */
-async function partitionsOf(path: string): Promise<Extent[]> {
+export async function partitionsOf(path: string): Promise<Extent[]> {
   const folder = `/sys/class/block/${basename(path)}`;
   const found: Extent[] = [];
   for (const name of await readdir(folder).catch(() => [])) {

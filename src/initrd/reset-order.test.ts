@@ -9,7 +9,16 @@ import { fakeMachine, GUIDS, ROOT_HASH, systemImage } from "./fake-machine.ts";
 import { Gone, type FakeSys } from "./fake-sys.ts";
 
 const order = (at: ResetStage): ResetOrder => ({
-  ...{ id: "0badcafe", at, keep: [], erase: false, after: "reboot", cause: "asked for by root", askedAt: 1_795_000_000 },
+  ...{
+    id: "0badcafe",
+    kind: "reset",
+    at,
+    keep: [],
+    erase: false,
+    after: "reboot",
+    cause: "asked for by root",
+    askedAt: 1_795_000_000,
+  },
   ...{ attempts: 0, from: { slot: "a", version: "1.2.0" } },
 });
 

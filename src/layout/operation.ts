@@ -87,7 +87,7 @@ export type Outcome = (typeof OUTCOMES)[number];
 
 /** An operation that has ended. */
 export interface FinishedOperation extends Pick<Common, "id" | "cause" | "startedAt" | "from"> {
-  readonly kind: Operation["kind"] | "reset";
+  readonly kind: Operation["kind"] | "reset" | "wipe";
   /** Place on the disk: `slot b`, `recovery 2`; of a reset, what was wiped. */
   readonly target: string;
   readonly image: Partial<ImageSummary>;

@@ -9,6 +9,7 @@ import {
   isResetPending,
   noResetOrder,
   RESET_KEEPS,
+  RESET_KINDS,
   RESET_ORDER_OFFSET,
   RESET_ORDER_SIZE,
   RESET_STAGES,
@@ -16,18 +17,28 @@ import {
 } from "./reset-order.ts";
 import { BOOT_TARGETS } from "./slots.ts";
 import { CLOCK_OFFSET, CLOCK_SIZE } from "./stored-clock.ts";
+import { INSTALL_MARK_OFFSET, INSTALL_MARK_SIZE } from "./install-mark.ts";
 import { IDENTITY_OFFSETS, IDENTITY_SIZE } from "./identity.ts";
 import { SEED_OFFSET, SEED_SIZE } from "./random-seed.ts";
 import { LAST_WORDS_OFFSET, LAST_WORDS_SIZE, RECORD_BLOCK_SIZE, RECORD_COPY_OFFSETS } from "./record.ts";
 
 const ORDER: ResetOrder = {
-  ...{ id: "0badcafe", at: "ordered", keep: ["identity"], erase: false, after: "reboot", cause: "asked for by root" },
+  ...{
+    id: "0badcafe",
+    kind: "reset",
+    at: "ordered",
+    keep: ["identity"],
+    erase: false,
+    after: "reboot",
+    cause: "asked for by root",
+  },
   ...{ askedAt: 1_795_000_000, attempts: 0, from: { slot: "a", version: "1.2.0" } },
 };
 const word = fc.string({ maxLength: 300 });
 const orders: fc.Arbitrary<ResetOrder> = fc.record(
   {
     id: fc.constantFrom("0badcafe", "00000000"),
+    kind: fc.constantFrom(...RESET_KINDS),
     at: fc.constantFrom(...RESET_STAGES),
     keep: fc.subarray([...RESET_KEEPS]),
     erase: fc.boolean(),
@@ -39,7 +50,7 @@ const orders: fc.Arbitrary<ResetOrder> = fc.record(
     endedAt: fc.nat(),
     reason: word,
   },
-  { requiredKeys: ["id", "at", "keep", "erase", "after", "cause", "askedAt", "from", "attempts"] },
+  { requiredKeys: ["id", "kind", "at", "keep", "erase", "after", "cause", "askedAt", "from", "attempts"] },
 );
 
 suite("the order to reset", () => {
@@ -94,6 +105,7 @@ suite("the order to reset", () => {
   test("has an unknown value: it is none", () => {
     for (const wrong of [
       { at: "x" },
+      { kind: "x" },
       { keep: ["all"] },
       { erase: 1 },
       { after: "halt" },
@@ -121,6 +133,7 @@ suite("the order to reset", () => {
       ...[
         [CLOCK_OFFSET, CLOCK_SIZE],
         [SEED_OFFSET, SEED_SIZE],
+        [INSTALL_MARK_OFFSET, INSTALL_MARK_SIZE],
         [LAST_WORDS_OFFSET, LAST_WORDS_SIZE],
       ],
     ];

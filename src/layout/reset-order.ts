@@ -1,4 +1,4 @@
-/** @portable That this machine is to be as it left the factory: a block of the record partition. Format: docs/formats/reset-order.md */
+/** @portable That this machine is to be as it left the factory, or that nothing is to be left of it: a block of the record partition. Format: docs/formats/reset-order.md */
 import { KiB, type Bytes } from "../core/units.ts";
 import { decodeCheckedText, encodeCheckedText } from "./checked-text.ts";
 import { BOOT_TARGETS, type BootTarget } from "./slots.ts";
@@ -7,6 +7,9 @@ import { BOOT_TARGETS, type BootTarget } from "./slots.ts";
 export const RESET_ORDER_OFFSET: Bytes = 704 * KiB;
 export const RESET_ORDER_SIZE: Bytes = 4 * KiB;
 
+/** `reset`: as it left the factory. `wipe`: every byte of its disk is to be zero. */
+export const RESET_KINDS = ["reset", "wipe"] as const;
+export type ResetKind = (typeof RESET_KINDS)[number];
 /** What a reset may leave: the machine config, who the machine is, the persistent partition. */
 export const RESET_KEEPS = ["config", "identity", "data"] as const;
 export type ResetKeep = (typeof RESET_KEEPS)[number];
@@ -23,6 +26,7 @@ export type ResetStage = (typeof RESET_STAGES)[number];
 export interface ResetOrder {
   /** 8 hexadecimal digits. */
   readonly id: string;
+  readonly kind: ResetKind;
   readonly at: ResetStage;
   readonly keep: readonly ResetKeep[];
   /** Every byte of what is wiped is overwritten first. */
@@ -85,8 +89,9 @@ export function decodeResetOrder(block: Uint8Array): FoundOrder {
 export const isResetPending = (found: FoundOrder): boolean => found.is === "order" && found.order.at !== "ended";
 
 function orderOf(json: string): ResetOrder | undefined {
-  const { id, at, keep, erase, after, cause, askedAt, from, attempts, endedAt, reason } = parseObject(json);
+  const { id, kind, at, keep, erase, after, cause, askedAt, from, attempts, endedAt, reason } = parseObject(json);
   const { slot, version } = typeof from === "object" && from !== null ? (from as Fields) : {};
+  const what = RESET_KINDS.find((one) => one === kind);
   const stage = RESET_STAGES.find((one) => one === at);
   const then = AFTER_RESET.find((one) => one === after);
   const target = BOOT_TARGETS.find((one) => one === slot);
@@ -102,9 +107,19 @@ function orderOf(json: string): ResetOrder | undefined {
     isCount(attempts) &&
     (endedAt === undefined || isCount(endedAt)) &&
     (reason === undefined || typeof reason === "string");
-  if (!isWhole || !stage || !then || !target) return undefined;
+  if (!isWhole || !what || !stage || !then || !target) return undefined;
   return {
-    ...{ id, at: stage, keep: RESET_KEEPS.filter((one) => keep.includes(one)), erase, after: then, cause, askedAt, attempts },
+    ...{
+      id,
+      kind: what,
+      at: stage,
+      keep: RESET_KEEPS.filter((one) => keep.includes(one)),
+      erase,
+      after: then,
+      cause,
+      askedAt,
+      attempts,
+    },
     from: { slot: target, version },
     ...(endedAt === undefined ? {} : { endedAt }),
     ...(reason === undefined ? {} : { reason }),

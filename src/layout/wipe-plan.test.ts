@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { MiB } from "../core/units.ts";
-import { quickWipe } from "./wipe-plan.ts";
+import { gapsOf, quickWipe } from "./wipe-plan.ts";
 
 test("a disk is wiped quickly at both of its ends and at those of its partitions", () => {
   assert.deepEqual(quickWipe(1000 * MiB, [{ start: 500 * MiB, size: 100 * MiB }]), [
@@ -33,6 +33,19 @@ test("whatever a table says, nothing outside the disk is touched, nothing twice,
           if (length > 0 && at < size) assert.ok(isWiped(at), `${at} of ${size}`);
         }
       }
+    }),
+  );
+});
+
+test("what belongs to no partition is the rest of the disk: every byte in one of both", () => {
+  const units = fc.integer({ min: 0, max: 40 });
+  fc.assert(
+    fc.property(units, fc.array(fc.record({ start: units, size: units }), { maxLength: 8 }), (size, partitions) => {
+      const isIn = (extents: readonly { readonly start: number; readonly size: number }[], at: number): boolean =>
+        extents.some(({ start, size: length }) => at >= start && at < start + length);
+      const gaps = gapsOf(size, partitions);
+      for (let at = 0; at < 100; at++) assert.equal(isIn(gaps, at), at < size && !isIn(partitions, at), `${at}`);
+      assert.ok(gaps.every((gap) => gap.size > 0));
     }),
   );
 });

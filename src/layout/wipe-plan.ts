@@ -1,4 +1,4 @@
-/** @portable What of a disk is overwritten when it is wiped quickly. docs/concepts/reset.md */
+/** @portable Which places of a disk are overwritten when it is wiped. docs/concepts/reset.md */
 import { MiB, type Bytes } from "../core/units.ts";
 import type { Extent } from "./disk.ts";
 
@@ -26,4 +26,16 @@ export function quickWipe(size: Bytes, partitions: readonly Extent[]): readonly 
     else merged.push({ ...edge });
   }
   return merged.map(({ start, end }) => ({ start, size: end - start }));
+}
+
+/** What belongs to no partition, the disk's ends among it: boot sector, tables, gaps. In order. @param partitions as of {@link quickWipe} */
+export function gapsOf(size: Bytes, partitions: readonly Extent[]): readonly Extent[] {
+  const gaps: Extent[] = [];
+  let end = 0;
+  for (const { start, size: length } of partitions.toSorted((one, other) => one.start - other.start)) {
+    if (Math.min(start, size) > end) gaps.push({ start: end, size: Math.min(start, size) - end });
+    end = Math.max(end, start + length);
+  }
+  if (size > end) gaps.push({ start: end, size: size - end });
+  return gaps;
 }

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
+import { mkdtempDisposable } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { suite, test } from "node:test";
 import type { HistoryEntry } from "../../src/agent/operations/service.ts";
+import { MiB } from "../../src/core/units.ts";
+import { openImage } from "../../src/host/image-file.ts";
+import { run } from "../../src/host/run.ts";
 import type { RunFacts } from "../../src/layout/run-facts.ts";
 import { statusOf } from "./harness/agent.ts";
 import { FULL } from "./harness/choice.ts";
@@ -71,13 +77,13 @@ suite("a machine that is reset", { concurrency: 2 }, () => {
       for (const text of ["petrify: reset: leaving recovery", "slot a (rule 2", /petrify: slot a: petrify-test/]) {
         await vm.waitForConsole(text, { timeoutMs: BOOT_MS });
       }
-      await guest.run("true", BOOT_MS); // taken once this boot has the tests' agent
+      await guest.run("petrify status", BOOT_MS); // taken once this boot has the tests' agent; then its own may take a while
       const status = await statusOf(guest, ({ health }) => health.is === "healthy");
       assert.deepEqual([status.running, status.state, status.slots.a.tries], ["a", "proven", 6]);
       assert.deepEqual([status.slots.b.state, status.slots.b.tries], ["trial", 3]);
       assert.equal(status.slots.b.digest, status.slots.a.digest);
       assert.deepEqual([status.alarms, status.failedBoots, status.degraded], [[], [], []]);
-      await guest.check("petrify scrub b");
+      if (FULL) await guest.check("petrify scrub b");
 
       const files = await guest.run(`for file in ${[OEM, KEYS, ...DATA].join(" ")}; do test -e $file && echo $file; done`);
       assert.deepEqual(files.output.split("\n").filter(Boolean), left);
@@ -95,10 +101,37 @@ suite("a machine that is reset", { concurrency: 2 }, () => {
   }
 });
 
+test(
+  "a machine that is wiped is off, and every byte of its disk is zero, also when it is cut on the way",
+  { skip: !FULL },
+  async () => {
+    const made = await fixture();
+    await using folder = await mkdtempDisposable(join(tmpdir(), "petrify-wiped-"));
+    const disk = join(folder.path, "disk.raw");
+    await run(["cp", "--sparse=always", made.disk, disk]);
+    await using booted = await machine({ ...made, disk }, { disk: { writes: "keep" } });
+    const { guest, vm } = booted;
+    await guest.ready();
+    const own = (JSON.parse(await guest.check("cat /run/petrify/boot.json")) as RunFacts).disk!;
+    assert.match(await guest.check(`petrify wipe ${own} --dry-run`), /which this machine runs from/);
+    void guest.run(`petrify wipe ${own} --yes`).catch(() => {});
+    await vm.waitForConsole("petrify: reset: overwriting the state partition", { timeoutMs: BOOT_MS });
+    await vm.qmp.execute("system_reset");
+    await vm.waitForConsole("petrify: reset: overwriting the rest of the disk, and powering off", { timeoutMs: BOOT_MS });
+    await vm.exited;
+    using file = openImage(disk);
+    for (let at = 0; at < file.size; at += 16 * MiB) {
+      const bytes = file.read(at, Math.min(16 * MiB, file.size - at));
+      assert.ok(Buffer.compare(bytes, ZEROS.subarray(0, bytes.length)) === 0, `something is left from byte ${at} on`);
+    }
+  },
+);
+const ZEROS = new Uint8Array(16 * MiB);
+
 async function intoRecovery({ guest, vm }: Machine): Promise<void> {
   void guest.run("petrify reboot --into recovery").catch(() => {});
   await vm.waitForConsole(/petrify: recovery: petrify-test/, { timeoutMs: BOOT_MS });
-  await guest.run("true", BOOT_MS);
+  await guest.run("petrify status", BOOT_MS);
 }
 
 async function identityOf(guest: Guest): Promise<{ readonly machineId: string; readonly guids: readonly string[] }> {

@@ -1,0 +1,94 @@
+/** The end of a machine's own disk, by what runs from it. docs/concepts/reset.md */
+import { dlopen } from "node:ffi";
+import { constants } from "node:fs";
+import { open, type FileHandle } from "node:fs/promises";
+import { MiB, type Bytes } from "../core/units.ts";
+import type { Extent } from "../layout/disk.ts";
+import { gapsOf } from "../layout/wipe-plan.ts";
+import { alignedBuffer } from "./aligned-buffer.ts";
+import { openDirect } from "./direct-read.ts";
+
+export interface OwnDisk {
+  /** `/dev/vda` */
+  readonly disk: string;
+  /** Where all its partitions are. What lies between them (tables, boot sectors) is overwritten, too. */
+  readonly partitions: readonly Extent[];
+  /** Those that nothing runs from and that are not overwritten yet. */
+  readonly first: readonly string[];
+  /** The one that the running image is in. */
+  readonly last: string;
+}
+
+/** Source: unistd_64.h, linux/reboot.h */
+const GET_PID = 39n;
+const REBOOT = 169n;
+const MAGIC = [0xfee1deadn, 672274793n] as const;
+const POWER_OFF = 0x4321fedcn;
+
+/**
+ * Makes what is left of the disk zero, what runs last, and powers the machine off at once: nothing can be stopped in good order, since the programs for that are gone.
+ *
+ * Programs that are not in memory any more restart the machine (dm-verity, `restart_on_corruption`): it finds nothing to boot then.
+ *
+ * @throws NodeJS.ErrnoException where the disk cannot be written
+ */
+export async function eraseAndPowerOff(
+  { disk, partitions, first, last }: OwnDisk,
+  progress: (done: Bytes, total: Bytes) => void,
+  powerOff: () => void = preparedPowerOff(),
+): Promise<void> {
+  const zeros = alignedBuffer(MiB).fill(0);
+  await using scope = new AsyncDisposableStack();
+  const handles: { readonly handle: FileHandle; readonly size: Bytes }[] = [];
+  for (const path of [...first, disk, last])
+    handles.push({ handle: scope.use(await openShared(path)), size: await sizeOf(path) });
+  const runs = handles.map(({ handle, size }, index) => ({
+    handle,
+    extents: index === first.length ? gapsOf(size, partitions) : [{ start: 0, size }],
+  }));
+  const total = runs.flatMap(({ extents }) => extents).reduce((sum, { size }) => sum + size, 0);
+  let done = 0;
+  for (const { handle, extents } of runs) {
+    for (const { start, size } of extents) {
+      for (let at = start; at < start + size; at += MiB) {
+        const length = Math.min(MiB, start + size - at);
+        await writeZeros(handle, zeros, length, at);
+        progress((done += length), total);
+      }
+    }
+    await handle.datasync();
+  }
+  powerOff();
+}
+
+/** What runs is mounted, so nobody has the disk alone. */
+async function openShared(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, constants.O_WRONLY | constants.O_DIRECT);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EINVAL") throw error;
+    return await open(path, constants.O_WRONLY); // a file that stands for it in tests
+  }
+}
+
+async function writeZeros(handle: FileHandle, zeros: Uint8Array, length: Bytes, at: Bytes): Promise<void> {
+  for (let done = 0; done < length;) {
+    const { bytesWritten } = await handle.write(zeros, done, length - done, at + done);
+    if (bytesWritten === 0) throw new Error(`nothing could be written at ${at + done}`);
+    done += bytesWritten;
+  }
+}
+
+async function sizeOf(path: string): Promise<Bytes> {
+  await using file = await openDirect(path);
+  return file.size;
+}
+
+/** Looked up, and called once, while there is still something to load it from. */
+function preparedPowerOff(): () => void {
+  const { syscall } = dlopen("libc.so.6", {
+    syscall: { arguments: ["i64", "i64", "i64", "i64"], return: "i64" },
+  }).functions;
+  syscall(GET_PID, 0n, 0n, 0n);
+  return () => void syscall(REBOOT, ...MAGIC, POWER_OFF);
+}
