@@ -10,6 +10,7 @@ import { IMAGE_FILES } from "../../../src/layout/disk.ts";
 import type { SlotName } from "../../../src/layout/slots.ts";
 import { kernelOf } from "../../../src/vm/bootable.ts";
 import { chooseAccelerator } from "../../../src/vm/kvm.ts";
+import { disksWithMedium, type MediumKind } from "../../../src/vm/medium-disks.ts";
 import type { VmDisk, VmOptions } from "../../../src/vm/options.ts";
 import { startVm, type Vm } from "../../../src/vm/vm.ts";
 import { takeCore } from "../../support/turns.ts";
@@ -27,6 +28,8 @@ export type MachineOptions = Omit<VmOptions, "disks" | "kernel" | "ports"> & {
   readonly beside?: readonly Omit<VmDisk, "format">[];
   /** Boot the image from memory, without a disk; the machine has the memory that takes. */
   readonly ram?: boolean;
+  /** A medium, and the disk that the machine has in place of the fixture's. */
+  readonly medium?: { readonly path: string; readonly kind: MediumKind; readonly disk: VmDisk };
 };
 export interface Machine extends AsyncDisposable {
   readonly vm: Vm;
@@ -39,7 +42,7 @@ export const SAYS = /petrify: [^\n]*/g;
 /** Boots a fixture's disk once a core is free; what the guest writes is thrown away. With KVM where it works. */
 export async function machine(
   fixture: Fixture,
-  { disk, slot, twice, beside = [], ram, ...options }: MachineOptions = {},
+  { disk, slot, twice, beside = [], ram, medium, ...options }: MachineOptions = {},
 ): Promise<Machine> {
   await using cleanup = new AsyncDisposableStack();
   cleanup.use(await takeCore());
@@ -52,13 +55,12 @@ export async function machine(
     async () => await kernelOf(fixture.host.tools, fixture.image, folder),
   );
   const one: VmDisk = { ...disk, path: fixture.disk, format: "raw" };
+  const fixed = ram ? [] : twice ? [one, one] : [one];
+  const own = medium ? disksWithMedium(medium.disk, medium.path, medium.kind, options.firmware ?? "bios") : fixed;
   const vm = await startVm(fixture.host, {
     ...{ accelerator, memory: fromMemory?.memory ?? 512 * MiB, ports: [AGENT_PORT], ...options },
     ...{
-      disks: [
-        ...(ram ? [] : twice ? [one, one] : [one]),
-        ...beside.map((found): VmDisk => ({ readOnly: true, ...found, format: "raw" })),
-      ],
+      disks: [...own, ...beside.map((found): VmDisk => ({ readOnly: true, ...found, format: "raw" }))],
       ...(kernel ? { kernel } : {}),
     },
   });
