@@ -62,6 +62,18 @@ export const OMISSIONS: readonly Omission[] = [
     says: /slot b holds newer, and the record has another digest/, // GRUB replays no journal: it sees the old file
   },
   {
+    left: "the wiping of the persistent partition",
+    scenario: "reset",
+    without: ["wipe"],
+    says: /all is written by the order, and data of before is there/,
+  },
+  {
+    left: "the note that all is written, before the slots boot again",
+    scenario: "reset",
+    without: ["written-note"],
+    says: /the slots are open, and not what they were/,
+  },
+  {
     left: "the flushes between the parts of a partition table",
     scenario: "first boot",
     change: (log) => {

@@ -18,10 +18,10 @@ suite("the power is cut at every moment", { skip: full }, () => {
   });
   after(async () => await matrix[Symbol.asyncDispose]());
 
-  test("of a first boot, a health commit, an upgrade, a reset and a fallback: whatever is left boots something whole, and nothing proven is lost", async (t) => {
+  test("of a first boot, a health commit, an upgrade, resets and a fallback: whatever is left boots something whole, and nothing proven is lost", async (t) => {
     const result = await runMatrix(matrix, {
       ...{ controllers: ["virtio-blk"], logs: 1, statesAnEpoch: 30, boots: 2, seed: SEED },
-      scenarios: ["health commit", "upgrade", "reset of a path", "fallback"],
+      scenarios: ["health commit", "upgrade", "reset of a path", "reset", "fallback"],
       say: (line) => t.diagnostic(line),
     });
     const failures = result.cuts.flatMap((cut) => cut.failures);
@@ -45,8 +45,7 @@ suite("the power is cut at every moment", { skip: full }, () => {
     test("whatever is left boots as it was, or not at all, or as the image that is whole", async (t) => {
       const options = { statesAnEpoch: 60, seed: SEED, say: (line: string) => t.diagnostic(line) };
       const some = await runOverwrites(matrix, overwrites, {
-        ...{ ...options, over: ["a blank disk, 4096"], boots: 0 },
-        devices: [{ over: "a disk of petrify's", controller: "virtio-blk" }],
+        ...{ ...options, over: ["a blank disk, 4096", "a disk of petrify's"], boots: 0 },
       });
       const booted = await runOverwrites(matrix, overwrites, { ...options, over: ["a disk with an MBR"], boots: 1 });
       const failures = [...some.overwrites, ...booted.overwrites].flatMap((one) => one.failures);

@@ -9,6 +9,7 @@ import type { ImageName } from "../../src/layout/boot-rules.ts";
 import { DISK_PARTITIONS, IMAGE_FILES, TRIES_FILE, type DiskPartition, type Extent } from "../../src/layout/disk.ts";
 import { findInFat } from "../../src/layout/fat.ts";
 import { decodeGpt } from "../../src/layout/gpt.ts";
+import { encodeResetOrder, RESET_ORDER_OFFSET } from "../../src/layout/reset-order.ts";
 import { firstRecord, type BootRecord } from "../../src/layout/record.ts";
 import { encodeTries } from "../../src/layout/tries.ts";
 import type { Controller } from "../../src/vm/options.ts";
@@ -148,6 +149,7 @@ async function prepare(matrix: Matrix, { scenario, disk: from }: Cut, path: stri
   const triesAt = findInFat(inEfi, TRIES_FILE).extents[0]!.start;
   disk.apply([
     ...record.map(({ offset, data }) => ({ offset: partitions.record.start + offset, data })),
+    ...(scenario.order ? [{ offset: partitions.record.start + RESET_ORDER_OFFSET, data: encodeResetOrder(scenario.order) }] : []),
     { offset: partitions.efi.start + triesAt, data: encodeTries(tries) },
     ...(["a", "b"] as const).flatMap((slot): Piece[] => {
       const image = imageOf(slot);
@@ -166,11 +168,11 @@ export async function cutPower(matrix: Matrix, cut: Cut): Promise<CutResult> {
   const started = performance.now();
   const path = pathOf(matrix, cut);
   const size = (await prepare(matrix, cut, path)) + (scenario.grows ?? 0);
-  const { run } = scenario;
-  const rootHash = parts.images[scenario.slots.a!].manifest.rootHash;
+  const { run, boots: slot = "a" } = scenario;
+  const rootHash = parts.images[slot === "a" ? scenario.slots.a! : "old"].manifest.rootHash;
   const log = await matrix.turns(async () =>
     typeof run === "string"
-      ? await recordLab(host, linux, { disk: path, size, controller, lab: parts.lab, rootHash, operation: run, without })
+      ? await recordLab(host, linux, { disk: path, size, controller, lab: parts.lab, rootHash, slot, operation: run, without })
       : await recordGrub(host, { disk: path, controller, boots: run.boots }),
   );
   const recorded = performance.now();
@@ -247,7 +249,7 @@ async function judge(matrix: Matrix, cut: Cut, path: string, size: Bytes, log: r
     const work = (async () => {
       const seen = await seeing;
       const moment: Moment = { seen, past: marks.slice(0, epoch.marks), future: marks.slice(epoch.marks), first, last };
-      const found = [...problems(seen, disk, images), ...scenario.claims.flatMap((claim) => claim(moment))];
+      const found = [...problems(seen, disk, images, scenario.remade), ...scenario.claims.flatMap((claim) => claim(moment))];
       const { boots } = seen.decision;
       const image = boots && seen.held[boots].whole;
       if (content) blocks({ scenario: scenario.name, epoch: number, size, blocks: content, boots, image });

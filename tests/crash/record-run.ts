@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { MiB, type Bytes } from "../../src/core/units.ts";
 import { openImage } from "../../src/host/image-file.ts";
 import { imageCommandLine, loaderCommandLine } from "../../src/layout/cmdline.ts";
+import { IMAGE_FILES } from "../../src/layout/disk.ts";
 import { decodeGpt, type SectorSize } from "../../src/layout/gpt.ts";
 import type { Controller, Firmware, VmDisk } from "../../src/vm/options.ts";
 import { startVm, type VmHost } from "../../src/vm/vm.ts";
@@ -25,9 +26,11 @@ export interface LabRun {
   readonly controller: Controller;
   /** An EROFS with the lab's program. */
   readonly lab: string;
-  /** Of the image in slot a, which is booted. */
+  /** Of the image that is booted. */
   readonly rootHash: string;
   readonly operation: string;
+  /** Which is booted; default `a`. */
+  readonly slot?: "a" | "recovery";
   readonly without?: readonly string[];
   /** A disk that is overwritten: it is the one that is recorded, and the other one is left as it is. */
   readonly target?: LabTarget;
@@ -44,7 +47,7 @@ export interface LabTarget {
 const LIMIT_MS = 300_000;
 
 /**
- * Boots slot a by way of the initrd, and lets the lab's program carry out the operation.
+ * Boots an image by way of the initrd, and lets the lab's program carry out the operation.
  *
  * @throws Error when the operation fails, or does not end
  */
@@ -62,10 +65,12 @@ export async function recordLab(host: VmHost, { kernel, initrd }: Linux, run: La
   await using servers = new AsyncDisposableStack();
   servers.use(await serveNbd(path("disk"), log));
   servers.use(await serveNbd(path("marks"), marks));
-  const state = decodeGpt(base.read, base.size, 512).partitions.find((partition) => partition.name === "state")!;
+  const { slot = "a" } = run;
+  const { partitions } = decodeGpt(base.read, base.size, 512);
+  const images = partitions.find(({ name }) => name === (slot === "a" ? "state" : "recovery"))!;
   const cmdline = [
     imageCommandLine({ rootHash: run.rootHash, words: ["quiet", "loglevel=4"] }),
-    loaderCommandLine({ slot: "a", disk: state.guid, file: "/a.img" }),
+    loaderCommandLine({ slot, disk: images.guid, file: IMAGE_FILES[slot === "a" ? "a" : "recovery1"] }),
     ...["--", run.operation.replaceAll(" ", "_"), ...(run.without ?? [])],
   ].join(" ");
   await using vm = await startVm(host, {

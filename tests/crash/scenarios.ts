@@ -4,10 +4,12 @@ import { decodeAgentState } from "../../src/layout/agent-state.ts";
 import { persistentOverlay, PERSISTENT_FOLDER, RESET_REQUEST_PATH } from "../../src/layout/fstab.ts";
 import type { BootRecord } from "../../src/layout/record.ts";
 import type { RecordFacts } from "../../src/layout/record-change.ts";
-import type { SlotName } from "../../src/layout/slots.ts";
+import type { ResetOrder } from "../../src/layout/reset-order.ts";
+import { SLOTS, type SlotName } from "../../src/layout/slots.ts";
 import type { Tries } from "../../src/layout/tries.ts";
 import { FOLDER, type OPERATIONS } from "./lab/operations.ts";
 import type { MatrixImageName } from "./matrix-disk.ts";
+import type { Ext4Partition } from "./views.ts";
 import type { Seen, Watched } from "./verdict.ts";
 
 /** One state, and when it is. */
@@ -35,7 +37,13 @@ export interface Scenario {
   readonly states: Readonly<Record<SlotName, BootRecord["slots"]["a"]["state"]>>;
   readonly active: SlotName;
   readonly tries: Tries;
+  /** What is booted; default slot a. */
+  readonly boots?: "recovery";
+  /** Is on the disk. */
+  readonly order?: ResetOrder;
   readonly watched?: Watched;
+  /** File systems that may be anything in some states: its claims say in which. */
+  readonly remade?: readonly Ext4Partition[];
   readonly claims: readonly Claim[];
 }
 
@@ -162,6 +170,52 @@ const resetIsWhole: Claim = ({ seen, past }) => {
   ];
 };
 
+// --- the reset of a machine ---------------------------------------------------------------------------------------------
+
+const SECRET = "/secret";
+const isSound = ({ ext4 }: Seen, partition: Ext4Partition): boolean => ext4[partition].mends && ext4[partition].clean;
+const isClosed = ({ record }: Seen): boolean =>
+  record !== undefined && SLOTS.every((slot) => record.slots[slot].state === "empty");
+const hasOldState = ({ ext4 }: Seen): boolean => STATE_FILES.some((file) => ext4.oem.files.get(file) !== undefined);
+const hasSecret = ({ ext4 }: Seen): boolean => ext4.persistent.files.get(SECRET) !== undefined;
+
+/** Until the order says that all is written, it is done from the start; from then on nothing of before is there, and both slots are recovery's image. */
+const resetGoesOn: Claim = ({ seen, first, past }) => {
+  const { order, record, held, decision, identity } = seen;
+  const begun = past.includes("written");
+  const isOrdered = order.is === "order" && order.order.at === "ordered";
+  const said = (when: boolean, text: string): readonly string[] => (when ? [text] : []);
+  if (isOrdered) {
+    const isTouched =
+      !isSound(seen, "oem") || !isSound(seen, "persistent") || !hasOldState(seen) || (begun && !hasSecret(seen)) || !identity;
+    return [
+      ...said(isTouched && !isClosed(seen), "data is wiped, and slots would boot"),
+      ...said(isClosed(seen) && decision.boots !== "recovery1", "both slots are closed, and it is not recovery that boots"),
+      ...said(!isClosed(seen) && !same(record, first.record), "the slots are open, and not what they were"),
+    ];
+  }
+  return [
+    ...said(order.is !== "order", "the order is lost"),
+    ...(["oem", "persistent"] as const).flatMap((name) =>
+      said(
+        !isSound(seen, name),
+        `all is written by the order, and the ${name} file system is not whole: ${seen.ext4[name].said}`,
+      ),
+    ),
+    ...said(hasSecret(seen), "all is written by the order, and data of before is there"),
+    ...said(hasOldState(seen), "all is written by the order, and what the agent remembered is there"),
+    ...said(identity !== undefined, "all is written by the order, and the machine knows who it was"),
+    ...SLOTS.flatMap((slot) => said(held[slot].whole !== "old", `all is written by the order, and slot ${slot} is not whole`)),
+  ];
+};
+
+/** Stored first: whoever asks recovery to boot has something for it to do; and a slot changes nothing itself. */
+const orderComesFirst: Claim = ({ seen, first, past }) => [
+  ...(seen.tries?.next === "recovery" && seen.order.is !== "order" ? ["recovery is to boot, and there is no order"] : []),
+  ...(past.includes("ordered") && seen.order.is !== "order" ? ["the order is lost"] : []),
+  ...(same(seen.record, first.record) ? [] : ["the record has changed before recovery runs"]),
+];
+
 // --- the table -------------------------------------------------------------------------------------------------------------
 
 const AGENT: readonly Claim[] = [recordIsOldOrNew, stateIsKept, seedIsNotOld, clockDoesNotGoBack];
@@ -268,6 +322,53 @@ export const SCENARIOS: readonly Scenario[] = [
     tries: { a: 6, b: 6 },
     watched: { persistent: [...RESET, KEPT, REQUEST, `${DISCARDED}/0/one`] },
     claims: [identityStays, keeps("a"), keeps("b"), resetIsWhole],
+  },
+  {
+    ...RUNNING,
+    name: "order to reset",
+    run: "order to reset",
+    states: { a: "proven", b: "proven" },
+    tries: { a: 6, b: 6 },
+    claims: [
+      ...AGENT,
+      identityStays,
+      keeps("a"),
+      keeps("b"),
+      orderComesFirst,
+      ends((seen) => [
+        [seen.order.is, "order"],
+        [seen.tries?.next, "recovery"],
+      ]),
+    ],
+  },
+  {
+    ...RUNNING,
+    name: "reset",
+    run: "reset",
+    boots: "recovery",
+    states: { a: "proven", b: "proven" },
+    tries: { a: 6, b: 6 },
+    order: {
+      ...{ id: "0badcafe", at: "ordered", keep: [], erase: false, after: "reboot", cause: "asked for by root" },
+      ...{ askedAt: 1_790_500_000, attempts: 0, from: { slot: "a", version: "old" } },
+    },
+    watched: { ...OEM, persistent: [SECRET] },
+    remade: ["oem", "persistent"],
+    claims: [
+      recordIsOldOrNew,
+      recoveryIsWhole,
+      resetGoesOn,
+      ends((seen) => [
+        [seen.order.is === "order" && seen.order.order.at, "ended"],
+        [seen.record?.active, "a"],
+        [seen.record?.slots.a.state, "trial"],
+        [seen.record?.slots.b.state, "trial"],
+        [seen.tries?.a, 3],
+        [seen.held.a.whole, "old"],
+        [seen.held.b.whole, "old"],
+        [hasSecret(seen), false],
+      ]),
+    ],
   },
   {
     ...RUNNING,

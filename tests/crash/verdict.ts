@@ -7,6 +7,7 @@ import { decodeGpt, type DecodedGpt } from "../../src/layout/gpt.ts";
 import { decodeIdentity, IDENTITY_OFFSETS, IDENTITY_SIZE, type Identity } from "../../src/layout/identity.ts";
 import { decodeSeed, SEED_OFFSET, SEED_SIZE } from "../../src/layout/random-seed.ts";
 import { newestRecord, RECORD_BLOCK_SIZE, RECORD_COPY_OFFSETS, type BootRecord } from "../../src/layout/record.ts";
+import { decodeResetOrder, RESET_ORDER_OFFSET, RESET_ORDER_SIZE, type FoundOrder } from "../../src/layout/reset-order.ts";
 import { CLOCK_OFFSET, CLOCK_SIZE, decodeStoredClock } from "../../src/layout/stored-clock.ts";
 import { decodeTries, type Tries } from "../../src/layout/tries.ts";
 import type { MatrixImage } from "./matrix-disk.ts";
@@ -25,6 +26,8 @@ export interface Seen {
   readonly clock: number | undefined;
   /** Hexadecimal. */
   readonly seed: string | undefined;
+  /** That the machine is to be reset. */
+  readonly order: FoundOrder;
   readonly grub: GrubView;
   readonly ext4: Readonly<Record<Ext4Partition, Ext4View>>;
 }
@@ -56,6 +59,7 @@ export function look(disk: ReplayDisk, views: Views, watched: Watched): Promise<
     identity: IDENTITY_OFFSETS.map((offset) => decodeIdentity(inRecord(offset, IDENTITY_SIZE))).find(Boolean),
     clock: decodeStoredClock(inRecord(CLOCK_OFFSET, CLOCK_SIZE)),
     seed: seed && Buffer.from(seed).toString("hex"),
+    order: decodeResetOrder(inRecord(RESET_ORDER_OFFSET, RESET_ORDER_SIZE)),
   };
   const sizeOf = (name: DiskPartition): number =>
     table?.partitions.find((partition) => partition.name === name)?.size ?? partitions[name].size;
@@ -78,13 +82,18 @@ function orNothing<T>(body: () => T): T | undefined {
   }
 }
 
-/** What must hold whatever is being done: a sentence for each thing that does not. */
-export function problems(seen: Seen, disk: ReplayDisk, images: readonly MatrixImage[]): string[] {
+/** What must hold whatever is being done: a sentence for each thing that does not. @param remade file systems that are not looked at */
+export function problems(
+  seen: Seen,
+  disk: ReplayDisk,
+  images: readonly MatrixImage[],
+  remade: readonly Ext4Partition[] = [],
+): string[] {
   const { layout } = disk;
   return [
     ...tableProblems(seen),
     ...IMAGE_NAMES.flatMap((name) => placeProblems(name, seen.grub[name], layout)),
-    ...EXT4.flatMap((name) => {
+    ...EXT4.filter((name) => !remade.includes(name)).flatMap((name) => {
       const { mends, clean, said } = seen.ext4[name];
       return mends && clean
         ? []

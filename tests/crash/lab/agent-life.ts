@@ -15,10 +15,10 @@ import { fakeInitSystem } from "../../../src/host/init-system.ts";
 import { keepReserve } from "../../../src/host/reserve.ts";
 import { run } from "../../../src/host/run.ts";
 import { sha256 } from "../../../src/host/sha256.ts";
-import { openStateStore, type StateStore } from "../../../src/host/state-store.ts";
+import { forgetfulStore, openStateStore, type StateStore } from "../../../src/host/state-store.ts";
 import { DEFAULT_RECOVERY_PLAN } from "../../../src/layout/recovery-plan.ts";
 import { DEFAULT_HEALTH_PLAN } from "../../../src/layout/health-plan.ts";
-import { withFaults, faultyRecord, withoutFlush } from "./faults.ts";
+import { faultyRecord, faultyReset, withFaults, withoutFlush } from "./faults.ts";
 import type { Lab } from "./lab.ts";
 
 const STATE_FOLDER = "/oem/petrify/agent";
@@ -28,24 +28,27 @@ export interface Life {
   readonly clock: number;
   /** Whether the checks pass; when they have, it is stopped, else as soon as it has begun. */
   readonly healthy: boolean;
+  /** Ends when the agent restarts the machine. */
+  readonly restarts?: true;
   /** What somebody asks for then. */
   readonly ask?: (agent: Agent, signal: AbortSignal) => AsyncIterable<OperationNews>;
 }
 
-export async function agentLife(lab: Lab, { clock, healthy, ask }: Life): Promise<void> {
+export async function agentLife(lab: Lab, { clock, healthy, restarts, ask }: Life): Promise<void> {
   const stop = new AbortController();
   const started = performance.now();
   const record = markedRecord(lab);
   const programs = dirname(process.execPath);
-  const now = (): number => clock;
+  const time = (): number => clock;
+  const init = fakeInitSystem();
   const ports: AgentPorts = {
     facts: lab.facts,
     pid: process.pid,
     machine: { id: "00", hostname: "lab" },
     bootId: randomUUID(),
     record,
-    store: markedStore(lab, await openStateStore(STATE_FOLDER)),
-    init: fakeInitSystem(),
+    store: lab.facts.resetting ? forgetfulStore : markedStore(lab, await openStateStore(STATE_FOLDER)),
+    init,
     logs: { journal: async () => undefined, pstore: async () => undefined, lastWords: async () => undefined },
     lastWordsId: async () => undefined,
     plan: DEFAULT_HEALTH_PLAN,
@@ -64,23 +67,27 @@ export async function agentLife(lab: Lab, { clock, healthy, ask }: Life): Promis
     sha256,
     install: { disks: async () => [], plan: neverInstalled, install: neverInstalled },
     fingerprint: async () => "SHA256:lab",
-    slotStore: slotStore({ run, programs, facts: lab.facts, now }),
-    resetDisk: resetDisk({ run, programs, facts: lab.facts, record, now }),
+    slotStore: slotStore({ run, programs, facts: lab.facts, now: time }),
+    resetDisk: faultyReset(lab, resetDisk({ run, programs, facts: lab.facts, record, now: time })),
     watchdog: undefined,
     keepReserve: async () => await keepReserve("/"),
     recordCopies: async () => {},
     jitter: 0,
     random: randomBytes,
-    now,
+    now: time,
     uptime: () => 3000 + performance.now() - started,
     wait: async (ms, signal) => await pause(Math.min(ms, 60_000), signal),
-    log: (_, line) => void process.stdout.write(`agent: ${line}\n`),
+    log: (_, line) => {
+      process.stdout.write(`agent: ${line}\n`);
+      if (line.startsWith("reset: ")) void lab.step(line.slice("reset: ".length));
+    },
   };
   const agent = await openAgent(ports);
   const ended = agent.run(stop.signal);
   // It says so before that is stored: what has begun has to end before the machine does.
   const isDone = (): boolean => {
     const { health, state } = agent.status();
+    if (restarts) return init.restarts.length > 0;
     return !healthy || (health.is === "healthy" && state === "proven");
   };
   while (!isDone()) await pause(50, stop.signal);

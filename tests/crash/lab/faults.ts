@@ -7,6 +7,7 @@ import type { BootRecordStore } from "../../../src/host/boot-record.ts";
 import { fileExtents } from "../../../src/host/file-extents.ts";
 import { syncDirectory } from "../../../src/host/replace-file.ts";
 import { IMAGES_FOLDER } from "../../../src/layout/fstab.ts";
+import type { ResetDisk } from "../../../src/agent/reset-disk.ts";
 import type { Lab } from "./lab.ts";
 
 /** Carries something out while no file is flushed. */
@@ -50,6 +51,25 @@ export function faultyRecord(lab: Lab, record: BootRecordStore): BootRecordStore
     };
   }
   return record;
+}
+
+/** Says when the order has been stored, and what has been wiped. */
+export function faultyReset(lab: Lab, disk: ResetDisk): ResetDisk {
+  const give: ResetDisk["give"] = async (order) => {
+    await lab.mark(`begin order ${order?.at ?? "none"}`);
+    if (lab.without.has("written-note") && order?.at === "written") return;
+    await disk.give(order);
+    await lab.mark(`done order ${order?.at ?? "none"}`);
+  };
+  return {
+    ...disk,
+    give,
+    wipe: async (partition, signal) => {
+      if (lab.without.has("wipe") && partition === "persistent") return;
+      await disk.wipe(partition, signal);
+      await lab.mark(`wiped ${partition}`);
+    },
+  };
 }
 
 export function withFaults(lab: Lab, work: Pick<AgentPorts, "images" | "verify">): Pick<AgentPorts, "images" | "verify"> {

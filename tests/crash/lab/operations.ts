@@ -104,6 +104,33 @@ export const OPERATIONS = {
     await lab.mark("reset");
   },
 
+  /** A slot runs; recovery is to do it. */
+  "order to reset": async (lab) => {
+    await mountAll(lab);
+    await lab.step("agent starts");
+    const wish = { keep: [], erase: false, after: "reboot" } as const;
+    await agentLife(lab, {
+      ...{ clock: CLOCK, healthy: true },
+      ask: async function* (agent, signal) {
+        await lab.step("order");
+        for await (const _ of agent.reset.reset(wish, signal)) yield* [];
+        await lab.mark("ordered");
+      },
+    });
+  },
+
+  /** Recovery runs, with the order on the disk; what there is to wipe is put there first. */
+  reset: async (lab) => {
+    if (!lab.facts.resetting) throw new Error("this boot is not there to reset the machine");
+    await lab.step("data of before");
+    await mountData(lab.device("persistent"), PERSISTENT_FOLDER);
+    await writeFile(`${PERSISTENT_FOLDER}/secret`, "secret".repeat(900));
+    unmount(PERSISTENT_FOLDER);
+    await lab.mark("written");
+    await agentLife(lab, { clock: CLOCK, healthy: true, restarts: true });
+    await lab.mark("reset");
+  },
+
   /** Another disk of the machine becomes the one that a third has. */
   flash: async (lab) => {
     const sectorSize = Number(await readFile(`/sys/block/${basename(lab.disk("target"))}/queue/logical_block_size`, "utf8"));
