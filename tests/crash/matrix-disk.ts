@@ -50,7 +50,7 @@ export interface MatrixParts {
 
 const LAB = join(import.meta.dirname, "lab");
 const CREATED = 1_790_000_000;
-const SLOT_SIZE = 8 * MiB;
+export const SLOT_SIZE = 8 * MiB;
 
 /** @param folder an existing one; the caller removes it */
 export async function makeMatrixParts(tools: Tools, folder: string, signal?: AbortSignal): Promise<MatrixParts> {

@@ -44,10 +44,12 @@ suite("the power is cut at every moment", { skip: full }, () => {
 
     test("whatever is left boots as it was, or not at all, or as the image that is whole", async (t) => {
       const options = { statesAnEpoch: 60, seed: SEED, say: (line: string) => t.diagnostic(line) };
-      const some = await runOverwrites(matrix, overwrites, {
-        ...{ ...options, over: ["a blank disk, 4096", "a disk of petrify's"], boots: 0 },
+      const booted = await runOverwrites(matrix, overwrites, {
+        ...{ ...options, operations: ["install"], over: ["a disk with an MBR"], boots: 1 },
       });
-      const booted = await runOverwrites(matrix, overwrites, { ...options, over: ["a disk with an MBR"], boots: 1 });
+      const some = await runOverwrites(matrix, overwrites, {
+        ...{ ...options, operations: ["flash"], over: ["a blank disk, 4096", "a disk of petrify's"], boots: 0 },
+      });
       const failures = [...some.overwrites, ...booted.overwrites].flatMap((one) => one.failures);
       assert.equal(failures.map(failureText).join("\n"), "");
       assert.ok(booted.boots.length >= 6, `only ${booted.boots.length} states were booted`);

@@ -7,11 +7,14 @@ import { alignUp, MiB, type Bytes } from "../../src/core/units.ts";
 import { flash, type FlashSource } from "../../src/host/flash.ts";
 import type { FlashDevice } from "../../src/host/flash-device.ts";
 import { targetFacts } from "../../src/host/flash-target.ts";
+import { openDirect } from "../../src/host/direct-read.ts";
 import { openImage } from "../../src/host/image-file.ts";
 import type { Run } from "../../src/host/run.ts";
+import { sha256 } from "../../src/host/sha256.ts";
 import { flashPlan, isUnfinished, type FlashPlan } from "../../src/layout/flash-plan.ts";
 import { refusalsOf } from "../../src/layout/flash-target.ts";
 import type { ReadAt } from "../../src/layout/gpt.ts";
+import { petrifyDisk } from "../../src/release/petrify-disk.ts";
 import type { Firmware } from "../../src/vm/options.ts";
 import { BLOCK, blockHasher, blockMap, ZERO, type BlockMap } from "./block-map.ts";
 import { foundBy, READERS, type Found } from "./firmware.ts";
@@ -29,6 +32,8 @@ export interface NewDisk {
   readonly source: FlashSource & { readonly size: Bytes };
   /** What its kernel says. */
   readonly says: string;
+  /** What began it, where nobody did: who does it of itself knows by this that it has been done. */
+  readonly installedFrom?: string;
 }
 
 type Device = Omit<FlashDevice, keyof AsyncDisposable>;
@@ -245,12 +250,19 @@ export async function judgeOverwrite(
     repeated?.(blocks);
     const problems = problemsOf(found, disk.differing, before);
     const own = step;
+    const [isWhole, isOld] = [now.all === 0, old.all === 0];
     const isTaken = mustBeTaken(disk, before, image);
     const work = (async () => {
-      const codes = await refused(blocks, size);
+      const { codes, installedFrom } = await refused(blocks, size);
+      const isDone = isWhole && installedFrom !== after.installedFrom;
+      const isClaimed = !isWhole && !isOld && installedFrom !== undefined;
       const isWrong = codes.some((code) => code !== "DEVICE_HOLDS_DATA") || (isTaken && codes.length > 0);
       const said = isWrong ? [`the same command is refused: ${codes.join(", ")}`] : [];
-      failed(number, own, survived(), [...problems, ...said]);
+      const marked =
+        isDone || isClaimed
+          ? [`the disk says that it was installed from ${installedFrom}, and it ${isWhole ? "is" : "is not"} whole`]
+          : [];
+      failed(number, own, survived(), [...problems, ...said, ...marked]);
     })();
     pending.add(work);
     void work.finally(() => pending.delete(work));
@@ -319,12 +331,12 @@ function mustBeTaken({ differing, at, read }: Overwritten, { path, size }: Start
 }
 const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, index) => from + index);
 
-/** What speaks against doing it without `--wipe`: codes. */
+/** What speaks against doing it without `--wipe`: codes; and what a disk says of where it was installed from. */
 function refusalsIn(
   folder: string,
   runner: Runner,
   needed: Bytes,
-): (blocks: readonly Piece[], size: Bytes) => Promise<readonly string[]> {
+): (blocks: readonly Piece[], size: Bytes) => Promise<{ readonly codes: readonly string[]; readonly installedFrom?: string }> {
   const turns = semaphore(AT_ONCE);
   const run: Run = async (argv, { okExit = [0] } = {}) => await runner.run({ argv, okExit, timeoutMs: LIMIT_MS });
   let number = 0;
@@ -333,7 +345,12 @@ function refusalsIn(
       const path = join(folder, `target-${number++}`);
       try {
         await writeSparse(path, size, blocks);
-        return refusalsOf(await targetFacts(path, run), { needed, wipe: false }).map(({ code }) => code);
+        const target = await targetFacts(path, run);
+        const codes = refusalsOf(target, { needed, wipe: false }).map(({ code }) => code);
+        if (target.found.length === 0) return { codes };
+        await using disk = await openDirect(path);
+        const own = await petrifyDisk(disk, sha256);
+        return { codes, ...(own?.installedFrom === undefined ? {} : { installedFrom: own.installedFrom }) };
       } finally {
         await rm(path, { force: true });
       }

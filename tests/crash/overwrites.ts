@@ -1,24 +1,42 @@
 /** What is written over what, and what has to be noticed when a safety measure is left out. */
+import { randomBytes } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { makeLoaderKit } from "../../src/build/loader-kit.ts";
 import { MiB } from "../../src/core/units.ts";
 import { openDirect } from "../../src/host/direct-read.ts";
 import { openImage } from "../../src/host/image-file.ts";
+import { openNewDisk } from "../../src/host/new-disk.ts";
+import type { Run } from "../../src/host/run.ts";
+import { planDisk } from "../../src/layout/disk.ts";
 import { decodeGpt } from "../../src/layout/gpt.ts";
 import { UNFINISHED } from "../../src/layout/flash-plan.ts";
+import { decodeLoaderKit } from "../../src/layout/loader-kit.ts";
+import { newDiskGuids } from "../../src/layout/new-disk.ts";
 import type { Controller } from "../../src/vm/options.ts";
+import { SLOT_SIZE } from "./matrix-disk.ts";
 import type { Matrix } from "./matrix.ts";
 import { cutOverwrite, judgeOverwrite, type Flaw, type NewDisk, type Overwrite, type OverwriteResult } from "./overwrite.ts";
 import { recordLab } from "./record-run.ts";
 import { frequent, type Detection } from "./report.ts";
 import { gptDisk, mbrDisk, type StartingDisk } from "./starting-disks.ts";
 
+export const OVERWRITING = ["flash", "install"] as const;
+export type Overwriting = (typeof OVERWRITING)[number];
+
 export interface Overwrites extends AsyncDisposable {
   readonly before: readonly StartingDisk[];
-  readonly after: NewDisk;
+  /** A disk that a build made, and one that is put together while it is read. */
+  readonly after: Readonly<Record<Overwriting, NewDisk>>;
 }
 
 /** Exactly as large as the image, and larger; what another system leaves, and what petrify does. */
-export async function openOverwrites({ host: { tools }, parts, folder }: Matrix): Promise<Overwrites> {
-  const file = await openDirect(parts.newDisk);
+export async function openOverwrites(matrix: Pick<Matrix, "host" | "parts" | "folder">): Promise<Overwrites> {
+  const { host, parts, folder } = matrix;
+  const { tools } = host;
+  await using cleanup = new AsyncDisposableStack();
+  const file = cleanup.use(await openDirect(parts.newDisk));
+  const installed = cleanup.use(await openInstalled(matrix));
   const { size } = file;
   using old = openImage(parts.disk);
   const nothing = { size, boots: [], says: "", system: [] } as const;
@@ -26,6 +44,7 @@ export async function openOverwrites({ host: { tools }, parts, folder }: Matrix)
     ...{ name: "a disk of petrify's", path: parts.disk, says: "old" },
     system: decodeGpt(old.read, old.size, 512).partitions.map((partition) => ({ start: partition.start, size: partition.size })),
   };
+  const scope = cleanup.move();
   return {
     before: [
       { ...nothing, name: "a blank disk", sectorSize: 512 },
@@ -35,9 +54,38 @@ export async function openOverwrites({ host: { tools }, parts, folder }: Matrix)
       { ...nothing, name: "a blank disk, 4096", sectorSize: 4096 },
       { ...petrify, name: "a disk of petrify's, 4096", size, sectorSize: 4096, boots: ["uefi"] },
     ],
-    after: { source: { path: parts.newDisk, size, read: file.read }, says: "new" },
-    [Symbol.asyncDispose]: async () => await file[Symbol.asyncDispose](),
+    after: {
+      flash: { source: { path: parts.newDisk, size, read: file.read }, says: "new" },
+      install: { source: installed, says: "new", installedFrom: SOURCE },
+    },
+    [Symbol.asyncDispose]: async () => await scope.disposeAsync(),
   };
+}
+
+/** What began the installation. */
+const SOURCE = "matrix";
+
+async function openInstalled({
+  host: { tools },
+  parts: { images },
+  folder,
+}: Pick<Matrix, "host" | "parts" | "folder">): Promise<NewDisk["source"] & AsyncDisposable> {
+  const { path, bytes, digest, manifest } = images.new;
+  const work = join(folder, "install");
+  await mkdir(work, { recursive: true });
+  const signal = new AbortController().signal;
+  const time = manifest.created;
+  const run: Run = async ([program, ...args], { env = {}, stdin } = {}) =>
+    await tools.run([basename(program), ...args], {
+      ...{ binds: [{ source: folder, writable: true }], env },
+      ...(stdin === undefined ? {} : { stdin }),
+    });
+  const loader = decodeLoaderKit(await makeLoaderKit(tools, { slotSize: SLOT_SIZE, time, work }, signal));
+  const plan = planDisk({ imageSize: bytes.length, slotSize: SLOT_SIZE });
+  const means = { run, programs: "/any", work: join(work, "file-systems"), signal };
+  const image = { path, size: bytes.length, digest };
+  const oem = [{ path: "machine.yaml", text: "#cloud-config\n" }];
+  return await openNewDisk(means, { plan, guids: newDiskGuids(randomBytes), loader, image, oem, time, source: SOURCE });
 }
 
 /** By way of a real disk: what the kernel makes of the writes, flushes and zeros of the program. */
@@ -189,7 +237,16 @@ export async function detectOverwrite(
   statesAnEpoch: number,
 ): Promise<Detection & { readonly found: boolean }> {
   const disk = before.find(({ name }) => name === omission.before)!;
-  const cut = { operation: "flash", before: disk, after, flaw: omission.flaw, seed: 7, statesAnEpoch, boots: 0, repeats: 0 };
+  const cut = {
+    operation: "flash",
+    before: disk,
+    after: after.flash,
+    flaw: omission.flaw,
+    seed: 7,
+    statesAnEpoch,
+    boots: 0,
+    repeats: 0,
+  };
   const { failures } = await cutOverwrite(cut);
   const fitting = failures.flatMap(({ problems }) => problems).filter((text) => omission.says.test(text));
   const example = fitting[0] ?? frequent(failures)[0] ?? "nothing";

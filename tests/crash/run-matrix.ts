@@ -14,7 +14,7 @@ import { takeCore } from "../support/turns.ts";
 import { cutPower, settle, type BootSample, type Cut, type CutResult, type Matrix } from "./matrix.ts";
 import { makeMatrixParts } from "./matrix-disk.ts";
 import { cutOverwrite, type Overwrite, type OverwriteResult, type OverwriteSample } from "./overwrite.ts";
-import { cutOnDevice, type Overwrites } from "./overwrites.ts";
+import { cutOnDevice, OVERWRITING, type Overwrites, type Overwriting } from "./overwrites.ts";
 import { bootOnce } from "./record-run.ts";
 import { SCENARIOS, type Scenario } from "./scenarios.ts";
 import type { StartingDisk } from "./starting-disks.ts";
@@ -107,6 +107,8 @@ export async function runMatrix(matrix: Matrix, options: MatrixOptions): Promise
 }
 
 export interface OverwritesOptions extends Pick<MatrixOptions, "statesAnEpoch" | "boots" | "seed" | "say"> {
+  /** Default both. */
+  readonly operations?: readonly Overwriting[];
   /** Names of what was there; default all. */
   readonly over?: readonly string[];
   /** What is done once more on a real device, and on which. Default none. */
@@ -117,7 +119,7 @@ export interface OverwritesOptions extends Pick<MatrixOptions, "statesAnEpoch" |
 export async function runOverwrites(
   matrix: Matrix,
   { before, after }: Overwrites,
-  { over, devices = [], statesAnEpoch, boots: number, seed, say }: OverwritesOptions,
+  { operations = OVERWRITING, over, devices = [], statesAnEpoch, boots: number, seed, say }: OverwritesOptions,
 ): Promise<Omit<MatrixResult, "cuts">> {
   const overwrites: OverwriteResult[] = [];
   const boots: BootResult[] = [];
@@ -131,15 +133,17 @@ export async function runOverwrites(
       }
     }
   };
-  const of = (disk: StartingDisk): Overwrite => ({
-    ...{ operation: "flash", before: disk, after, seed, statesAnEpoch, boots: number, repeats: 2 },
+  const of = (operation: Overwriting, disk: StartingDisk): Overwrite => ({
+    ...{ operation, before: disk, after: after[operation], seed, statesAnEpoch, boots: number, repeats: 2 },
   });
-  for (const disk of before.filter(({ name }) => over === undefined || over.includes(name))) {
-    await finish(await cutOverwrite(of(disk)));
+  for (const operation of operations) {
+    for (const disk of before.filter(({ name }) => over === undefined || over.includes(name))) {
+      await finish(await cutOverwrite(of(operation, disk)));
+    }
   }
   for (const { over: name, controller } of devices) {
     const disk = before.find((one) => one.name === name)!;
-    await finish(await cutOnDevice(matrix, { ...of(disk), boots: 0 }, controller));
+    await finish(await cutOnDevice(matrix, { ...of("flash", disk), boots: 0 }, controller));
   }
   return { overwrites, boots };
 }
