@@ -349,7 +349,7 @@ export const SCENARIOS: readonly Scenario[] = [
     states: { a: "proven", b: "proven" },
     tries: { a: 6, b: 6 },
     order: {
-      ...{ id: "0badcafe", at: "ordered", keep: [], erase: false, after: "reboot", cause: "asked for by root" },
+      ...{ id: "0badcafe", kind: "reset", at: "ordered", keep: [], erase: false, after: "reboot", cause: "asked for by root" },
       ...{ askedAt: 1_790_500_000, attempts: 0, from: { slot: "a", version: "old" } },
     },
     watched: { ...OEM, persistent: [SECRET] },
