@@ -32,5 +32,6 @@ test("a request for an installation that is not understood is refused", () => {
 test("the calls of an installation have a name each, and its news are JSON documents", () => {
   const news: InstallNews = { phase: "writing", done: 1, total: 2 };
   assert.deepEqual(JSON.parse(JSON.stringify(news)), news);
-  assert.equal(new Set(Object.values(INSTALL_CALLS)).size, 4);
+  const calls = Object.values(INSTALL_CALLS);
+  assert.equal(new Set(calls).size, calls.length);
 });

@@ -60,7 +60,7 @@ const CASES: readonly (readonly [what: string, options: FixtureOptions, disk: Pi
 
 suite("a system that runs from memory", { concurrency: 1 }, () => {
   for (const [what, options, kind] of CASES)
-    test(`${what}: installs itself to a blank disk beside others, which then boots as a machine of its own`, async () => {
+    test(`${what}: installs itself to a blank disk beside others, which then boots as a machine of its own`, async (t) => {
       const made = await fixture(options);
       await using folder = await mkdtempDisposable(join(tmpdir(), "petrify-install-"));
       const { blank, used } = await disks(folder.path, made);
@@ -94,6 +94,7 @@ suite("a system that runs from memory", { concurrency: 1 }, () => {
         installed = resultOf(lines) as Installed;
         assert.match(String(lines[0]!["rule"]), /^auto: \S+ is the only disk that may be overwritten \(blank and built in\)/);
         assert.equal(installed.disk, empty!.target.path);
+        t.diagnostic(`installed in ${installed.seconds} s`);
         assert.match(installed.fingerprint, /^SHA256:[A-Za-z0-9+/]{43}$/);
         const again = (await told(guest, "petrify install serial:petrify0 --yes")).at(-1)!;
         assert.match(String(again["message"]), /holds data: petrify-test \S+, a disk of petrify's; a partition table \(GPT\)/);
