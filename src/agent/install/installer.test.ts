@@ -118,9 +118,12 @@ suite("an installation", () => {
     other.abort(new Error("gone"));
     await second;
     assert.equal(begun[0]!.signal.aborted, false);
+    assert.equal(installer.isUnderWay(), true);
     own.abort(new Error("gone"));
     await first;
     assert.equal(begun[0]!.signal.aborted, true);
+    await assert.rejects(Array.fromAsync(installer.follow(never)), { code: "INSTALL_STOPPED" });
+    assert.equal(installer.isUnderWay(), false);
   });
 
   test("goes on to its end once only the tables are still to be written", async () => {
