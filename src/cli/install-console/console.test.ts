@@ -40,17 +40,32 @@ async function play(
   let type: (typed: string) => void = () => {};
   let tries = 0;
   let now = 0;
+  let begun = false;
+  const polls = { count: 0 };
+  /** Meanwhile the console has asked what is under way. */
+  const polled = async (more: number): Promise<void> => {
+    const until = polls.count + more;
+    while (polls.count < until) await new Promise((resolve) => setImmediate(resolve));
+  };
   const ports: ConsolePorts = {
     ask: async function* (call, signal, body) {
       await Promise.resolve();
       if (tries++ < agentAfter) throw new AppError("AGENT_UNREACHABLE", "not yet");
       if (call !== "GET /install/automatic") asked.push(body === undefined ? call : `${call} ${JSON.stringify(body)}`);
       if (call === "GET /status") yield { image: { name: "edge", version: "1" }, running };
-      if (call === "GET /install/automatic") yield { status: { is: "none" }, isUnderWay: underWay };
+      if (call === "GET /install/automatic") polls.count++;
+      if (call === "GET /install/automatic") yield { status: { is: "none" }, isUnderWay: underWay || begun };
       if (call === "GET /install/disks") yield { disks: [disk] };
       if (call === "POST /install/plan") yield plan;
+      if (call === "GET /install" && begun) {
+        yield { plan };
+        await polled(3);
+        begun = false;
+        throw new AppError("INSTALL_STOPPED", "the installation was stopped", { hint: "It is safe." });
+      }
       if (call === "GET /install") yield* news("reboot");
       if (call !== "POST /install") return;
+      begun = hangs;
       for (const one of hangs ? news("stay").slice(0, 2) : news("stay")) {
         now += 800;
         yield one;
@@ -118,7 +133,9 @@ test("Ctrl-C and stop end the installation, and nothing else does", async () => 
     { "r to look again": "1\r", "Type vda": "vda\r", writing: "\u0003", "Type stop": "stop\r", "to see the disks again": "end" },
     { hangs: true },
   );
-  assert.match(text, /It is being stopped\.\n\nerror: the installation was stopped\n/);
+  // Not before the agent has ended it: till then it counts as under way.
+  assert.match(text, /It is being stopped\.\n\nerror: the installation was stopped\nhint: It is safe\.\n\nNothing boots/);
+  assert.doesNotMatch(text, /this console shows it/);
   assert.deepEqual(power, []);
 });
 

@@ -86,8 +86,9 @@ export async function runConsole(ports: ConsolePorts): Promise<void> {
       const body = { ...request, ...(config === undefined ? {} : { config }) };
       await follow(ports.ask(INSTALL_CALLS.install, AbortSignal.any([signal, stop.signal]), body));
     } catch (error) {
-      if (!stop.signal.aborted) throw error;
-      throw new AppError("INTERRUPTED", "the installation was stopped", { cause: error });
+      if (!stop.signal.aborted || signal.aborted) throw error;
+      // Stopped is it once the agent says so; and it may have been too late for that.
+      await follow(withoutPlan(ports.ask(INSTALL_CALLS.follow, signal)));
     } finally {
       installing = undefined;
     }
@@ -146,6 +147,11 @@ export async function runConsole(ports: ConsolePorts): Promise<void> {
     ({ state, effects } = consoleStep(state, await events.next()));
     effects.forEach(perform);
   }
+}
+
+/** What it is was shown when it began. */
+async function* withoutPlan(news: AsyncIterable<unknown>): AsyncGenerator {
+  for await (const one of news) if (!("plan" in (one as InstallNews))) yield one;
 }
 
 /** The agent may be later than the console. @throws AppError `NOT_AN_INSTALLER` */
