@@ -1,15 +1,16 @@
 import assert from "node:assert/strict";
-import { copyFile, open, writeFile } from "node:fs/promises";
+import { copyFile, open, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { mediumOfImage } from "../../src/build/medium.ts";
 import { MiB } from "../../src/core/units.ts";
-import { sparseFile } from "../../src/host/files.ts";
+import { sha256File, sparseFile } from "../../src/host/files.ts";
 import { openImage } from "../../src/host/image-file.ts";
 import { decodeGpt } from "../../src/layout/gpt.ts";
 import { findOnMedium, MEDIUM_FAT, readMediumDescription, type MediumDescription } from "../../src/layout/medium.ts";
 import type { RunFacts } from "../../src/layout/run-facts.ts";
 import type { Firmware } from "../../src/vm/options.ts";
+import type { NamedVm } from "../../src/vm/named-vm.ts";
 import type { MediumKind } from "../../src/vm/medium-disks.ts";
 import { petrify, workspace, type Workspace } from "../support/cli.ts";
 import { testTools } from "../support/tools.ts";
@@ -88,6 +89,18 @@ suite("an install medium", { concurrency: 2 }, () => {
       binds: [{ source: user.folder, writable: true }],
     });
   }
+
+  test("a VM that is made of it keeps a copy, beside an empty disk of the smallest size", async () => {
+    const state = at("state");
+    const argv = ["vm", "create", "node", at("medium.iso"), "--uefi", "--medium", "usb"];
+    const ran = await petrify(argv, { cwd: user.folder, env: { XDG_STATE_HOME: state } });
+    assert.equal(ran.exitCode, 0, ran.stderr);
+    const folder = join(state, "petrify/vms/node");
+    const vm = JSON.parse(await readFile(join(folder, "vm.json"), "utf8")) as NamedVm;
+    assert.deepEqual([vm.medium, vm.image], ["usb", { name: medium.name, version: medium.version }]);
+    assert.equal((await stat(join(folder, "disk.raw"))).size, medium.smallestDisk);
+    assert.equal(await sha256File(join(folder, "medium.iso")), await sha256File(at("medium.iso")));
+  });
 
   const damages = [
     { file: "kernel", says: /petrify: this medium does not boot: a boot file does not match its SHA-256/ },
