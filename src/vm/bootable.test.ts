@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
+import { mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
+import { smallMedium } from "../../tests/support/small-medium.ts";
 import { MiB } from "../core/units.ts";
 import { encodeGpt, type SectorSize } from "../layout/gpt.ts";
-import { bootableKind } from "./bootable.ts";
+import type { Tools } from "../host/tools.ts";
+import { bootableKind, kernelOf } from "./bootable.ts";
 
 const LINUX = "0fc63daf-8483-4772-8e79-3d69d8477de4";
 const SIZE = 8 * MiB;
@@ -48,6 +53,16 @@ test("a partition table whose first copy is damaged is still a disk", () => {
   const whole = file(table(512, "boot", "root", "root-verity"));
   whole.read(512, 512).fill(0);
   assert.equal(bootableKind(whole), "system-image");
+});
+
+test("an ISO of petrify's is a medium, and its kernel is found", async () => {
+  const bytes = smallMedium();
+  assert.equal(bootableKind({ size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) }), "medium");
+  await using dir = await mkdtempDisposable(join(tmpdir(), "petrify-bootable-"));
+  await writeFile(join(dir.path, "my.iso"), bytes);
+  const none: Tools = { root: "", id: "", run: () => assert.fail("no tool is needed"), argv: () => assert.fail() };
+  const kernel = await kernelOf(none, join(dir.path, "my.iso"), dir.path);
+  assert.equal(await readFile(kernel!, "utf8"), "k".repeat(3000));
 });
 
 test("anything else is refused with a hint, an empty file too", () => {
