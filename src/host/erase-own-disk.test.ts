@@ -25,6 +25,8 @@ async function desk() {
     last: await made("last", 3 * MiB),
   };
 }
+/** Not on the machine that runs the tests. */
+const holdStill = async (): Promise<AsyncDisposable> => await Promise.resolve({ [Symbol.asyncDispose]: async () => {} });
 const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0);
 
 test("everything is zero before the power goes: the partitions, both ends of the disk, what runs at the very last", async () => {
@@ -39,7 +41,7 @@ test("everything is zero before the power goes: the partitions, both ends of the
       assert.equal(total, 9 * MiB);
       lastOnes = [...lastOnes, isOff ? "off" : "on"];
     },
-    () => void (isOff = true),
+    { powerOff: () => void (isOff = true), holdStill },
   );
   assert.deepEqual([isOff, lastOnes.includes("off"), done.at(-1)], [true, false, 9 * MiB]);
   for (const path of [...at.first, at.last]) assert.ok(isZero(await readFile(path)), path);
@@ -50,11 +52,10 @@ test("everything is zero before the power goes: the partitions, both ends of the
 
 test("nothing is written, and the power stays, where one of them cannot be opened", async () => {
   await using at = await desk();
-  const failing = eraseAndPowerOff(
-    { ...at, last: join(at.path, "none") },
-    () => {},
-    () => assert.fail("off"),
-  );
+  const failing = eraseAndPowerOff({ ...at, last: join(at.path, "none") }, () => {}, {
+    powerOff: () => assert.fail("off"),
+    holdStill,
+  });
   await assert.rejects(failing, { code: "ENOENT" });
   for (const path of [...at.first, at.disk]) {
     await using file = await open(path);

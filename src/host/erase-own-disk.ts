@@ -3,6 +3,7 @@ import { dlopen } from "node:ffi";
 import { constants } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
 import { MiB, type Bytes } from "../core/units.ts";
+import { readRuns, readText } from "./files.ts";
 import type { Extent } from "../layout/disk.ts";
 import { gapsOf } from "../layout/wipe-plan.ts";
 import { alignedBuffer } from "./aligned-buffer.ts";
@@ -35,7 +36,7 @@ const POWER_OFF = 0x4321fedcn;
 export async function eraseAndPowerOff(
   { disk, partitions, first, last }: OwnDisk,
   progress: (done: Bytes, total: Bytes) => void,
-  powerOff: () => void = preparedPowerOff(),
+  { powerOff, holdStill }: Means = { powerOff: preparedPowerOff(), holdStill: holdOthersStill },
 ): Promise<void> {
   const zeros = alignedBuffer(MiB).fill(0);
   await using scope = new AsyncDisposableStack();
@@ -48,7 +49,9 @@ export async function eraseAndPowerOff(
   }));
   const total = runs.flatMap(({ extents }) => extents).reduce((sum, { size }) => sum + size, 0);
   let done = 0;
-  for (const { handle, extents } of runs) {
+  await using held = new AsyncDisposableStack();
+  for (const [index, { handle, extents }] of runs.entries()) {
+    if (index === runs.length - 1) held.use(await holdStill());
     for (const { start, size } of extents) {
       for (let at = start; at < start + size; at += MiB) {
         const length = Math.min(MiB, start + size - at);
@@ -59,6 +62,32 @@ export async function eraseAndPowerOff(
     await handle.datasync();
   }
   powerOff();
+}
+
+interface Means {
+  readonly powerOff: () => void;
+  /** Sees to it that nothing is read from the disk any more, until the scope ends. */
+  readonly holdStill: () => Promise<AsyncDisposable>;
+}
+
+/**
+ * What this process and PID 1 run is read into memory, all other processes stop: one that runs something that is not in memory would find zeros there,
+ * for which dm-verity restarts the machine before all is overwritten.
+ */
+async function holdOthersStill(): Promise<AsyncDisposable> {
+  for (const pid of ["self", "1"]) {
+    const maps = await readText(`/proc/${pid}/maps`);
+    const files = new Set(maps.split("\n").flatMap((line) => /^[^/]*(\/(?:usr|lib|lib64|sbin|bin)\/.*)$/.exec(line)?.[1] ?? []));
+    for (const path of files) {
+      try {
+        for await (const _ of readRuns(path));
+      } catch {
+        // A file that is gone, or whose name is another one by now.
+      }
+    }
+  }
+  process.kill(-1, "SIGSTOP"); // neither this process nor PID 1. Source: kill(2)
+  return { [Symbol.asyncDispose]: async () => await Promise.resolve(void process.kill(-1, "SIGCONT")) };
 }
 
 /** What runs is mounted, so nobody has the disk alone. */
