@@ -45,6 +45,8 @@ export interface Cut {
   readonly statesAnEpoch: number;
   /** So many states are kept for a real boot. */
   readonly boots: number;
+  /** Of so many states the machine goes on to the end, where the scenario says how. Default 0. */
+  readonly goOn?: number;
   /** Path of the disk that the scenario starts from. */
   readonly disk: string;
   /** Safety measures that the lab leaves out. */
@@ -176,16 +178,58 @@ export async function cutPower(matrix: Matrix, cut: Cut): Promise<CutResult> {
       : await recordGrub(host, { disk: path, controller, boots: run.boots }),
   );
   const recorded = performance.now();
-  const judged = await judge(matrix, cut, path, size, log);
+  const { left, ...judged } = await judge(matrix, cut, path, size, log);
+  const failures = [...judged.failures];
+  for (const state of left) failures.push(...(await goOn(matrix, cut, rootHash, state)));
   const seconds = { record: (recorded - started) / 1000, replay: (performance.now() - recorded) / 1000 };
-  return { cut, log, ...judged, seconds };
+  return { cut, log, ...judged, failures, seconds };
+}
+
+/** A state that the scenario can go on from. */
+interface LeftState {
+  readonly epoch: number;
+  readonly step: string;
+  readonly survived: readonly string[];
+  readonly size: Bytes;
+  readonly blocks: readonly Piece[];
+}
+
+/** Starts the machine from what a cut has left, and judges what it comes to. */
+async function goOn(
+  matrix: Matrix,
+  { scenario, controller, seed }: Cut,
+  rootHash: string,
+  { size, blocks, ...state }: LeftState,
+): Promise<readonly Failure[]> {
+  const { host, linux, parts, folder: own } = matrix;
+  const { again, boots: slot = "a" } = scenario;
+  if (!again) return [];
+  const path = join(own, `go-on-${scenario.name}-${controller}-${seed}-${state.epoch}.raw`);
+  await writeSparse(path, size, blocks);
+  const run = { disk: path, size, controller, lab: parts.lab, rootHash, slot, operation: again.run } as const;
+  const log = await matrix.turns(async () => await recordLab(host, linux, run));
+  await using folder = await mkdtempDisposable(join(tmpdir(), "petrify-crash-"));
+  await using runner = openRunner();
+  const views = openViews(host.tools, runner, folder.path);
+  const disk = await openReplay(matrix, path, size);
+  const first = await look(disk, views, scenario.watched ?? {});
+  disk.apply(log.flatMap((entry) => (entry.is === "write" ? [entry] : [])));
+  const last = await look(disk, views, scenario.watched ?? {});
+  const past = log.flatMap((entry) => (entry.is === "mark" ? [entry.text] : []));
+  const found = [
+    ...problems(last, disk, imagesIn(matrix)),
+    ...again.claims.flatMap((claim) => claim({ seen: last, past, future: [], first, last })),
+  ];
+  if (found.length === 0) return [];
+  return [{ scenario: scenario.name, controller, seed, ...state, problems: found.map((text) => `it went on: ${text}`) }];
 }
 
 /** Judges another log in place of the one that was recorded. */
 export async function rejudge(matrix: Matrix, { cut, seconds }: CutResult, log: readonly LogEntry[]): Promise<CutResult> {
   const path = pathOf(matrix, cut);
   using base = openImage(path);
-  return { cut, log, ...(await judge(matrix, cut, path, base.size + (cut.scenario.grows ?? 0), log)), seconds };
+  const { left: _, ...judged } = await judge(matrix, cut, path, base.size + (cut.scenario.grows ?? 0), log);
+  return { cut, log, ...judged, seconds };
 }
 
 const pathOf = ({ folder }: Matrix, { scenario, controller, seed, without = [] }: Cut): string =>
@@ -200,7 +244,9 @@ export async function settle(matrix: Matrix, { cut, log }: CutResult, path: stri
   await save(disk, path);
 }
 
-type Judged = Pick<CutResult, "steps" | "failures" | "samples" | "looks">;
+interface Judged extends Pick<CutResult, "steps" | "failures" | "samples" | "looks"> {
+  readonly left: readonly LeftState[];
+}
 
 async function judge(matrix: Matrix, cut: Cut, path: string, size: Bytes, log: readonly LogEntry[]): Promise<Judged> {
   const { scenario, controller, seed } = cut;
@@ -220,6 +266,7 @@ async function judge(matrix: Matrix, cut: Cut, path: string, size: Bytes, log: r
   const steps = new Map<string, StepResult>();
   const failures: Failure[] = [];
   const samples = reservoir<BootSample>(cut.boots, random);
+  const left = reservoir<LeftState>(cut.goOn ?? 0, random);
   const known = { raw: new Set<string>(), judged: new Set<string>(), boots: new Set<string>() };
   const pending = new Set<Promise<void>>();
   const choice = {
@@ -244,7 +291,10 @@ async function judge(matrix: Matrix, cut: Cut, path: string, size: Bytes, log: r
     if (!add(inEpoch, collapsed)) continue;
     if (add(known.judged, collapsed)) result.judged++;
     const blocks = cut.boots > 0 && add(known.boots, boot) ? samples.offer() : undefined;
-    const content = blocks && disk.blocks({ start: 0, size });
+    const isLeft = scenario.again !== undefined && scenario.again.when(marks.slice(0, epoch.marks));
+    const keep = isLeft ? left.offer() : undefined;
+    const content = blocks || keep ? disk.blocks({ start: 0, size }) : [];
+    keep?.({ epoch: number, step, survived: survived(), size, blocks: content });
     const seeing = see();
     const work = (async () => {
       const seen = await seeing;
@@ -252,7 +302,7 @@ async function judge(matrix: Matrix, cut: Cut, path: string, size: Bytes, log: r
       const found = [...problems(seen, disk, images, scenario.remade), ...scenario.claims.flatMap((claim) => claim(moment))];
       const { boots } = seen.decision;
       const image = boots && seen.held[boots].whole;
-      if (content) blocks({ scenario: scenario.name, epoch: number, size, blocks: content, boots, image });
+      blocks?.({ scenario: scenario.name, epoch: number, size, blocks: content, boots, image });
       if (found.length === 0) return;
       result.failures++;
       failures.push({ scenario: scenario.name, controller, seed, epoch: number, step, survived: survived(), problems: found });
@@ -262,7 +312,7 @@ async function judge(matrix: Matrix, cut: Cut, path: string, size: Bytes, log: r
     if (pending.size > MOST_PENDING) await Promise.race(pending);
   }
   await Promise.all(pending);
-  return { steps: [...steps.values()], failures, samples: samples.kept(), looks: views.looks() };
+  return { steps: [...steps.values()], failures, samples: samples.kept(), left: left.kept(), looks: views.looks() };
 }
 
 const MOST_PENDING = 64;

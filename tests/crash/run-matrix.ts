@@ -27,6 +27,8 @@ export interface MatrixOptions {
   readonly statesAnEpoch: number;
   /** States of each recording that are booted for real. */
   readonly boots: number;
+  /** States of each recording from which the machine goes on to the end, where the scenario says how. Default 0. */
+  readonly goOn?: number;
   /** Default all; the first boot is always run, because the others start from what it leaves. */
   readonly scenarios?: readonly string[];
   readonly seed: number;
@@ -85,7 +87,15 @@ export async function runMatrix(matrix: Matrix, options: MatrixOptions): Promise
   const boots: BootResult[] = [];
   const one = async (scenario: Scenario, controller: Controller, log: number, disk: string): Promise<CutResult> => {
     const { statesAnEpoch, boots: number } = options;
-    const result = await cutPower(matrix, { scenario, controller, seed: seed + log, statesAnEpoch, boots: number, disk });
+    const result = await cutPower(matrix, {
+      scenario,
+      controller,
+      seed: seed + log,
+      statesAnEpoch,
+      boots: number,
+      goOn: options.goOn ?? 0,
+      disk,
+    });
     options.say(lineOf({ ...result, name: scenario.name, on: `${controller}, seed ${seed + log}` }));
     cuts.push({ ...result, log: [], samples: [] }); // they take much memory
     for (const sample of result.samples) {

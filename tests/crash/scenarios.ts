@@ -45,6 +45,12 @@ export interface Scenario {
   /** File systems that may be anything in some states: its claims say in which. */
   readonly remade?: readonly Ext4Partition[];
   readonly claims: readonly Claim[];
+  /** What the lab does with what a cut has left, in which states, by the marks so far; and what has to be then. */
+  readonly again?: {
+    readonly run: keyof typeof OPERATIONS;
+    readonly when: (past: readonly string[]) => boolean;
+    readonly claims: readonly Claim[];
+  };
 }
 
 const STATE_FILES = ["/petrify/agent/state-1", "/petrify/agent/state-2"] as const;
@@ -209,6 +215,17 @@ const resetGoesOn: Claim = ({ seen, first, past }) => {
   ];
 };
 
+const resetEnds: Claim = ends((seen) => [
+  [seen.order.is === "order" && seen.order.order.at, "ended"],
+  [seen.record?.active, "a"],
+  [seen.record?.slots.a.state, "trial"],
+  [seen.record?.slots.b.state, "trial"],
+  [seen.tries?.a, 3],
+  [seen.held.a.whole, "old"],
+  [seen.held.b.whole, "old"],
+  [hasSecret(seen), false],
+]);
+
 /** Stored first: whoever asks recovery to boot has something for it to do; and a slot changes nothing itself. */
 const orderComesFirst: Claim = ({ seen, first, past }) => [
   ...(seen.tries?.next === "recovery" && seen.order.is !== "order" ? ["recovery is to boot, and there is no order"] : []),
@@ -346,6 +363,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: "reset",
     run: "reset",
     boots: "recovery",
+    slots: { a: "newer", b: "new" }, // and recovery has the old one
     states: { a: "proven", b: "proven" },
     tries: { a: 6, b: 6 },
     order: {
@@ -354,21 +372,14 @@ export const SCENARIOS: readonly Scenario[] = [
     },
     watched: { ...OEM, persistent: [SECRET] },
     remade: ["oem", "persistent"],
-    claims: [
-      recordIsOldOrNew,
-      recoveryIsWhole,
-      resetGoesOn,
-      ends((seen) => [
-        [seen.order.is === "order" && seen.order.order.at, "ended"],
-        [seen.record?.active, "a"],
-        [seen.record?.slots.a.state, "trial"],
-        [seen.record?.slots.b.state, "trial"],
-        [seen.tries?.a, 3],
-        [seen.held.a.whole, "old"],
-        [seen.held.b.whole, "old"],
-        [hasSecret(seen), false],
-      ]),
-    ],
+    claims: [recordIsOldOrNew, recoveryIsWhole, resetGoesOn, resetEnds],
+    again: {
+      run: "reset again",
+      // Slots are closed, and not open again: recovery is what boots.
+      when: (past) =>
+        past.includes("step making the persistent partition anew") && !past.some((mark) => mark === "begin order written"),
+      claims: [resetGoesOn, recoveryIsWhole, resetEnds],
+    },
   },
   {
     ...RUNNING,

@@ -131,6 +131,12 @@ export const OPERATIONS = {
     await lab.mark("reset");
   },
 
+  /** Recovery has started again after a power cut. */
+  "reset again": async (lab) => {
+    await agentLife(lab, { clock: CLOCK, healthy: true, restarts: true });
+    await lab.mark("reset");
+  },
+
   /** Another disk of the machine becomes the one that a third has. */
   flash: async (lab) => {
     const sectorSize = Number(await readFile(`/sys/block/${basename(lab.disk("target"))}/queue/logical_block_size`, "utf8"));
