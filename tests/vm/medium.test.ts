@@ -34,6 +34,8 @@ const PAIRS: readonly (readonly Case[])[] = [
 ];
 const BUILT_IN = "#cloud-config\nnote: brought by the medium\n";
 const ON_FAT = "#cloud-config\nnote: put onto the stick by a person\n";
+/** GRUB's reading and the kernel's unpacking take longer than a boot from a disk. */
+const READY_MS = 600_000;
 
 suite("an install medium", { concurrency: 2 }, () => {
   let made: Fixture;
@@ -65,7 +67,7 @@ suite("an install medium", { concurrency: 2 }, () => {
         medium: { path, kind, disk: { path: disk, format: "raw" } },
       });
       const { guest } = booted;
-      await guest.ready();
+      await guest.ready(READY_MS);
       const status = await statusOf(guest);
       assert.deepEqual([status.running, status.health.is, status.alarms], ["ram", "healthy", []]);
       const facts = JSON.parse(await guest.check("cat /run/petrify/boot.json")) as RunFacts;
@@ -149,8 +151,8 @@ suite("an install medium", { concurrency: 2 }, () => {
         medium: { path: at(`auto-${firmware}.iso`), kind: "cd", disk: { path: disk, format: "raw", writes: "keep" } },
       });
       const { guest } = booted;
-      await guest.ready(); // in memory
-      await guest.ready(900_000); // from the disk
+      await guest.ready(READY_MS); // in memory
+      await guest.ready(3 * READY_MS); // from the disk, after all of it was written
       const status = await statusOf(guest);
       assert.deepEqual([status.running, status.health.is], ["a", "healthy"]);
       assert.match(await guest.check("cat /oem/machine.yaml"), /device: auto/);
