@@ -22,8 +22,8 @@ import { AGENT_PORT, guestOf, type Guest } from "./harness/guest.ts";
 import { blankDisk } from "./harness/installer.ts";
 
 const CONFIG = "#cloud-config\nhostname: from-the-network\n";
-/** A slow machine loads for minutes. */
-const READY_MS = 600_000;
+/** A slow machine loads for minutes, and writes a disk for more. */
+const READY_MS = 1_200_000;
 const MAC = "52:54:00:12:34:56";
 const SERVER = "192.0.2.2";
 
