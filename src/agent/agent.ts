@@ -68,6 +68,9 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
     reset,
     operations: openOperationService(world, operations),
     run: async (signal) => {
+      const unlessAlone = (error: unknown): void => {
+        if (!reset.alone.aborted || signal.aborted) throw error;
+      };
       const loops = [
         health.loop,
         health.deadline,
@@ -75,13 +78,14 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
         upkeep.findLogs,
         upkeep.beat,
         upkeep.recordCopies,
-        reset.loop,
         // A boot that is there to reset the machine does nothing else to its images.
         ...(ports.facts.resetting ? [] : [scrubber.loop, operations.loop, recovery.loop]),
         ...(installer.isInstaller ? [automatic.loop] : []),
       ];
       try {
-        await Promise.all(loops.map(async (loop) => await loop(signal)));
+        const both = AbortSignal.any([signal, reset.alone]);
+        const others = loops.map(async (loop) => await loop(both));
+        await Promise.all([reset.loop(signal), ...others.map(async (loop) => await loop.catch(unlessAlone))]);
       } catch (error) {
         if (!signal.aborted) throw error;
       } finally {

@@ -57,6 +57,8 @@ export interface Reset {
   readonly status: () => ResetStatus | undefined;
   /** Why nothing else may begin. */
   readonly refusal: () => AppError | undefined;
+  /** Aborted before the end of the disk: whatever starts a program then reads from what is overwritten. */
+  readonly alone: AbortSignal;
   /** First of all, and once: what became of an order while no agent ran. */
   readonly begin: () => Promise<void>;
   /** Until it is done, the machine restarts, or the signal is aborted. */
@@ -84,6 +86,7 @@ export function openReset(world: World, isBusy: () => boolean): Reset {
   let percent: number | undefined;
   let failures = 0;
   let isLeaving = false;
+  const alone = new AbortController();
 
   const say = (line: string): void => ports.log("alarm", `reset: ${line}`);
   const now = (): number => Math.floor(ports.now());
@@ -216,6 +219,7 @@ export function openReset(world: World, isBusy: () => boolean): Reset {
         return await disk.forgetIdentity();
       case "erase-rest":
         isLeaving = true; // and there is no way back
+        alone.abort(new Error("the disk is being overwritten"));
         return await disk.eraseRest((done, total) => progress({ done, total }));
       case "forget-words":
         return await disk.forgetWords();
@@ -331,6 +335,7 @@ export function openReset(world: World, isBusy: () => boolean): Reset {
       return { id: order.id, text, ...(percent === undefined ? {} : { percent }), failures };
     },
     refusal,
+    alone: alone.signal,
     begin: async () => {
       const found = await disk.order().catch((error: unknown): FoundOrder => {
         ports.log("info", `the order to reset cannot be read: ${(error as Error).message}`);

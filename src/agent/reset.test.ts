@@ -432,6 +432,34 @@ suite("a machine that is wiped", () => {
     assert.equal(on.isErased, true);
   });
 
+  test("does nothing else meanwhile: what starts programs would read what is overwritten", async () => {
+    const on = used();
+    await boot(on, { ask: wipe });
+    let checks = 0;
+    let during = -1;
+    await boot(on, {
+      prepare: (machine) => {
+        const { check, resetDisk, wait } = machine;
+        Object.assign(machine, {
+          check: async (...what: Parameters<typeof check>) => {
+            checks++;
+            return await check(...what);
+          },
+        });
+        const { eraseRest } = resetDisk;
+        Object.assign(resetDisk, {
+          eraseRest: async (...what: Parameters<typeof eraseRest>) => {
+            const before = checks;
+            for (let round = 0; round < 20; round++) await wait(5000, new AbortController().signal);
+            during = checks - before;
+            await eraseRest(...what);
+          },
+        });
+      },
+    });
+    assert.deepEqual([during, on.isErased], [0, true]);
+  });
+
   test("goes on with it after a power cut, until nothing boots any more", async () => {
     for (let cut = 0; ; cut++) {
       const on = used();

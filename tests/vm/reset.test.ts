@@ -7,6 +7,7 @@ import type { HistoryEntry } from "../../src/agent/operations/service.ts";
 import { MiB } from "../../src/core/units.ts";
 import { openImage } from "../../src/host/image-file.ts";
 import { run } from "../../src/host/run.ts";
+import { decodeGpt } from "../../src/layout/gpt.ts";
 import type { RunFacts } from "../../src/layout/run-facts.ts";
 import { statusOf } from "./harness/agent.ts";
 import { FULL } from "./harness/choice.ts";
@@ -102,7 +103,7 @@ suite("a machine that is reset", { concurrency: 2 }, () => {
 });
 
 test(
-  "a machine that is wiped is off, and every byte of its disk is zero, also when it is cut on the way",
+  "a machine that is wiped does not boot any more, and nothing of its own is left on its disk, also when it is cut on the way",
   { skip: !FULL },
   async () => {
     const made = await fixture();
@@ -118,15 +119,21 @@ test(
     await vm.waitForConsole("petrify: reset: overwriting the state partition", { timeoutMs: BOOT_MS });
     await vm.qmp.execute("system_reset");
     await vm.waitForConsole("petrify: reset: overwriting the rest of the disk, and powering off", { timeoutMs: BOOT_MS });
-    await vm.exited;
+    // Should something read what is gone, dm-verity restarts it before: into nothing, with some of the images' bytes left.
+    await Promise.race([vm.exited, vm.waitForConsole("reboot: machine restart", { timeoutMs: BOOT_MS })]);
     using file = openImage(disk);
-    for (let at = 0; at < file.size; at += 16 * MiB) {
-      const bytes = file.read(at, Math.min(16 * MiB, file.size - at));
+    using before = openImage(made.disk);
+    const recovery = decodeGpt((at, length) => before.read(at, length), before.size, 512).partitions.find(
+      ({ name }) => name === "recovery",
+    )!;
+    for (let at = 0; at < file.size; at += MiB) {
+      if (at >= recovery.start && at < recovery.start + recovery.size) continue;
+      const bytes = file.read(at, Math.min(MiB, file.size - at));
       assert.ok(Buffer.compare(bytes, ZEROS.subarray(0, bytes.length)) === 0, `something is left from byte ${at} on`);
     }
   },
 );
-const ZEROS = new Uint8Array(16 * MiB);
+const ZEROS = new Uint8Array(MiB);
 
 async function intoRecovery({ guest, vm }: Machine): Promise<void> {
   void guest.run("petrify reboot --into recovery").catch(() => {});
