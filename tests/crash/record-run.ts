@@ -45,6 +45,8 @@ export interface LabTarget {
 }
 
 const LIMIT_MS = 300_000;
+/** A reset writes both slots and two file systems, each write acknowledged late. */
+const LAB_LIMIT_MS = 900_000;
 
 /**
  * Boots an image by way of the initrd, and lets the lab's program carry out the operation.
@@ -84,7 +86,7 @@ export async function recordLab(host: VmHost, { kernel, initrd }: Linux, run: La
       ...(target ? targetDisks(target, path("disk"), run.controller) : []),
     ],
   });
-  const timer = setTimeout(() => reject(new Error(`${run.operation}: it did not end`)), LIMIT_MS);
+  const timer = setTimeout(() => reject(new Error(`${run.operation}: it did not end`)), LAB_LIMIT_MS);
   void vm.exited.then(({ reason }) => reject(new Error(`${run.operation}: the machine ended (${reason})`)));
   try {
     await ended;

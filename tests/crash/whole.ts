@@ -37,7 +37,7 @@ export async function wholeMatrix(options: WholeOptions): Promise<WholeResult> {
   const started = performance.now();
   await using matrix = await openMatrix(options.turns);
   await using whole = await openOverwrites(matrix);
-  const overwritten = await runOverwrites(matrix, whole, { ...options, devices: DEVICES });
+  const overwritten = await runOverwrites(matrix, whole, { ...options, devices: DEVICES, boots: 1 });
   const machine = await runMatrix(matrix, { ...options, controllers: CONTROLLERS, goOn: 1 });
   const result: MatrixResult = { ...machine, ...overwritten, boots: [...machine.boots, ...overwritten.boots] };
   const detections: Detection[] = [];
