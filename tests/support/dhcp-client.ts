@@ -1,6 +1,7 @@
 /**
  * Machines that boot from the network, as far as their firmware asks what to boot: `node dhcp-client.ts ADDRESS QUESTION…`, each as JSON. Prints a line
- * of JSON for each: what the answer says, or null where there is none when the last one, which must have an answer, has got it.
+ * of JSON for each: what the answer says, or null where there is none when the last one to its port, which must have an answer, has got it: a server
+ * answers what comes to one port in order.
  * Source: RFC 2131 2, RFC 4578, PXE 2.1 2.2
  */
 import { createSocket } from "node:dgram";
@@ -80,7 +81,13 @@ function answer(bytes: Buffer): DhcpAnswer {
   };
 }
 
-const [own = "", ...questions] = process.argv.slice(2);
+const [own = "", ...words] = process.argv.slice(2);
+const questions = words.map((text) => {
+  const asked = JSON.parse(text) as DhcpQuestion;
+  return { asked, port: asked.item === undefined ? DHCP : BOOT_SERVER };
+});
+const awaited = new Set([DHCP, BOOT_SERVER].map((port) => questions.findLastIndex((one) => one.port === port)));
+awaited.delete(-1);
 const socket = createSocket("udp4");
 socket.bind(68, "0.0.0.0");
 await once(socket, "listening");
@@ -90,13 +97,11 @@ const last = Promise.withResolvers<void>();
 socket.on("message", (bytes) => {
   const index = bytes.readUInt32BE(4) - 1;
   answers[index] ??= answer(bytes);
-  if (index === questions.length - 1) last.resolve();
+  awaited.delete(index);
+  if (awaited.size === 0) last.resolve();
 });
 const limit = setTimeout(() => last.resolve(), LIMIT_MS);
-for (const [index, text] of questions.entries()) {
-  const asked = JSON.parse(text) as DhcpQuestion;
-  socket.send(question(index + 1, asked, own), asked.item === undefined ? DHCP : BOOT_SERVER, "255.255.255.255");
-}
+for (const [index, { asked, port }] of questions.entries()) socket.send(question(index + 1, asked, own), port, "255.255.255.255");
 await last.promise;
 clearTimeout(limit);
 socket.close();
