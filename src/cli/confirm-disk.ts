@@ -11,15 +11,24 @@ interface Asking {
   readonly signal: AbortSignal;
 }
 
-/** Asks for the name of a disk that is about to be overwritten. @throws AppError `CONFIRMATION_MISSING` */
-export async function confirmDisk({ json, input, sinks, signal }: Asking, target: FlashTarget): Promise<void> {
+/**
+ * Asks for the name of a disk whose contents are about to be lost.
+ *
+ * @param what is about to happen, in sentences
+ * @throws AppError `CONFIRMATION_MISSING`
+ */
+export async function confirmDisk(
+  { json, input, sinks, signal }: Asking,
+  target: FlashTarget,
+  what = `This overwrites ${describeTarget(target)}.`,
+): Promise<void> {
   const missing = (message: string): AppError =>
     new AppError("CONFIRMATION_MISSING", message, {
       hint: "To go on without a question: --yes. To see what would be done: --dry-run.",
     });
-  if (json || !input.isTTY) throw missing(`this overwrites ${target.path}, and there is nobody to ask`);
+  if (json || !input.isTTY) throw missing(`what is on ${target.path} would be lost, and there is nobody to ask`);
   const name = basename(target.path);
-  const lines = [`This overwrites ${describeTarget(target)}.`, ...target.found.map((one) => `  Lost: ${one}`)];
+  const lines = [what, ...target.found.map((one) => `  Lost: ${one}`)];
   sinks.err(`${lines.join("\n")}\nType ${name} to go on: `);
   if ((await readAnswer(input, signal)) !== name) throw missing("nothing was done");
 }

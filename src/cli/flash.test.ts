@@ -113,7 +113,7 @@ const ANSWERS: readonly (readonly [typed: string | undefined, args: string[], ex
   ["target\n", [], 0, /This overwrites .*target \(a file, 20 MiB\)\.\nType target to go on: /],
   ["yes\n", [], 1, /error: nothing was done\nhint: .*--yes/],
   ["\n", [], 1, /nothing was done/],
-  [undefined, [], 1, /this overwrites .*target, and there is nobody to ask/],
+  [undefined, [], 1, /what is on .*target would be lost, and there is nobody to ask/],
   ["target\n", ["--json"], 1, /^$/],
 ];
 for (const [typed, args, exitCode, err] of ANSWERS) {

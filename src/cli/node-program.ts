@@ -12,7 +12,7 @@ import { registerScrub } from "./scrub.ts";
 import { registerSlots } from "./slots.ts";
 import { registerStatus } from "./status.ts";
 import { registerUpgrade } from "./upgrade.ts";
-import { registerNodeWipe } from "./wipe.ts";
+import { registerNodeWipe } from "./node-wipe.ts";
 
 /** Adds one command to the program. */
 type Register = (program: Command, cli: NodeCli) => void;

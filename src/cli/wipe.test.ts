@@ -10,7 +10,7 @@ import { loopDevice, LOOPS } from "../host/fake-disk.ts";
 import { run } from "../host/run.ts";
 import { humanOutput } from "./output.ts";
 import { runForTest, type Ran } from "./testing.ts";
-import { wipeOwn } from "./wipe.ts";
+import { wipeOwn } from "./node-wipe.ts";
 
 const SIZE = 24 * MiB;
 /** In the middle of it: nothing that says what is where. */
@@ -60,7 +60,7 @@ test("--dry-run says what would be lost, and changes nothing", async () => {
 for (const [typed, args, exitCode, err] of [
   ["target\n", [], 0, /This wipes .*target \(a file, 24 MiB\) \(full\)\.\n {2}Lost: swap "photos"\nType target to go on: /],
   ["yes\n", [], 1, /error: nothing was done\nhint: .*--yes/],
-  [undefined, [], 1, /this wipes .*target, and there is nobody to ask/],
+  [undefined, [], 1, /what is on .*target would be lost, and there is nobody to ask/],
   ["target\n", ["--json"], 1, /^$/],
 ] as const) {
   test(`asked ${typed === undefined ? "nobody" : `and answered ${JSON.stringify(typed)}`} ${args.join()}: ${exitCode}`, async () => {
@@ -140,7 +140,7 @@ suite("the disk that a machine runs from", () => {
     assert.deepEqual([done.error, done.asked], [undefined, ["/wipe"]]);
     assert.match(
       done.err,
-      /Lost: swap "photos"\nNothing is left of this machine: recovery does it, and powers it off\.\nType target to go on: /,
+      /Nothing is left of this machine: recovery does it, and powers it off\.\n  Lost: swap "photos"\nType target to go on: /,
     );
     assert.match(
       done.out,
