@@ -41,7 +41,7 @@ test("everything is zero before the power goes: the partitions, both ends of the
       assert.equal(total, 9 * MiB);
       lastOnes = [...lastOnes, isOff ? "off" : "on"];
     },
-    { powerOff: () => void (isOff = true), holdStill },
+    { powerOff: async () => await Promise.resolve(void (isOff = true)), holdStill },
   );
   assert.deepEqual([isOff, lastOnes.includes("off"), done.at(-1)], [true, false, 9 * MiB]);
   for (const path of [...at.first, at.last]) assert.ok(isZero(await readFile(path)), path);
@@ -53,7 +53,7 @@ test("everything is zero before the power goes: the partitions, both ends of the
 test("nothing is written, and the power stays, where one of them cannot be opened", async () => {
   await using at = await desk();
   const failing = eraseAndPowerOff({ ...at, last: join(at.path, "none") }, () => {}, {
-    powerOff: () => assert.fail("off"),
+    powerOff: async () => await Promise.resolve(assert.fail("off")),
     holdStill,
   });
   await assert.rejects(failing, { code: "ENOENT" });

@@ -1,6 +1,5 @@
 /** The end of a machine's own disk, by what runs from it. docs/concepts/reset.md */
-import { dlopen } from "node:ffi";
-import { constants } from "node:fs";
+import { constants, openSync, writeSync } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
 import { MiB, type Bytes } from "../core/units.ts";
 import { readRuns, readText } from "./files.ts";
@@ -19,12 +18,6 @@ export interface OwnDisk {
   /** The one that the running image is in. */
   readonly last: string;
 }
-
-/** Source: unistd_64.h, linux/reboot.h */
-const GET_PID = 39n;
-const REBOOT = 169n;
-const MAGIC = [0xfee1deadn, 672274793n] as const;
-const POWER_OFF = 0x4321fedcn;
 
 /**
  * Makes what is left of the disk zero, what runs last, and powers the machine off at once: nothing can be stopped in good order, since the programs for that are gone.
@@ -61,11 +54,11 @@ export async function eraseAndPowerOff(
     }
     await handle.datasync();
   }
-  powerOff();
+  await powerOff();
 }
 
 interface Means {
-  readonly powerOff: () => void;
+  readonly powerOff: () => Promise<void>;
   /** Sees to it that nothing is read from the disk any more, until the scope ends. */
   readonly holdStill: () => Promise<AsyncDisposable>;
 }
@@ -113,11 +106,15 @@ async function sizeOf(path: string): Promise<Bytes> {
   return file.size;
 }
 
-/** Looked up, and called once, while there is still something to load it from. */
-function preparedPowerOff(): () => void {
-  const { syscall } = dlopen("libc.so.6", {
-    syscall: { arguments: ["i64", "i64", "i64", "i64"], return: "i64" },
-  }).functions;
-  syscall(GET_PID, 0n, 0n, 0n);
-  return () => void syscall(REBOOT, ...MAGIC, POWER_OFF);
+/**
+ * By the kernel's own key, opened while there is still something to load from: the agent may not call reboot(2). It does not come back.
+ *
+ * Source: Documentation/admin-guide/sysrq.rst
+ */
+function preparedPowerOff(): () => Promise<void> {
+  const key = openSync("/proc/sysrq-trigger", "w");
+  return async () => {
+    writeSync(key, "o");
+    await new Promise(() => {});
+  };
 }
