@@ -1,0 +1,137 @@
+/** @portable The keys that a machine trusts for releases, and how one set of them follows another. Format: docs/formats/trusted-keys.md. */
+import { z } from "zod";
+import type { Sha256 } from "../core/digest.ts";
+import { AppError } from "../core/error.ts";
+import { base64, bytesOfBase64 } from "./base64.ts";
+import { canonicalJson, parseCanonicalJson } from "./canonical-json.ts";
+import { isPublicKey, keyId, type KeyId, type PublicKey } from "./public-key.ts";
+
+const TrustedKey = z.strictObject({
+  id: z.string().regex(/^[0-9a-f]{64}$/),
+  /** SubjectPublicKeyInfo in base64. */
+  publicKey: z.string().max(200),
+  /** Seconds since 1970: releases that were created before are not the key's. */
+  notBefore: z.int().min(0).optional(),
+  /** Seconds since 1970: when it was revoked. Since then nothing it has ever signed counts. */
+  revoked: z.int().min(0).optional(),
+});
+export type TrustedKey = z.output<typeof TrustedKey>;
+
+export const TrustedKeys = z.strictObject({
+  format: z.literal(1),
+  /** Of two sets the one with the larger number is newer. */
+  epoch: z.int().min(1),
+  /** Sorted by id, each once. */
+  keys: z.array(TrustedKey).min(1).max(64),
+});
+export type TrustedKeys = z.output<typeof TrustedKeys>;
+
+/** @throws AppError `KEYS_INVALID` */
+export function decodeTrustedKeys(bytes: Uint8Array, origin: string, sha256: Sha256): TrustedKeys {
+  try {
+    return checkTrustedKeys(TrustedKeys.parse(parseCanonicalJson(bytes)), sha256);
+  } catch (error) {
+    const what = error instanceof z.ZodError ? issueText(error) : (error as Error).message;
+    throw new AppError("KEYS_INVALID", `${origin}: ${what}`, { cause: error });
+  }
+}
+
+export const encodeTrustedKeys = (set: TrustedKeys): Uint8Array => new TextEncoder().encode(canonicalJson(set));
+
+/** What a schema cannot say. @throws Error with a few words */
+export function checkTrustedKeys(set: TrustedKeys, sha256: Sha256): TrustedKeys {
+  for (const [index, key] of set.keys.entries()) {
+    const bytes = bytesOfBase64(key.publicKey);
+    if (!bytes || !isPublicKey(bytes)) throw new Error(`keys.${index}: is not a public key of ECDSA on P-256`);
+    if (keyId(bytes, sha256) !== key.id) throw new Error(`keys.${index}: the id is not that of the public key`);
+    if (index > 0 && set.keys[index - 1]!.id >= key.id) throw new Error("the keys are not sorted by id, or one is there twice");
+  }
+  if (set.keys.every(({ revoked }) => revoked !== undefined)) throw new Error("all keys are revoked");
+  return set;
+}
+
+export function issueText(error: z.ZodError): string {
+  const [issue] = error.issues;
+  return `${issue?.path.join(".") || "(top level)"}: ${issue?.message}`;
+}
+
+/** An entry for a key. */
+export const trustedKey = (key: PublicKey, sha256: Sha256, more: Partial<TrustedKey> = {}): TrustedKey => ({
+  ...{ id: keyId(key, sha256), publicKey: base64(key) },
+  ...more,
+});
+
+/** A set of these keys, in their order. */
+export const trustedKeys = (epoch: number, keys: readonly TrustedKey[]): TrustedKeys => ({
+  ...{ format: 1, epoch },
+  keys: keys.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+});
+
+/** Why a signature of this key does not count for a release of that time; nothing when it does. */
+export function keyRefusal(key: TrustedKey, created: number): "KEY_REVOKED" | "KEY_NOT_YET_VALID" | undefined {
+  if (key.revoked !== undefined) return "KEY_REVOKED";
+  return key.notBefore !== undefined && created < key.notBefore ? "KEY_NOT_YET_VALID" : undefined;
+}
+
+/** The one of two sets that a machine goes by: trust never goes back, whichever image boots. `stored` is what the machine has kept. */
+export const effectiveTrust = (ofImage: TrustedKeys | undefined, stored: TrustedKeys | undefined): TrustedKeys | undefined =>
+  stored && ofImage ? (ofImage.epoch > stored.epoch ? ofImage : stored) : (stored ?? ofImage);
+
+export interface SignedKeys {
+  readonly keys: TrustedKeys;
+  /** Keys of the current set by which the release that carries the new one is signed. */
+  readonly signers: readonly KeyId[];
+  /** Of that release, seconds since 1970. */
+  readonly created: number;
+}
+export type NextTrust =
+  | { readonly is: "next"; readonly keys: TrustedKeys }
+  /** The set that the machine has is this one, or a newer one: it stays. */
+  | { readonly is: "kept" }
+  | { readonly is: "refused"; readonly refusal: AppError };
+
+/** What becomes of the keys that a machine trusts when a release carries a set. Pure; the set is whole ({@link checkTrustedKeys}). */
+export function nextTrust(current: TrustedKeys, { keys: next, signers, created }: SignedKeys): NextTrust {
+  const byId = new Map(current.keys.map((key) => [key.id, key]));
+  const refused = (code: string, message: string, hint: string): NextTrust => ({
+    is: "refused",
+    refusal: new AppError(code, message, { hint }),
+  });
+  const judged = signers.flatMap((id) => byId.get(id) ?? []).map((key) => ({ key, refusal: keyRefusal(key, created) }));
+  if (!judged.some(({ refusal }) => refusal === undefined)) {
+    const [first] = judged;
+    return first
+      ? refused(
+          first.refusal!,
+          `key ${first.key.id} may not change the trusted keys`,
+          "Sign the release with a key that is in force.",
+        )
+      : refused(
+          "KEY_UNKNOWN",
+          "none of the trusted keys has signed the new ones",
+          "Sign the release with a key that this machine trusts.",
+        );
+  }
+  if (next.epoch < current.epoch) return { is: "kept" };
+  if (next.epoch === current.epoch) {
+    if (canonicalJson(next) === canonicalJson(current)) return { is: "kept" };
+    return refused(
+      "KEYS_CONFLICT",
+      `there are two different sets of trusted keys with the epoch ${next.epoch}`,
+      "Make the new set with the next epoch: `petrify keys rotate` or `revoke` does.",
+    );
+  }
+  const stillRevoked = new Set(next.keys.filter(({ revoked }) => revoked !== undefined).map(({ id }) => id));
+  const revived = current.keys.find(({ id, revoked }) => revoked !== undefined && !stillRevoked.has(id));
+  if (revived) {
+    return refused(
+      "KEYS_REVIVED",
+      `key ${revived.id} is revoked, and the new set does not say so`,
+      "A revoked key stays in the list for good: make the new set from the newest one.",
+    );
+  }
+  if (next.keys.every(({ revoked }) => revoked !== undefined)) {
+    return refused("KEYS_NONE_LEFT", "the new set revokes all of its keys", "Add a key that replaces them.");
+  }
+  return { is: "next", keys: next };
+}
