@@ -1,6 +1,6 @@
 /** @portable Whether a machine takes a release. Every rule of it is here. docs/concepts/signatures.md */
 import { AppError } from "../core/error.ts";
-import type { KeyId } from "./public-key.ts";
+import type { KeyId } from "../layout/public-key.ts";
 import { compareReleases, type Dated } from "./release-order.ts";
 import type { Release } from "./release.ts";
 import { keyRefusal, type TrustedKeys } from "./trusted-keys.ts";

@@ -2,9 +2,10 @@
 import { z } from "zod";
 import type { Sha256 } from "../core/digest.ts";
 import { AppError } from "../core/error.ts";
-import { base64, bytesOfBase64 } from "./base64.ts";
+import type { PublicKey } from "../core/signature.ts";
+import { base64, bytesOfBase64 } from "../layout/base64.ts";
 import { canonicalJson, parseCanonicalJson } from "./canonical-json.ts";
-import { isPublicKey, keyId, type KeyId, type PublicKey } from "./public-key.ts";
+import { isPublicKey, keyId, type KeyId } from "../layout/public-key.ts";
 
 const TrustedKey = z.strictObject({
   id: z.string().regex(/^[0-9a-f]{64}$/),

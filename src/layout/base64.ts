@@ -1,5 +1,5 @@
 /** @portable Base64 with its padding. Source: RFC 4648, section 4. */
-import { byteText, bytesOfText } from "../layout/byte-text.ts";
+import { byteText, bytesOfText } from "./byte-text.ts";
 
 export const base64 = (bytes: Uint8Array): string => btoa(byteText(bytes));
 

@@ -1,10 +1,9 @@
 /** @portable Public keys that releases are signed with: ECDSA on P-256, as cosign makes them. */
 import { hex, type Sha256 } from "../core/digest.ts";
 import { AppError } from "../core/error.ts";
+import type { PublicKey } from "../core/signature.ts";
 import { decodePem, encodePem } from "./pem.ts";
 
-/** SubjectPublicKeyInfo, DER, 91 bytes. Source: RFC 5480, section 2 */
-export type PublicKey = Uint8Array;
 /** SHA-256 of the {@link PublicKey}, 64 hexadecimal digits. */
 export type KeyId = string;
 
