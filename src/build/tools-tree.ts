@@ -31,7 +31,9 @@ const CONTAINERS = [
 const NETBOOT = ["dnsmasq-base", "ipxe", "bubblewrap"] as const;
 /** Only for `--output iso`. */
 const MEDIA = ["xorriso", "bubblewrap"] as const;
-const SETS = { build: BUILD, containers: CONTAINERS, netboot: NETBOOT, media: MEDIA } as const;
+/** Judges of our signatures, and the registry that they meet in: only for tests. */
+const SIGNING = ["cosign", "docker-registry", "bubblewrap"] as const;
+const SETS = { build: BUILD, containers: CONTAINERS, netboot: NETBOOT, media: MEDIA, signing: SIGNING } as const;
 const LEFT_OUT = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"];
 
 export type ToolsSet = keyof typeof SETS;

@@ -5,7 +5,8 @@ const STATEMENT_TYPE = "https://in-toto.io/Statement/v1";
 export const IN_TOTO_MEDIA = "application/vnd.in-toto+json";
 
 const Statement = z.object({
-  _type: z.literal(STATEMENT_TYPE),
+  // The older one has the same form; cosign 2 writes it.
+  _type: z.enum([STATEMENT_TYPE, "https://in-toto.io/Statement/v0.1"]),
   subject: z.array(z.object({ name: z.string().optional(), digest: z.record(z.string(), z.string()) })).min(1),
   predicateType: z.string().min(1),
   predicate: z.record(z.string(), z.unknown()).optional(),

@@ -58,6 +58,17 @@ test("a statement of another kind is read as what it is, and is no signature of 
   assert.equal(digestClaim(bundle, digest), undefined);
 });
 
+test("a statement of the older version, which cosign 2 writes, is read too; one of none is not", () => {
+  const said = statement(digest, "https://petrify.example/test/v1", {});
+  for (const [type, read] of [
+    ["https://in-toto.io/Statement/v0.1", true],
+    ["https://in-toto.io/Statement/v9", false],
+  ] as const) {
+    const found = statementClaim(signStatement({ ...said, _type: type as typeof said._type }, key, sha256), digest);
+    assert.equal(found !== undefined, read);
+  }
+});
+
 const theirs = JSON.parse(COSIGN.bundle);
 const { dsseEnvelope: envelope } = theirs;
 const other = `sha256:${"0".repeat(64)}`;
