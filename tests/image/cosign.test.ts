@@ -15,6 +15,7 @@ import { OCI_MEDIA, type Descriptor } from "../../src/layout/oci-image.ts";
 import { formatPublicKey, parsePublicKey } from "../../src/layout/public-key.ts";
 import { statement } from "../../src/release/in-toto.ts";
 import { descriptorOf, referrer } from "../../src/release/oci-artifact.ts";
+import { provenance, PROVENANCE_TYPE } from "../../src/release/provenance.ts";
 import {
   BUNDLE_MEDIA,
   bundleReferrer,
@@ -27,6 +28,7 @@ import {
 } from "../../src/release/sigstore-bundle.ts";
 import { readSignatureImage, signatureImage, signatureTag, signSimple, simpleClaim } from "../../src/release/simple-signing.ts";
 import { dockerRegistry, pusher } from "../support/docker-registry.ts";
+import { someBuild } from "../support/provenance.ts";
 import { testTools } from "../support/tools.ts";
 
 const full = process.env["PETRIFY_TEST"] === "full";
@@ -163,11 +165,20 @@ suite("cosign 2", () => {
       /could not verify/,
     );
     await write("predicate.json", '{"good":true}');
-    const attest = ["--predicate=predicate.json", `--type=${type}`, "--key=edge.key", "--tlog-upload=false", ...bundle] as const;
+    const attest = ["--predicate=predicate.json", `--type=${type}`, "--key=edge.key", "--tlog-upload=false", ...bundle];
     await cosign("attest-blob", ...attest, "manifest.json");
     const found = statementClaim(new TextEncoder().encode(await read("bundle.json")), subject.digest);
     assert.ok(by(key.publicKey, found?.claim));
     assert.deepEqual([found?.statement.predicateType, found?.statement.predicate], [type, { good: true }]);
+
+    // It refuses a provenance without what the specification requires, and leaves out what the specification does not have.
+    const { predicate } = provenance(someBuild);
+    await write("predicate.json", JSON.stringify(predicate));
+    await cosign("attest-blob", ...attest.with(1, "--type=slsaprovenance1"), "manifest.json");
+    const again = statementClaim(new TextEncoder().encode(await read("bundle.json")), subject.digest)?.statement;
+    assert.equal(again?.predicateType, PROVENANCE_TYPE);
+    // cosign 2.5 writes one name in another way than the specification.
+    assert.deepEqual(JSON.parse(JSON.stringify(again.predicate).replace("invocationID", "invocationId")), predicate);
   });
 });
 
