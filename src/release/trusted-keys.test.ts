@@ -150,6 +150,8 @@ test("what a machine goes by never has a smaller epoch than before, whichever im
   assert.equal(effectiveTrust(undefined, undefined), undefined);
   const other = { ...withC, epoch: set.epoch };
   assert.equal(effectiveTrust(other, set), set);
+  const withRevoked = trustedKeys(3, [a, revoked(b)]);
+  assert.equal(effectiveTrust(withC, withRevoked), withRevoked, "an image gives no revoked key back");
 });
 
 test("no order of releases brings a revoked key back, or the epoch down", () => {

@@ -7,6 +7,9 @@ import { base64, bytesOfBase64 } from "../layout/base64.ts";
 import { canonicalJson, parseCanonicalJson } from "./canonical-json.ts";
 import { isPublicKey, keyId, type KeyId } from "../layout/public-key.ts";
 
+/** Of a set, revoked ones included. */
+export const MOST_KEYS = 64;
+
 const TrustedKey = z.strictObject({
   id: z.string().regex(/^[0-9a-f]{64}$/),
   /** SubjectPublicKeyInfo in base64. */
@@ -23,7 +26,7 @@ export const TrustedKeys = z.strictObject({
   /** Of two sets the one with the larger number is newer. */
   epoch: z.int().min(1),
   /** Sorted by id, each once. */
-  keys: z.array(TrustedKey).min(1).max(64),
+  keys: z.array(TrustedKey).min(1).max(MOST_KEYS),
 });
 export type TrustedKeys = z.output<typeof TrustedKeys>;
 
@@ -74,10 +77,6 @@ export function keyRefusal(key: TrustedKey, created: number): "KEY_REVOKED" | "K
   return key.notBefore !== undefined && created < key.notBefore ? "KEY_NOT_YET_VALID" : undefined;
 }
 
-/** The one of two sets that a machine goes by: trust never goes back, whichever image boots. `stored` is what the machine has kept. */
-export const effectiveTrust = (ofImage: TrustedKeys | undefined, stored: TrustedKeys | undefined): TrustedKeys | undefined =>
-  stored && ofImage ? (ofImage.epoch > stored.epoch ? ofImage : stored) : (stored ?? ofImage);
-
 export interface SignedKeys {
   readonly keys: TrustedKeys;
   /** Keys of the current set by which the release that carries the new one is signed. */
@@ -94,10 +93,6 @@ export type NextTrust =
 /** What becomes of the keys that a machine trusts when a release carries a set. Pure; the set is whole ({@link checkTrustedKeys}). */
 export function nextTrust(current: TrustedKeys, { keys: next, signers, created }: SignedKeys): NextTrust {
   const byId = new Map(current.keys.map((key) => [key.id, key]));
-  const refused = (code: string, message: string, hint: string): NextTrust => ({
-    is: "refused",
-    refusal: new AppError(code, message, { hint }),
-  });
   const judged = signers.flatMap((id) => byId.get(id) ?? []).map((key) => ({ key, refusal: keyRefusal(key, created) }));
   if (!judged.some(({ refusal }) => refusal === undefined)) {
     const [first] = judged;
@@ -113,6 +108,20 @@ export function nextTrust(current: TrustedKeys, { keys: next, signers, created }
           "Sign the release with a key that this machine trusts.",
         );
   }
+  return follows(current, next);
+}
+
+/**
+ * What a machine goes by when it boots. `stored` is what it has kept: trust never goes back, whichever image boots. The image's own set counts where there is
+ * no other, and where it may follow the stored one: a machine that was installed anew, or cut off before it had stored it, has taken the image all the same.
+ */
+export function effectiveTrust(ofImage: TrustedKeys | undefined, stored: TrustedKeys | undefined): TrustedKeys | undefined {
+  if (!ofImage || !stored) return stored ?? ofImage;
+  return follows(stored, ofImage).is === "next" ? ofImage : stored;
+}
+
+/** Whoever has signed it. */
+function follows(current: TrustedKeys, next: TrustedKeys): NextTrust {
   if (next.epoch < current.epoch) return { is: "kept" };
   if (next.epoch === current.epoch) {
     if (canonicalJson(next) === canonicalJson(current)) return { is: "kept" };
@@ -136,3 +145,8 @@ export function nextTrust(current: TrustedKeys, { keys: next, signers, created }
   }
   return { is: "next", keys: next };
 }
+
+const refused = (code: string, message: string, hint: string): NextTrust => ({
+  is: "refused",
+  refusal: new AppError(code, message, { hint }),
+});
