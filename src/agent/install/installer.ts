@@ -130,8 +130,7 @@ async function* newsOf(job: Job, signal: AbortSignal): AsyncGenerator<InstallNew
   }
 }
 
-const stopped = (cause: unknown): AppError =>
-  new AppError("INSTALL_STOPPED", "the installation was stopped", { hint: "It is safe to install again.", cause });
+const stopped = (cause: unknown): AppError => new AppError("INSTALL_STOPPED", "the installation was stopped", { cause });
 const unable =
   (what: string, log: AgentPorts["log"]) =>
   (error: Error): void =>
