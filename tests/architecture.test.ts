@@ -14,6 +14,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   host: ["core", "layout"],
   build: ["core", "layout", "config", "release", "host"],
   inspect: ["core", "layout", "release", "host"],
+  registry: ["core", "layout", "config", "release", "host"],
   vm: ["core", "layout", "host"],
   agent: ["core", "layout", "config", "release", "host"],
   cli: ["core", "layout", "config", "release", "host", "build", "inspect", "vm", "agent"],
