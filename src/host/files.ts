@@ -186,3 +186,6 @@ export const setMode = async (path: string, mode: number): Promise<void> => awai
 
 /** Nobody but the owner may look into a folder. */
 export const makePrivate = async (path: string): Promise<void> => await chmod(path, 0o700);
+
+/** Removes a file; one that is not there is as good as removed. */
+export const removeFile = async (path: string): Promise<void> => await rm(path, { force: true });

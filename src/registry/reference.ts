@@ -22,9 +22,9 @@ export interface LayoutReference {
 export type Reference = RegistryReference | LayoutReference;
 
 /** Source: OCI Image Format Specification 1.1, "Registered Algorithms" (sha256), in the one way that it may be written. */
-const DIGEST = /^sha256:[0-9a-f]{64}$/;
+export const DIGEST = /^sha256:[0-9a-f]{64}$/;
 /** Source: OCI Distribution Specification 1.1, "Pulling manifests". */
-const TAG = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
+export const TAG = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 const REPOSITORY = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;
 const LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?";
 /** A name or an IPv4 address, or an IPv6 address in brackets; perhaps a port. Source: github.com/distribution/reference, "Grammar". */
