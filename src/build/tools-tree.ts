@@ -31,9 +31,9 @@ const CONTAINERS = [
 const NETBOOT = ["dnsmasq-base", "ipxe", "bubblewrap"] as const;
 /** Only for `--output iso`. */
 const MEDIA = ["xorriso", "bubblewrap"] as const;
-/** Judges of our signatures, and the registry that they meet in: only for tests. */
-const SIGNING = ["cosign", "docker-registry", "bubblewrap"] as const;
-const SETS = { build: BUILD, containers: CONTAINERS, netboot: NETBOOT, media: MEDIA, signing: SIGNING } as const;
+/** Only for tests: a registry and a signer that others wrote, and what makes certificates for it. */
+const REGISTRIES = ["cosign", "docker-registry", "openssl", "bubblewrap"] as const;
+const SETS = { build: BUILD, containers: CONTAINERS, netboot: NETBOOT, media: MEDIA, registries: REGISTRIES } as const;
 const LEFT_OUT = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"];
 
 export type ToolsSet = keyof typeof SETS;

@@ -43,7 +43,7 @@ type Cosign = (...args: string[]) => Promise<string>;
 async function place(cosignOf: (tools: Tools, folder: string) => Promise<Cosign>) {
   await using cleanup = new AsyncDisposableStack();
   const folder = cleanup.use(await mkdtempDisposable(join(tmpdir(), "petrify-cosign-"))).path;
-  const tools = await testTools("signing");
+  const tools = await testTools("registries");
   const { host } = cleanup.use(await dockerRegistry(tools, folder));
   const registry = pusher(host, "edge");
   const config = { mediaType: "application/vnd.oci.image.config.v1+json", digest: "", size: 0 };
