@@ -107,6 +107,41 @@ test("silence, and a byte now and then, are waited for so long and no longer; a 
   for (const timer of timers) clearInterval(timer);
 });
 
+const GIB = 1024 ** 3;
+const PIECE = Buffer.alloc(64 * 1024);
+
+test("no more is taken from a source than the connection takes: memory does not grow with what is sent", async () => {
+  await using server = await serve((request) => void request.pause());
+  using client = httpClient({ stallMs: 300 });
+  let taken = 0;
+  const chunks = async function* () {
+    for (; taken < GIB; taken += PIECE.length) yield PIECE;
+  };
+  await assert.rejects(client.http({ method: "PUT", url: server.url, body: { size: GIB, chunks } }), { code: "ESTALLED" });
+  assert.ok(taken < 32 * 1024 ** 2, `${taken}`);
+});
+
+test("no more is read from a connection than somebody asked for", async () => {
+  let sent = 0;
+  const full = Promise.withResolvers<void>();
+  await using server = await serve((_request, response) => {
+    const timer = setTimeout(full.resolve, 300); // nobody takes anything any more
+    const more = (): void => {
+      timer.refresh();
+      while (sent < GIB && response.write(PIECE)) sent += PIECE.length;
+    };
+    response.on("drain", more).once("close", () => clearTimeout(timer));
+    more();
+  });
+  using client = httpClient();
+  const { body } = await client.http({ method: "GET", url: server.url });
+  for await (const _ of body) {
+    await full.promise;
+    break;
+  }
+  assert.ok(sent < 32 * 1024 ** 2, `${sent}`);
+});
+
 test("it ends when whoever asked does not want it any more, with their reason", async () => {
   await using server = await serve((request, response) => {
     if (request.url === "/head") return;
