@@ -1,0 +1,30 @@
+/** zstd as Node has it (RFC 8878), with bounds for what comes from elsewhere. */
+import { promisify } from "node:util";
+import { constants, zstdCompressSync, zstdDecompress } from "node:zlib";
+import type { Bytes } from "../core/units.ts";
+
+/** A window of 16 MiB: what unpacks it holds so much, and no more is accepted. */
+const WINDOW_BITS = 24;
+
+/** As small as can be, slowly: some 2 MiB a second. */
+export const zstdPack = (bytes: Uint8Array): Uint8Array =>
+  zstdCompressSync(bytes, {
+    params: {
+      [constants.ZSTD_c_compressionLevel]: 22,
+      [constants.ZSTD_c_windowLog]: WINDOW_BITS,
+      [constants.ZSTD_c_checksumFlag]: 0,
+    },
+  });
+
+/** For comparing sizes. */
+export const zstdQuickPack = (bytes: Uint8Array): Uint8Array =>
+  zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 3 } });
+
+const decompress = promisify(zstdDecompress);
+
+/** @throws NodeJS.ErrnoException when `packed` is no zstd, is cut short, comes to more than `limit` bytes, or wants a window of more than 16 MiB */
+export const zstdUnpack = async (packed: Uint8Array, limit: Bytes): Promise<Uint8Array> =>
+  await decompress(packed, {
+    maxOutputLength: Math.max(1, limit),
+    params: { [constants.ZSTD_d_windowLogMax]: WINDOW_BITS },
+  });

@@ -1,0 +1,185 @@
+/** @portable Makes a new image of an old one and a delta, in order and in bounded memory, segment by segment, each verified before it is written. */
+import type { Sha256 } from "../../core/digest.ts";
+import { AppError } from "../../core/error.ts";
+import type { Bytes } from "../../core/units.ts";
+import { MAX_READ } from "../image-reader.ts";
+import { commandReader, type Command } from "./commands.ts";
+import {
+  coveredSize,
+  damaged,
+  decodeDeltaHeader,
+  DELTA_PREFIX,
+  deltaHeaderSize,
+  frameSize,
+  isEqual,
+  type DeltaHeader,
+  type Frame,
+} from "./delta-header.ts";
+
+/** Bytes by position; fewer than asked for only where they end. They may be in a buffer of the reader's own, good until the next read. */
+export interface PositionReader {
+  readonly size: Bytes;
+  readonly read: (offset: Bytes, length: Bytes) => Promise<Uint8Array>;
+}
+/** Unpacks zstd. */
+export type Unpack = (packed: Uint8Array, limit: Bytes) => Promise<Uint8Array>;
+
+export interface ApplyInput {
+  /** May be longer than the image, as a slot is. Asked for at most {@link MAX_READ} at once. */
+  readonly old: PositionReader;
+  /** Read in order, each byte once; from the frame on that holds segment {@link from}. */
+  readonly delta: PositionReader;
+  readonly sha256: Sha256;
+  /** @throws when `packed` is no zstd, comes to more than `limit` bytes, or needs a window of more than 16 MiB */
+  readonly unpack: Unpack;
+  /** Told verified bytes, with what is omitted left out, in ascending order. */
+  readonly write: (offset: Bytes, bytes: Uint8Array) => Promise<void>;
+  /** Segments that have been written and are durable: they are not made again. */
+  readonly from: number;
+  /** Told after each segment, when it has been written, how many there are. */
+  readonly done: (segments: number) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * The head of a delta, for deciding whether to apply it.
+ *
+ * @throws AppError `DELTA_INVALID`, `DELTA_NEWER`; what `read` rejects with
+ */
+export async function readDeltaHeader(delta: PositionReader, sha256: Sha256): Promise<DeltaHeader> {
+  const size = deltaHeaderSize(await readWhole(delta, 0, Math.min(DELTA_PREFIX, delta.size)));
+  if (size > delta.size) throw damaged("it ends too early");
+  return decodeDeltaHeader(await readWhole(delta, 0, size), delta.size, sha256);
+}
+
+/**
+ * Memory: a frame packed and unpacked, a segment, a read: 12 + 12 + 8 + 1 MiB at the most, and what unpacking takes.
+ * What is omitted is not written. That the old image is the right one is seen from the digests of the segments.
+ *
+ * @throws AppError `DELTA_INVALID` for a delta that is not sound, `DELTA_OTHER_IMAGE` when a segment does not become what it should; the
+ *   signal's reason; what `read` and `write` reject with
+ */
+export async function applyDelta(header: DeltaHeader, input: ApplyInput): Promise<void> {
+  const { old, delta, unpack, signal, from } = input;
+  if (old.size < header.oldSize) throw otherImage("the old image is shorter than the delta's");
+  let first = 0;
+  let at = delta.size - header.frames.reduce((size, frame) => size + frameSize(frame), 0);
+  for (const frame of header.frames) {
+    signal?.throwIfAborted();
+    if (first + frame.segments > from) {
+      await applyFrame(header, frame, first, await unpackFrame(delta, at, frame, unpack), input);
+    }
+    first += frame.segments;
+    at += frameSize(frame);
+  }
+}
+
+type Streams = readonly [commands: Uint8Array, differences: Uint8Array, additions: Uint8Array];
+
+async function unpackFrame(delta: PositionReader, start: Bytes, { streams }: Frame, unpack: Unpack): Promise<Streams> {
+  const unpacked: Uint8Array[] = [];
+  let at = start;
+  for (const { packing, packed, size } of streams) {
+    let bytes = await readWhole(delta, at, packed);
+    if (packing === "zstd") {
+      bytes = await unpack(bytes, size).catch((cause: unknown) => {
+        throw damaged("a stream cannot be unpacked", cause);
+      });
+      if (bytes.length !== size) throw damaged("a stream has another size than the head says");
+    }
+    unpacked.push(bytes);
+    at += packed;
+  }
+  return unpacked as unknown as Streams;
+}
+
+async function applyFrame(header: DeltaHeader, frame: Frame, first: number, streams: Streams, input: ApplyInput): Promise<void> {
+  const [commandBytes, differences, additions] = streams;
+  const commands = commandReader(commandBytes);
+  const segment = new Uint8Array(header.segmentSize);
+  let [differenceAt, additionAt] = [0, 0];
+  const take = (stream: Uint8Array, at: number, length: number): Uint8Array => {
+    if (length > stream.length - at) throw damaged("a stream ends too early");
+    return stream.subarray(at, at + length);
+  };
+
+  for (let number = first; number < first + frame.segments; number++) {
+    input.signal?.throwIfAborted();
+    const start = number * header.segmentSize;
+    const size = Math.min(header.segmentSize, coveredSize(header) - start);
+    const isWanted = number >= input.from;
+    for (let filled = 0; filled < size;) {
+      const command = commands.next(start + filled);
+      checkCommand(command, size - filled, header);
+      const target = segment.subarray(filled, filled + command.length);
+      filled += command.length;
+      if (command.kind === "add") {
+        target.set(take(additions, additionAt, command.length));
+        additionAt += command.length;
+      } else if (command.from === undefined) {
+        target.fill(0);
+      } else {
+        if (isWanted) await readInto(input.old, command.from, target);
+        if (command.kind === "copy") continue;
+        const added = take(differences, differenceAt, command.length);
+        for (let i = 0; i < added.length; i++) target[i]! += added[i]!;
+        differenceAt += command.length;
+      }
+    }
+    if (!isWanted) continue;
+    const bytes = segment.subarray(0, size);
+    if (!isEqual(input.sha256.digest(bytes), header.segments[number]!)) {
+      throw otherImage(`segment ${number} does not become what the delta says`);
+    }
+    await writeCovered(header, start, bytes, input.write);
+    input.done(number + 1);
+  }
+  if (!commands.isAtEnd() || differenceAt !== differences.length || additionAt !== additions.length) {
+    throw damaged("a frame has more than its segments need");
+  }
+}
+
+function checkCommand(command: Command, room: Bytes, { oldSize }: DeltaHeader): void {
+  if (command.length > room) throw damaged("a command leads out of its segment");
+  if (command.from !== undefined && (command.from < 0 || command.from + command.length > oldSize)) {
+    throw damaged("a command leads out of the old image");
+  }
+}
+
+/** Segments lie end to end as if nothing were omitted: one may have to be written in two parts. */
+async function writeCovered(
+  { omitted }: DeltaHeader,
+  start: Bytes,
+  bytes: Uint8Array,
+  write: ApplyInput["write"],
+): Promise<void> {
+  const before = Math.min(Math.max(omitted.start - start, 0), bytes.length);
+  if (before > 0) await write(start, bytes.subarray(0, before));
+  if (before < bytes.length) await write(start + before + omitted.size, bytes.subarray(before));
+}
+
+async function readInto({ read }: PositionReader, from: Bytes, target: Uint8Array): Promise<void> {
+  for (let done = 0; done < target.length;) {
+    const bytes = await read(from + done, Math.min(MAX_READ, target.length - done));
+    if (bytes.length === 0) throw otherImage("the old image ends too early");
+    target.set(bytes, done);
+    done += bytes.length;
+  }
+}
+
+async function readWhole({ read }: PositionReader, offset: Bytes, length: Bytes): Promise<Uint8Array> {
+  const whole = new Uint8Array(length);
+  for (let done = 0; done < length;) {
+    const bytes = await read(offset + done, Math.min(MAX_READ, length - done));
+    if (bytes.length === 0) throw damaged("it ends too early");
+    whole.set(bytes, done);
+    done += bytes.length;
+  }
+  return whole;
+}
+
+/** The delta is sound as far as can be seen, but the bytes that it is applied to, or its own, are not those that it was made with. */
+const otherImage = (why: string): AppError =>
+  new AppError("DELTA_OTHER_IMAGE", `the delta cannot be applied: ${why}`, {
+    hint: "Take another delta, or the whole image.",
+  });
