@@ -68,7 +68,7 @@ export function deltaPair(version: "old" | "new"): TarEntry[] {
     ...many(20, (i) => ({ path: `usr/bin/program${i}`, data: program(100 + i, 400), mode: 0o755 })),
     ...many(4, (i) => ({
       path: `usr/lib/liblarge.so.${i}`,
-      data: program(200 + i, 8000, isNew && i < 2 ? { at: 1000 * (i + 1), bytes: 96 } : undefined),
+      data: program(200 + i, 3000, isNew && i < 2 ? { at: 400 * (i + 1), bytes: 96 } : undefined),
     })),
     ...many(30, (i) => ({
       path: `usr/lib/modules/${kernel}/kernel/module${i}.ko`,

@@ -3,6 +3,7 @@ import type { Sha256 } from "../../core/digest.ts";
 import { AppError } from "../../core/error.ts";
 import type { Bytes } from "../../core/units.ts";
 import { MAX_READ } from "../image-reader.ts";
+import { bitDecoder } from "./bit-coder.ts";
 import { commandReader, type Command } from "./commands.ts";
 import {
   coveredSize,
@@ -15,6 +16,7 @@ import {
   type DeltaHeader,
   type Frame,
 } from "./delta-header.ts";
+import { CODED_AT_ONCE, differenceModel } from "./difference-model.ts";
 
 /** Bytes by position; fewer than asked for only where they end. They may be in a buffer of the reader's own, good until the next read. */
 export interface PositionReader {
@@ -38,6 +40,8 @@ export interface ApplyInput {
   readonly from: number;
   /** Told after each segment, when it has been written, how many there are. */
   readonly done: (segments: number) => void;
+  /** Awaited after each {@link CODED_AT_ONCE} of differences, some 20 ms: others get their turn. */
+  readonly turn?: () => Promise<void>;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -53,7 +57,7 @@ export async function readDeltaHeader(delta: PositionReader, sha256: Sha256): Pr
 }
 
 /**
- * Memory: a frame packed and unpacked, a segment, a read: 12 + 12 + 8 + 1 MiB at the most, and what unpacking takes.
+ * Memory: a frame packed and unpacked, a segment, a read: 12 + 12 + 8 + 1 MiB at the most, 12 MiB for the model, and what unpacking takes.
  * What is omitted is not written. That the old image is the right one is seen from the digests of the segments.
  *
  * @throws AppError `DELTA_INVALID` for a delta that is not sound, `DELTA_OTHER_IMAGE` when a segment does not become what it should; the
@@ -96,8 +100,9 @@ async function unpackFrame(delta: PositionReader, start: Bytes, { streams }: Fra
 async function applyFrame(header: DeltaHeader, frame: Frame, first: number, streams: Streams, input: ApplyInput): Promise<void> {
   const [commandBytes, differences, additions] = streams;
   const commands = commandReader(commandBytes);
+  const change = differenceReader(frame.streams[1].size, differences, input);
   const segment = new Uint8Array(header.segmentSize);
-  let [differenceAt, additionAt] = [0, 0];
+  let additionAt = 0;
   const take = (stream: Uint8Array, at: number, length: number): Uint8Array => {
     if (length > stream.length - at) throw damaged("a stream ends too early");
     return stream.subarray(at, at + length);
@@ -119,11 +124,8 @@ async function applyFrame(header: DeltaHeader, frame: Frame, first: number, stre
       } else if (command.from === undefined) {
         target.fill(0);
       } else {
-        if (isWanted) await readInto(input.old, command.from, target);
-        if (command.kind === "copy") continue;
-        const added = take(differences, differenceAt, command.length);
-        for (let i = 0; i < added.length; i++) target[i]! += added[i]!;
-        differenceAt += command.length;
+        if (isWanted || command.kind === "change") await readInto(input.old, command.from, target);
+        if (command.kind === "change") await change.apply(target);
       }
     }
     if (!isWanted) continue;
@@ -134,9 +136,41 @@ async function applyFrame(header: DeltaHeader, frame: Frame, first: number, stre
     await writeCovered(header, start, bytes, input.write);
     input.done(number + 1);
   }
-  if (!commands.isAtEnd() || differenceAt !== differences.length || additionAt !== additions.length) {
+  if (!commands.isAtEnd() || !change.isAtEnd() || additionAt !== additions.length) {
     throw damaged("a frame has more than its segments need");
   }
+}
+
+interface DifferenceReader {
+  /** Old bytes become new ones. */
+  readonly apply: (target: Uint8Array) => Promise<void>;
+  readonly isAtEnd: () => boolean;
+}
+function differenceReader(size: Bytes, packed: Uint8Array, { turn, signal }: ApplyInput): DifferenceReader {
+  if (size === 0) {
+    const none = async (): Promise<void> => await Promise.reject(damaged("a stream ends too early"));
+    return { apply: none, isAtEnd: () => true };
+  }
+  const decoder = bitDecoder(packed);
+  const model = differenceModel(decoder);
+  let left = size;
+  let sinceTurn = 0;
+  return {
+    apply: async (target) => {
+      if (target.length > left) throw damaged("a stream ends too early");
+      left -= target.length;
+      for (let at = 0; at < target.length; at += CODED_AT_ONCE) {
+        const end = Math.min(at + CODED_AT_ONCE, target.length);
+        model.code(target, at, end);
+        sinceTurn += end - at;
+        if (sinceTurn < CODED_AT_ONCE) continue;
+        sinceTurn = 0;
+        await turn?.();
+        signal?.throwIfAborted();
+      }
+    },
+    isAtEnd: () => left === 0 && decoder.isAtEnd(),
+  };
 }
 
 function checkCommand(command: Command, room: Bytes, { oldSize }: DeltaHeader): void {

@@ -3,8 +3,8 @@ import type { Sha256 } from "../../core/digest.ts";
 import { AppError } from "../../core/error.ts";
 import { MiB, type Bytes } from "../../core/units.ts";
 
-/** How a stream is packed. */
-export const PACKINGS = ["plain", "zstd"] as const;
+/** How a stream is packed: as it is, with zstd, or, differences only, by difference-model.ts. */
+export const PACKINGS = ["plain", "zstd", "model"] as const;
 export type Packing = (typeof PACKINGS)[number];
 
 /** What a frame holds, in this order: commands, differences to be added to old bytes, new bytes. */
@@ -42,7 +42,7 @@ const DIGEST: Bytes = 32;
 /** Larger images, and segments, are not believed. */
 const MAX_IMAGE: Bytes = 2 ** 40;
 const SEGMENT_SIZES = { least: 4096, most: 8 * MiB };
-/** Of the three streams of a frame together, unpacked: a reader holds no more than this, packed and unpacked. */
+/** Of the three streams of a frame together, unpacked, but for differences, which are unpacked as they are used: a reader holds no more than this. */
 export const MAX_FRAME: Bytes = 12 * MiB;
 /** A longer head is not read. */
 const MAX_HEADER: Bytes = 16 * MiB;
@@ -163,18 +163,27 @@ export const frameSize = ({ streams }: Frame): Bytes => sum(streams, ({ packed }
 function frameAt(view: DataView, at: number): Frame {
   const segments = view.getUint32(at, true);
   if (segments === 0) throw damaged("a frame is empty");
-  const stream = (index: number): PackedStream => {
+  const stream = (index: 0 | 1 | 2): PackedStream => {
     const start = at + 4 + index * 12;
     const packing = PACKINGS[view.getUint32(start, true)];
     if (!packing) throw damaged("a stream is packed in a way that is not known");
     const [packed, size] = [view.getUint32(start + 4, true), view.getUint32(start + 8, true)];
-    if (packing === "plain" ? packed !== size : packed >= size) throw damaged("a stream is larger packed than unpacked");
+    if (size > 0 && (packing === "model") !== (STREAMS[index] === "differences")) {
+      throw damaged("a stream is packed in a way that is not its own");
+    }
+    if (packing === "plain" ? packed !== size : packing === "zstd" && packed >= size) {
+      throw damaged("a stream is larger packed than unpacked");
+    }
     return { packing, packed, size };
   };
   const streams = [stream(0), stream(1), stream(2)] as const;
-  if (sum(streams, ({ size }) => size) > MAX_FRAME) throw damaged("a frame is too large");
+  if (frameMemory(streams) > MAX_FRAME) throw damaged("a frame is too large");
   return { segments, streams };
 }
+
+/** What a reader holds of a frame, besides its packed bytes. */
+export const frameMemory = (streams: Frame["streams"]): Bytes =>
+  sum(streams, ({ packing, packed, size }) => (packing === "model" ? packed : size));
 
 /** For every reason why bytes are no delta that may be applied. */
 export const damaged = (why: string, cause?: unknown): AppError =>

@@ -3,7 +3,6 @@ import { mkdtempDisposable, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { before, test } from "node:test";
-import { zstdCompressSync } from "node:zlib";
 import * as fc from "fast-check";
 import { deltaPair } from "../../../bench/delta-pair.ts";
 import { noise } from "../../../tests/support/small-image.ts";
@@ -13,7 +12,7 @@ import { AppError } from "../../core/error.ts";
 import { sha256 } from "../../host/sha256.ts";
 import { zstdPack, zstdQuickPack, zstdUnpack } from "../../host/zstd.ts";
 import { applyDelta, readDeltaHeader } from "./apply-delta.ts";
-import { encodeDeltaHeader, type DeltaHeader } from "./delta-header.ts";
+import type { DeltaHeader } from "./delta-header.ts";
 import type { ImageBytes } from "./image-pieces.ts";
 import { makeDelta, type MadeDelta } from "./make-delta.ts";
 
@@ -87,7 +86,7 @@ function expectedFrom(first: number): Buffer {
   const bytes = Buffer.from(wanted);
   bytes.fill(0xee, omitted.start, omitted.start + omitted.size);
   const start = first * segmentSize;
-  bytes.fill(0xee, 0, start <= omitted.start ? start : start + omitted.size);
+  bytes.fill(0xee, 0, Math.min(start <= omitted.start ? start : start + omitted.size, bytes.length));
   return bytes;
 }
 
@@ -124,7 +123,7 @@ test("the delta from an image to itself is its head and little else", async () =
 });
 
 test("applying goes on at any segment, and reads no frame that is done", async () => {
-  for (let first = 0; first <= header.segments.length; first += full ? 1 : 5) {
+  for (let first = 0; first <= header.segments.length; first += full ? 1 : 9) {
     const { bytes, done } = await apply(made.bytes, old, { first });
     assert.ok(bytes.equals(expectedFrom(first)), `from ${first}`);
     assert.equal(done.length, header.segments.length - first);
@@ -189,70 +188,9 @@ test("a delta with any bytes changed writes only right bytes, or is refused", as
       for (const [at, value] of changes) delta[at] = value;
       await attempt(delta);
     }),
-    { numRuns: full ? 1000 : 40 },
+    { numRuns: full ? 1000 : 25 },
   );
   for (const length of [0, 15, 16, 100, start - 1, start, made.bytes.length - 1]) {
     await assert.rejects(readDeltaHeader(readerOf(made.bytes.subarray(0, length)), sha256), { code: "DELTA_INVALID" });
   }
 });
-
-/** A delta of one frame with these streams, for an image of 8192 bytes made from one of the same size. */
-function handMade(commands: readonly number[], differences: Uint8Array, additions: Uint8Array, bomb?: Uint8Array): Uint8Array {
-  const plain = (bytes: Uint8Array) => ({ packing: "plain", packed: bytes.length, size: bytes.length }) as const;
-  const first = bomb
-    ? ({ packing: "zstd", packed: bomb.length, size: bomb.length + 1 } as const)
-    : plain(Uint8Array.from(commands));
-  const head = encodeDeltaHeader(
-    {
-      ...{ oldDigest, newDigest, oldSize: 8192, newSize: 8192, omitted: { start: 8192, size: 0 }, segmentSize: 8192 },
-      ...{ frames: [{ segments: 1, streams: [first, plain(differences), plain(additions)] }], segments: [sha256.digest(zeros)] },
-    },
-    sha256,
-  );
-  return Buffer.concat([head, bomb ?? Uint8Array.from(commands), differences, additions]);
-}
-const zeros = new Uint8Array(8192);
-const none = new Uint8Array();
-const number = (value: number): number[] => (value < 128 ? [value] : [(value % 128) + 128, ...number(Math.floor(value / 128))]);
-const [copy, change, add, zero] = [0, 1, 2, 3].map(
-  (kind) => (length: number) => number(length * 4 + kind),
-) as unknown as Readonly<
-  [(length: number) => number[], (length: number) => number[], (length: number) => number[], (length: number) => number[]]
->;
-
-/** What each would do if it were believed, and what is said. */
-const hostile: readonly (readonly [what: string, delta: () => Uint8Array, code: string | undefined, said?: RegExp])[] = [
-  ["zeros", () => handMade(zero(8192), none, none), undefined],
-  ["a copy", () => handMade([...copy(8192), 0], none, none), undefined],
-  ["a copy behind the old image", () => handMade([...copy(8192), 2], none, none), "DELTA_INVALID", /out of the old image/],
-  ["a copy before the old image", () => handMade([...copy(8192), 1], none, none), "DELTA_INVALID", /out of the old image/],
-  ["a copy of a huge length", () => handMade([...copy(2 ** 40), 0], none, none), "DELTA_INVALID", /out of its segment/],
-  ["zeros past the segment", () => handMade(zero(8193), none, none), "DELTA_INVALID", /out of its segment/],
-  ["too few commands", () => handMade(zero(8191), none, none), "DELTA_INVALID", /commands end too early/],
-  ["too many commands", () => handMade([...zero(8192), ...zero(1)], none, none), "DELTA_INVALID", /more than its segments need/],
-  ["too few additions", () => handMade(add(8192), none, none), "DELTA_INVALID", /ends too early/],
-  ["too many additions", () => handMade(zero(8192), none, zeros), "DELTA_INVALID", /more than its segments need/],
-  ["too few differences", () => handMade([...change(8192), 0], none, none), "DELTA_INVALID", /ends too early/],
-  ["too many differences", () => handMade(zero(8192), zeros, none), "DELTA_INVALID", /more than its segments need/],
-  ["other bytes", () => handMade(add(8192), none, noise(8192, "other")), "DELTA_OTHER_IMAGE"],
-  ["a bomb", () => handMade([], none, none, zstdCompressSync(new Uint8Array(2 ** 28))), "DELTA_INVALID", /cannot be unpacked/],
-  ["no zstd", () => handMade([], none, none, noise(500, "no zstd")), "DELTA_INVALID", /cannot be unpacked/],
-];
-for (const [what, delta, code, said] of hostile) {
-  test(`a delta of ${what} is ${code ? "refused, and no wrong byte written" : "applied"}`, async () => {
-    let written = 0;
-    const reader = readerOf(delta());
-    const attempt = async (): Promise<void> =>
-      await applyDelta(await readDeltaHeader(reader, sha256), {
-        ...{ old: readerOf(zeros), delta: reader, sha256, unpack: zstdUnpack, from: 0, done: () => {} },
-        write: async (at, bytes) => {
-          assert.ok(bytes.every((byte) => byte === 0) && at === written);
-          written += bytes.length;
-          await Promise.resolve();
-        },
-      });
-    if (code) await assert.rejects(attempt(), { code, ...(said ? { message: said } : {}) });
-    else await attempt();
-    if (!code) assert.equal(written, 8192);
-  });
-}

@@ -2,11 +2,13 @@
 import type { Sha256 } from "../../core/digest.ts";
 import { MiB, type Bytes } from "../../core/units.ts";
 import { applyDelta, readDeltaHeader, type PositionReader, type Unpack } from "./apply-delta.ts";
+import { bitEncoder } from "./bit-coder.ts";
 import type { Match } from "./bsdiff.ts";
 import { commandWriter, type Command } from "./commands.ts";
 import {
   coveredSize,
   encodeDeltaHeader,
+  frameMemory,
   frameSize,
   MAX_FRAME,
   STREAMS,
@@ -14,6 +16,7 @@ import {
   type Frame,
   type PackedStream,
 } from "./delta-header.ts";
+import { CODED_AT_ONCE, differenceModel } from "./difference-model.ts";
 import { imagePieces, REGIONS, type ImageBytes, type Range, type Region } from "./image-pieces.ts";
 import { matchImages, type MatchedPiece, type Method, type QuickPack } from "./match-images.ts";
 
@@ -60,7 +63,7 @@ export interface MadeDelta {
 }
 
 /** Within a match, so many equal bytes are copied; fewer are differences of zero. Measured: docs/concepts/delta.md. */
-const LEAST_COPY: Bytes = 1024;
+const LEAST_COPY: Bytes = 16 * 1024;
 /** Zeros of fewer bytes than this are packed with what is around them. */
 const LEAST_ZEROS: Bytes = 64;
 const SEGMENT: Bytes = 4 * MiB;
@@ -131,9 +134,9 @@ interface SegmentStreams {
   readonly bytes: Uint8Array;
   /** Where each command's bytes go, what is omitted not counted. */
   readonly commands: readonly { readonly at: Bytes; readonly command: Command }[];
-  readonly differences: readonly Uint8Array[];
+  readonly changes: readonly { readonly old: Uint8Array; readonly text: Uint8Array }[];
   readonly additions: readonly Uint8Array[];
-  /** The most that its streams take. */
+  /** What its streams take of a frame: differences pack to less than half, or they would not be any. */
   readonly room: Bytes;
 }
 
@@ -151,7 +154,8 @@ function* segmentsOf(
     const end = Math.min(start + segmentSize, covered);
     const bytes = new Uint8Array(end - start);
     const commands: { at: Bytes; command: Command }[] = [];
-    const [differences, additions]: [Uint8Array[], Uint8Array[]] = [[], []];
+    const changes: { old: Uint8Array; text: Uint8Array }[] = [];
+    const additions: Uint8Array[] = [];
     for (let at = start; at < end;) {
       const place = toImage(at);
       while (next < matches.length && matches[next]!.at + matches[next]!.length <= place) next++;
@@ -168,7 +172,9 @@ function* segmentsOf(
         const reference = old.read(from, length);
         for (const { kind, first, size } of equalRuns(length, LEAST_COPY, (i) => text[i] === reference[i])) {
           commands.push({ at: at + first, command: { kind: kind ? "copy" : "change", length: size, from: from + first } });
-          if (!kind) differences.push(text.slice(first, first + size).map((byte, i) => byte - reference[first + i]!));
+          if (kind) continue;
+          const [own, theirs] = [text, reference].map((side) => side.slice(first, first + size));
+          changes.push({ old: theirs!, text: own! });
         }
       } else {
         for (const { kind, first, size } of equalRuns(length, LEAST_ZEROS, (i) => text[i] === 0)) {
@@ -178,8 +184,8 @@ function* segmentsOf(
       }
       at += length;
     }
-    const room = lengthOf(differences) + lengthOf(additions) + commands.length * 16;
-    yield { bytes, commands, differences, additions, room };
+    const changed = changes.reduce((total, { text }) => total + text.length, 0);
+    yield { bytes, commands, changes, additions, room: changed / 2 + lengthOf(additions) + commands.length * 16 };
   }
 }
 
@@ -209,20 +215,41 @@ function packFrame(
 ): { readonly frame: Frame; readonly packed: readonly Uint8Array[] } {
   const writer = commandWriter();
   for (const { at, command } of segments.flatMap(({ commands }) => commands)) writer.write(at, command);
-  const streams = [
-    writer.bytes(),
-    joined(segments.flatMap(({ differences }) => differences)),
-    joined(segments.flatMap(({ additions }) => additions)),
-  ].map((bytes): { readonly stream: PackedStream; readonly bytes: Uint8Array } => {
-    const packed = pack(bytes);
-    const isSmaller = packed.length < bytes.length;
-    const kept = isSmaller ? packed : bytes;
-    return { stream: { packing: isSmaller ? "zstd" : "plain", packed: kept.length, size: bytes.length }, bytes: kept };
-  });
-  return {
-    frame: { segments: segments.length, streams: streams.map(({ stream }) => stream) as unknown as Frame["streams"] },
-    packed: streams.map(({ bytes }) => bytes),
-  };
+  const packed = [
+    packStream(writer.bytes(), pack),
+    packDifferences(segments.flatMap(({ changes }) => changes)),
+    packStream(joined(segments.flatMap(({ additions }) => additions)), pack),
+  ] as const;
+  const streams = [packed[0].stream, packed[1].stream, packed[2].stream] as const;
+  if (frameMemory(streams) > MAX_FRAME) throw new Error(`a frame would take ${frameMemory(streams)} bytes`);
+  return { frame: { segments: segments.length, streams }, packed: packed.map(({ bytes }) => bytes) };
+}
+
+interface Packed {
+  readonly stream: PackedStream;
+  readonly bytes: Uint8Array;
+}
+function packStream(bytes: Uint8Array, pack: MakeInput["pack"]): Packed {
+  const packed = pack(bytes);
+  const isSmaller = packed.length < bytes.length;
+  const kept = isSmaller ? packed : bytes;
+  return { stream: { packing: isSmaller ? "zstd" : "plain", packed: kept.length, size: bytes.length }, bytes: kept };
+}
+
+function packDifferences(changes: SegmentStreams["changes"]): Packed {
+  if (changes.length === 0) return { stream: { packing: "plain", packed: 0, size: 0 }, bytes: new Uint8Array() };
+  const encoder = bitEncoder();
+  const model = differenceModel(encoder);
+  let size = 0;
+  for (const { old, text } of changes) {
+    const target = Uint8Array.from(old);
+    for (let at = 0; at < target.length; at += CODED_AT_ONCE) {
+      model.code(target, at, Math.min(at + CODED_AT_ONCE, target.length), text);
+    }
+    size += text.length;
+  }
+  const bytes = encoder.bytes();
+  return { stream: { packing: "model", packed: bytes.length, size }, bytes };
 }
 
 function explain(bytes: Bytes, head: Bytes, header: DeltaHeader, matched: readonly MatchedPiece[]): DeltaExplanation {
