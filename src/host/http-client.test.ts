@@ -93,12 +93,12 @@ test("silence, and a byte now and then, are waited for so long and no longer; a 
     timers.add(timer);
     response.once("close", () => clearInterval(timer));
   });
-  using client = httpClient({ stallMs: 300 });
+  using client = httpClient({ stallMs: 2000 });
   await assert.rejects(client.http({ method: "GET", url: `${server.url}/silent` }), { code: "ESTALLED" });
   await assert.rejects(textOf(await client.http({ method: "GET", url: `${server.url}/drip` })), { code: "ESTALLED" });
   let size = 0;
   const { promise: late, resolve } = Promise.withResolvers<void>();
-  setTimeout(resolve, 400);
+  setTimeout(resolve, 2500);
   for await (const piece of (await client.http({ method: "GET", url: `${server.url}/whole` })).body) {
     if (size === 0) await late;
     size += piece.length;
