@@ -64,6 +64,23 @@ suite("a slot on trial", () => {
     assert.deepEqual(machine.init.restarts, []);
   });
 
+  test("is said to be healthy when it is proven, and not before", async () => {
+    const stop = new AbortController();
+    const machine = fakeMachine(trial(), { id: "boot", slot: "b", stop });
+    UNTIL(30_000)(machine);
+    const agent = await openAgent(machine);
+    const { change } = machine.record;
+    const seen: string[] = [];
+    const watched: FakeMachine["record"]["change"] = async (decide) => {
+      seen.push(`${agent.status().health.is}, ${agent.status().slots.b.state}`);
+      return await change(decide);
+    };
+    Object.assign(machine.record, { change: watched });
+    await agent.run(stop.signal);
+    assert.deepEqual(new Set(seen), new Set(["starting, trial"]));
+    assert.deepEqual([agent.status().health.is, agent.status().slots.b.state], ["healthy", "proven"]);
+  });
+
   test("whose check fails is left after three boots, and the old slot knows why", async () => {
     const disk = trial();
     const run: string[] = [];

@@ -44,6 +44,8 @@ export function openHealthWatch(
   const { ports, running, raise, clear, remember } = world;
   let health: HealthState | undefined;
   let report: CheckReport | undefined;
+  /** Whoever waits for health goes on when it comes: by then what follows from it is stored. */
+  let isCommitting = false;
 
   const judged = async (event: HealthEvent): Promise<void> => {
     const verdict = judge(health, event);
@@ -65,7 +67,8 @@ export function openHealthWatch(
       case "none":
         break;
       case "mark-proven":
-        await commit();
+        isCommitting = true;
+        await commit().finally(() => (isCommitting = false));
         break;
       case "alarm":
         raise("UNHEALTHY", `this machine is not healthy: ${action.reasons.join("; ")}`);
@@ -91,7 +94,7 @@ export function openHealthWatch(
     },
     status: () => {
       const checks = (report?.results ?? []).map(({ name, ok, reason }) => ({ name, ok, ...(reason ? { reason } : {}) }));
-      const is = health?.restart || health?.alarm ? "unhealthy" : health?.wasHealthy ? "healthy" : "starting";
+      const is = health?.restart || health?.alarm ? "unhealthy" : health?.wasHealthy && !isCommitting ? "healthy" : "starting";
       return { is, checks, ...(is === "starting" && health ? { deadline: Math.round(health.deadlineMs / 1000) } : {}) };
     },
     begin: async () => {

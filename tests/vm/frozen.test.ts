@@ -33,14 +33,14 @@ test("a machine of format 1 upgrades to this image, falls back to its own, and u
   await guest.check(`systemd-run --quiet petrify upgrade ${IMAGE}`);
   await guest.ready(LIMIT_MS);
   await guest.check(SWITCH_ON);
-  const upgraded = await statusOf(guest, ({ slots }) => slots.b.state === "proven", LIMIT_MS);
+  const upgraded = await statusOf(guest, ({ slots, operation }) => slots.b.state === "proven" && !operation, LIMIT_MS);
   assert.deepEqual([upgraded.running, upgraded.machine.id, upgraded.slots.a.state], ["b", before.machine.id, "proven"]);
   assert.equal(await guest.check("cat /home/mark /oem/mark"), "kept\nkept");
   assert.match(await guest.check("petrify history"), /: succeeded[^]*: fell back/, "what the old agent stored is known");
 
   await guest.check("systemd-run --quiet petrify rollback");
   await guest.ready(LIMIT_MS);
-  const again = await statusOf(guest, ({ health }) => health.is === "healthy", LIMIT_MS);
+  const again = await statusOf(guest, ({ health, operation }) => health.is === "healthy" && !operation, LIMIT_MS);
   assert.deepEqual([again.running, again.machine.id], ["a", before.machine.id]);
   assert.match(await guest.check("petrify history"), /rollback: succeeded/);
 });
