@@ -16,8 +16,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   inspect: ["core", "layout", "release", "host"],
   registry: ["core", "layout", "config", "release", "host"],
   vm: ["core", "layout", "host"],
-  agent: ["core", "layout", "config", "release", "host"],
-  cli: ["core", "layout", "config", "release", "host", "build", "inspect", "vm", "agent"],
+  agent: ["core", "layout", "config", "release", "host", "registry"],
+  cli: ["core", "layout", "config", "release", "host", "registry", "build", "inspect", "vm", "agent"],
 };
 /** Run in Node, in the browser and in QuickJS: nothing from `node:`. */
 const PORTABLE = new Set(["core", "layout", "config", "release", "initrd"]);
