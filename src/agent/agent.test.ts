@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { newKeyPair } from "../../tests/support/signing.ts";
+import { sha256 } from "../host/sha256.ts";
 import { decide } from "../layout/boot-rules.ts";
+import { keyId } from "../layout/public-key.ts";
 import type { BootTarget } from "../layout/slots.ts";
+import { firstKeys, revokeKey } from "../release/change-keys.ts";
 import { openAgent, type Agent } from "./agent.ts";
 import { fakeMachine, freshDisk, type FakeDisk, type FakeMachine } from "./fake-machine.ts";
 import { statusText } from "./status-text.ts";
@@ -50,6 +54,29 @@ suite("the machine's key", () => {
     const { alarms, fingerprint, health } = agent.status();
     assert.deepEqual([fingerprint, health.is], [undefined, "healthy"]);
     assert.match(alarms.find(({ code }) => code === "NODE_KEY")!.message, /no key that can be used: it cannot be read/);
+  });
+});
+
+suite("the keys that a machine trusts", () => {
+  const pair = newKeyPair();
+  const trusted = revokeKey(firstKeys([pair.publicKey, newKeyPair().publicKey], sha256), keyId(pair.publicKey, sha256), 77);
+
+  test("are in its status, by id, with the epoch, and what became of them", async () => {
+    const { agent } = await boot({ ...trial(), trusted }, UNTIL(30_000));
+    const { trust, alarms } = agent.status();
+    assert.equal(trust?.epoch, 2);
+    assert.deepEqual(
+      trust.keys.filter(({ revoked }) => revoked === 77),
+      [{ id: keyId(pair.publicKey, sha256), revoked: 77 }],
+    );
+    assert.deepEqual([trust.keys.length, alarms], [2, []]);
+  });
+
+  test("are an alarm where nobody knows them, and the boot is a good one all the same", async () => {
+    const { agent } = await boot({ ...trial(), trustUnknown: true }, UNTIL(30_000));
+    const { trust, alarms, health } = agent.status();
+    assert.deepEqual([trust, health.is], [undefined, "healthy"]);
+    assert.match(alarms.find(({ code }) => code === "TRUST_0")!.message, /cannot be read/);
   });
 });
 

@@ -12,7 +12,7 @@ import { openOperations } from "./operations/driver.ts";
 import { openOperationService, type OperationService } from "./operations/service.ts";
 import type { AgentPorts } from "./ports.ts";
 import { openScrubber, type Scrubber } from "./scrubber.ts";
-import { roleOf, slotStatus, stateOf, type AgentStatus, type Alarm } from "./status.ts";
+import { roleOf, slotStatus, stateOf, trustStatus, type AgentStatus, type Alarm } from "./status.ts";
 import { openUpkeep } from "./upkeep.ts";
 import { openRecovery } from "./recovery-loop.ts";
 import { openReset, type Reset } from "./reset-loop.ts";
@@ -96,6 +96,7 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
     status: () => ({
       ...bootStatus(world),
       ...(fingerprint === undefined ? {} : { fingerprint }),
+      ...trustStatus(ports.trust),
       health: health.status(),
       ...(operations.status() ? { operation: operations.status()! } : {}),
       ...(recovery.status() ? { recovery: recovery.status()! } : {}),
@@ -111,6 +112,7 @@ async function begin(world: World): Promise<void> {
   const { ports, running, remember } = world;
   const { facts, store } = ports;
   for (const [index, problem] of store.problems.entries()) world.raise(`STATE_${index}`, problem);
+  for (const [index, problem] of ports.trust.problems.entries()) world.raise(`TRUST_${index}`, problem);
   for (const [index, note] of facts.notes.entries()) world.raise(`BOOT_${index}`, note);
   await world.readRecord();
   const { found, tries } = world.record;

@@ -17,6 +17,7 @@ import type { ResetDisk } from "./reset-disk.ts";
 import type { SlotStore, StoreFaults } from "./slot-store.ts";
 import type { MountedData } from "./degraded.ts";
 import type { CheckReport } from "./health/check.ts";
+import type { TrustedKeys } from "../release/trusted-keys.ts";
 
 /** What survives the machine's boots. */
 export interface FakeDisk {
@@ -24,6 +25,10 @@ export interface FakeDisk {
   tries: Tries;
   state: AgentState;
   clock: number;
+  /** Keys that the machine has kept. */
+  trusted?: TrustedKeys;
+  /** Nobody knows which keys these are. */
+  trustUnknown?: boolean;
   /** What can be upgraded to, by path or URL. */
   images?: Readonly<Record<string, ImageSummary>>;
   /** Digests of what was written, by place; `half` while it is being. */
@@ -142,6 +147,20 @@ export function fakeMachine(
         if (disk.refusesState) throw new Error("no space left on device");
         done.push("state");
         disk.state = state;
+      },
+    },
+    trust: {
+      trusted: () => {
+        if (disk.trustUnknown) throw new AppError("TRUST_UNKNOWN", "the trusted keys of this machine cannot be read");
+        return disk.trusted;
+      },
+      problems: disk.trustUnknown ? ["the trusted keys cannot be read"] : [],
+      keep: async (keys) => {
+        await Promise.resolve();
+        if (disk.trusted && keys.epoch <= disk.trusted.epoch) return;
+        if (disk.refusesState) throw new AppError("TRUST_NOT_STORED", "no space left on device");
+        done.push("trust");
+        disk.trusted = keys;
       },
     },
     logs: {

@@ -30,6 +30,7 @@ import { installWork } from "./install/work.ts";
 import { imageWork } from "./image-work.ts";
 import { resetDisk } from "./reset-disk.ts";
 import { slotStore } from "./slot-store.ts";
+import { openTrustStore } from "./trust-store.ts";
 
 const STATE_FOLDER = "/oem/petrify/agent";
 
@@ -55,7 +56,9 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
   const init = await initSystem(run, fileExists);
   const { plan, notes } = parseHealthPlan(await readText(HEALTH_PLAN_PATH).catch(() => undefined));
   const recovery = parseRecoveryPlan(await readText(RECOVERY_PLAN_PATH).catch(() => undefined));
-  const store = facts.slot === "ram" || facts.resetting ? forgetfulStore : await openStateStore(STATE_FOLDER);
+  const folder = facts.slot === "ram" || facts.resetting ? undefined : STATE_FOLDER;
+  const store = folder === undefined ? forgetfulStore : await openStateStore(folder);
+  const trust = await openTrustStore({ folder }, sha256);
   const lastWords = async (): Promise<Uint8Array | undefined> =>
     await record?.readRaw(LAST_WORDS_OFFSET, LAST_WORDS_SIZE).catch(() => undefined);
   const lastWordsId = async (): Promise<string | undefined> => {
@@ -69,6 +72,7 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
     bootId: await text("/proc/sys/kernel/random/boot_id"),
     record,
     store,
+    trust,
     init,
     logs: {
       journal: async (boot) => await journalOf(run, boot),

@@ -19,6 +19,7 @@ import type { ImagePorts } from "./operations/ports.ts";
 import type { ResetDisk } from "./reset-disk.ts";
 import type { SlotStore } from "./slot-store.ts";
 import type { AgentStatus } from "./status.ts";
+import type { TrustStore } from "./trust-store.ts";
 import type { Verification } from "./verification.ts";
 
 /** What one verification comes to; `undefined` damage: the image is whole. */
@@ -42,6 +43,8 @@ export interface AgentPorts {
   /** None where the boot came from no disk. */
   readonly record: BootRecordStore | undefined;
   readonly store: StateStore;
+  /** Whose releases this machine takes. */
+  readonly trust: TrustStore;
   readonly init: InitSystem;
   readonly logs: LogSources;
   /** CRC-32 of the last words that are there now. */

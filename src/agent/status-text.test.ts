@@ -73,6 +73,15 @@ failed    slot b (1.5.0), 2 h ago: web: connection refused
   );
 });
 
+test("the keys that a machine trusts have a line each, and which of them count", () => {
+  const [one, two, three] = ["1", "2", "3"].map((digit) => digit.repeat(64)) as [string, string, string];
+  const trust = { epoch: 4, keys: [{ id: one, revoked: 9 }, { id: two }, { id: three, notBefore: 2_000_000 }] };
+  assert.match(
+    statusText({ ...status, trust }),
+    /^trusts {4}1{12} REVOKED \(epoch 4\)\n {10}2{12}\n {10}3{12} from 1970-01-24 on\nrunning/m,
+  );
+});
+
 test("a machine without trouble is short", () => {
   const { next: _, verifying: __, ...calm } = status;
   const text = statusText({

@@ -1,7 +1,8 @@
 /** A machine's status for people. Pure. */
+import { dateText } from "../core/date-text.ts";
 import type { BootEntry } from "../layout/agent-state.ts";
 import { targetName } from "../layout/cmdline.ts";
-import type { AgentStatus, RecoveryStatus, SlotStatus } from "./status.ts";
+import type { AgentStatus, RecoveryStatus, SlotStatus, TrustStatus } from "./status.ts";
 
 const WIDTH = 10;
 const LOG_LINES = 8;
@@ -26,6 +27,7 @@ export function statusText(status: AgentStatus): string {
     recovery,
     fingerprint,
     reset,
+    trust,
   } = status;
   const row = (name: string, ...lines: readonly string[]): string[] =>
     lines.map((line, index) => `${(index === 0 ? name : "").padEnd(WIDTH)}${line}`.trimEnd());
@@ -36,6 +38,7 @@ export function statusText(status: AgentStatus): string {
     ...row("machine", `${machine.hostname} ${machine.id}`),
     ...(fingerprint ? row("key", fingerprint) : []),
     ...row("image", `${image.name} ${image.version}`, ...(image.digest ? [`sha256:${image.digest}`] : [])),
+    ...(trust ? row("trusts", ...trustLines(trust, now)) : []),
     ...row("running", `${runs}, for ${duration(boot.uptime)}`),
     ...row("slots", slotLine("a", slots.a, now), slotLine("b", slots.b, now)),
     ...(next ? row("next", `${targetName(next)}, once`) : []),
@@ -73,6 +76,14 @@ function slotLine(name: string, { role, state, tries, digest, scrub }: SlotStatu
     ...(scrub ? [scrub.damage ? `DAMAGED: ${scrub.damage}` : `verified ${duration(now - scrub.at)} ago`] : []),
   ];
   return words.join("  ");
+}
+
+function trustLines({ epoch, keys }: TrustStatus, now: number): string[] {
+  const words = ({ notBefore, revoked }: TrustStatus["keys"][number]): string => {
+    if (revoked !== undefined) return " REVOKED";
+    return notBefore !== undefined && notBefore > now ? ` from ${dateText(notBefore)} on` : "";
+  };
+  return keys.map((key, index) => `${key.id.slice(0, 12)}${words(key)}${index === 0 ? ` (epoch ${epoch})` : ""}`);
 }
 
 function recoveryLines({ text, until, attempts, slots }: RecoveryStatus, uptime: number): string[] {

@@ -6,6 +6,8 @@ import type { Degradation } from "./degraded.ts";
 import type { OperationStatus } from "./operations/driver.ts";
 import type { RecoveryStep } from "./recovery.ts";
 import type { ResetStatus } from "./reset-loop.ts";
+import type { TrustedKey } from "../release/trusted-keys.ts";
+import type { TrustStore } from "./trust-store.ts";
 
 /** The socket that only root of the machine may ask. */
 export const AGENT_SOCKET = "/run/petrify/petrifyd.sock";
@@ -44,12 +46,19 @@ export interface RecoveryStatus {
   /** What looking at them came to the last time, in this boot: `whole`, `damaged: …`. */
   readonly slots?: Readonly<Record<SlotName, string>>;
 }
+/** The keys by which it knows its releases. */
+export interface TrustStatus {
+  readonly epoch: number;
+  readonly keys: readonly Omit<TrustedKey, "publicKey">[];
+}
 export interface AgentStatus {
   /** When this was so, in seconds since 1970. */
   readonly at: number;
   readonly machine: { readonly id: string; readonly hostname: string };
   /** Of the machine's own key: `SHA256:…`. Absent where there is none, as in a boot from memory. */
   readonly fingerprint?: string;
+  /** Absent where nobody is asked for a signature, and where nobody knows whom to ask: that is an alarm. */
+  readonly trust?: TrustStatus;
   readonly image: { readonly name: string; readonly version: string; readonly digest?: string; readonly rootHash: string };
   /** What runs: `ram` has neither role nor state. */
   readonly running: BootTarget | "ram";
@@ -73,6 +82,22 @@ export interface AgentStatus {
   /** What is being verified, in percent. */
   readonly verifying?: { readonly what: string; readonly percent: number };
   readonly agent: { readonly pid: number; readonly startedAfter: number };
+}
+
+export function trustStatus({ trusted }: TrustStore): { readonly trust?: TrustStatus } {
+  let set: ReturnType<typeof trusted>;
+  try {
+    set = trusted();
+  } catch {
+    return {}; // its problems say so
+  }
+  if (!set) return {};
+  const keys = set.keys.map(({ id, notBefore, revoked }) => ({
+    id,
+    ...(notBefore === undefined ? {} : { notBefore }),
+    ...(revoked === undefined ? {} : { revoked }),
+  }));
+  return { trust: { epoch: set.epoch, keys } };
 }
 
 export function roleOf(running: BootTarget | "ram", { found }: RecordFacts): AgentStatus["role"] {

@@ -26,7 +26,7 @@ const state: AgentState = {
 test("what is encoded is read back, at a fixed size", () => {
   const bytes = encodeAgentState(state, 7);
   assert.equal(bytes.length, AGENT_STATE_SIZE);
-  assert.deepEqual(decodeAgentState(bytes), { is: "whole", sequence: 7, state });
+  assert.deepEqual(decodeAgentState(bytes), { is: "whole", sequence: 7, value: state });
 });
 
 test("with more than there is room for, the oldest boots are forgotten and the newest kept", () => {
@@ -34,9 +34,9 @@ test("with more than there is room for, the oldest boots are forgotten and the n
   const boots = Array.from({ length: 40 }, (_, at): BootEntry => ({ ...boot, at, end: { how: "unseen", reason: "r", log } }));
   const found = decodeAgentState(encodeAgentState({ ...state, boots }, 1));
   assert.ok(found.is === "whole");
-  assert.equal(found.state.boots.at(-1)!.at, 39);
-  assert.ok(found.state.boots.length >= 2 && found.state.boots.length < 40);
-  assert.deepEqual(found.state.scrubs, state.scrubs);
+  assert.equal(found.value.boots.at(-1)!.at, 39);
+  assert.ok(found.value.boots.length >= 2 && found.value.boots.length < 40);
+  assert.deepEqual(found.value.scrubs, state.scrubs);
 });
 
 test("a state of a newer format is told from a damaged one", () => {
@@ -68,6 +68,6 @@ test("whatever bytes there are, decoding ends with an answer", () => {
   assert.deepEqual(decodeAgentState(encodeCheckedText("petrify-state 1", "1 3\n{}")), {
     is: "whole",
     sequence: 3,
-    state: EMPTY_STATE,
+    value: EMPTY_STATE,
   });
 });

@@ -1,15 +1,13 @@
 /** @portable What the agent remembers over reboots, besides the boot record. Format: docs/formats/agent-state.md */
 import type { Bytes } from "../core/units.ts";
-import { checkedHeaderSize, decodeCheckedText, encodeCheckedText } from "./checked-text.ts";
+import { decodeNumbered, encodeNumbered, type NumberedKind } from "./numbered-text.ts";
 import type { AskedBoot, FinishedOperation, Operation } from "./operation.ts";
 import type { BootTarget, SlotName } from "./slots.ts";
 import type { Tries } from "./tries.ts";
 
 /** Capacity of one of the two files: written once at this size, then only overwritten in place, so that a full disk does not matter. */
 export const AGENT_STATE_SIZE: Bytes = 64 * 1024;
-const FORMAT = 1;
-const SIGNATURE = `petrify-state ${FORMAT}`;
-const ANY_FORMAT = "petrify-state [1-9]";
+const KIND: NumberedKind = { name: "petrify-state", format: 1, size: AGENT_STATE_SIZE };
 /** Older ones are forgotten. */
 const MAX_BOOTS = 24;
 /** Some 400 bytes each. */
@@ -100,35 +98,28 @@ export const EMPTY_STATE: AgentState = { boots: [], failedUnits: [], scrubs: {},
 
 /** What one file says. */
 export type DecodedState =
-  | { readonly is: "whole"; readonly sequence: number; readonly state: AgentState }
+  | { readonly is: "whole"; readonly sequence: number; readonly value: AgentState }
   /** Undamaged, of newer software: left alone. */
   | { readonly is: "newer"; readonly sequence: number }
   | { readonly is: "unreadable" };
 
 /** @returns {@link AGENT_STATE_SIZE} bytes; the oldest boots are left out when there is no room for them */
 export function encodeAgentState(state: AgentState, sequence: number): Uint8Array {
-  const room = AGENT_STATE_SIZE - checkedHeaderSize(SIGNATURE);
   for (let boots = state.boots.slice(-MAX_BOOTS).map(shortened); ; boots = boots.slice(1)) {
     const operations = state.operations.slice(-MAX_OPERATIONS);
-    const text = ascii(`${FORMAT} ${sequence}\n${JSON.stringify({ ...state, boots, operations })}\n`);
-    if (text.length > room && boots.length > 0) continue;
-    const bytes = new Uint8Array(AGENT_STATE_SIZE);
-    bytes.set(encodeCheckedText(SIGNATURE, text));
-    return bytes;
+    const bytes = encodeNumbered(KIND, sequence, ascii(JSON.stringify({ ...state, boots, operations })));
+    if (bytes) return bytes;
+    if (boots.length === 0) throw new RangeError("agent state: is too large");
   }
 }
 
 /** Never throws: whatever is not certainly a state is `unreadable`. */
 export function decodeAgentState(bytes: Uint8Array): DecodedState {
-  const text = decodeCheckedText(SIGNATURE, bytes, ANY_FORMAT);
-  // Said twice, the second time under the checksum: a flipped bit must not look like newer software.
-  const match = /^([1-9]) ([1-9]\d{0,14})\n([^]*)$/.exec(text ?? "");
-  if (!match || match[1] !== String.fromCharCode(bytes[SIGNATURE.length - 1]!)) return { is: "unreadable" };
-  const sequence = Number(match[2]);
-  if (match[1] !== String(FORMAT)) return { is: "newer", sequence };
+  const found = decodeNumbered(KIND, bytes);
+  if (found.is !== "whole") return found;
   try {
-    const value = JSON.parse(match[3]!) as Partial<AgentState>;
-    return { is: "whole", sequence, state: { ...EMPTY_STATE, ...value } };
+    const value = JSON.parse(found.text) as Partial<AgentState>;
+    return { is: "whole", sequence: found.sequence, value: { ...EMPTY_STATE, ...value } };
   } catch {
     return { is: "unreadable" };
   }

@@ -1,4 +1,5 @@
 /** @portable Whether a machine takes a release. Every rule of it is here. docs/concepts/signatures.md */
+import { dateText } from "../core/date-text.ts";
 import { AppError } from "../core/error.ts";
 import type { KeyId } from "../layout/public-key.ts";
 import { compareReleases, type Dated } from "./release-order.ts";
@@ -76,13 +77,13 @@ export function mayUpgrade({ running, candidate, trusted, now, clockIsSet, told 
     if (now >= release.expires)
       return refuse(
         "RELEASE_EXPIRED",
-        `${what} has expired on ${dateOf(release.expires)}`,
+        `${what} has expired on ${dateText(release.expires)}`,
         "Take a newer release, or say --expired.",
       );
     if (!clockIsSet)
       return refuse(
         "CLOCK_NOT_SET",
-        `${what} expires on ${dateOf(release.expires)}, and this machine does not know what day it is`,
+        `${what} expires on ${dateText(release.expires)}, and this machine does not know what day it is`,
         "Set the clock, or say --expired.",
       );
   }
@@ -92,8 +93,3 @@ export function mayUpgrade({ running, candidate, trusted, now, clockIsSet, told 
 
   return { allowed: true, signedBy: good?.id };
 }
-
-const dateOf = (seconds: number): string => {
-  const date = new Date(seconds * 1000);
-  return Number.isNaN(date.getTime()) ? `${seconds}` : date.toISOString().slice(0, 10);
-};

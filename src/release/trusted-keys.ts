@@ -7,6 +7,8 @@ import { base64, bytesOfBase64 } from "../layout/base64.ts";
 import { canonicalJson, parseCanonicalJson } from "./canonical-json.ts";
 import { isPublicKey, keyId, type KeyId } from "../layout/public-key.ts";
 
+/** Where an image has its set. */
+export const TRUSTED_KEYS_PATH = "/usr/lib/petrify/keys/trusted-keys.json";
 /** Of a set, revoked ones included. */
 export const MOST_KEYS = 64;
 

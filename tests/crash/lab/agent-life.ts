@@ -8,6 +8,7 @@ import type { OperationNews } from "../../../src/agent/operations/driver.ts";
 import type { AgentPorts } from "../../../src/agent/ports.ts";
 import { resetDisk } from "../../../src/agent/reset-disk.ts";
 import { slotStore } from "../../../src/agent/slot-store.ts";
+import { openTrustStore } from "../../../src/agent/trust-store.ts";
 
 import { bootRecordOn, type BootRecordStore } from "../../../src/host/boot-record.ts";
 import { mountedAt } from "../../../src/host/file-system.ts";
@@ -48,6 +49,7 @@ export async function agentLife(lab: Lab, { clock, healthy, restarts, ask }: Lif
     bootId: randomUUID(),
     record,
     store: lab.facts.resetting ? forgetfulStore : markedStore(lab, await openStateStore(STATE_FOLDER)),
+    trust: await openTrustStore({ folder: lab.facts.resetting ? undefined : STATE_FOLDER }, sha256),
     init,
     logs: { journal: async () => undefined, pstore: async () => undefined, lastWords: async () => undefined },
     lastWordsId: async () => undefined,

@@ -1,0 +1,5 @@
+/** @portable A day for people: `2026-11-22`, in UTC; the number itself where no calendar has it. @param seconds since 1970 */
+export const dateText = (seconds: number): string => {
+  const date = new Date(seconds * 1000);
+  return Number.isNaN(date.getTime()) ? `${seconds}` : date.toISOString().slice(0, 10);
+};

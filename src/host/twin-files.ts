@@ -1,0 +1,78 @@
+/** Two files that hold one thing, so that a write that is cut leaves the other one. */
+import { mkdir, open, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileExists } from "./files.ts";
+import { syncDirectory } from "./replace-file.ts";
+
+/** What one file says: numbered-text.ts. */
+export type Twin<T> =
+  | { readonly is: "whole"; readonly sequence: number; readonly value: T }
+  /** Undamaged, of newer software: left alone. */
+  | { readonly is: "newer"; readonly sequence: number }
+  | { readonly is: "unreadable" };
+export interface TwinKind<T> {
+  readonly names: readonly [string, string];
+  /** @returns a whole file, of the same size each time */
+  readonly encode: (value: T, sequence: number) => Uint8Array;
+  /** Never throws. */
+  readonly decode: (bytes: Uint8Array) => Twin<T>;
+}
+export interface TwinFiles<T> {
+  /** Of the newest whole file. */
+  readonly found: T | undefined;
+  /** A file was written by newer software: both are left alone. */
+  readonly isNewer: boolean;
+  /** A file is there, and not whole. */
+  readonly isDamaged: boolean;
+  /** Why a file that is there could not be read, a few words each. */
+  readonly unread: readonly string[];
+  /** Durable when it returns; nothing where {@link isNewer}. @throws NodeJS.ErrnoException: what was there before is still there */
+  readonly store: (value: T) => Promise<void>;
+}
+
+/**
+ * Opens the files in a folder, which is made where it is missing.
+ *
+ * They get their full size once and are overwritten in place from then on, so a partition without a free byte or inode can still be written to. Never
+ * throws: what cannot be read is said.
+ */
+export async function openTwins<T>(folder: string, { names, encode, decode }: TwinKind<T>): Promise<TwinFiles<T>> {
+  const unread: string[] = [];
+  const read = async (name: string): Promise<Twin<T> | undefined> => {
+    try {
+      return decode(await readFile(join(folder, name)));
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code !== "ENOENT") unread.push(message);
+      return undefined;
+    }
+  };
+  const twins = await Promise.all(names.map(read));
+  const isNewer = twins.some((twin) => twin?.is === "newer");
+  const whole = twins.map((twin) => (twin?.is === "whole" ? twin : undefined));
+  const [one, two] = whole;
+  const newest = two && (!one || two.sequence > one.sequence) ? 1 : 0;
+  let next = whole[newest] ? 1 - newest : 0;
+  let sequence = whole[newest]?.sequence ?? 0;
+  return {
+    ...{ found: whole[newest]?.value, isNewer, isDamaged: twins.some((twin) => twin?.is === "unreadable"), unread },
+    store: async (value) => {
+      if (isNewer) return;
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await overwrite(folder, names[next]!, encode(value, sequence + 1));
+      sequence++;
+      next = 1 - next;
+    },
+  };
+}
+
+async function overwrite(folder: string, name: string, data: Uint8Array): Promise<void> {
+  const path = join(folder, name);
+  const isNew = !(await fileExists(path));
+  {
+    await using file = await open(path, isNew ? "w" : "r+", 0o600);
+    await file.write(data, 0, data.length, 0);
+    await file.sync();
+  }
+  if (isNew) await syncDirectory(folder);
+}
