@@ -12,7 +12,7 @@ import { blobPath, INDEX_FILE, LAYOUT_FILE, OCI_MEDIA } from "../layout/oci-imag
 import { asReferrer, parseIndex, parseManifestHead, type Descriptor, type Index } from "./documents.ts";
 import { invalidAnswer, storeError, type StoreError } from "./errors.ts";
 import { DIGEST, TAG } from "./reference.ts";
-import { LARGEST_MANIFEST, type ImageStore, type StoreOptions } from "./store.ts";
+import { checkedRange, LARGEST_MANIFEST, type ImageStore, type StoreOptions } from "./store.ts";
 
 const REF_NAME = "org.opencontainers.image.ref.name";
 const LOCK_POLL_MS = 50;
@@ -91,6 +91,16 @@ export function layoutStore(folder: string): ImageStore {
     if (entry && entry.mediaType !== mediaType)
       throw invalidAnswer(origin, `manifest ${digest} is listed as ${entry.mediaType} and says that it is ${mediaType}`);
     return { descriptor: { mediaType, digest, size: bytes.length }, bytes };
+  };
+
+  /** @returns the path of a blob that has its size @throws StoreError */
+  const blobAt = async ({ digest, size }: Pick<Descriptor, "digest" | "size">): Promise<string> => {
+    const path = pathOf(digest);
+    if ((await kindOf(path)) !== "file")
+      throw storeError("REGISTRY_NOT_FOUND", origin, `blob ${digest} is not there`, "Copy the folder again.");
+    const found = await fileSize(path);
+    if (found !== size) throw invalidAnswer(origin, `blob ${digest} has ${found} bytes and not ${size}`);
+    return path;
   };
 
   /** Puts a file where its digest says, once it is known that it is the one. */
@@ -173,12 +183,8 @@ export function layoutStore(folder: string): ImageStore {
       return (await fileSize(path)) === size; // one that was cut off is written anew
     },
     async *getBlob({ digest, size }, { have, signal }: StoreOptions & { readonly have?: AsyncIterable<Uint8Array> } = {}) {
-      const path = pathOf(digest);
-      if ((await kindOf(path)) !== "file")
-        throw storeError("REGISTRY_NOT_FOUND", origin, `blob ${digest} is not there`, "Copy the folder again.");
+      const path = await blobAt({ digest, size });
       const wrong = (why: string): StoreError => invalidAnswer(origin, `blob ${digest} ${why}`);
-      const found = await fileSize(path);
-      if (found !== size) throw wrong(`has ${found} bytes and not ${size}`);
       const hash = createHash("sha256");
       let start = 0;
       for await (const piece of have ?? []) {
@@ -192,6 +198,18 @@ export function layoutStore(folder: string): ImageStore {
         yield piece;
       }
       signal?.throwIfAborted();
+    },
+    async *readBlob(descriptor, range, { signal } = {}) {
+      const { start, end } = checkedRange(descriptor, range);
+      const path = await blobAt(descriptor);
+      let at = start;
+      for await (const piece of readStream(path, { start, length: end - start })) {
+        signal?.throwIfAborted();
+        at += piece.length;
+        yield piece;
+      }
+      signal?.throwIfAborted();
+      if (at < end) throw invalidAnswer(origin, `blob ${descriptor.digest} ends after ${at} of its ${descriptor.size} bytes`);
     },
     putBlob: async (descriptor, source, { signal } = {}) => {
       const { digest, size } = descriptor;

@@ -5,7 +5,7 @@ import type { Descriptor } from "./documents.ts";
 import { invalidAnswer, lastingFailure, type StoreError } from "./errors.ts";
 import type { Answer } from "./exchange.ts";
 import type { Repository } from "./repository.ts";
-import type { ImageStore, StoreOptions } from "./store.ts";
+import { checkedRange, type ImageStore } from "./store.ts";
 
 /** Fewer new bytes than this in one connection is no progress. */
 const PROGRESS: Bytes = 64 * 1024;
@@ -33,43 +33,50 @@ export async function hasBlob(
 }
 
 /** Blobs on their way down. Source: OCI Distribution Specification 1.1, "Pulling blobs" */
-export function registryDownload({ origin, base, pull, send, pause }: Repository): Pick<ImageStore, "getBlob"> {
-  async function* getBlob(
+export function registryDownload({ origin, base, pull, send, pause }: Repository): Pick<ImageStore, "getBlob" | "readBlob"> {
+  const wrongOf =
+    (digest: string) =>
+    (why: string): StoreError =>
+      invalidAnswer(origin, `blob ${digest} ${why}`);
+
+  /** The bytes from `start` to `end`, which are a stranger's; what is cut is asked for again from there. */
+  async function* part(
     { digest, size }: Pick<Descriptor, "digest" | "size">,
-    { have, signal }: StoreOptions & { readonly have?: AsyncIterable<Uint8Array> } = {},
+    start: Bytes,
+    end: Bytes,
+    signal: AbortSignal | undefined,
   ): AsyncGenerator<Uint8Array> {
     const what = `blob ${digest}`;
-    const wrong = (why: string): StoreError => invalidAnswer(origin, `${what} ${why}`);
-    const hash = createHash("sha256");
-    let at = 0;
-    for await (const piece of have ?? []) {
-      hash.update(piece);
-      at += piece.length;
-    }
-    if (at > size) throw wrong(`has ${size} bytes, and ${at} are there already`);
+    const wrong = wrongOf(digest);
+    let at = start;
     let tag: string | undefined;
     let failures = 0;
     let mark = at;
-    while (at < size) {
+    while (at < end) {
       let answer: Answer | undefined;
       try {
+        const ranged = at > 0 || end < size;
+        const range = `bytes=${at}-${end < size ? end - 1 : ""}`;
         answer = await send({
-          ...{ method: "GET", url: `${base}/blobs/${digest}`, scope: pull, what, ok: at > 0 ? [200, 206, 416] : [200], signal },
-          headers: at > 0 ? { range: `bytes=${at}-`, ...(tag === undefined ? {} : { "if-range": tag }) } : {},
+          ...{ method: "GET", url: `${base}/blobs/${digest}`, scope: pull, what, ok: ranged ? [200, 206, 416] : [200], signal },
+          headers: ranged ? { range, ...(tag === undefined ? {} : { "if-range": tag }) } : {},
         });
-        let skip = startOf(answer, at, size, wrong);
+        let skip = startOf(answer, at, end, size, wrong);
+        // Of a whole blob that came in place of a part, what is behind the part is nobody's business.
+        const most = answer.status === 200 && end < size ? size : end;
         const etag = answer.header("etag");
         tag = etag !== undefined && /^"[\x21\x23-\x7e]*"$/.test(etag) ? etag : undefined; // a weak one may not be sent
         for await (const piece of answer.body) {
           const fresh = piece.subarray(skip);
           skip = Math.max(0, skip - piece.length);
           if (fresh.length === 0) continue;
-          at += fresh.length;
-          if (at > size) throw wrong(`has more than its ${size} bytes`);
-          hash.update(fresh);
-          yield fresh;
+          if (at + fresh.length > most) throw wrong(`has more than its ${size} bytes`);
+          const wanted = fresh.subarray(0, end - at);
+          at += wanted.length;
+          yield wanted;
+          if (at === end && most > end) return;
         }
-        if (at < size) throw new Error(`ended after ${at} of ${size} bytes`);
+        if (at < end) throw new Error(`ended after ${at} of ${size} bytes`);
       } catch (error) {
         signal?.throwIfAborted();
         if (error instanceof AppError) throw error;
@@ -82,15 +89,35 @@ export function registryDownload({ origin, base, pull, send, pause }: Repository
         answer?.discard();
       }
     }
-    const found = `sha256:${hash.digest("hex")}`;
-    if (found !== digest) throw wrong(`has other bytes: their digest is ${found}`);
   }
 
-  return { getBlob };
+  return {
+    async *getBlob(descriptor, { have, signal } = {}) {
+      const { digest, size } = descriptor;
+      const wrong = wrongOf(digest);
+      const hash = createHash("sha256");
+      let at = 0;
+      for await (const piece of have ?? []) {
+        hash.update(piece);
+        at += piece.length;
+      }
+      if (at > size) throw wrong(`has ${size} bytes, and ${at} are there already`);
+      for await (const piece of part(descriptor, at, size, signal)) {
+        hash.update(piece);
+        yield piece;
+      }
+      const found = `sha256:${hash.digest("hex")}`;
+      if (found !== digest) throw wrong(`has other bytes: their digest is ${found}`);
+    },
+    async *readBlob(descriptor, range, { signal } = {}) {
+      const { start, end } = checkedRange(descriptor, range);
+      yield* part(descriptor, start, end, signal);
+    },
+  };
 }
 
 /** How many bytes of the answer are there already. Source: RFC 9110, sections 14.4 and 15.3.7 */
-function startOf(answer: Answer, at: Bytes, size: Bytes, wrong: (why: string) => Error): Bytes {
+function startOf(answer: Answer, at: Bytes, end: Bytes, size: Bytes, wrong: (why: string) => Error): Bytes {
   if (answer.status === 416) throw wrong(`ends before its ${size} bytes`);
   const length = answer.header("content-length");
   if (answer.status === 200) {
@@ -98,9 +125,10 @@ function startOf(answer: Answer, at: Bytes, size: Bytes, wrong: (why: string) =>
     return at;
   }
   const range = /^bytes (\d{1,16})-(\d{1,16})\/(\d{1,16}|\*)$/.exec(answer.header("content-range") ?? "");
-  if (!range || Number(range[1]) !== at || (range[3] !== "*" && Number(range[3]) !== size)) {
+  const [, from, last, total] = range ?? [];
+  if (!range || Number(from) !== at || Number(last) >= end || (total !== "*" && Number(total) !== size)) {
     throw wrong(
-      `was asked for from byte ${at} of ${size} on, and the answer is for ${answer.header("content-range") ?? "no range"}`,
+      `was asked for from byte ${at} ${end < size ? `to ${end - 1} of ${size}` : `of ${size} on`}, and the answer is for ${answer.header("content-range") ?? "no range"}`,
     );
   }
   return 0;

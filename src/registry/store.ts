@@ -12,6 +12,23 @@ export interface StoredManifest {
 /** The bytes of a blob from a place on; called again when what was sent has to be sent again. */
 export type BlobSource = (from: Bytes) => AsyncIterable<Uint8Array>;
 
+/** A part of a blob. */
+export interface BlobRange {
+  readonly from: Bytes;
+  readonly length: Bytes;
+}
+
+/** @throws RangeError for a part that is not within the blob */
+export function checkedRange(
+  { size }: Pick<Descriptor, "size">,
+  { from, length }: BlobRange,
+): { readonly start: Bytes; readonly end: Bytes } {
+  const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
+  if (!isCount(from) || !isCount(length) || from + length > size)
+    throw new RangeError(`${length} bytes from ${from} on are not within a blob of ${size}`);
+  return { start: from, end: from + length };
+}
+
 /**
  * One repository of a registry, or one folder with an OCI image layout: what is kept under a digest, and tags for some of it.
  *
@@ -44,6 +61,14 @@ export interface ImageStore {
     descriptor: Pick<Descriptor, "digest" | "size">,
     options?: StoreOptions & { readonly have?: AsyncIterable<Uint8Array> },
   ): AsyncGenerator<Uint8Array>;
+  /**
+   * A part of a blob. Nothing is compared, since its digest is of all of it: it is for whoever verifies what comes of it otherwise, piece by piece.
+   *
+   * A registry without ranges is read from the beginning, and what is before the part is thrown away.
+   *
+   * @throws RangeError for a part that is not within the blob
+   */
+  readBlob(descriptor: Pick<Descriptor, "digest" | "size">, range: BlobRange, options?: StoreOptions): AsyncGenerator<Uint8Array>;
   /**
    * @param from another repository of the same registry that has it: nothing is sent where the registry can take it from there
    * @returns how it came to be there

@@ -77,6 +77,41 @@ for (const ranges of [true, false]) {
   });
 }
 
+for (const ranges of [true, false]) {
+  test(`a part of a blob that is cut at any bytes comes whole${ranges ? "" : ", also from a registry without ranges"}, and nothing is read beyond it`, async () => {
+    const part = fc.tuple(fc.nat(BLOB.length), fc.nat(BLOB.length)).map(([one, two]) => [Math.min(one, two), Math.max(one, two)]);
+    await fc.assert(
+      fc.asyncProperty(part, fc.array(fc.nat(BLOB.length - 1), { maxLength: 4 }), async ([from = 0, end = 0], cuts) => {
+        await using at = await open({ ranges, ...inTurn(GET_BLOB, ...cuts.map((cutAfter) => ({ cutAfter }))) });
+        put(at);
+        const found = await collected(at.store.readBlob(describedAs(BLOB), { from, length: end - from }));
+        assert.ok(found.equals(BLOB.subarray(from, end)));
+        for (const { headers } of at.asked(GET_BLOB)) {
+          const [, start, last] = /^bytes=(\d+)-(\d*)$/.exec(headers["range"] ?? "bytes=0-") ?? [];
+          assert.ok(Number(start) >= from && (last === "" ? end === BLOB.length : Number(last) === end - 1), `${start}-${last}`);
+        }
+      }),
+      { numRuns: 12 },
+    );
+  });
+}
+
+for (const [name, fault, why] of [
+  ["from elsewhere", { headers: { "content-range": "bytes 1-100/300000" } }, /from byte 1000 to 1099 of 300000, and the answer/],
+  ["that is longer", { headers: { "content-range": "bytes 1000-1100/300000" } }, /from byte 1000 to 1099/],
+  ["of something larger", { headers: { "content-range": "bytes 1000-1099/300001" } }, /from byte 1000 to 1099/],
+  ["with more bytes than it says", { change: (body) => Buffer.concat([body, body]) }, /more than/],
+  ["beyond its end", { status: 416 }, /ends before/],
+  ["that is all of something else", { status: 200, body: "hello" }, /5 bytes and not 300000|ends|ended/],
+] as const satisfies readonly (readonly [string, Fault, RegExp])[]) {
+  test(`a part of a blob ${name} is not taken`, async () => {
+    await using at = await open(always(GET_BLOB, fault), { tries: 1 });
+    put(at);
+    const reading = collected(at.store.readBlob(describedAs(BLOB), { from: 1000, length: 100 }));
+    await assert.rejects(reading, (error: Error) => error instanceof StoreError && why.test(error.message));
+  });
+}
+
 test("a blob that stays cut is given up, after six tries that wait longer and longer", async () => {
   await using at = await open(always(GET_BLOB, { cutAfter: 0 }));
   put(at);

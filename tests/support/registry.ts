@@ -214,12 +214,14 @@ export async function testRegistry(options: RegistryOptions = {}): Promise<TestR
     if (options.redirectBlobs !== undefined && method === "GET")
       return send(307, "", { location: `${options.redirectBlobs}/v2/${name}/blobs/${rest}` });
     const headers = { "content-type": "application/octet-stream", etag: `"${rest}"`, "docker-content-digest": rest };
-    const range = /^bytes=(\d+)-$/.exec(request.headers.range ?? "");
+    const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "");
     if (!range || options.ranges === false)
       return send(200, blob, method === "HEAD" ? { ...headers, "content-length": String(blob.length) } : headers);
     const start = Number(range[1]);
     if (start >= blob.length) return error(416, "RANGE_INVALID");
-    return send(206, blob.subarray(start), { ...headers, "content-range": `bytes ${start}-${blob.length - 1}/${blob.length}` });
+    const wanted = blob.subarray(start, range[2] === "" ? undefined : Number(range[2]) + 1);
+    const last = start + wanted.length - 1;
+    return send(206, wanted, { ...headers, "content-range": `bytes ${start}-${last}/${blob.length}` });
 
     async function upload(to: string, id: string): Promise<void> {
       const digest = url.searchParams.get("digest");

@@ -111,6 +111,30 @@ export function storeContract(name: string, open: () => Promise<{ readonly store
       await assert.rejects(collected(store.getBlob(describedAs(bytes), { have: more })), { code: "REGISTRY_INVALID" });
     });
 
+    test("gives any part of a blob, and none that is not within it", async () => {
+      await using at = await open();
+      const { store } = at;
+      const bytes = bytesOf(100_000);
+      const blob = describedAs(bytes);
+      await store.putBlob(blob, sourceOf(bytes));
+      for (const [from, length] of [
+        ...([[0, 0] as const, [0, 1], [0, 99_999], [0, 100_000], [1, 1], [50_000, 20_000], [99_999, 1], [1, 99_999]] as const),
+        [100_000, 0],
+      ] as const) {
+        const part = await collected(store.readBlob(blob, { from, length }));
+        assert.ok(part.equals(bytes.subarray(from, from + length)), `${length} from ${from}`);
+      }
+      for (const [from, length] of [
+        ...([[0, 100_001] as const, [100_000, 1], [-1, 2], [5, -1], [0.5, 1]] as const),
+        [2 ** 53, 1],
+      ] as const)
+        await assert.rejects(collected(store.readBlob(blob, { from, length })), RangeError);
+      const none = { digest: digestOf("none"), size: 4 };
+      await assert.rejects(collected(store.readBlob(none, { from: 1, length: 2 })), { code: "REGISTRY_NOT_FOUND" });
+      const longer = { ...blob, size: 100_001 };
+      await assert.rejects(collected(store.readBlob(longer, { from: 1, length: 100_000 })), { code: "REGISTRY_INVALID" });
+    });
+
     test("does not take a blob whose bytes are others, too few or too many, nor give it", async () => {
       await using at = await open();
       const { store } = at;
