@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempDisposable, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { chmod, mkdtempDisposable, readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -16,6 +16,17 @@ test("a file gets a checksum that sha256sum accepts, and rejects after a change"
   await check();
   await writeFile(output, "other");
   await assert.rejects(check());
+});
+
+test("whoever may not read a file may not read its checksum either", async () => {
+  await using dir = await mkdtempDisposable(join(tmpdir(), "petrify-checksum-"));
+  const [made, output] = [join(dir.path, "made"), join(dir.path, "medium.iso")];
+  for (const mode of [0o600, 0o644, 0o640]) {
+    await writeFile(made, "secret");
+    await chmod(made, mode);
+    await placeWithChecksum(made, output, async () => await rename(made, output));
+    assert.equal((await stat(`${output}.sha256`)).mode & 0o777, mode);
+  }
 });
 
 test("cut at any moment, there is no checksum of another file", async () => {

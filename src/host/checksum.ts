@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { AppError } from "../core/error.ts";
 import { readText, sha256File } from "./files.ts";
@@ -17,7 +17,8 @@ const checksumPath = (output: string): string => `${output}.sha256`;
  * Places a finished file by `place`, and its checksum beside it.
  *
  * Two names cannot be switched at once, so the old checksum goes first and the new one comes last: after a power cut there is one that is the
- * file's, or none, and never one of another file.
+ * file's, or none, and never one of another file. Who may not read the file may not read its checksum either: it would tell whether a guess of
+ * the content is right.
  *
  * @param made where the bytes of `output` are until `place` puts them there
  */
@@ -32,7 +33,8 @@ export async function placeWithChecksum(
   await syncDirectory(dirname(output));
   await place();
   await syncDirectory(dirname(output));
-  await replaceFile(checksumPath(output), line(digest, basename(output)));
+  const { mode } = await stat(output);
+  await replaceFile(checksumPath(output), line(digest, basename(output)), mode & 0o666);
 }
 
 /** The text of {@link CHECKSUMS} for files in a folder. @param names relative to it, in the order of their lines */
