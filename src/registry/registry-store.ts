@@ -10,6 +10,14 @@ import type { ImageStore } from "./store.ts";
 export interface RegistryContext extends ExchangeContext {
   /** Blobs of more bytes are sent in pieces of so many, each of which can be sent again; default 16 MiB. */
   readonly chunk?: Bytes;
+  /** Settings allow what a reference says by `http://`; default false. */
+  readonly plainHttp?: boolean;
+  /** Read from before the registry itself. */
+  readonly mirrors?: readonly Mirror[];
+}
+export interface Mirror {
+  readonly reference: RegistryReference;
+  readonly context: RegistryContext;
 }
 
 /** A repository of a registry. Source: OCI Distribution Specification 1.1 */
@@ -17,7 +25,8 @@ export function registryStore(
   reference: Pick<RegistryReference, "registry" | "repository" | "plainHttp">,
   context: RegistryContext,
 ): ImageStore {
-  const repository = repositoryOf(reference, context);
+  const plainHttp = reference.plainHttp || (context.plainHttp ?? false);
+  const repository = repositoryOf({ ...reference, plainHttp }, context);
   return {
     origin: repository.origin,
     ...registryManifests(repository),
