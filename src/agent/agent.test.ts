@@ -96,13 +96,14 @@ suite("a slot on trial", () => {
     const machine = fakeMachine(trial(), { id: "boot", slot: "b", stop });
     UNTIL(30_000)(machine);
     const agent = await openAgent(machine);
-    const { change } = machine.record;
+    const { record } = machine;
+    const change = record.change.bind(record);
     const seen: string[] = [];
     const watched: FakeMachine["record"]["change"] = async (decide) => {
       seen.push(`${agent.status().health.is}, ${agent.status().slots.b.state}`);
       return await change(decide);
     };
-    Object.assign(machine.record, { change: watched });
+    Object.assign(record, { change: watched });
     await agent.run(stop.signal);
     assert.deepEqual(new Set(seen), new Set(["starting, trial"]));
     assert.deepEqual([agent.status().health.is, agent.status().slots.b.state], ["healthy", "proven"]);

@@ -9,6 +9,7 @@ import type { BootRecord } from "../layout/record.ts";
 import { isResetPending, type ResetOrder } from "../layout/reset-order.ts";
 import type { BootTarget } from "../layout/slots.ts";
 import type { Tries } from "../layout/tries.ts";
+import type { BootRecordStore } from "../host/boot-record.ts";
 import { sha256 } from "../host/sha256.ts";
 import { fakeInitSystem, type FakeInitSystem } from "../host/init-system.ts";
 import type { ImagePorts } from "./operations/ports.ts";
@@ -60,6 +61,7 @@ export interface FakeDisk {
 }
 export interface FakeMachine extends AgentPorts {
   readonly init: FakeInitSystem;
+  readonly record: BootRecordStore;
   readonly said: string[];
   /** What happened to the disk, in order. */
   readonly done: string[];

@@ -16,6 +16,7 @@ const SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature";
 const PAYLOAD_TYPE = "cosign container image signature";
 /** Bytes. cosign's have about 250, and what is signed along with them. */
 const LARGEST_PAYLOAD = 65_536;
+const LARGEST_CONFIG = 1_048_576;
 
 /** The tag where the signatures of a manifest are. @param digest `sha256:…` */
 export const signatureTag = (digest: string): string => `${digest.replace(":", "-")}.sig`;
@@ -44,26 +45,80 @@ export function signSimple({ digest, repository, key }: SimpleSigningInput): Sim
 
 /** The image to push under {@link signatureTag}, with all signatures of one manifest: it replaces what is there. */
 export function signatureImage(signatures: readonly SimpleSignature[], sha256: Sha256): OciArtifact {
-  const payloads = signatures.map(({ payload }) => ({
-    descriptor: descriptorOf(PAYLOAD_MEDIA, payload, sha256),
-    bytes: payload,
-  }));
-  const layers = payloads.map(({ descriptor }, i) => ({
-    ...descriptor,
-    annotations: { [SIGNATURE_ANNOTATION]: base64(signatures[i]!.signature) },
-  }));
+  const parts = signatures.map((signature) => layerOf(signature, sha256));
+  const layers = parts.map(({ layer }) => layer);
   const bytes = new TextEncoder().encode(
     JSON.stringify({
       ...{ architecture: "", created: "0001-01-01T00:00:00Z", os: "", config: {} },
-      history: layers.map(() => ({ created: "0001-01-01T00:00:00Z" })),
-      rootfs: { type: "layers", diff_ids: layers.map(({ digest }) => digest) },
+      history: layers.map(() => EMPTY_HISTORY),
+      rootfs: { type: "layers", diff_ids: parts.map(({ descriptor }) => descriptor.digest) },
     }),
   );
   const config = descriptorOf(OCI_MEDIA.config, bytes, sha256);
   return {
     manifest: new TextEncoder().encode(JSON.stringify({ schemaVersion: 2, mediaType: OCI_MEDIA.manifest, config, layers })),
-    blobs: [{ descriptor: config, bytes }, ...payloads],
+    blobs: [{ descriptor: config, bytes }, ...parts.map(({ descriptor }, i) => ({ descriptor, bytes: signatures[i]!.payload }))],
   };
+}
+
+const Image = z.looseObject({
+  schemaVersion: z.literal(2),
+  config: z.looseObject({ digest: z.string().regex(/^sha256:[0-9a-f]{64}$/), size: z.int().min(0).max(LARGEST_CONFIG) }),
+  layers: z.array(z.looseObject({})).max(1000),
+});
+const Config = z.looseObject({
+  history: z.array(z.unknown()).optional(),
+  rootfs: z.looseObject({ diff_ids: z.array(z.string()) }),
+});
+
+/** What {@link addSignature} needs besides the manifest; nothing where that is no image of signatures. */
+export function signatureConfig(manifest: Uint8Array): Pick<Descriptor, "digest" | "size"> | undefined {
+  return Image.safeParse(json(manifest)).data?.config;
+}
+
+/**
+ * The same image with one signature more; what others have written into it stays as it is.
+ *
+ * @param image manifest and config, as they are stored
+ * @returns nothing where that is no image of signatures
+ */
+export function addSignature(
+  image: { readonly manifest: Uint8Array; readonly config: Uint8Array },
+  signature: SimpleSignature,
+  sha256: Sha256,
+): OciArtifact | undefined {
+  const manifest = Image.safeParse(json(image.manifest)).data;
+  const config = Config.safeParse(json(image.config)).data;
+  if (!manifest || !config || config.rootfs.diff_ids.length !== manifest.layers.length) return undefined;
+  const { descriptor, layer } = layerOf(signature, sha256);
+  const { history, rootfs } = config;
+  const next = new TextEncoder().encode(
+    JSON.stringify({
+      ...config,
+      ...(history ? { history: [...history, EMPTY_HISTORY] } : {}),
+      rootfs: { ...rootfs, diff_ids: [...rootfs.diff_ids, descriptor.digest] },
+    }),
+  );
+  const described = descriptorOf(OCI_MEDIA.config, next, sha256);
+  const { digest, size } = described;
+  const layers = [...manifest.layers, layer];
+  return {
+    manifest: new TextEncoder().encode(JSON.stringify({ ...manifest, config: { ...manifest.config, digest, size }, layers })),
+    blobs: [
+      { descriptor: described, bytes: next },
+      { descriptor, bytes: signature.payload },
+    ],
+  };
+}
+
+const EMPTY_HISTORY = { created: "0001-01-01T00:00:00Z" };
+
+function layerOf(
+  { payload, signature }: SimpleSignature,
+  sha256: Sha256,
+): { readonly descriptor: Descriptor; readonly layer: object } {
+  const descriptor = descriptorOf(PAYLOAD_MEDIA, payload, sha256);
+  return { descriptor, layer: { ...descriptor, annotations: { [SIGNATURE_ANNOTATION]: base64(signature) } } };
 }
 
 const Manifest = z.object({
