@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
+import { mkdir, mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { suite, test } from "node:test";
 import { newKeyPair } from "../../tests/support/signing.ts";
 import { sha256 } from "../host/sha256.ts";
 import { decide } from "../layout/boot-rules.ts";
 import { keyId } from "../layout/public-key.ts";
+import { openStateStore } from "../host/state-store.ts";
+import { AGENT_STATE_SIZE, encodeAgentState } from "../layout/agent-state.ts";
+import { encodeCheckedText } from "../layout/checked-text.ts";
 import type { BootTarget } from "../layout/slots.ts";
 import { firstKeys, revokeKey } from "../release/change-keys.ts";
 import { openAgent, type Agent } from "./agent.ts";
@@ -212,6 +217,102 @@ test("what is wrong with what was stored is said, and the agent works", async ()
   assert.equal(agent.status().health.is, "healthy");
 });
 
+/** What lies on the oem partition when the agent starts; of `sound` its two files, the second one the newer. */
+interface BadState {
+  readonly what: string;
+  readonly files: (sound: readonly [Buffer, Buffer]) => readonly [Uint8Array | "folder", Uint8Array | "folder"];
+  readonly says: RegExp;
+  /** Boots that are remembered besides this one. */
+  readonly remembered: number;
+  /** Nothing of it is changed. */
+  readonly leftAlone?: boolean;
+}
+const flipped = (bytes: Buffer, at: number): Buffer => {
+  const changed = Buffer.from(bytes);
+  changed[at]! ^= 0x10;
+  return changed;
+};
+const NEWER = new Uint8Array(AGENT_STATE_SIZE);
+NEWER.set(encodeCheckedText("petrify-state 2", "2 9\nsomething else\n"));
+const BAD_STATES: readonly BadState[] = [
+  {
+    what: "the newer file damaged",
+    files: ([one, two]) => [one, flipped(two, 60)],
+    ...{ says: /is damaged: the other one is used/, remembered: 1 },
+  },
+  {
+    what: "the older file damaged",
+    files: ([one, two]) => [flipped(one, 0), two],
+    ...{ says: /is damaged: the other one is used/, remembered: 2 },
+  },
+  {
+    what: "both files damaged",
+    files: ([one, two]) => [flipped(one, 20), flipped(two, 44)],
+    ...{ says: /is damaged: the history of this machine starts anew/, remembered: 0 },
+  },
+  {
+    what: "both files cut short",
+    files: ([one, two]) => [one.subarray(0, 100), two.subarray(0, 0)],
+    ...{ says: /is damaged: the history of this machine starts anew/, remembered: 0 },
+  },
+  {
+    what: "folders in place of its files",
+    files: () => ["folder", "folder"],
+    ...{ says: /the state of the agent cannot be read: EISDIR/, remembered: 0 },
+  },
+  {
+    what: "one file of newer software",
+    files: ([one]) => [one, NEWER],
+    ...{ says: /was written by newer software: it is left alone/, remembered: 1, leftAlone: true },
+  },
+  {
+    what: "both files of newer software",
+    files: () => [NEWER, NEWER],
+    ...{ says: /was written by newer software: it is left alone/, remembered: 0, leftAlone: true },
+  },
+];
+
+suite("an agent that finds its state to be", () => {
+  for (const { what, files, says, remembered, leftAlone } of BAD_STATES) {
+    test(`${what}: starts, says so, and loses nothing that lies elsewhere`, async () => {
+      await using folder = await mkdtempDisposable("/dev/shm/petrify-state-");
+      const path = (number: number): string => join(folder.path, `state-${number}`);
+      const sound = [1, 2].map((count) => {
+        const before = Array.from({ length: count }, (_, index) => ({
+          ...{ id: `before-${index}`, slot: "a" as const, version: "1.0", at: index, healthy: true },
+          end: { how: "stopped" as const, reason: "it was stopped" },
+        }));
+        return Buffer.from(encodeAgentState({ since: 1, boots: before, failedUnits: [], scrubs: {}, operations: [] }, count));
+      }) as [Buffer, Buffer];
+      const found = files(sound);
+      for (const [index, content] of found.entries()) {
+        if (content === "folder") await mkdir(path(index + 1));
+        else await writeFile(path(index + 1), content);
+      }
+
+      const disk = freshDisk();
+      const { record } = disk;
+      const store = await openStateStore(folder.path);
+      const { slot, agent } = await boot(disk, (m) => {
+        Object.assign(m, { store });
+        UNTIL(30_000)(m);
+      });
+      const { health, alarms, role, state } = agent.status();
+      assert.deepEqual([slot, health.is, role, state], ["a", "healthy", "active", "proven"]);
+      assert.match(alarms.map(({ message }) => message).join("\n"), says);
+      assert.equal(store.found.boots.length, remembered);
+      assert.deepEqual([disk.record, disk.tries], [record, { a: 6, b: 6 }], "the record is another file");
+      if (found.includes("folder")) return;
+      if (leftAlone) {
+        for (const [index, content] of found.entries()) assert.deepEqual(await readFile(path(index + 1)), Buffer.from(content));
+        return;
+      }
+      const again = await openStateStore(folder.path);
+      assert.deepEqual([again.problems, again.found.boots.length], [[], remembered + 1], "both files are whole again");
+    });
+  }
+});
+
 suite("an unreadable boot record", () => {
   test("is made anew once the system is healthy, and what runs is proven", async () => {
     const disk = freshDisk({ recordUnreadable: true });
@@ -318,6 +419,67 @@ test("copies are recorded when what they were made from is kept, and not on a sl
 test("a watchdog that nobody else looks after gets its beats", async () => {
   const { machine } = await boot(freshDisk(), UNTIL(60_000));
   assert.ok(machine.done.filter((line) => line === "beat").length >= 2);
+});
+
+test("every image is verified once a month, each time only when nobody else wants the disk, and a machine that is damaged says so from then on", async () => {
+  const disk = freshDisk();
+  const day = 24 * 3600;
+  const began = disk.clock;
+  const verified: string[] = [];
+  let alarms: readonly string[] = [];
+  for (let weeks = 0; weeks < 12; weeks++) {
+    const { agent } = await boot(disk, (m) => {
+      const { verify } = m;
+      Object.assign(m, {
+        verify: async (...[todo, ...more]: Parameters<typeof verify>) => {
+          verified.push(`${Math.floor((disk.clock - began) / day)} ${todo.image} ${todo.priority}`);
+          return await verify(todo, ...more);
+        },
+      });
+      if (weeks === 10) m.damage["recovery"] = "block 3";
+      UNTIL(60_000)(m);
+    });
+    alarms = agent.status().alarms.map(({ message }) => message);
+    disk.clock = began + (weeks + 1) * 7 * day;
+  }
+  assert.deepEqual(
+    verified,
+    [35, 70].flatMap((at) => [`${at} a idle`, `${at} b idle`, `${at} recovery idle`]),
+  );
+  assert.deepEqual(alarms, ["the image in recovery is damaged: block 3"]);
+});
+
+test("a slot that was found whole is not verified once more because the clock was set back meanwhile", async () => {
+  const disk = freshDisk();
+  for (let count = 0; count < 3; count++) {
+    await boot(disk, (m) => {
+      // The power goes: what the agent does after that is lost.
+      m.onWait = () => {
+        m.store.store = async () => await Promise.resolve();
+        return false;
+      };
+    });
+  }
+  const { machine } = await boot(disk, (m, stop) => {
+    const { verify } = m;
+    disk.clock += 7200; // of hardware that is set to local time
+    Object.assign(m, {
+      verify: async (...args: Parameters<typeof verify>) => {
+        disk.clock -= 7200; // and set right by the network
+        if (m.done.includes("verify a from 0")) {
+          stop();
+          m.done.push("verify once more");
+          throw new Error("it is whole");
+        }
+        return await verify(...args);
+      },
+    });
+    UNTIL(120_000)(m);
+  });
+  assert.deepEqual(
+    machine.done.filter((line) => line.startsWith("verify")),
+    ["verify a from 0"],
+  );
 });
 
 test("a scrub that is asked for reports each image, and what it found", async () => {

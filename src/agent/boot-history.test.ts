@@ -76,22 +76,20 @@ test("failed boots are those that did not end as they should, newest first", () 
   assert.equal(markHealthy(state).boots.at(-1)!.healthy, true);
 });
 
-test("unexpected ends count for one slot, and for a day", () => {
-  const boot = (slot: "a" | "b", at: number, how: "unexpected" | "stopped"): BootEntry => ({
-    slot,
-    at,
-    version: "",
-    healthy: true,
-    end: { how, reason: "" },
+test("unexpected ends count for one slot, for a day, and by when they ended: a long boot's end is as new as the next boot", () => {
+  const boot = (slot: "a" | "b", at: number, how?: "unexpected" | "unseen" | "stopped"): BootEntry => ({
+    ...{ slot, at, version: "", healthy: true },
+    ...(how ? { end: { how, reason: "" } } : {}),
   });
   const day = 86_400;
   const state = after(undefined, [
-    boot("a", 0, "unexpected"),
-    boot("a", day, "unexpected"),
-    boot("b", day, "unexpected"),
+    boot("a", 0, "unexpected"), // ended when the next one began, which is too long ago
+    boot("a", 9, "unexpected"), // ran for a day
+    boot("b", day + 2, "unexpected"),
     boot("a", day + 5, "stopped"),
-    boot("a", day + 9, "unexpected"),
+    boot("a", day + 9, "unseen"),
+    boot("a", day + 9),
   ]);
-  assert.deepEqual(unexpectedEnds(state, "a", day + 10), [day, day + 9]);
-  assert.deepEqual(unexpectedEnds(state, "b", day + 10), [day]);
+  assert.deepEqual(unexpectedEnds(state, "a", day + 10), [day + 2, day + 9]);
+  assert.deepEqual(unexpectedEnds(state, "b", day + 10), [day + 5]);
 });

@@ -77,12 +77,15 @@ export const failedBoots = ({ boots }: AgentState): readonly BootEntry[] =>
   boots.filter(({ end }) => end !== undefined && end.how !== "stopped").toReversed();
 
 /**
- * When a slot has ended without anybody having asked for it, in the last 24 hours, oldest first.
+ * When a slot has ended without anybody having asked for it, in the last 24 hours, oldest first. Nobody wrote the moment down: the next boot's
+ * start stands for it, as a machine that restarts by itself is back at once.
  *
  * @param now seconds since 1970, like the result
  */
 export const unexpectedEnds = ({ boots }: AgentState, slot: SlotName, now: number): readonly number[] =>
   boots
-    .filter((boot) => boot.slot === slot && (boot.end?.how === "unexpected" || boot.end?.how === "unseen"))
-    .map(({ at }) => at)
+    .flatMap((boot, index) => {
+      const isUnexpected = boot.slot === slot && (boot.end?.how === "unexpected" || boot.end?.how === "unseen");
+      return isUnexpected ? [(boots[index + 1] ?? boot).at] : [];
+    })
     .filter((at) => now - at < DAY);

@@ -73,7 +73,9 @@ export function openScrubber(world: World): Scrubber {
       const result = await ports.verify(todo, found.is === "whole" ? found.record.recovery : 1, progress, signal);
       // It was written to meanwhile: what was seen is no longer there.
       if (image !== "recovery" && digestOf(image) !== todo.digest) return;
-      await remember((old) => withScrub(old, image, { at: Math.floor(ports.now()), ...result }));
+      // A clock that was set back since this boot began: the result is newer all the same, else it would be asked for again and again.
+      const at = Math.max(Math.floor(ports.now()), world.state.boots.at(-1)?.at ?? 0);
+      await remember((old) => withScrub(old, image, { at, ...result }));
       tell({ image, result });
       if (result.damage === undefined) {
         clear(`DAMAGED_${image}`);

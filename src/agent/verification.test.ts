@@ -48,6 +48,26 @@ suite("what is verified", () => {
       undefined,
     ],
     [
+      "not again by the boot after the last one, once that has found it whole",
+      situation({
+        state: state({
+          boots: [crash(1), crash(2), crash(3), { slot: "a", at: 4, version: "", healthy: false }],
+          scrubs: { a: { at: 4 } },
+        }),
+      }),
+      undefined,
+    ],
+    [
+      "once more after a further end, although the boot that ended had found it whole",
+      situation({
+        state: state({
+          boots: [crash(1), crash(2), crash(3), { slot: "a", at: 9, version: "", healthy: false }],
+          scrubs: { a: { at: 4 } },
+        }),
+      }),
+      "a urgent 0",
+    ],
+    [
       "from where a crash cut it off",
       situation({ state: state({ boots: [crash(1), crash(2), crash(3)], verifying: { slot: "a", digest: "aa", blocks: 700 } }) }),
       "a urgent 700",

@@ -60,7 +60,7 @@ export function nextVerification(situation: VerificationSituation): Verification
 /** A slot has ended unexpectedly too often, and has not been found whole since. @param now seconds since 1970 */
 export function isSuspicious(state: AgentState, running: SlotName, now: number): boolean {
   const ends = unexpectedEnds(state, running, now);
-  return ends.length >= SUSPICIOUS_ENDS && (state.scrubs[running]?.at ?? 0) <= ends.at(-1)!;
+  return ends.length >= SUSPICIOUS_ENDS && (state.scrubs[running]?.at ?? 0) < ends.at(-1)!;
 }
 
 /** The damage that a verification has found and that is still there: known over restarts. */

@@ -63,6 +63,31 @@ test("a damaged copy is said, and the other one used; with both damaged the mach
   assert.equal(await since(folder.path), 9);
 });
 
+test("every byte that is changed, in turn, in either file, and every cut: it is said, and the other one used", async () => {
+  await using folder = await temporary();
+  const store = await openStateStore(folder.path);
+  await store.store(state(1));
+  await store.store(state(2));
+  const whole = await Promise.all(["state-1", "state-2"].map(async (name) => await readFile(join(folder.path, name))));
+  const used = encodeAgentState(state(2), 2).lastIndexOf(10) + 1;
+  const found = async (file: number, bytes: Uint8Array): Promise<void> => {
+    await writeFile(join(folder.path, `state-${file + 1}`), bytes);
+    const opened = await openStateStore(folder.path);
+    assert.deepEqual([opened.found.since, opened.readOnly, opened.problems.length], [file === 0 ? 2 : 1, false, 1]);
+    assert.match(opened.problems[0]!, /a copy .* is damaged: the other one is used/);
+    await writeFile(join(folder.path, `state-${file + 1}`), whole[file]!);
+  };
+  for (const file of [0, 1]) {
+    for (let at = 0; at < used; at++) {
+      const changed = Buffer.from(whole[file]!);
+      changed[at]! ^= 1 << (at % 8);
+      await found(file, changed);
+      await found(file, whole[file]!.subarray(0, at));
+    }
+  }
+  assert.deepEqual([await since(folder.path), (await openStateStore(folder.path)).problems], [2, []]);
+});
+
 test("newer software's state is left alone", async () => {
   await using folder = await temporary();
   const store = await openStateStore(folder.path);

@@ -45,14 +45,15 @@ test("a state of a newer format is told from a damaged one", () => {
   assert.deepEqual(decodeAgentState(bytes), { is: "newer", sequence: 9 });
 });
 
-test("every byte that is changed, in turn, is noticed, and so is every cut", () => {
+test("every bit that is changed, in turn, is noticed, and so is every cut", () => {
   const bytes = encodeAgentState(state, 7);
   const used = bytes.lastIndexOf(10) + 1;
   for (let at = 0; at < used; at++) {
-    const changed = bytes.slice();
-    changed[at]! ^= 1 << (at % 8);
-    const found = decodeAgentState(changed);
-    assert.equal(found.is, "unreadable", `byte ${at}`);
+    for (let bit = 0; bit < 8; bit++) {
+      const changed = bytes.slice();
+      changed[at]! ^= 1 << bit;
+      assert.equal(decodeAgentState(changed).is, "unreadable", `byte ${at}, bit ${bit}`);
+    }
     assert.ok(decodeAgentState(bytes.subarray(0, at)).is === "unreadable", `cut at ${at}`);
   }
 });
