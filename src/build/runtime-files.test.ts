@@ -40,6 +40,28 @@ test("systemd finds nothing wrong with the units, and what they start and are st
   assert.equal(stderr, "");
 });
 
+/** Tenths of what systemd-analyze calls exposure: 10 is a root service without any bounds. It grows with each line that is taken out. */
+const EXPOSURE = 51;
+
+test("the agent is no less confined than it was: systemd's own judge counts what its unit leaves open", async () => {
+  const tools = await testTools();
+  await using folder = await mkdtempDisposable(join(tmpdir(), "petrify-runtime-"));
+  const files = await runtimeFiles({ tools, cacheFolder: CACHE, signal: undefined }, SYSTEMD, folder.path);
+  const unit = files.find(({ path }) => path === "/usr/lib/systemd/system/petrifyd.service");
+  assert.ok(unit && "data" in unit);
+  const copy = join(folder.path, "petrifyd.service");
+  const judge = async (text: string): Promise<unknown> => {
+    await writeFile(copy, text);
+    const argv = ["systemd-analyze", "security", "--offline=yes", "--no-pager", `--threshold=${EXPOSURE}`, copy] as const;
+    return await tools.run([...argv], { binds: [{ source: folder.path }] });
+  };
+  const text = Buffer.from(unit.data).toString();
+  await judge(text);
+  for (const name of ["NoNewPrivileges", "ProtectSystem", "CapabilityBoundingSet", "SystemCallFilter", "DevicePolicy"]) {
+    await assert.rejects(judge(text.replaceAll(new RegExp(`^${name}=.*$`, "gm"), "")), name);
+  }
+});
+
 test("the units that an fstab requires are the image's", async () => {
   const tools = await testTools();
   await using folder = await mkdtempDisposable(join(tmpdir(), "petrify-runtime-"));

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { Command } from "commander";
 import { Argument } from "commander";
 import type { ScrubEvent } from "../agent/scrubber.ts";
@@ -20,11 +21,11 @@ export function registerScrub(program: Command, cli: NodeCli): void {
     .action(cli.action(scrub));
 }
 
-async function scrub({ output, signal, sinks, endWith }: NodeContext, images: readonly Verifiable[]): Promise<void> {
+async function scrub({ root, output, signal, sinks, endWith }: NodeContext, images: readonly Verifiable[]): Promise<void> {
   const results: { readonly image: Verifiable; readonly damage?: string }[] = [];
   const isLive = sinks.columns() > 0;
   for (const url of images.length > 0 ? images.map((image) => `/scrub/${image}`) : ["/scrub"]) {
-    for await (const value of askLocally(AGENT_SOCKET, "POST", url, signal)) {
+    for await (const value of askLocally(join(root, AGENT_SOCKET), "POST", url, signal)) {
       const { image, percent, result } = value as ScrubEvent;
       if (result) results.push({ image, ...result });
       else

@@ -37,9 +37,9 @@ async function unknownBefore(run: Run, known: readonly string[]): Promise<string
 }
 
 /** What crashed kernels have left, oldest part last; taken away once read, so that there is room for the next one. */
-export async function takePstore(): Promise<string | undefined> {
+export async function takePstore(folders: readonly string[] = PSTORE): Promise<string | undefined> {
   const texts: string[] = [];
-  for (const folder of PSTORE) {
+  for (const folder of folders) {
     const names = await readdir(folder, { recursive: true }).catch(() => [] as string[]);
     for (const name of names.filter((path) => /dmesg/.test(path)).toSorted()) {
       const path = join(folder, name);
