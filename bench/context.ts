@@ -1,13 +1,14 @@
 import type { Progress } from "../src/core/progress.ts";
 import type { Run } from "../src/host/run.ts";
 import type { Caller, Tools } from "../src/host/tools.ts";
+import type { PeerTree } from "./debian-tree.ts";
 
 /** What every part of a benchmark run is given. */
 export interface BenchContext {
   /** petrify's own tools tree. */
   readonly tools: Tools;
-  /** A tree with mkosi and what it needs, of the same suite. */
-  readonly mkosiTools: Tools;
+  /** A tree with the programs of a peer; made when it is first asked for. */
+  readonly peerTools: (peer: PeerTree) => Promise<Tools>;
   readonly run: Run;
   readonly caller: Caller;
   readonly progress: Progress;

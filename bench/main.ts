@@ -12,7 +12,10 @@ import { plainProgress } from "../src/cli/progress.ts";
 import { defaultCacheFolder } from "../src/host/cache-folder.ts";
 import { currentCaller } from "../src/host/caller.ts";
 import { run } from "../src/host/run.ts";
+import type { Tools } from "../src/host/tools.ts";
 import type { BenchContext } from "./context.ts";
+import { debianTree, type PeerTree } from "./debian-tree.ts";
+import { DELTA_PAIRS, measureDeltas, type DeltaPairName } from "./measure-deltas.ts";
 import { machineFacts, onlyRun, othersLoad } from "./machine.ts";
 import {
   benchFolder,
@@ -23,12 +26,11 @@ import {
   measureSizes,
   measureUpgrades,
 } from "./measure.ts";
-import { mkosiTree } from "./mkosi-tree.ts";
 import { markdown, replaceTables, type Report } from "./report.ts";
 
 const TOP = join(import.meta.dirname, "..");
 const PAGE = join(TOP, "docs/benchmarks.md");
-const PARTS = ["builds", "boots", "agent", "upgrades", "installs", "sizes"] as const;
+const PARTS = ["builds", "boots", "agent", "upgrades", "installs", "sizes", "deltas"] as const;
 type Part = (typeof PARTS)[number];
 
 interface Options {
@@ -36,22 +38,26 @@ interface Options {
   readonly runs: number;
   readonly boots: number;
   readonly only: readonly Part[];
+  readonly pairs: readonly DeltaPairName[];
 }
 
 const count = (text: string): number => {
   if (!/^[1-9]\d?$/.test(text)) throw new InvalidArgumentError("Give a number from 1 to 99.");
   return Number(text);
 };
-const parts = (text: string): Part[] => {
-  const names = text.split(",") as Part[];
-  if (names.some((name) => !PARTS.includes(name))) throw new InvalidArgumentError(`There are ${PARTS.join(", ")}.`);
-  return names;
-};
+const listOf =
+  <Name extends string>(known: readonly Name[]) =>
+  (text: string): Name[] => {
+    const names = text.split(",") as Name[];
+    if (names.some((name) => !known.includes(name))) throw new InvalidArgumentError(`There are ${known.join(", ")}.`);
+    return names;
+  };
 const options = new Command("bench")
   .option("--json", "print the measurements as JSON, one document for each part")
   .option("--runs <n>", "of each build", count, 3)
   .option("--boots <n>", "of each system", count, 5)
-  .option("--only <parts>", PARTS.join(", "), parts, [...PARTS])
+  .option("--only <parts>", PARTS.join(", "), listOf(PARTS), [...PARTS])
+  .option("--pairs <pairs>", `of images, for deltas: ${DELTA_PAIRS.join(", ")}`, listOf(DELTA_PAIRS), [...DELTA_PAIRS])
   .parse()
   .opts<Options>();
 
@@ -66,10 +72,15 @@ const cache = defaultCacheFolder(process.env);
 const folder = benchFolder(cache);
 const common = { caller, run, progress, signal: stop.signal };
 const tools = await toolsTree({ ...common, folder: join(cache, "tools") });
-const mkosiTools = await mkosiTree({ ...common, folder: join(folder, "tools"), tools });
+const trees = new Map<PeerTree, Promise<Tools>>();
+const peerTools: BenchContext["peerTools"] = async (name) => {
+  const tree = trees.get(name) ?? debianTree(name, { ...common, folder: join(folder, "tools"), tools });
+  trees.set(name, tree);
+  return await tree;
+};
 await using scope = new AsyncDisposableStack();
 scope.use(await onlyRun(folder));
-const context: BenchContext = { ...common, tools, mkosiTools, folder, random: randomBytes };
+const context: BenchContext = { ...common, tools, peerTools, folder, random: randomBytes };
 
 const MEASURE = {
   builds: async () => await measureBuilds(options.runs, context),
@@ -78,6 +89,7 @@ const MEASURE = {
   upgrades: async () => await measureUpgrades(options.boots, context),
   installs: async () => await measureInstalls(options.boots, context),
   sizes: async () => await measureSizes(context),
+  deltas: async () => await measureDeltas(options.pairs, context),
 } as const;
 
 const TITLES = {
@@ -87,6 +99,7 @@ const TITLES = {
   upgrades: "An upgrade",
   installs: "An installation",
   sizes: "Size",
+  deltas: "Deltas",
 } as const;
 const tables: string[] = [];
 for (const name of PARTS.filter((part) => options.only.includes(part))) {
@@ -95,24 +108,26 @@ for (const name of PARTS.filter((part) => options.only.includes(part))) {
     date: `${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC`,
     command: ["npm run bench", ...(process.argv.length > 2 ? ["--", ...process.argv.slice(2)] : [])].join(" "),
     machine: { ...machineFacts(), "CPU in use by others": load },
-    versions: await versions(),
-    ...{ comparisons: [], stages: [], sizes: [], notes: [] },
+    ...{ comparisons: [], stages: [], sizes: [], deltas: [], notes: [] },
     ...(await MEASURE[name]()),
+    versions: await versions(),
   };
   const text = `### ${TITLES[name]}\n\n${markdown(report)}`;
   tables.push(text);
   process.stdout.write(options.json ? `${JSON.stringify({ part: name, ...report })}\n` : `${text}\n`);
 }
-if (tables.length === PARTS.length) await writeFile(PAGE, replaceTables(await readFile(PAGE, "utf8"), tables.join("\n")));
+if (tables.length === PARTS.length && options.pairs.length === DELTA_PAIRS.length)
+  await writeFile(PAGE, replaceTables(await readFile(PAGE, "utf8"), tables.join("\n")));
 
 async function versions(): Promise<Record<string, string>> {
   const first = async (...argv: Parameters<typeof tools.run>): Promise<string> =>
     (await tools.run(...argv)).stdout.split("\n")[0]!;
   const commit = (await run(["git", "-C", TOP, "describe", "--always", "--dirty", "--exclude=*"])).stdout.trim();
-  const mkosi = (await mkosiTools.run(["mkosi", "--version"])).stdout.trim();
+  const mkosi = await trees.get("mkosi");
   return {
     Versions: [
-      ...[`petrify at ${commit}`, `Node ${process.version}`, mkosi],
+      ...[`petrify at ${commit}`, `Node ${process.version}`],
+      ...(mkosi ? [(await mkosi.run(["mkosi", "--version"])).stdout.trim()] : []),
       ...[await first(["qemu-system-x86_64", "--version"]), await first(["mkfs.erofs", "--version"])],
     ].join("; "),
   };

@@ -66,7 +66,8 @@ Environment=INITRD=No
 
 /** mkosi in a tree of its own, as root of it, with the network only while it fetches packages. */
 export async function mkosiBuilder(variant: MkosiVariant, context: BenchContext): Promise<Builder> {
-  const { mkosiTools, signal } = context;
+  const { peerTools, signal } = context;
+  const mkosiTools = await peerTools("mkosi");
   const folder = join(context.folder, `mkosi-${variant}`);
   const project = join(folder, "project");
   const [out, cache, packages, workspace, temporary] = ["out", "cache", "packages", "workspace", "tmp"].map((name) =>

@@ -30,6 +30,7 @@ test("a report shows medians with their range, ratios of pairs, goals and whethe
     comparisons: [comparison],
     stages: [],
     sizes: [{ title: "zstd -19", sizes: { petrify: 61e6, mkosi: 50e6 }, goal: 60e6 }],
+    deltas: [],
     notes: ["as it was"],
   };
   const text = markdown(report);

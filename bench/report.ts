@@ -1,6 +1,7 @@
 /** Measurements as tables, for people and for docs/benchmarks.md. Pure. */
 import { AppError } from "../src/core/error.ts";
 import { formatSize, type Bytes } from "../src/core/units.ts";
+import { pairTables, type PairFigures } from "./delta-report.ts";
 import { pairRatios, spread } from "./stats.ts";
 
 /** One thing measured on two sides, run by run in pairs. */
@@ -34,6 +35,7 @@ export interface Report {
   readonly comparisons: readonly Comparison[];
   readonly stages: readonly BootStages[];
   readonly sizes: readonly SizeComparison[];
+  readonly deltas: readonly PairFigures[];
   readonly notes: readonly string[];
 }
 
@@ -44,13 +46,14 @@ const range = (values: readonly number[]): string => {
 };
 
 /** A report as Markdown. */
-export function markdown({ date, command, machine, versions, comparisons, stages, sizes, notes }: Report): string {
+export function markdown({ date, command, machine, versions, comparisons, stages, sizes, deltas, notes }: Report): string {
   const list = (facts: Readonly<Record<string, string>>): string[] =>
     Object.entries(facts).map(([name, value]) => `- ${name}: ${value}`);
   const blocks = [
     comparisons.length > 0 ? comparisonTable(comparisons) : [],
     stages.length > 0 ? stageTable(stages) : [],
     sizes.length > 0 ? sizeTable(sizes) : [],
+    ...deltas.map(pairTables),
     [`Measured on ${date} by \`${command}\`.`],
     [...list(machine), ...list(versions), ...notes.map((note) => `- ${note}`)],
   ];

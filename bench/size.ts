@@ -30,8 +30,6 @@ const STAND_IN = /^(petrify|bench)-initrd /;
 export async function imageSizes(image: string, name: string, context: BenchContext): Promise<ImageSizes> {
   const { tools, signal } = context;
   const folder = join(context.folder, "unpacked", name);
-  await remove(context, folder);
-  await makeFolder(folder);
   const inside = {
     binds: [
       { source: folder, writable: true },
@@ -40,19 +38,7 @@ export async function imageSizes(image: string, name: string, context: BenchCont
     anyOwner: true,
     signal,
   };
-
-  const erofs = join(folder, "root.erofs");
-  const tree = join(folder, "tree");
-  {
-    using file = openImage(image);
-    const { partitions } = decodeGpt(file.read, file.size, 512);
-    const root = partitions.find(({ type }) => type === PARTITION_TYPES.rootX86);
-    if (!root) throw new AppError("ROOT_MISSING", `${image} has no root partition`);
-    await writeBytes(erofs, new Uint8Array());
-    await copySparse(image, erofs, [{ from: root.start, length: root.size, to: 0 }], signal);
-    await tools.run(["truncate", `--size=${root.size}`, erofs], inside);
-  }
-  await tools.run(["fsck.erofs", `--extract=${tree}`, erofs], inside);
+  const tree = await unpackRoot(image, folder, context);
   const output = join(folder, "image.zst");
   await tools.run(["zstd", "-19", "-T1", "--quiet", "--force", "-o", output, "/tmp/image"], inside);
   const facts = await treeFacts(tree, context);
@@ -64,6 +50,26 @@ export async function imageSizes(image: string, name: string, context: BenchCont
   };
   await remove(context, folder);
   return sizes;
+}
+
+/** The files of an image's root. @param folder is emptied before @returns the folder with the tree */
+export async function unpackRoot(image: string, folder: string, context: BenchContext): Promise<string> {
+  const { tools, signal } = context;
+  await remove(context, folder);
+  await makeFolder(folder);
+  const inside = { binds: [{ source: folder, writable: true }], anyOwner: true, signal };
+  const [erofs, tree] = [join(folder, "root.erofs"), join(folder, "tree")];
+  {
+    using file = openImage(image);
+    const { partitions } = decodeGpt(file.read, file.size, 512);
+    const root = partitions.find(({ type }) => type === PARTITION_TYPES.rootX86);
+    if (!root) throw new AppError("ROOT_MISSING", `${image} has no root partition`);
+    await writeBytes(erofs, new Uint8Array());
+    await copySparse(image, erofs, [{ from: root.start, length: root.size, to: 0 }], signal);
+    await tools.run(["truncate", `--size=${root.size}`, erofs], inside);
+  }
+  await tools.run(["fsck.erofs", `--extract=${tree}`, erofs], inside);
+  return tree;
 }
 
 /** By packing the tree again with and without it. */

@@ -1,0 +1,42 @@
+import { join } from "node:path";
+import { fileSize } from "../src/host/files.ts";
+import { openImage } from "../src/host/image-file.ts";
+import type { Bytes } from "../src/core/units.ts";
+import { decodeGpt, type Partition } from "../src/layout/gpt.ts";
+import { SYSTEM_IMAGE_SECTOR, systemImageParts, type SystemImageParts } from "../src/layout/system-image.ts";
+import { decodeVeritySuperblock, VERITY_SUPERBLOCK_SIZE } from "../src/layout/verity.ts";
+import { isImage, type DeltaFigures, type Lab } from "./delta-lab.ts";
+import type { ImagePair } from "./image-pairs.ts";
+
+/** As the agent's Node is started. */
+const AGENT = ["--max-semi-space-size=1", "--max-old-space-size=64"] as const;
+const PROGRAM = join(import.meta.dirname, "delta-program.ts");
+
+export async function petrify({ old, new: next }: ImagePair, { path, measureHere }: Lab): Promise<DeltaFigures> {
+  const [tool, delta, made] = ["petrify", path("delta"), path("made")];
+  const make = await measureHere([process.execPath, PROGRAM, "make", old, next, delta]);
+  const { root, salt } = partsOf(next);
+  const applying = [PROGRAM, "apply", old, made, delta, String(root.start), String(root.size), salt] as const;
+  const apply = await measureHere([process.execPath, ...AGENT, ...applying]);
+  await isImage(made, next, tool);
+  return { tool, bytes: await fileSize(delta), make, apply };
+}
+
+/** What of the hash tree has changed, in whole blocks. */
+export function changedTree({ old, new: next }: ImagePair): Bytes {
+  using before = openImage(old);
+  using after = openImage(next);
+  const [{ verity: was }, { verity: is }] = [partsOf(old), partsOf(next)];
+  let changed = 0;
+  for (let at = 0; at < is.size; at += BLOCK) {
+    if (!Buffer.from(after.read(is.start + at, BLOCK)).equals(before.read(was.start + at, BLOCK))) changed += BLOCK;
+  }
+  return changed;
+}
+const BLOCK: Bytes = 4096;
+
+function partsOf(image: string): SystemImageParts<Partition> & { readonly salt: string } {
+  using file = openImage(image);
+  const parts = systemImageParts(decodeGpt(file.read, file.size, SYSTEM_IMAGE_SECTOR));
+  return { ...parts, salt: decodeVeritySuperblock(file.read(parts.verity.start, VERITY_SUPERBLOCK_SIZE)).salt };
+}

@@ -1,0 +1,84 @@
+/** Updates from one image to another: petrify's deltas beside every tool that makes updates small. One at a time, in the same order. */
+import { fileSize } from "../src/host/files.ts";
+import { formatSize } from "../src/core/units.ts";
+import type { BenchContext } from "./context.ts";
+import { openLab, type DeltaFigures, type Lab } from "./delta-lab.ts";
+import { perFileLimit } from "./delta-limit.ts";
+import { ostree } from "./delta-ostree.ts";
+import { casync, desync, wholeImage, xdelta, zchunk, zstdPatch, type Peer } from "./delta-peers.ts";
+import { changedTree, petrify } from "./delta-petrify.ts";
+import { rauc } from "./delta-rauc.ts";
+import type { DeltaGoal, PairFigures } from "./delta-report.ts";
+import { archivePair, frozenPair, type ImagePair } from "./image-pairs.ts";
+import type { Report } from "./report.ts";
+
+export const DELTA_PAIRS = ["frozen", "package", "kernel"] as const;
+export type DeltaPairName = (typeof DELTA_PAIRS)[number];
+
+/** Packages of the tools whose versions the report names. */
+const TOOLS = ["ostree", "desync", "casync", "zchunk", "xdelta3", "zstd", "rauc", "bsdiff"] as const;
+const IMAGE_PEERS: Readonly<Record<string, Peer>> = {
+  whole: wholeImage,
+  patch: zstdPatch,
+  xdelta,
+  "desync-64": desync("16:64:256"),
+  "desync-16": desync("4:16:64"),
+  casync,
+  zchunk,
+};
+
+export async function measureDeltas(
+  names: readonly DeltaPairName[],
+  context: BenchContext,
+): Promise<Pick<Report, "deltas" | "notes">> {
+  const peers = await context.peerTools("deltas");
+  const deltas: PairFigures[] = [];
+  for (const name of names) {
+    const pair = name === "frozen" ? await frozenPair(context) : await archivePair(name, context);
+    deltas.push(await measurePair(name, pair, context));
+  }
+  const { stdout } = await peers.run(["dpkg-query", "--show", "--showformat=${Package} ${Version}; ", ...TOOLS]);
+  await using lab = await openLab("node", peers, context);
+  const node = await lab.measureHere([process.execPath, "--eval", ""]);
+  return {
+    deltas,
+    notes: [
+      `Tools: ${stdout.trim().replace(/;$/, "")}.`,
+      `Of petrify's memory, Node that does nothing has ${formatSize(node.memory)}.`,
+    ],
+  };
+}
+
+async function measurePair(name: DeltaPairName, pair: ImagePair, context: BenchContext): Promise<PairFigures> {
+  const { progress, run, signal } = context;
+  const peers = await context.peerTools("deltas");
+  const measure = async (what: string, body: (lab: Lab) => Promise<DeltaFigures>): Promise<DeltaFigures> =>
+    await progress.step(`${name}: ${what}`, async () => {
+      await using lab = await openLab(what, peers, context);
+      return await body(lab);
+    });
+  const ours = await measure("petrify", async (lab) => await petrify(pair, lab));
+  const limit = await measure("limit", async (lab) => await perFileLimit(pair, lab, { peers, run, signal }));
+  const figures = [limit, await measure("ostree", async (lab) => await ostree(pair, lab, context))];
+  for (const [what, peer] of Object.entries(IMAGE_PEERS)) figures.push(await measure(what, async (lab) => await peer(pair, lab)));
+  figures.push(await measure("rauc", async (lab) => await rauc(pair, lab)));
+  const { title, notes } = pair;
+  return {
+    ...{ title, image: await fileSize(pair.new), petrify: ours, peers: figures, goals: goalsOf(name, figures) },
+    notes: [...notes, `Of the hash tree, which whoever ships whole images ships, ${changedTree(pair)} bytes are other ones.`],
+  };
+}
+
+/** Of several rows of one tool, the smallest counts. */
+export function goalsOf(name: DeltaPairName, figures: readonly DeltaFigures[]): DeltaGoal[] {
+  const against = (tool: string, ratio: number): DeltaGoal => {
+    const rows = figures.filter((one) => one.tool.startsWith(tool)).toSorted((a, b) => a.bytes - b.bytes);
+    return { peer: rows[0]!.tool, theirs: rows[0]!.bytes, ratio };
+  };
+  return [
+    ...(name === "package" ? [against("ostree", 0.75), against("desync", 0.02)] : []),
+    ...(name === "kernel" ? [against("ostree", 0.9)] : []),
+    against("limit", 1.15),
+    against("zstd -19, the whole", 1),
+  ];
+}
