@@ -8,6 +8,8 @@ import { registerDiffImage } from "./diff-image.ts";
 import { registerFlash } from "./flash.ts";
 import { registerInit } from "./init.ts";
 import { registerInspect } from "./inspect.ts";
+import { registerPull } from "./pull.ts";
+import { registerPush } from "./push.ts";
 import { registerQuickstart } from "./quickstart.ts";
 import { registerRun } from "./run.ts";
 import { registerServe } from "./serve/serve.ts";
@@ -32,6 +34,8 @@ const COMMANDS: readonly Register[] = [
   registerInspect,
   registerDiffImage,
   registerVerify,
+  registerPush,
+  registerPull,
   registerClean,
 ];
 

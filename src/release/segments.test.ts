@@ -4,7 +4,15 @@ import fc from "fast-check";
 import { AppError } from "../core/error.ts";
 import { MiB } from "../core/units.ts";
 import { canonicalJson } from "./canonical-json.ts";
-import { encodeSegments, packedBound, packedSegments, parseSegments, segmentAt, type SegmentList } from "./segments.ts";
+import {
+  encodeSegments,
+  packedBound,
+  packedSegments,
+  parseSegments,
+  placesInImage,
+  segmentAt,
+  type SegmentList,
+} from "./segments.ts";
 
 const of = (letter: string): string => letter.repeat(64);
 const blob = (letter: string, size: number) => ({ digest: `sha256:${of(letter)}`, size });
@@ -34,6 +42,21 @@ test("segments are the image without what is omitted, and the last one is shorte
     { start: 4 * MiB, length: 4 * MiB },
     { start: 8 * MiB, length: MiB },
   ]);
+});
+
+test("a segment on both sides of what is omitted has two places in the image", () => {
+  const split = { ...list, omitted: { start: 5 * MiB, length: MiB } };
+  assert.deepEqual(
+    [0, 1, 2].map((index) => placesInImage(split, index)),
+    [
+      [{ start: 0, length: 4 * MiB, inSegment: 0 }],
+      [
+        { start: 4 * MiB, length: MiB, inSegment: 0 },
+        { start: 6 * MiB, length: 3 * MiB, inSegment: MiB },
+      ],
+      [{ start: 9 * MiB, length: MiB, inSegment: 0 }],
+    ],
+  );
 });
 
 test("a blob that several segments are unpacked from is one blob", () => {

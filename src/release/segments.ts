@@ -48,15 +48,19 @@ const List = z.object({
   ),
 });
 
-/** How large an image is and where its hash tree lies, by its manifest alone. */
+/** How large an image is and where its root and its hash tree lie, by its manifest alone. */
 export function imageLayout(
   { sizes, rootHash }: Pick<Manifest, "sizes" | "rootHash">,
   sha256: Sha256,
-): { readonly size: Bytes; readonly omitted: SegmentList["omitted"] } {
+): {
+  readonly size: Bytes;
+  readonly omitted: SegmentList["omitted"];
+  readonly root: { readonly start: Bytes; readonly size: Bytes };
+} {
   const parts = { boot: sizes.boot, root: sizes.root, verity: sizes.rootVerity };
   const gpt = planSystemImage(parts, rootHash, systemImageIds(rootHash, sha256));
-  const { verity } = systemImageParts(gpt);
-  return { size: gpt.size, omitted: { start: verity.start, length: verity.size } };
+  const { root, verity } = systemImageParts(gpt);
+  return { size: gpt.size, omitted: { start: verity.start, length: verity.size }, root };
 }
 
 /** What is cut into segments, in bytes: the image without what is omitted. */
@@ -70,6 +74,18 @@ export function segmentAt(
 ): { readonly start: Bytes; readonly length: Bytes } {
   const start = index * list.segmentSize;
   return { start, length: Math.min(list.segmentSize, deliveredSize(list) - start) };
+}
+
+/** Where the bytes of a segment are in the image: one place, or two where it lies on both sides of what is omitted. */
+export function placesInImage(
+  list: Pick<SegmentList, "imageSize" | "omitted" | "segmentSize">,
+  index: number,
+): readonly { readonly start: Bytes; readonly length: Bytes; readonly inSegment: Bytes }[] {
+  const { start, length } = segmentAt(list, index);
+  const { omitted } = list;
+  const before = Math.max(0, Math.min(length, omitted.start - start));
+  const behind = { start: start + before + omitted.length, length: length - before, inSegment: before };
+  return [{ start, length: before, inSegment: 0 }, behind].filter((place) => place.length > 0);
 }
 
 /** The most that a packer makes of so many bytes. Source: zstd.h, ZSTD_COMPRESSBOUND, and the head of a frame */
