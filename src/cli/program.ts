@@ -10,6 +10,7 @@ import { registerInit } from "./init.ts";
 import { registerInspect } from "./inspect.ts";
 import { registerPull } from "./pull.ts";
 import { registerPush } from "./push.ts";
+import { registerKeys } from "./keys/keys.ts";
 import { registerQuickstart } from "./quickstart.ts";
 import { registerRun } from "./run.ts";
 import { registerServe } from "./serve/serve.ts";
@@ -36,6 +37,7 @@ const COMMANDS: readonly Register[] = [
   registerVerify,
   registerPush,
   registerPull,
+  registerKeys,
   registerClean,
 ];
 

@@ -18,6 +18,7 @@ export async function runForTest(
     columns = 0,
     clock = () => 0,
     input = process.stdin,
+    env = {},
     onOut = () => {},
     onErr = () => {},
   }: {
@@ -28,6 +29,8 @@ export async function runForTest(
     clock?: () => number;
     /** What is typed; `isTTY` says whether it is a terminal. */
     input?: NodeJS.ReadableStream;
+    /** Besides `HOME`. */
+    env?: Readonly<Record<string, string>>;
     onOut?: (text: string) => unknown;
     onErr?: (text: string) => unknown;
   } = {},
@@ -49,7 +52,7 @@ export async function runForTest(
       columns: () => columns,
     },
     terminal: { input: input as NodeJS.ReadStream, output: process.stdout },
-    env: { HOME: cwd },
+    env: { HOME: cwd, ...env },
     cwd,
     signal,
     clock,

@@ -34,6 +34,15 @@ for (const [what, typed, password] of [
   });
 }
 
+test("one question after the other is answered", async () => {
+  const { input } = terminal();
+  for (const typed of ["one", "two"]) {
+    const answer = readHidden(input, never);
+    input.write(`${typed}\r`);
+    assert.equal(await answer, typed);
+  }
+});
+
 test("the end of the input is no password", async () => {
   const { input, modes } = terminal();
   const answer = readHidden(input, never);

@@ -38,6 +38,7 @@ export async function readHidden(input: PasswordTerminal, signal: AbortSignal): 
   try {
     input.on("data", data).once("end", end).once("error", reject);
     signal.addEventListener("abort", abort, { once: true });
+    input.resume(); // it was paused by the question before
     return await promise;
   } finally {
     signal.removeEventListener("abort", abort);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { suite, test } from "node:test";
 import { newKeyPair } from "../../tests/support/signing.ts";
 import { putArtifact, sourceOf, testContext } from "../../tests/support/store-contract.ts";
-import { testRegistry } from "../../tests/support/registry.ts";
+import { testRegistry, type Asked } from "../../tests/support/registry.ts";
 import { ecdsa } from "../host/ecdsa.ts";
 import { sha256 } from "../host/sha256.ts";
 import { OCI_MEDIA, type Descriptor } from "../layout/oci-image.ts";
@@ -117,11 +117,16 @@ test("what is under the tag, and is no image of signatures, is replaced", async 
   }
 });
 
-test("a store that fails is said, and not taken for one without signatures", async () => {
-  const served = await testRegistry({ fault: ({ url }) => (url.includes(".sig") ? { status: 403 } : undefined) });
+test("signatures that cannot be read now are not taken for none: nothing is written over them", async () => {
+  let isDown = false;
+  const fault = ({ method, url }: Asked) => (isDown && method === "GET" && url.endsWith(".sig") ? { status: 403 } : undefined);
+  await using served = await testRegistry({ fault });
   using context = testContext();
   const store = openStore(parseReference(`http://${served.host}/team/os`), context);
   const index = await subject(store);
+  await signRelease(store, index, other, { now });
+  isDown = true;
   await assert.rejects(signRelease(store, index, key, { now }), { code: "REGISTRY_DENIED" });
-  await served[Symbol.asyncDispose]();
+  isDown = false;
+  assert.deepEqual(await signaturesOf(store, index, other), [1, 1]);
 });
