@@ -3,6 +3,7 @@ import { registerBuild } from "./build.ts";
 import { registerClean } from "./clean.ts";
 import { helpSections, newProgram, runProgram } from "./command-line.ts";
 import { addGlobalOptions, openCli, type Cli, type Edge } from "./context.ts";
+import { registerCopy } from "./copy.ts";
 import { diskFor, netbootFor, testDiskFor, vmDiskFor } from "./disk-for.ts";
 import { registerDiffImage } from "./diff-image.ts";
 import { registerFlash } from "./flash.ts";
@@ -38,6 +39,7 @@ const COMMANDS: readonly Register[] = [
   registerPush,
   registerPull,
   registerKeys,
+  registerCopy,
   registerClean,
 ];
 

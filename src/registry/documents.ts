@@ -31,6 +31,21 @@ const Index = z.looseObject({ schemaVersion: z.literal(2), manifests: z.array(En
 export type Index = z.output<typeof Index>;
 const Tags = z.object({ tags: z.array(z.string().regex(TAG, "must be a tag")).nullish() });
 
+const Contents = z.object({
+  manifests: z.array(Descriptor).max(MOST_ENTRIES).nullish(),
+  config: Descriptor.nullish(),
+  layers: z.array(Descriptor).max(MOST_ENTRIES).nullish(),
+});
+
+/** What a manifest or an index names. An artifact without a configuration has none. */
+export function parseContents(
+  bytes: Uint8Array,
+  origin: string,
+): { readonly manifests: readonly Descriptor[]; readonly blobs: readonly Descriptor[] } {
+  const { manifests, config, layers } = parse(Contents, bytes, origin);
+  return { manifests: manifests ?? [], blobs: [...(config ? [config] : []), ...(layers ?? [])] };
+}
+
 export const parseManifestHead = (bytes: Uint8Array, origin: string): ManifestHead => parse(Manifest, bytes, origin);
 export const parseIndex = (bytes: Uint8Array, origin: string): Index => parse(Index, bytes, origin);
 export const parseTags = (bytes: Uint8Array, origin: string): readonly string[] => parse(Tags, bytes, origin).tags ?? [];

@@ -1,3 +1,4 @@
+import { registryContext, type RegistrySettings } from "./context.ts";
 import { layoutStore } from "./layout-store.ts";
 import { mirroredStore } from "./mirrored-store.ts";
 import type { Reference } from "./reference.ts";
@@ -15,4 +16,14 @@ export function openStore(reference: Reference, context: RegistryContext): Image
         mirrors.map((mirror) => registryStore(mirror.reference, mirror.context)),
         own,
       );
+}
+
+/** The same with the settings of a person or a machine; connections are kept until the scope ends. @throws AppError as {@link registryContext} */
+export async function storeFor(
+  reference: Reference,
+  settings: RegistrySettings,
+): Promise<{ readonly store: ImageStore } & Disposable> {
+  if (reference.kind === "layout") return { store: layoutStore(reference.folder), [Symbol.dispose]: () => {} };
+  const context = await registryContext(settings, reference);
+  return { store: openStore(reference, context), [Symbol.dispose]: () => context[Symbol.dispose]() };
 }
