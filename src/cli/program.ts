@@ -5,6 +5,7 @@ import { helpSections, newProgram, runProgram } from "./command-line.ts";
 import { addGlobalOptions, openCli, type Cli, type Edge } from "./context.ts";
 import { registerCopy } from "./copy.ts";
 import { diskFor, netbootFor, testDiskFor, vmDiskFor } from "./disk-for.ts";
+import { registerDelta } from "./delta/delta.ts";
 import { registerDiffImage } from "./diff-image.ts";
 import { registerFlash } from "./flash.ts";
 import { registerInit } from "./init.ts";
@@ -35,6 +36,7 @@ const COMMANDS: readonly Register[] = [
   (program, cli) => registerServe(program, cli, netbootFor),
   registerInspect,
   registerDiffImage,
+  registerDelta,
   registerVerify,
   registerPush,
   registerPull,

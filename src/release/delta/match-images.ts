@@ -24,6 +24,8 @@ export interface MatchedPiece {
   readonly matches: readonly Match[];
   /** An estimate of what the piece costs, packed by itself. */
   readonly cost: Bytes;
+  /** Whether packing made it smaller; of what is the same, nobody asked. */
+  readonly packs: boolean;
 }
 /** Packs quickly: for comparing. */
 export type QuickPack = (bytes: Uint8Array) => Uint8Array;
@@ -52,7 +54,7 @@ export function* matchImages({ old, new: image, quickPack }: MatchInput): Genera
     const reference = before ? bytesOf(old, before.ranges) : new Uint8Array();
     const found = matchPiece(text, reference, before?.ranges ?? [], blocks, quickPack);
     yield {
-      ...{ piece, against: before?.name, method: found.method, cost: found.cost },
+      ...{ piece, against: before?.name, method: found.method, cost: found.cost, packs: found.packs },
       matches: found.matches.flatMap((match) => placed(match, piece.ranges)).toSorted((a, b) => a.at - b.at),
     };
   }
@@ -63,6 +65,7 @@ interface Found {
   /** `at` counts in the piece, `from` in the old image. */
   readonly matches: readonly Match[];
   readonly cost: Bytes;
+  readonly packs: boolean;
 }
 
 function matchPiece(
@@ -74,19 +77,21 @@ function matchPiece(
 ): Found {
   const inImage = (matches: readonly Match[]): Match[] => matches.flatMap((match) => inOldImage(match, ranges));
   if (isStartOf(text, reference)) {
-    return { method: "same", matches: inImage([{ at: 0, from: 0, length: text.length }]), cost: 0 };
+    return { method: "same", matches: inImage([{ at: 0, from: 0, length: text.length }]), cost: 0, packs: true };
   }
   const packed = quickPack(text).length;
-  const plain: Found = { method: "plain", matches: [], cost: packed };
+  const packs = packed < text.length * DOES_NOT_PACK;
+  const plain: Found = { method: "plain", matches: [], cost: packed, packs };
   const candidates = [plain];
   const same = blocks(text);
   if (same.length > 0) {
-    candidates.push({ method: "blocks", matches: same, cost: quickPack(unmatched(text, same)).length + 4 * same.length });
+    const cost = quickPack(unmatched(text, same)).length + 4 * same.length;
+    candidates.push({ method: "blocks", matches: same, cost, packs });
   }
-  if (reference.length > 0 && (text.length < TRIED_ANYHOW || packed < text.length * DOES_NOT_PACK)) {
+  if (reference.length > 0 && (text.length < TRIED_ANYHOW || packs)) {
     const matches = similar(reference, text);
     const cost = quickPack(differences(text, reference, matches)).length + quickPack(unmatched(text, matches)).length;
-    candidates.push({ method: "bsdiff", matches: inImage(matches), cost: cost + 4 * matches.length });
+    candidates.push({ method: "bsdiff", matches: inImage(matches), cost: cost + 4 * matches.length, packs });
   }
   return candidates.reduce((best, candidate) => (candidate.cost < best.cost ? candidate : best));
 }
