@@ -1,25 +1,45 @@
 import { join } from "node:path";
-import { fileSize } from "../src/host/files.ts";
+import { fileSize, readText } from "../src/host/files.ts";
 import { openImage } from "../src/host/image-file.ts";
 import type { Bytes } from "../src/core/units.ts";
 import { decodeGpt, type Partition } from "../src/layout/gpt.ts";
 import { SYSTEM_IMAGE_SECTOR, systemImageParts, type SystemImageParts } from "../src/layout/system-image.ts";
 import { decodeVeritySuperblock, VERITY_SUPERBLOCK_SIZE } from "../src/layout/verity.ts";
-import { isImage, type DeltaFigures, type Lab } from "./delta-lab.ts";
+import { isImage, type Cost, type DeltaFigures, type Lab } from "./delta-lab.ts";
 import type { ImagePair } from "./image-pairs.ts";
+
+/** What an update costs without a delta. */
+export interface SegmentFigures {
+  /** What names the segments and their digests: read for a delta, too. The index, the release's document and its signature, a few KB, are not counted. */
+  readonly lists: Bytes;
+  /** Packed segments that the old image has nowhere. */
+  readonly missing: Bytes;
+  /** All packed segments. */
+  readonly whole: Bytes;
+}
 
 /** As the agent's Node is started. */
 const AGENT = ["--max-semi-space-size=1", "--max-old-space-size=64"] as const;
 const PROGRAM = join(import.meta.dirname, "delta-program.ts");
+const SEGMENTS_PROGRAM = join(import.meta.dirname, "segments-program.ts");
 
-export async function petrify({ old, new: next }: ImagePair, { path, measureHere }: Lab): Promise<DeltaFigures> {
+export async function petrifySegments(
+  { old, new: next }: ImagePair,
+  { path, measureHere }: Lab,
+): Promise<SegmentFigures & { readonly make: Cost }> {
+  const make = await measureHere([process.execPath, SEGMENTS_PROGRAM, old, next, path("figures")]);
+  return { ...(JSON.parse(await readText(path("figures"))) as SegmentFigures), make };
+}
+
+/** @param lists bytes of what is read besides the delta */
+export async function petrify({ old, new: next }: ImagePair, lists: Bytes, { path, measureHere }: Lab): Promise<DeltaFigures> {
   const [tool, delta, made] = ["petrify", path("delta"), path("made")];
   const make = await measureHere([process.execPath, PROGRAM, "make", old, next, delta]);
   const { root, salt } = partsOf(next);
   const applying = [PROGRAM, "apply", old, made, delta, String(root.start), String(root.size), salt] as const;
   const apply = await measureHere([process.execPath, ...AGENT, ...applying]);
   await isImage(made, next, tool);
-  return { tool, bytes: await fileSize(delta), make, apply };
+  return { tool, bytes: lists + (await fileSize(delta)), make, apply };
 }
 
 /** What of the hash tree has changed, in whole blocks. */

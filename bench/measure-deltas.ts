@@ -2,11 +2,11 @@
 import { fileSize } from "../src/host/files.ts";
 import { formatSize } from "../src/core/units.ts";
 import type { BenchContext } from "./context.ts";
-import { openLab, type DeltaFigures, type Lab } from "./delta-lab.ts";
+import { openLab, type Cost, type DeltaFigures, type Lab } from "./delta-lab.ts";
 import { perFileLimit } from "./delta-limit.ts";
 import { ostree } from "./delta-ostree.ts";
 import { casync, desync, wholeImage, xdelta, zchunk, zstdPatch, type Peer } from "./delta-peers.ts";
-import { changedTree, petrify } from "./delta-petrify.ts";
+import { changedTree, petrify, petrifySegments, type SegmentFigures } from "./delta-petrify.ts";
 import { rauc } from "./delta-rauc.ts";
 import type { DeltaGoal, PairFigures } from "./delta-report.ts";
 import { archivePair, frozenPair, type ImagePair } from "./image-pairs.ts";
@@ -52,22 +52,32 @@ export async function measureDeltas(
 async function measurePair(name: DeltaPairName, pair: ImagePair, context: BenchContext): Promise<PairFigures> {
   const { progress, run, signal } = context;
   const peers = await context.peerTools("deltas");
-  const measure = async (what: string, body: (lab: Lab) => Promise<DeltaFigures>): Promise<DeltaFigures> =>
+  const measure = async <T>(what: string, body: (lab: Lab) => Promise<T>): Promise<T> =>
     await progress.step(`${name}: ${what}`, async () => {
       await using lab = await openLab(what, peers, context);
       return await body(lab);
     });
-  const ours = await measure("petrify", async (lab) => await petrify(pair, lab));
-  const limit = await measure("limit", async (lab) => await perFileLimit(pair, lab, { peers, run, signal }));
-  const figures = [limit, await measure("ostree", async (lab) => await ostree(pair, lab, context))];
+  const segments = await measure("petrify's segments", async (lab) => await petrifySegments(pair, lab));
+  const ours = await measure("petrify's delta", async (lab) => await petrify(pair, segments.lists, lab));
+  const figures: DeltaFigures[] = segmentRows(segments);
+  figures.push(await measure("limit", async (lab) => await perFileLimit(pair, lab, { peers, run, signal })));
+  figures.push(await measure("ostree", async (lab) => await ostree(pair, lab, context)));
   for (const [what, peer] of Object.entries(IMAGE_PEERS)) figures.push(await measure(what, async (lab) => await peer(pair, lab)));
   figures.push(await measure("rauc", async (lab) => await rauc(pair, lab)));
   const { title, notes } = pair;
   return {
     ...{ title, image: await fileSize(pair.new), petrify: ours, peers: figures, goals: goalsOf(name, figures) },
-    notes: [...notes, `Of the hash tree, which whoever ships whole images ships, ${changedTree(pair)} bytes are other ones.`],
+    notes: [
+      ...notes,
+      `Of petrify's bytes, ${segments.lists} are the lists of segments. Of the hash tree, which whoever ships whole images ships, ${changedTree(pair)} bytes are other ones.`,
+    ],
   };
 }
+
+const segmentRows = ({ lists, missing, whole, make }: SegmentFigures & { readonly make: Cost }): DeltaFigures[] => [
+  { tool: "petrify without a delta: other segments", bytes: lists + missing },
+  { tool: "petrify without the old image", bytes: lists + whole, make },
+];
 
 /** Of several rows of one tool, the smallest counts. */
 export function goalsOf(name: DeltaPairName, figures: readonly DeltaFigures[]): DeltaGoal[] {
