@@ -23,7 +23,7 @@ import { diskOfImage } from "./image-disk.ts";
 import { addImageFacts, addRuntime } from "./image-runtime.ts";
 import { buildInitrd, microcodeIn } from "./initrd.ts";
 import { mediumOfImage, type MediumInput } from "./medium.ts";
-import { netbootOfImage } from "./netboot.ts";
+import { netbootOfImage, refuseNoRam } from "./netboot.ts";
 import { readMachineConfig } from "./read-machine-config.ts";
 import { readRecipeFile } from "./read-recipe.ts";
 import { packRoot, refuseUnreadable } from "./pack-root.ts";
@@ -81,7 +81,8 @@ export async function build(request: BuildRequest, context: BuildContext): Promi
   const lock = await readLock(lockPath);
   return await writingTo(`${context.cacheFolder} or ${outDir}`, async () => {
     await using work = await workDir(join(context.cacheFolder, "work"), context.caller, context.run);
-    const input = { recipe, recipeFolder: dirname(recipePath), lock, renew: request.updateLock, work: work.path };
+    const fromMemory = request.outputs.some((output) => output === "iso" || output === "netboot");
+    const input = { recipe, recipeFolder: dirname(recipePath), lock, renew: request.updateLock, fromMemory, work: work.path };
     const made = await buildSystemImage(input, context);
     const { size: smallestDisk } = planDisk({ imageSize: made.manifest.sizes.image, slotSize: recipe.disk.slotSize });
     const placed = await writeOutputs(made, recipe, { ...request, config }, work.path, context);
@@ -148,6 +149,8 @@ interface ImageInput {
   readonly recipeFolder: string;
   readonly lock: Lock | undefined;
   readonly renew: boolean;
+  /** Something is going to be made of it that boots from memory. */
+  readonly fromMemory: boolean;
   readonly work: string;
 }
 interface MadeImage {
@@ -160,7 +163,7 @@ interface MadeImage {
 
 /** The recipe of a build, one line a step. */
 async function buildSystemImage(
-  { recipe, recipeFolder, lock, renew, work }: ImageInput,
+  { recipe, recipeFolder, lock, renew, fromMemory, work }: ImageInput,
   context: BuildContext,
 ): Promise<MadeImage> {
   const { tools, progress, signal } = context;
@@ -179,6 +182,7 @@ async function buildSystemImage(
   refuseOtherInit(recipe, init);
   const kernel = await progress.step("take the kernel", async () => await takeKernel(tree, source?.tree, work, context));
   refuseUnreadable(recipe.root.compression, kernel);
+  if (fromMemory) refuseNoRam(kernel);
   await progress.step("make the initrd", async () => {
     // What the image below was built with is known by its files only.
     const microcode = recipe.base.image === undefined ? recipe.firmware.microcode : await microcodeIn(tree.fs.folder);

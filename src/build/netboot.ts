@@ -11,10 +11,28 @@ import { CPIO_LARGEST_FILE, encodeCpioAround } from "../layout/cpio.ts";
 import { decodeGpt } from "../layout/gpt.ts";
 import { commandLineOfScript } from "../layout/grub-script.ts";
 import { ipxeScript } from "../layout/ipxe.ts";
+import { unpacksRamImage } from "../layout/kernel-features.ts";
 import { memoryForImage, NETBOOT_FILES } from "../layout/netboot.ts";
 import { BOOT_FILES, SYSTEM_IMAGE_SECTOR, systemImageParts } from "../layout/system-image.ts";
 import type { Manifest } from "../release/manifest.ts";
+import type { Kernel } from "./kernel.ts";
 import { readManifest } from "./read-manifest.ts";
+
+/**
+ * An archive that a kernel does not know is passed over without a word: the machine would say that it has no image.
+ *
+ * @throws AppError `KERNEL_UNFIT`; where nobody can tell nothing is refused
+ */
+export function refuseNoRam({ version, config }: Pick<Kernel, "version" | "config">): void {
+  if (unpacksRamImage(config) !== false) return;
+  throw new AppError(
+    "KERNEL_UNFIT",
+    `the kernel ${version} cannot boot from memory: it has no zstd for initrds (CONFIG_RD_ZSTD)`,
+    {
+      hint: "Leave `iso` and `netboot` out of --output, or choose a kernel that has it, by `kernel.flavour` or `kernel.from`.",
+    },
+  );
+}
 
 /** What boots an image from memory, in files of its own. */
 export interface RamParts {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { judgeKernel, moduleNames, type KernelTraits } from "./kernel-features.ts";
+import { judgeKernel, moduleNames, unpacksRamImage, type KernelTraits } from "./kernel-features.ts";
 
 const NAMES = ["loop", "dm_mod", "dm_verity", "erofs", "overlay", "ext4"];
 const BUILTIN = ["block/loop", "md/dm-mod", "md/dm-verity", "fs/erofs", "fs/overlay", "fs/ext4"]
@@ -52,6 +52,16 @@ test("of a kernel without modules, list and configuration nothing is known, and 
   const { missing, unknown } = judgeKernel(none);
   assert.deepEqual([missing.length, unknown.length], [0, 6]);
 });
+
+for (const [what, text, unpacks] of [
+  ["that says so", `${config("m")}CONFIG_RD_GZIP=y\nCONFIG_RD_ZSTD=y\n`, true],
+  ["that denies it", `${config("m")}CONFIG_RD_GZIP=y\n# CONFIG_RD_ZSTD is not set\n`, false],
+  ["from before there was the option", config("m"), false],
+  ["that nobody has", undefined, undefined],
+] as const) {
+  test(`by a configuration ${what} a kernel ${unpacks ? "unpacks" : unpacks === undefined ? "may unpack" : "does not unpack"} an image in memory`, () =>
+    assert.equal(unpacksRamImage(text), unpacks));
+}
 
 test("whatever the texts are, there is a judgement, and soon", () => {
   const line = fc.oneof(fc.string(), fc.constantFrom("kernel/a.ko:", "CONFIG_DM_VERITY=y", "CONFIG_TMPFS=m", "/", ":", ".ko"));

@@ -51,6 +51,14 @@ export function judgeKernel({ modules, builtin, config }: KernelTraits): KernelJ
   return { missing, unknown };
 }
 
+/**
+ * Whether a kernel unpacks what boots from memory: an archive behind the initrd, packed with zstd.
+ *
+ * @returns `undefined` where nothing tells
+ */
+export const unpacksRamImage = (config: string | undefined): boolean | undefined =>
+  config === undefined ? undefined : optionOf(config, "CONFIG_RD_ZSTD") === "y";
+
 /** Names of the modules in a list of their paths, one a line, or with `:` and what they need behind it. Source: depmod's text files. */
 export const moduleNames = (text: string): Set<string> =>
   new Set(
