@@ -21,17 +21,17 @@ import { ARCHITECTURE } from "../release/manifest.ts";
 import { signersOf } from "../release/signers.ts";
 import { trustedKey, trustedKeys } from "../release/trusted-keys.ts";
 import type { Cli, CliContext } from "./context.ts";
-import { openNamedStore, wantedOf } from "./named-store.ts";
+import { addStoreOptions, openNamedStore, wantedOf, type StoreOptionsOfUser } from "./named-store.ts";
 import { UsageError } from "./output.ts";
 import { unreadableFile } from "./unreadable-file.ts";
 
-interface PullOptions {
+interface PullOptions extends StoreOptionsOfUser {
   readonly output?: string;
   readonly key?: string;
 }
 
 export function registerPull(program: Command, cli: Cli): void {
-  program
+  const command = program
     .command("pull")
     .argument("<reference>", "a release: REGISTRY/REPOSITORY:TAG, …@sha256:…, or oci:FOLDER:TAG")
     .summary("fetch the system image of a release")
@@ -42,7 +42,8 @@ export function registerPull(program: Command, cli: Cli): void {
         "is not fetched; without, nobody vouches for it.",
     )
     .option("-o, --output <file>", "write it to this file (default: NAME-VERSION.img)")
-    .option("--key <file>", "a public key (PEM) that must have signed the release")
+    .option("--key <file>", "a public key (PEM) that must have signed the release");
+  addStoreOptions(command)
     .addHelpText(
       "after",
       "\nExamples:\n  petrify pull registry.example/team/os:1.4.0\n" +
@@ -54,7 +55,7 @@ export function registerPull(program: Command, cli: Cli): void {
 
 async function pull(context: CliContext, name: string, options: PullOptions): Promise<void> {
   const { cwd, output, progress, signal } = context;
-  using named = await openNamedStore(name, context);
+  using named = await openNamedStore(name, context, options);
   const { store } = named;
   const wanted = wantedOf(named.reference);
   if (wanted === undefined)

@@ -1,22 +1,22 @@
 /** Deltas to a release that is being pushed, from releases that are in the same repository. */
 import { join } from "node:path";
 import { AppError } from "../core/error.ts";
-import { bytesOfHex, hex } from "../core/digest.ts";
+import { hex } from "../core/digest.ts";
 import { formatSize, type Bytes } from "../core/units.ts";
-import { openImage } from "../host/image-file.ts";
+import { readBytes } from "../host/files.ts";
 import { resumableFile } from "../host/resumable-file.ts";
 import { sha256 } from "../host/sha256.ts";
 import { workDir } from "../host/work-dir.ts";
-import { zstdPack, zstdQuickPack, zstdUnpack } from "../host/zstd.ts";
+import { zstdUnpack } from "../host/zstd.ts";
 import { findDeltas, openRelease, readSegments, type FoundRelease } from "../registry/open-release.ts";
 import { olderReleases } from "../registry/older-releases.ts";
 import { pullImage } from "../registry/pull-release.ts";
 import { pushReferrers, type PushedRelease } from "../registry/push-release.ts";
 import type { ImageStore } from "../registry/store.ts";
-import { makeDelta } from "../release/delta/make-delta.ts";
 import { referrer } from "../release/oci-artifact.ts";
 import { DELTA_KEYS, DELTA_MEDIA } from "../release/release-artifact.ts";
 import type { CliContext } from "./context.ts";
+import { deltaOf } from "./delta/work.ts";
 
 /** Deltas that `auto` makes: from so many releases before. */
 const AUTO = 3;
@@ -108,19 +108,11 @@ async function deltaFrom(
     await pullImage({ store, found: old, list, target, unpack: zstdUnpack, progress, signal });
     await target.finish();
   }
-  using before = openImage(path);
-  using after = openImage(image.path);
-  const { bytes } = await makeDelta({
-    old: { image: before, digest: bytesOfHex(digestOf(old)) },
-    new: { image: after, digest: bytesOfHex(image.digest) },
-    ...{ sha256, pack: zstdPack, quickPack: zstdQuickPack, unpack: zstdUnpack },
-    progress: async (done, of) => {
-      note(`compare the images: ${percent(done, of)}`);
-      await new Promise((resolve) => setImmediate(resolve)); // signals get their turn
-      signal.throwIfAborted();
-    },
-  });
-  return bytes;
+  const output = join(work.path, "delta");
+  await deltaOf({ old: path, new: image.path, output }, { run, signal }, (phase, done, of) =>
+    note(`${phase}: ${percent(done, of)}`),
+  );
+  return await readBytes(output);
 }
 
 const percent = (done: Bytes, of: Bytes): string => `${Math.floor((done / of) * 100)} %`;

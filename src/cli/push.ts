@@ -16,12 +16,12 @@ import type { FoundManifest } from "../release/verify-image.ts";
 import type { Cli, CliContext } from "./context.ts";
 import { parseExpiry } from "./expiry.ts";
 import { inspectContextOf, openNamedImage } from "./inspect-context.ts";
-import { openNamedStore } from "./named-store.ts";
+import { addStoreOptions, openNamedStore, type StoreOptionsOfUser } from "./named-store.ts";
 import { UsageError } from "./output.ts";
 import { pushDeltas, type PushedDelta } from "./push-deltas.ts";
 import { unreadableFile } from "./unreadable-file.ts";
 
-interface PushOptions {
+interface PushOptions extends StoreOptionsOfUser {
   readonly channel?: string;
   readonly expires?: string;
   readonly container: boolean;
@@ -32,7 +32,7 @@ interface PushOptions {
 const SBOM_TYPES = { spdx: "application/spdx+json", cyclonedx: "application/vnd.cyclonedx+json" } as const;
 
 export function registerPush(program: Command, cli: Cli): void {
-  program
+  const command = program
     .command("push")
     .argument("<image>", "a system image")
     .argument("<reference>", "where to: REGISTRY/REPOSITORY[:TAG], or oci:FOLDER[:TAG]; default tag: the version")
@@ -51,7 +51,8 @@ export function registerPush(program: Command, cli: Cli): void {
     .option(
       "--delta-from <tag...>",
       "make deltas from the releases at these tags of the repository; auto: from the three before this one",
-    )
+    );
+  addStoreOptions(command)
     .addHelpText(
       "after",
       "\nExamples:\n  petrify push out/my-os-1.4.0.img registry.example/team/os:1.4.0\n" +
@@ -67,7 +68,7 @@ async function push(context: CliContext, file: string, name: string, options: Pu
   const expires = options.expires === undefined ? undefined : parseExpiry(options.expires);
   if (options.channel !== undefined && !/^[a-z0-9][a-z0-9._-]{0,63}$/.test(options.channel))
     throw new UsageError("USAGE", `--channel ${options.channel}: small letters, digits, dots and dashes, 64 at most`);
-  using named = await openNamedStore(name, context);
+  using named = await openNamedStore(name, context, options);
   const { store, reference } = named;
   if (reference.digest !== undefined) {
     throw new UsageError("USAGE", "what is pushed has the digest that it has", { hint: "Name a tag, or nothing." });
