@@ -104,9 +104,9 @@ suite("a slot on trial", () => {
     const { record } = machine;
     const change = record.change.bind(record);
     const seen: string[] = [];
-    const watched: FakeMachine["record"]["change"] = async (decide) => {
+    const watched: FakeMachine["record"]["change"] = async (choose) => {
       seen.push(`${agent.status().health.is}, ${agent.status().slots.b.state}`);
-      return await change(decide);
+      return await change(choose);
     };
     Object.assign(record, { change: watched });
     await agent.run(stop.signal);

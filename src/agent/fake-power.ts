@@ -20,13 +20,13 @@ export function cutPower(on: FakeDisk, machine: FakeMachine, after: number, stop
   const { store, record, images: work } = machine;
   const storeOf = store.store.bind(store);
   Object.assign(store, { store: async (state: FakeDisk["state"]) => (spend() ? await storeOf(state) : undefined) });
-  const change = record!.change.bind(record);
-  Object.assign(record!, {
+  const change = record.change.bind(record);
+  Object.assign(record, {
     change: async (choose: Parameters<typeof change>[0]) => {
-      const wanted = choose(await record!.read());
+      const wanted = choose(await record.read());
       if (wanted.record) await change(() => (spend() ? { record: wanted.record! } : {}));
       if (wanted.tries) await change(() => (spend() ? { tries: wanted.tries! } : {}));
-      return await record!.read();
+      return await record.read();
     },
   });
   const { make } = machine.slotStore;

@@ -252,7 +252,7 @@ suite("a machine in recovery", () => {
       prepare: (m) => {
         const read = async (): Promise<RecordFacts> =>
           await Promise.resolve({ found: { is: "newer", sequence: 9, format: 2 }, tries: undefined });
-        Object.assign(m.record!, { read, change: read });
+        Object.assign(m.record, { read, change: read });
       },
     });
     assert.deepEqual([written(machine), machine.init.restarts], [[], []]);

@@ -215,7 +215,7 @@ suite("a reset is refused", () => {
     await boot(on, {
       ask: async (agent, signal) => await assert.rejects(ask()(agent, signal), { code: "RECORD_NOT_STORED" }),
       prepare: (machine) =>
-        void Object.assign(machine.record!, { change: async () => await Promise.reject(new Error("EIO: i/o error")) }),
+        void Object.assign(machine.record, { change: async () => await Promise.reject(new Error("EIO: i/o error")) }),
     });
     assert.deepEqual([on.order, on.data], [undefined, FULL_DATA]);
   });

@@ -7,7 +7,7 @@ import { openWorld } from "./world.ts";
 test("changes of the record that are asked for at the same time are made one after the other: none is lost", async () => {
   const disk = freshDisk();
   const machine = fakeMachine(disk, { id: "1", stop: new AbortController() });
-  const record = machine.record!;
+  const record = machine.record;
   const change = record.change.bind(record);
   // Like a disk: what was read is old by the time that it is written.
   Object.assign(record, {

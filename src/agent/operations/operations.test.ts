@@ -223,8 +223,8 @@ suite("an upgrade", () => {
     const on = disk();
     await boot(on, {
       prepare: ({ record }) => {
-        const change = record!.change.bind(record);
-        Object.assign(record!, {
+        const change = record.change.bind(record);
+        Object.assign(record, {
           change: async (...given: Parameters<typeof change>) => {
             for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
             return await change(...given);
