@@ -33,6 +33,7 @@ import { takeKernel } from "./kernel.ts";
 import { kernelFlavour, openKernelSource } from "./kernel-source.ts";
 import { enforcesSelinux, PERMISSIVE } from "./selinux.ts";
 import { addRecipeUsers, layFiles, nameImage, refusePrivateKeys, setUnits, unpackBase, type Tree } from "./tree.ts";
+import { addTrustedKeys, readTrust } from "./trusted-keys.ts";
 import { formatVerity } from "./verity.ts";
 
 export interface BuildRequest {
@@ -167,6 +168,7 @@ async function buildSystemImage(
   context: BuildContext,
 ): Promise<MadeImage> {
   const { tools, progress, signal } = context;
+  const trusted = recipe.trust === undefined ? undefined : await readTrust(recipe.trust, recipeFolder);
   const lockedIds: Ids = lock ?? { users: [], groups: [] };
   const image = join(work, "system.img");
   const root = join(work, "root.erofs");
@@ -203,6 +205,7 @@ async function buildSystemImage(
     await addRuntime(tree, recipe, { init, created: time, work }, context);
     const all = await addRecipeUsers(tree, recipe, lockedIds);
     await layFiles(tree, recipe.files, recipeFolder);
+    await addTrustedKeys(tree, trusted);
     await setUnits(tree, recipe, init.kind);
     await refusePrivateKeys(tree);
     await packRoot(tree, time, recipe.root.compression, root);

@@ -26,7 +26,7 @@ test("a recipe has what it extends, and each finds its own files", async () => {
   await using at = await folder({
     "common/petrify.yaml": BASE,
     "site/petrify.yaml":
-      "apiVersion: petrify/v1\nextends: ../common\nname: site\nfiles: [{ source: issue, target: /etc/issue }]\n",
+      "apiVersion: petrify/v1\nextends: ../common\nname: site\nfiles: [{ source: issue, target: /etc/issue }]\ntrust: keys/trusted.json\n",
     "kiosk.yaml":
       "apiVersion: petrify/v1\nextends: site/petrify.yaml\nname: kiosk\npackages: [vim]\nusers: [{ name: ann, uid: 1500 }]\n",
   });
@@ -38,6 +38,7 @@ test("a recipe has what it extends, and each finds its own files", async () => {
     recipe.files.map(({ source }) => source),
     [at.at("common/files/motd"), at.at("site/issue")],
   );
+  assert.equal(recipe.trust, at.at("site/keys/trusted.json"));
   assert.partialDeepStrictEqual(recipe.users, [{ name: "ann", uid: 1500, groups: ["adm"] }]);
 });
 

@@ -156,6 +156,7 @@ function reportText(report: ImageReport): string {
     ],
     ["persistent", persistent.map(shown).join(" ") || "nothing"],
     ["health", `${checks.map(shown).join(" ")}; within ${formatDuration(health.deadlineSeconds)}, else ${health.onFailure}`],
+    ["trusts", trustText(report)],
     ["recovery", `tries after ${recovery.afterSeconds.map(formatDuration).join(", ")}`],
     ["command line", shown(report.commandLine)],
     ["root hash", manifest.rootHash],
@@ -164,6 +165,12 @@ function reportText(report: ImageReport): string {
   ];
   const lines = rows.map(([key, value]) => `${key.padEnd(INDENT - 1)} ${wrapped(value)}`);
   return [...lines, ...report.notes.map((note) => `${"note".padEnd(INDENT - 1)} ${wrapped(note)}`)].join("\n");
+}
+
+function trustText({ trust }: ImageReport): string {
+  if (!trust) return "no keys: releases need no signature";
+  const ids = trust.keys.map(({ id, revoked }) => `${id.slice(0, 12)}${revoked === undefined ? "" : " (revoked)"}`);
+  return `${ids.join(", ")}; epoch ${trust.epoch}`;
 }
 
 function wrapped(text: string): string {

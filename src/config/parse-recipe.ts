@@ -93,7 +93,8 @@ function fromTop(recipe: Recipe, folderOf: (path: Path) => string): Recipe {
   const baseAt = (base: Recipe["base"], at: Path): Recipe["base"] => baseFromTop(base, (path) => reach(folderOf(at), path));
   const { from } = recipe.kernel;
   const kernel = from === undefined ? recipe.kernel : { ...recipe.kernel, from: baseAt(from, ["kernel", "from"]) };
-  return { ...recipe, base: baseAt(recipe.base, ["base"]), kernel, files };
+  const trust = recipe.trust === undefined ? {} : { trust: reach(folderOf(["trust"]), recipe.trust) };
+  return { ...recipe, base: baseAt(recipe.base, ["base"]), kernel, files, ...trust };
 }
 
 function readYaml(text: string, lines: LineCounter, origin: string): { document: Document; value: unknown } {

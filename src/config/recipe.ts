@@ -114,6 +114,9 @@ export const Recipe = z
         if (reason) context.addIssue({ code: "custom", message: `cannot be persistent: ${path} ${reason}` });
       }),
     ).describe("Folders that keep what is written to them, besides /home, /root, /opt, /srv, /var/log, /usr/local and /oem"),
+    trust: words.HostPath.optional().describe(
+      "List of the keys by which machines know the releases of this image, as `petrify keys` keeps it. Default: releases need no signature",
+    ),
     health: Health.prefault({}).describe("When a running image is healthy, besides the checks of every image"),
     recovery: Recovery.prefault({}).describe("When recovery, which boots when no slot does, looks for a way out"),
     disk: Disk.prefault({}).describe("Sizes"),

@@ -7,9 +7,13 @@ import { smallSystem } from "../../tests/support/small-system.ts";
 import type { TarEntry } from "../../tests/support/tree-tar.ts";
 import { testTools } from "../../tests/support/tools.ts";
 import { treeImage, type TreeImageOptions } from "../../tests/support/tree-image.ts";
+import { newKeyPair } from "../../tests/support/signing.ts";
 import { currentCaller } from "../host/caller.ts";
 import { run } from "../host/run.ts";
+import { sha256 } from "../host/sha256.ts";
 import type { Tools } from "../host/tools.ts";
+import { firstKeys } from "../release/change-keys.ts";
+import { encodeTrustedKeys, TRUSTED_KEYS_PATH } from "../release/trusted-keys.ts";
 import { diffImages, type ImageDiff } from "./diff.ts";
 import { digestOf, textOf } from "./image-tree.ts";
 import { openSystemImage, type InspectContext } from "./open-image.ts";
@@ -261,4 +265,20 @@ test("packages, units, users, kernel and command line are told", async () => {
   assert.deepEqual(diff.commandLine, { added: ["panic=6"], removed: ["panic=5"] });
   assert.ok(diff.files.added.some(({ path }) => path === "/usr/share/new"));
   assert.ok(diff.files.removed.some(({ path }) => path === "/etc/systemd/system/masked.service"));
+});
+
+test("the keys whose releases machines take are shown, and a list that they cannot read is said", async () => {
+  await using dir = await mkdtempDisposable(join(tmpdir(), "petrify-inspect-"));
+  const set = firstKeys([newKeyPair().publicKey], sha256);
+  for (const [name, data] of [
+    ["whole", encodeTrustedKeys(set)],
+    ["broken", "{}"],
+  ] as const) {
+    const path = await imageIn(dir.path, name, [...smallSystem, { path: TRUSTED_KEYS_PATH.slice(1), data }]);
+    const context = contextIn(dir.path);
+    await using image = await openSystemImage(path, context);
+    const { trust, notes } = await reportOf(image, context);
+    assert.deepEqual(trust, name === "whole" ? set : undefined);
+    assert.equal(/machines with this image take no release/.test(notes.join()), name === "broken");
+  }
 });

@@ -4,7 +4,9 @@ import { parseHealthPlan, HEALTH_PLAN_PATH, type HealthPlan } from "../layout/he
 import { IMAGE_FACTS_PATH, parseImageFacts } from "../layout/image-facts.ts";
 import { parseOsRelease, type OsRelease } from "../layout/os-release.ts";
 import { parseRecoveryPlan, RECOVERY_PLAN_PATH, type RecoveryPlan } from "../layout/recovery-plan.ts";
+import { sha256 } from "../host/sha256.ts";
 import type { Manifest } from "../release/manifest.ts";
+import { decodeTrustedKeys, TRUSTED_KEYS_PATH, type TrustedKeys } from "../release/trusted-keys.ts";
 import { textOf, type ImageTree } from "./image-tree.ts";
 import type { InspectContext, OpenedImage } from "./open-image.ts";
 import { packagesOf, type FoundPackages } from "./packages.ts";
@@ -34,6 +36,8 @@ export interface ImageReport extends FoundPackages {
   readonly persistent: readonly string[];
   readonly health: HealthPlan;
   readonly recovery: RecoveryPlan;
+  /** Whose releases machines with it take; nothing where they need no signature. */
+  readonly trust?: TrustedKeys;
   /** What could not be understood, a sentence each. */
   readonly notes: readonly string[];
 }
@@ -44,12 +48,18 @@ export async function reportOf(image: OpenedImage, context: InspectContext): Pro
   const facts = await persistentOf(tree);
   const health = parseHealthPlan(await textOf(tree, HEALTH_PLAN_PATH));
   const recovery = parseRecoveryPlan(await textOf(tree, RECOVERY_PLAN_PATH));
+  const trust = await trustOf(tree);
   const found = await packagesOf(image, context);
   return {
     ...{ manifest, digest, os: await osOf(tree), init, commandLine, files: filesOf(tree) },
     ...found,
     ...{ units: unitsOf(tree, init), users: await usersOf(tree), persistent: facts.persistent },
-    ...{ health: health.plan, recovery: recovery.plan, notes: [...facts.notes, ...health.notes, ...recovery.notes] },
+    ...{
+      health: health.plan,
+      recovery: recovery.plan,
+      ...(trust.set ? { trust: trust.set } : {}),
+      notes: [...facts.notes, ...health.notes, ...recovery.notes, ...trust.notes],
+    },
   };
 }
 
@@ -62,6 +72,16 @@ async function persistentOf(tree: ImageTree): Promise<{ persistent: readonly str
     return { persistent: parseImageFacts((await textOf(tree, IMAGE_FACTS_PATH)) ?? "").persistent, notes: [] };
   } catch (error) {
     return { persistent: [], notes: [(error as Error).message] };
+  }
+}
+
+async function trustOf(tree: ImageTree): Promise<{ readonly set: TrustedKeys | undefined; readonly notes: readonly string[] }> {
+  const text = await textOf(tree, TRUSTED_KEYS_PATH);
+  try {
+    const set = text === undefined ? undefined : decodeTrustedKeys(new TextEncoder().encode(text), TRUSTED_KEYS_PATH, sha256);
+    return { set, notes: [] };
+  } catch (error) {
+    return { set: undefined, notes: [`${(error as Error).message}: machines with this image take no release`] };
   }
 }
 

@@ -7,8 +7,9 @@ import { base64, bytesOfBase64 } from "../layout/base64.ts";
 import { canonicalJson, parseCanonicalJson } from "./canonical-json.ts";
 import { isPublicKey, keyId, type KeyId } from "../layout/public-key.ts";
 
-/** Where an image has its set. */
-export const TRUSTED_KEYS_PATH = "/usr/lib/petrify/keys/trusted-keys.json";
+/** Where an image has its set, and a `.pub` file for each key that is in force. */
+export const KEYS_FOLDER = "/usr/lib/petrify/keys";
+export const TRUSTED_KEYS_PATH = `${KEYS_FOLDER}/trusted-keys.json`;
 /** Of a set, revoked ones included. */
 export const MOST_KEYS = 64;
 
