@@ -14,6 +14,7 @@ import { registerPull } from "./pull.ts";
 import { registerPush } from "./push.ts";
 import { registerKeys } from "./keys/keys.ts";
 import { registerQuickstart } from "./quickstart.ts";
+import { registerReleases } from "./releases.ts";
 import { registerRun } from "./run.ts";
 import { registerServe } from "./serve/serve.ts";
 import { registerTestImage } from "./test-image.ts";
@@ -42,6 +43,7 @@ const COMMANDS: readonly Register[] = [
   registerPull,
   registerKeys,
   registerCopy,
+  registerReleases,
   registerClean,
 ];
 
