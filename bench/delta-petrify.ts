@@ -20,26 +20,25 @@ export interface SegmentFigures {
 
 /** As the agent's Node is started. */
 const AGENT = ["--max-semi-space-size=1", "--max-old-space-size=64"] as const;
-const PROGRAM = join(import.meta.dirname, "delta-program.ts");
-const SEGMENTS_PROGRAM = join(import.meta.dirname, "segments-program.ts");
+const programOf = (name: string): string => join(import.meta.dirname, name);
 
 export async function petrifySegments(
   { old, new: next }: ImagePair,
   { path, measureHere }: Lab,
 ): Promise<SegmentFigures & { readonly make: Cost }> {
-  const make = await measureHere([process.execPath, SEGMENTS_PROGRAM, old, next, path("figures")]);
+  const make = await measureHere([process.execPath, programOf("segments-program.ts"), old, next, path("figures")]);
   return { ...(JSON.parse(await readText(path("figures"))) as SegmentFigures), make };
 }
 
-/** @param lists bytes of what is read besides the delta */
-export async function petrify({ old, new: next }: ImagePair, lists: Bytes, { path, measureHere }: Lab): Promise<DeltaFigures> {
+/** The delta alone. */
+export async function petrify({ old, new: next }: ImagePair, { path, measureHere }: Lab): Promise<DeltaFigures> {
   const [tool, delta, made] = ["petrify", path("delta"), path("made")];
-  const make = await measureHere([process.execPath, PROGRAM, "make", old, next, delta]);
+  const make = await measureHere([process.execPath, programOf("../src/cli/main.ts"), "delta", old, next, "-o", delta]);
   const { root, salt } = partsOf(next);
-  const applying = [PROGRAM, "apply", old, made, delta, String(root.start), String(root.size), salt] as const;
+  const applying = [programOf("apply-program.ts"), old, made, delta, String(root.start), String(root.size), salt] as const;
   const apply = await measureHere([process.execPath, ...AGENT, ...applying]);
   await isImage(made, next, tool);
-  return { tool, bytes: lists + (await fileSize(delta)), make, apply };
+  return { tool, bytes: await fileSize(delta), make, apply };
 }
 
 /** What of the hash tree has changed, in whole blocks. */

@@ -17,14 +17,16 @@ export type DeltaPairName = (typeof DELTA_PAIRS)[number];
 
 /** Packages of the tools whose versions the report names. */
 const TOOLS = ["ostree", "desync", "casync", "zchunk", "xdelta3", "zstd", "rauc", "bsdiff"] as const;
+/** What takes longest comes last. */
 const IMAGE_PEERS: Readonly<Record<string, Peer>> = {
-  whole: wholeImage,
-  patch: zstdPatch,
-  xdelta,
   "desync-64": desync("16:64:256"),
   "desync-16": desync("4:16:64"),
   casync,
   zchunk,
+  rauc,
+  xdelta,
+  patch: zstdPatch,
+  whole: wholeImage,
 };
 
 export async function measureDeltas(
@@ -52,25 +54,27 @@ export async function measureDeltas(
 async function measurePair(name: DeltaPairName, pair: ImagePair, context: BenchContext): Promise<PairFigures> {
   const { progress, run, signal } = context;
   const peers = await context.peerTools("deltas");
-  const measure = async <T>(what: string, body: (lab: Lab) => Promise<T>): Promise<T> =>
-    await progress.step(`${name}: ${what}`, async () => {
+  const measure = async <T>(what: string, body: (lab: Lab) => Promise<T>): Promise<T> => {
+    const measured = await progress.step(`${name}: ${what}`, async () => {
       await using lab = await openLab(what, peers, context);
       return await body(lab);
     });
+    progress.note(JSON.stringify(measured)); // a run takes long, and may be cut
+    return measured;
+  };
+  const delta = await measure("petrify's delta", async (lab) => await petrify(pair, lab));
+  const others = [
+    await measure("limit", async (lab) => await perFileLimit(pair, lab, { peers, run, signal })),
+    await measure("ostree", async (lab) => await ostree(pair, lab, context)),
+  ];
+  for (const [what, peer] of Object.entries(IMAGE_PEERS)) others.push(await measure(what, async (lab) => await peer(pair, lab)));
   const segments = await measure("petrify's segments", async (lab) => await petrifySegments(pair, lab));
-  const ours = await measure("petrify's delta", async (lab) => await petrify(pair, segments.lists, lab));
-  const figures: DeltaFigures[] = segmentRows(segments);
-  figures.push(await measure("limit", async (lab) => await perFileLimit(pair, lab, { peers, run, signal })));
-  figures.push(await measure("ostree", async (lab) => await ostree(pair, lab, context)));
-  for (const [what, peer] of Object.entries(IMAGE_PEERS)) figures.push(await measure(what, async (lab) => await peer(pair, lab)));
-  figures.push(await measure("rauc", async (lab) => await rauc(pair, lab)));
-  const { title, notes } = pair;
+  const lists = `Of petrify's bytes, ${segments.lists} are the lists of segments.`;
+  const tree = `Of the hash tree, which whoever ships whole images ships, ${changedTree(pair)} bytes are other ones.`;
   return {
-    ...{ title, image: await fileSize(pair.new), petrify: ours, peers: figures, goals: goalsOf(name, figures) },
-    notes: [
-      ...notes,
-      `Of petrify's bytes, ${segments.lists} are the lists of segments. Of the hash tree, which whoever ships whole images ships, ${changedTree(pair)} bytes are other ones.`,
-    ],
+    ...{ title: pair.title, image: await fileSize(pair.new), peers: [...segmentRows(segments), ...others] },
+    ...{ petrify: { ...delta, bytes: delta.bytes + segments.lists }, goals: goalsOf(name, others) },
+    notes: [...pair.notes, lists, tree],
   };
 }
 

@@ -1,19 +1,15 @@
 /** What is measured of petrify without a delta: `node segments-program.ts OLD NEW OUTPUT`. Segments are packed as `petrify push` packs them. */
-import { promisify } from "node:util";
-import { constants, zstdCompress } from "node:zlib";
 import { hex } from "../src/core/digest.ts";
 import { openImage, type ImageFile } from "../src/host/image-file.ts";
 import { writeBytes } from "../src/host/partial-file.ts";
 import { sha256 } from "../src/host/sha256.ts";
+import { zstdPackSegment } from "../src/host/zstd.ts";
 import { imagePieces } from "../src/release/delta/image-pieces.ts";
 import { releaseManifest } from "../src/release/release-artifact.ts";
 import { encodeSegments, packedSegments, SEGMENT_SIZE, segmentAt, type SegmentList } from "../src/release/segments.ts";
 import type { SegmentFigures } from "./delta-petrify.ts";
 
 const PACKERS = 2;
-const compress = promisify(zstdCompress);
-const pack = async (bytes: Uint8Array): Promise<Uint8Array> =>
-  await compress(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 19, [constants.ZSTD_c_windowLog]: 24 } });
 const digest = (bytes: Uint8Array): string => hex(sha256.digest(bytes));
 
 /** An image in segments; whatever they are packed with. */
@@ -42,7 +38,7 @@ await Promise.all(
   Array.from({ length: PACKERS }, async () => {
     for (const index of indices) {
       const bytes = bytesOf(index);
-      const packed = await pack(bytes);
+      const packed = await zstdPackSegment(bytes);
       segments[index] = { sha256: digest(bytes), packed: { digest: `sha256:${digest(packed)}`, size: packed.length } };
     }
   }),
