@@ -3,7 +3,7 @@ import { AppError } from "../core/error.ts";
 import { EMPTY_STATE, type AgentState } from "../layout/agent-state.ts";
 import { DEFAULT_HEALTH_PLAN } from "../layout/health-plan.ts";
 import { DEFAULT_RECOVERY_PLAN } from "../layout/recovery-plan.ts";
-import type { ImageSource, ImageSummary } from "../layout/operation.ts";
+import type { AcceptedRelease, ImageSource, ImageSummary } from "../layout/operation.ts";
 import type { RecordChange, RecordFacts } from "../layout/record-change.ts";
 import type { BootRecord } from "../layout/record.ts";
 import { isResetPending, type ResetOrder } from "../layout/reset-order.ts";
@@ -12,7 +12,7 @@ import type { Tries } from "../layout/tries.ts";
 import type { BootRecordStore } from "../host/boot-record.ts";
 import { sha256 } from "../host/sha256.ts";
 import { fakeInitSystem, type FakeInitSystem } from "../host/init-system.ts";
-import type { ImagePorts } from "./operations/ports.ts";
+import type { ImagePorts, ReleaseJudgement } from "./operations/ports.ts";
 import type { AgentPorts, VerificationResult } from "./ports.ts";
 import type { ResetDisk } from "./reset-disk.ts";
 import type { SlotStore, StoreFaults } from "./slot-store.ts";
@@ -32,6 +32,8 @@ export interface FakeDisk {
   trustUnknown?: boolean;
   /** What can be upgraded to, by path or URL. */
   images?: Readonly<Record<string, ImageSummary>>;
+  /** What a release is judged as. */
+  release?: (judgement: ReleaseJudgement) => AcceptedRelease;
   /** Digests of what was written, by place; `half` while it is being. */
   places?: Readonly<Record<string, string>>;
   /** Damage by digest: whatever place holds that image. */
@@ -216,6 +218,7 @@ export function fakeMachine(
     recordCopies: async () => await Promise.resolve(void done.push("copies")),
     random: (bytes) => new Uint8Array(bytes),
     now: () => disk.clock,
+    clockIsSet: async () => await Promise.resolve(true),
     uptime: () => uptime,
     wait: async (ms, signal) => {
       await Promise.resolve();
@@ -238,12 +241,26 @@ function fakeImages(disk: FakeDisk, done: string[], damage: Readonly<Record<stri
     return found === undefined ? {} : { damage: found };
   };
   const keyOf = (source: ImageSource): string =>
-    source.is === "file" ? source.path : source.is === "url" ? source.url : "recovery";
+    source.is === "file"
+      ? source.path
+      : source.is === "url"
+        ? source.url
+        : source.is === "registry"
+          ? source.reference.replace(/@.*/, "")
+          : "recovery";
   return {
-    inspect: async (source) => {
+    inspect: async (source, _, judgement) => {
       await Promise.resolve();
       const image = disk.images?.[keyOf(source)];
       if (!image) throw new AppError("IMAGE_UNREADABLE", `${keyOf(source)} cannot be read (ENOENT)`);
+      const release = source.is === "registry" && judgement ? disk.release?.(judgement) : undefined;
+      if (release && source.is === "registry") {
+        return {
+          ...{ image, kernel: "6.12", created: 0, architecture: "x86-64", trust: "signed by a key", release },
+          source: { is: "registry", reference: `${keyOf(source)}@sha256:${image.digest}` },
+          delivery: { way: "the whole image", bytes: image.size, of: image.size },
+        };
+      }
       return { image, source, kernel: "6.12", created: 0, architecture: "x86-64", trust: "unsigned" };
     },
     inspectPlace: async () => {
@@ -256,16 +273,19 @@ function fakeImages(disk: FakeDisk, done: string[], damage: Readonly<Record<stri
       done.push(`check ${keyOf(source)}`);
       return await Promise.resolve(verdict(keyOf(source)));
     },
-    write: async ({ source, image, place, from }, written) => {
+    write: async ({ source, image, place, from }, progress) => {
       done.push(`write ${place} from ${from}`);
       assertPlace(disk, place);
       disk.places = { ...disk.places, [place]: "half" };
       const failure = disk.writeFails?.shift();
-      written(image.size / 2);
+      const downloaded = { bytes: image.size / 2 - from, of: image.size };
+      if (source.is === "registry") progress({ way: "the whole image" });
+      progress({ written: image.size / 2, ...(source.is === "registry" ? { downloaded } : {}) });
       await new Promise((resolve) => setImmediate(resolve));
       if (failure) throw failure;
       if (!disk.images?.[keyOf(source)]) throw new AppError("IMAGE_UNREADABLE", "it is gone");
       disk.places = { ...disk.places, [place]: image.digest };
+      return source.is === "registry" ? { downloaded: { bytes: image.size - from, of: image.size } } : {};
     },
     verify: async (place, digest) => {
       done.push(`verify ${place}`);

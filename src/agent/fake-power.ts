@@ -61,9 +61,14 @@ export function cutPower(on: FakeDisk, machine: FakeMachine, after: number, stop
   Object.assign(work, {
     write: async (...given: Parameters<typeof write>) => {
       if (!spend()) throw new PowerCut();
-      await write(...given);
+      const done = await write(...given);
       if (!spend()) on.places = { ...on.places, [given[0].place]: "half" };
+      return done;
     },
+  });
+  const { keep } = machine.trust;
+  Object.assign(machine.trust, {
+    keep: async (...given: Parameters<typeof keep>) => await orCut(async () => await keep(...given)),
   });
   return () => left < 0;
 }

@@ -1,4 +1,5 @@
 /** What was done to a machine's images, for people. Pure. */
+import { downloadedText } from "../layout/downloaded-text.ts";
 import type { HistoryEntry } from "./operations/service.ts";
 
 const LOG_LINES = 12;
@@ -14,7 +15,20 @@ export function historyText(entries: readonly HistoryEntry[]): string {
   return entries.length === 0 ? "Nothing has been done." : entries.map(entryText).join("\n\n");
 }
 
-function entryText({ startedAt, kind, image, target, from, cause, outcome, reason, duration, log }: HistoryEntry): string {
+function entryText({
+  startedAt,
+  kind,
+  image,
+  target,
+  from,
+  cause,
+  outcome,
+  reason,
+  duration,
+  way,
+  downloaded,
+  log,
+}: HistoryEntry): string {
   const when = new Date(startedAt * 1000).toISOString().replace("T", " ").slice(0, 19);
   const what = image.name === undefined ? "" : ` to ${image.name} ${image.version}`;
   const row = (name: string, text: string): string => `  ${name.padEnd(9)}${text}`;
@@ -26,6 +40,8 @@ function entryText({ startedAt, kind, image, target, from, cause, outcome, reaso
       `${target}, from ${from.slot === "recovery" ? "recovery" : `slot ${from.slot}`}${from.version ? ` (${from.version})` : ""}`,
     ),
     ...(image.digest ? [row("image", `sha256:${image.digest}`)] : []),
+    ...(way === undefined ? [] : [row("by", way)]),
+    ...(downloaded ? [row("bytes", downloadedText(downloaded.bytes, downloaded.of))] : []),
     row("cause", cause),
     ...(duration === undefined ? [] : [row("took", `${duration} s`)]),
     ...(log

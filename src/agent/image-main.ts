@@ -8,12 +8,20 @@ import { openDirectWriter } from "../host/direct-write.ts";
 import { openDirect } from "../host/direct-read.ts";
 import { imageFileOf, openFileSource, openUrlSource, type OpenedSource } from "../host/image-source.ts";
 import { beIdle, dieWithParent } from "../host/linux.ts";
+import { ecdsa } from "../host/ecdsa.ts";
+import { readExtents } from "../host/read-extents.ts";
+import { run } from "../host/run.ts";
 import { sha256 } from "../host/sha256.ts";
+import { zstdUnpack } from "../host/zstd.ts";
 import type { ImageSource } from "../layout/operation.ts";
+import { parseReference, type Reference } from "../registry/reference.ts";
+import type { ImageStore } from "../registry/store.ts";
 import { copyImage } from "../release/copy-image.ts";
 import { unsigned } from "../release/verifier.ts";
 import { findManifest, verifyImage, type VerifyProgress } from "../release/verify-image.ts";
-import type { ImageLine, ImageRequest } from "./image-work.ts";
+import type { ImageLine, ImageRequest, ReleaseMeans } from "./image-work.ts";
+import { inspectRelease, writeRelease, type RunningImage } from "./registry-image.ts";
+import { machineStore } from "./registry-settings.ts";
 import { every, workerError, type WorkerError } from "./worker.ts";
 
 /** What is stored of it is where the next boot goes on, should this one be cut off. */
@@ -35,6 +43,12 @@ try {
 async function work(): Promise<ImageLine> {
   switch (request.do) {
     case "inspect": {
+      if (request.source.is === "registry") {
+        await using running = await runningImage(request.means);
+        using release = await storeOf(request.source.reference, request.means);
+        const { judgement } = request;
+        return { inspected: await inspectRelease({ ...release, ...running, judgement, ecdsa, signal: stop.signal }) };
+      }
       const source = await located(request.source);
       await using image = await opened(source);
       const { manifest, bytes, digest } = await findManifest(image, sha256);
@@ -53,6 +67,7 @@ async function work(): Promise<ImageLine> {
       return await verify(image, request.digest, request.from);
     }
     case "write": {
+      if (request.source.is === "registry") return await writeFrom(request.source.reference, request);
       await using image = await opened(request.source);
       const { digest } = await findManifest(image, sha256);
       if (digest !== request.digest)
@@ -63,6 +78,50 @@ async function work(): Promise<ImageLine> {
       return { written: request.size, done: true };
     }
   }
+}
+
+async function writeFrom(
+  reference: string,
+  { device, extents, digest, size, means }: Extract<ImageRequest, { readonly do: "write" }>,
+): Promise<ImageLine> {
+  await using running = await runningImage(means);
+  using release = await storeOf(reference, means);
+  await using reader = await openDirect(device);
+  await using writer = await openDirectWriter(device, extents);
+  const tellWritten = every(PROGRESS_MS, tell);
+  const downloaded = await writeRelease({
+    ...{ ...release, ...running, digest, writer, place: readExtents(reader, extents) },
+    ...{ unpack: zstdUnpack, turn: async () => await new Promise((resolve) => setImmediate(resolve)), signal: stop.signal },
+    written: (written, soFar) => tellWritten({ written, downloaded: soFar }),
+    way: (way) => tell({ way }),
+  });
+  return { written: size, downloaded, done: true };
+}
+
+/** Where it cannot be read, an update needs more bytes: it is no reason to do without. */
+async function runningImage({
+  running: path,
+}: ReleaseMeans): Promise<{ readonly running: RunningImage | undefined } & AsyncDisposable> {
+  const none = { running: undefined, [Symbol.asyncDispose]: async () => {} };
+  if (path === undefined) return none;
+  try {
+    await using scope = new AsyncDisposableStack();
+    const image = scope.use(await openDirect(path));
+    const found = await findManifest(image, sha256);
+    const kept = scope.move();
+    return { running: { image, found }, [Symbol.asyncDispose]: async () => await kept.disposeAsync() };
+  } catch {
+    return none;
+  }
+}
+
+async function storeOf(
+  name: string,
+  { proxies }: ReleaseMeans,
+): Promise<{ readonly store: ImageStore; readonly reference: Reference } & Disposable> {
+  const reference = parseReference(name);
+  const scope = await machineStore(reference, { run, proxies, random: Math.random, now: () => performance.now() });
+  return { store: scope.store, reference, [Symbol.dispose]: () => scope[Symbol.dispose]() };
 }
 
 async function verify(image: OpenedSource, digest: string | undefined, from: number): Promise<ImageLine> {
@@ -78,5 +137,10 @@ async function located(source: ImageSource): Promise<ImageSource> {
 async function opened(source: ImageSource): Promise<OpenedSource> {
   if (source.is === "url") return await openUrlSource(source.url, stop.signal);
   if (source.is === "file") return await openFileSource(source.path);
+  if (source.is === "registry") {
+    throw new AppError("USAGE", "a release is checked while it is written, segment by segment", {
+      hint: "See what it is with --plan.",
+    });
+  }
   throw new Error("the agent names the file of the recovery image");
 }

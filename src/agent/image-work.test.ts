@@ -19,6 +19,7 @@ before(async () => {
   other = await smallImage(tools, 100);
 });
 
+const means = { proxies: {} } as const;
 const PROGRAM = join(import.meta.dirname, "image-main.ts");
 
 async function work(request: ImageRequest): Promise<ImageLine | WorkerError> {
@@ -36,7 +37,7 @@ test("an image is inspected, checked, written to its extents, and read back whol
   await writeFile(device, new Uint8Array(16 * MiB).fill(0x55));
   const source = { is: "file", path } as const;
 
-  const inspected = await work({ do: "inspect", source: { is: "file", path: folder.path } });
+  const inspected = await work({ do: "inspect", source: { is: "file", path: folder.path }, means });
   assert.ok("inspected" in inspected);
   assert.deepEqual([inspected.inspected.source, inspected.inspected.trust], [source, "unsigned"]);
   const { digest, size } = inspected.inspected.image;
@@ -44,7 +45,7 @@ test("an image is inspected, checked, written to its extents, and read back whol
   assert.deepEqual(await work({ do: "check", source, digest }), { whole: true });
 
   const extents = [{ start: MiB, size: 12 * MiB }];
-  const write = { do: "write", source, digest, size, device, extents, from: 0 } as const;
+  const write = { do: "write", source, digest, size, device, extents, from: 0, means } as const;
   assert.deepEqual(await work(write), { written: size, done: true });
   const bytes = await readFile(device);
   assert.ok(bytes.subarray(MiB, MiB + size).equals(image.bytes), "the image");
@@ -60,7 +61,7 @@ test("a source that has another image by now is not written", async () => {
   const device = join(folder.path, "device");
   await writeFile(path, other.bytes);
   await writeFile(device, new Uint8Array(16 * MiB));
-  const write = { do: "write", digest: image.digest, size: image.bytes.length, device, from: 0 } as const;
+  const write = { do: "write", digest: image.digest, size: image.bytes.length, device, from: 0, means } as const;
   const line = await work({ ...write, source: { is: "file", path }, extents: [{ start: 0, size: 16 * MiB }] });
   assert.ok("error" in line && line.error.code === "IMAGE_CHANGED", JSON.stringify(line));
   assert.ok((await readFile(device)).every((byte) => byte === 0));
@@ -74,7 +75,7 @@ test("what is no image, or not there, is said with a hint", async () => {
     [path, "IMAGE_INVALID"],
     [join(folder.path, "nowhere"), "IMAGE_UNREADABLE"],
   ] as const) {
-    const line = await work({ do: "inspect", source: { is: "file", path: file } });
+    const line = await work({ do: "inspect", source: { is: "file", path: file }, means });
     assert.ok("error" in line, JSON.stringify(line));
     assert.deepEqual([line.error.code, line.error.hint !== undefined], [code, true]);
   }

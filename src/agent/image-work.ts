@@ -10,14 +10,15 @@ import { fileExtents, type FileExtent } from "../host/file-extents.ts";
 import { mountReadOnly } from "../host/linux.ts";
 import type { Run } from "../host/run.ts";
 import type { Place } from "./operations/operation.ts";
-import type { ImagePorts, InspectedImage } from "./operations/ports.ts";
+import type { ImagePorts, InspectedImage, ReleaseJudgement, WriteProgress } from "./operations/ports.ts";
 import type { AgentPorts, VerificationResult } from "./ports.ts";
+import type { ProxySettings } from "./registry-settings.ts";
 import type { Verification } from "./verification.ts";
 import { work as workIn } from "./worker.ts";
 
 /** What image-main.ts is told. */
 export type ImageRequest =
-  | { readonly do: "inspect"; readonly source: ImageSource }
+  | { readonly do: "inspect"; readonly source: ImageSource; readonly judgement?: ReleaseJudgement; readonly means: ReleaseMeans }
   | { readonly do: "check"; readonly source: ImageSource; readonly digest: string }
   | {
       readonly do: "verify";
@@ -35,11 +36,19 @@ export type ImageRequest =
       readonly device: string;
       readonly extents: readonly FileExtent[];
       readonly from: Bytes;
+      readonly means: ReleaseMeans;
     };
+/** What a release needs besides its store. */
+export interface ReleaseMeans {
+  /** Path of the running image; nothing where that is in memory. */
+  readonly running?: string;
+  readonly proxies: ProxySettings;
+}
 /** What it says, a line each. */
 export type ImageLine =
   | { readonly done: number; readonly total: number; readonly position: number }
-  | { readonly written: Bytes; readonly done?: true }
+  | (WriteProgress & { readonly done?: true })
+  | { readonly way: string }
   | { readonly whole: true }
   | { readonly whole: false; readonly damage: string }
   | { readonly inspected: InspectedImage };
@@ -49,10 +58,11 @@ export interface ImageMeans {
   /** argv of image-main.ts. */
   readonly program: readonly [string, ...string[]];
   readonly facts: RunFacts;
+  readonly proxies: ProxySettings;
 }
 
 /** @throws in addition, AppError `IMAGE_NOT_VERIFIED` when an image could not be looked at: nothing is known then */
-export function imageWork({ run, program, facts }: ImageMeans): Pick<AgentPorts, "images" | "verify"> {
+export function imageWork({ run, program, facts, proxies }: ImageMeans): Pick<AgentPorts, "images" | "verify"> {
   /** @returns the last line */
   const work = async (request: ImageRequest, line: (line: ImageLine) => void, signal: AbortSignal): Promise<ImageLine> => {
     const last = await workIn<ImageLine>({ run, program }, request, line, signal);
@@ -65,21 +75,22 @@ export function imageWork({ run, program, facts }: ImageMeans): Pick<AgentPorts,
   };
   const sourceOf = (source: ImageSource): ImageSource =>
     source.is === "recovery" ? { is: "file", path: join(IMAGES_FOLDER, facts.file) } : source;
+  const means: ReleaseMeans = { ...(facts.slot === "ram" ? {} : { running: join(IMAGES_FOLDER, facts.file) }), proxies };
   let mounts = 0;
   const placed = async <T>(place: Place, use: (path: string) => Promise<T>): Promise<T> => {
     await using folder = await imagesFolder(place, facts, mounts++);
     return await use(join(folder.path, IMAGE_FILES[place]));
   };
 
-  const inspect = async (source: ImageSource, signal: AbortSignal): Promise<InspectedImage> => {
-    const line = await work({ do: "inspect", source }, () => {}, signal);
+  const inspect = async (source: ImageSource, signal: AbortSignal, judgement?: ReleaseJudgement): Promise<InspectedImage> => {
+    const line = await work({ do: "inspect", source, ...(judgement ? { judgement } : {}), means }, () => {}, signal);
     if ("inspected" in line) return line.inspected;
     throw new AppError("IMAGE_UNREADABLE", "the image could not be looked at");
   };
 
   const images: ImagePorts = {
-    inspect: async (source, signal) => ({
-      ...(await inspect(sourceOf(source), signal)),
+    inspect: async (source, signal, judgement) => ({
+      ...(await inspect(sourceOf(source), signal, judgement)),
       ...(source.is === "recovery" ? { source } : {}),
     }),
     inspectPlace: async (place, signal) => await placed(place, async (path) => await inspect({ is: "file", path }, signal)),
@@ -87,16 +98,16 @@ export function imageWork({ run, program, facts }: ImageMeans): Pick<AgentPorts,
       verdictOf(
         await work({ do: "check", source: sourceOf(source), digest }, (line) => "position" in line && progress(line), signal),
       ),
-    write: async ({ source, image: { digest, size }, place, from }, written, signal) => {
+    write: async ({ source, image: { digest, size }, place, from }, progress, signal) =>
       await placed(place, async (path) => {
         const { size: capacity, extents } = await fileExtents(path);
         if (capacity < size) throw new AppError("IMAGE_TOO_LARGE", `the image of ${size} bytes does not fit ${capacity}`);
         const device = facts.partitions[partitionOf(place)]!.device;
-        const request = { do: "write", source: sourceOf(source), digest, size, device, extents, from } as const;
-        const last = await work(request, (line) => "written" in line && written(line.written), signal);
+        const request = { do: "write", source: sourceOf(source), digest, size, device, extents, from, means } as const;
+        const last = await work(request, (line) => ("written" in line || "way" in line) && progress(line), signal);
         if (!("written" in last && last.done)) throw new AppError("PLACE_UNWRITABLE", "the image was not written to its end");
-      });
-    },
+        return last.downloaded ? { downloaded: last.downloaded } : {};
+      }),
     capacity: async (place) => await placed(place, async (path) => (await fileExtents(path)).size),
     verify: async (place, digest, progress, signal) =>
       await verifyPlace(place, { digest, from: 0, priority: "urgent" }, progress, signal),

@@ -10,6 +10,7 @@ import { bootRecordOn } from "../host/boot-record.ts";
 import { journalOf, takePstore } from "../host/boot-logs.ts";
 import { blockDevices, findCloudVolumes } from "../host/cloud-volumes.ts";
 import { fetchText } from "../host/fetch-text.ts";
+import { clockIsSet } from "../host/clock-is-set.ts";
 import { mountedAt } from "../host/file-system.ts";
 import { fileExists, readText } from "../host/files.ts";
 import { initSystem } from "../host/init-detect.ts";
@@ -28,6 +29,7 @@ import { runChecks } from "./health/check.ts";
 import { checksOf } from "./health/registry.ts";
 import { installWork } from "./install/work.ts";
 import { imageWork } from "./image-work.ts";
+import type { ProxySettings } from "./registry-settings.ts";
 import { resetDisk } from "./reset-disk.ts";
 import { slotStore } from "./slot-store.ts";
 import { openTrustStore } from "./trust-store.ts";
@@ -38,6 +40,8 @@ export interface MachineEdge extends Pick<AgentPorts, "pid" | "uptime" | "now" |
   readonly run: Run;
   /** argv of image-main.ts. */
   readonly imageWorker: readonly [string, ...string[]];
+  /** By which it reaches registries. */
+  readonly proxies: ProxySettings;
   /** argv of install-main.ts. */
   readonly installWorker: readonly [string, ...string[]];
   /** Folder of mke2fs and debugfs. */
@@ -91,7 +95,8 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
     },
     failedUnits: async () => await init.failed(),
     mounted: async (partition) => await mountedAt(DATA_FOLDERS[partition], "ext4"),
-    ...imageWork({ run, program: imageWorker, facts }),
+    ...imageWork({ run, program: imageWorker, facts, proxies: edge.proxies }),
+    clockIsSet: async () => await clockIsSet(edge.now()),
     install: installWork({ run, program: installWorker }),
     installSources: {
       cmdline: async () => await readText("/proc/cmdline"),

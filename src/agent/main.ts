@@ -12,6 +12,7 @@ import { serveLocally } from "../host/unix-http.ts";
 import { findVirtioPort, openVirtioPort } from "../host/virtio-port.ts";
 import { wait } from "../host/wait.ts";
 import { AGENT_PORT } from "../layout/agent-channel.ts";
+import { proxySettings } from "./registry-settings.ts";
 import { agentRoutes, readyOf } from "./serve.ts";
 import { servePort } from "./serve-port.ts";
 import { AGENT_SOCKET } from "./status.ts";
@@ -33,6 +34,7 @@ const ports = await openMachine({
   pid: process.pid,
   programs: dirname(process.execPath),
   imageWorker: worker("image"),
+  proxies: proxySettings(process.env),
   installWorker: worker("install"),
   uptime: () => before + performance.now(),
   now: () => Date.now() / 1000,

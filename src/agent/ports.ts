@@ -82,6 +82,8 @@ export interface AgentPorts {
   readonly jitter: number;
   /** Seconds since 1970. */
   readonly now: () => number;
+  /** Otherwise it is only known not to be earlier: nobody has told the machine what day it is. */
+  readonly clockIsSet: () => Promise<boolean>;
   /** Milliseconds since the kernel's start. */
   readonly uptime: () => number;
   readonly sha256: Pick<Sha256, "digest">;

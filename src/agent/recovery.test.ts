@@ -450,7 +450,7 @@ suite("a machine in recovery", () => {
         Object.assign(m.images, {
           write: async (...given: Parameters<typeof write>) => {
             await turns(200);
-            await write(...given);
+            return await write(...given);
           },
         });
       },
@@ -495,7 +495,7 @@ suite("a machine in recovery", () => {
         Object.assign(m.images, {
           write: async (...given: Parameters<typeof write>) => {
             await held;
-            await write(...given);
+            return await write(...given);
           },
         });
         m.onWait = (uptime) => {
@@ -541,7 +541,7 @@ for (const during of SLOTS) {
         Object.assign(m.images, {
           write: async (...given: Parameters<typeof write>) => {
             await turns(200);
-            await write(...given);
+            return await write(...given);
           },
         });
       },
@@ -601,7 +601,7 @@ test("an upgrade that somebody begins just before the state partition is made an
       Object.assign(m.images, {
         write: async (...given: Parameters<typeof write>) => {
           await turns(200);
-          await write(...given);
+          return await write(...given);
         },
         check: async (...given: Parameters<typeof check>) => {
           const result = await check(...given);

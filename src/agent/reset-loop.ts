@@ -227,8 +227,10 @@ export function openReset(world: World, isBusy: () => boolean): Reset {
         return await prepareStore(signal);
       case "write": {
         const image = await ownImage(signal);
-        const written = (done: number): void => progress({ done, total: image.size });
-        return await images.write({ source: OWN, image, place: job.slot, from: 0 }, written, signal);
+        const heard: Parameters<typeof images.write>[1] = (news) =>
+          "written" in news && progress({ done: news.written, total: image.size });
+        await images.write({ source: OWN, image, place: job.slot, from: 0 }, heard, signal);
+        return;
       }
       case "verify": {
         const { damage } = await images.verify(job.slot, (await ownImage(signal)).digest, progress, signal);

@@ -1,13 +1,15 @@
-import { resolve } from "node:path";
 import type { Command } from "commander";
 import type { CheckEvent, UpgradePlan } from "../agent/operations/service.ts";
 import { AGENT_SOCKET } from "../agent/status.ts";
 import { AppError } from "../core/error.ts";
 import { formatSize } from "../core/units.ts";
+import { fileExists } from "../host/files.ts";
 import { askLocally } from "../host/unix-http.ts";
 import { targetName } from "../layout/cmdline.ts";
 import type { FinishedOperation, ImageSource } from "../layout/operation.ts";
+import type { Told } from "../release/may-upgrade.ts";
 import { followOperation } from "./follow-operation.ts";
+import { imageSource } from "./image-source.ts";
 import type { NodeCli, NodeContext } from "./node-context.ts";
 import { UsageError } from "./output.ts";
 import { stalePaths } from "./stale-paths.ts";
@@ -20,17 +22,25 @@ interface UpgradeOptions {
   readonly force?: boolean;
   readonly follow?: boolean;
   readonly cancel?: boolean;
+  readonly older?: boolean;
+  readonly expired?: boolean;
+  readonly otherImage?: boolean;
 }
 
 export function registerUpgrade(program: Command, cli: NodeCli): void {
   program
     .command("upgrade")
-    .argument("[image]", "a system image (.img), a folder that holds one, or its URL")
+    .argument(
+      "[image]",
+      "a release (REGISTRY/REPOSITORY:TAG, oci:FOLDER), or a system image: a file, a folder that holds one, a URL",
+    )
     .summary("bring an image to the slot that is not running, and boot it on trial")
     .description(
       "Writes the image over the slot that is not running, reads it back from the disk and compares every byte with its\n" +
         "manifest, makes the slot the active one and restarts. The new image is on trial: where its health checks do not pass,\n" +
         "the machine goes back by itself and says why (`petrify history`).\n" +
+        "Of a release only what is missing is downloaded: a delta to the running image, or segments that this machine does not\n" +
+        "have. A machine that has trusted keys takes only releases that one of them has signed.\n" +
         "The agent does the work: it goes on when this command is interrupted, and after a power cut where it was.\n" +
         "Has to be run as root. Exit code 1: refused, failed, or (with --check) the image is damaged.",
     )
@@ -39,11 +49,14 @@ export function registerUpgrade(program: Command, cli: NodeCli): void {
     .option("--stage", "do not restart: the image runs after the next restart")
     .option("--recovery", "replace the recovery image instead")
     .option("--force", "also an image that this machine has already")
+    .option("--older", "also a release that is older than what runs")
+    .option("--expired", "also a release that has expired")
+    .option("--other-image", "also a release of another image than the one that runs")
     .option("--follow", "show how far the present operation is")
     .option("--cancel", "end the present operation; what is staged is taken back")
     .addHelpText(
       "after",
-      "\nExamples:\n  petrify upgrade /usr/local/edge-1.2.0.img --plan\n  petrify upgrade https://images.example/edge-1.2.0.img\n  petrify upgrade --stage edge-1.2.0.img && petrify reboot\n  petrify upgrade --recovery edge-1.2.0.img",
+      "\nExamples:\n  petrify upgrade /usr/local/edge-1.2.0.img --plan\n  petrify upgrade https://images.example/edge-1.2.0.img\n  petrify upgrade registry.example/edge:1.2.0\n  petrify upgrade oci:/mnt/stick\n  petrify upgrade --stage edge-1.2.0.img && petrify reboot\n  petrify upgrade --recovery edge-1.2.0.img",
     )
     .action(cli.action(upgrade));
 }
@@ -53,12 +66,20 @@ async function upgrade(context: NodeContext, image: string | undefined, options:
   if (options.follow) return await followOperation(context, askLocally(AGENT_SOCKET, "GET", "/operation", signal));
   if (options.cancel) return await cancel(context);
   if (image === undefined) throw new UsageError("USAGE", "an image is missing", { hint: "See `petrify upgrade --help`." });
-  const source: ImageSource = /^https?:\/\//.test(image)
-    ? { is: "url", url: image }
-    : { is: "file", path: resolve(context.cwd, image) };
+  const source = await imageSource(image, context.cwd, fileExists);
+  if (options.check && source.is === "registry") {
+    throw new UsageError("USAGE", "a release is checked while it is written, segment by segment", {
+      hint: "See what it is with --plan.",
+    });
+  }
   if (options.check) return await check(context, source);
-  const { recovery = false, force = false } = options;
-  const request = { source, recovery, force, restart: options.stage !== true };
+  const { recovery = false, force = false, older, expired, otherImage } = options;
+  const told: readonly Told[] = [
+    ...(older ? (["older"] as const) : []),
+    ...(expired ? (["expired"] as const) : []),
+    ...(otherImage ? (["other-image"] as const) : []),
+  ];
+  const request = { source, recovery, force, restart: options.stage !== true, told };
   try {
     const plan = await planOf(request, signal);
     if (options.plan) {
@@ -121,6 +142,7 @@ function planText(plan: UpgradePlan, stale: readonly string[]): string {
     ...(replaces
       ? [row("replaces", `${replaces.state}${replaces.digest ? ` sha256:${replaces.digest.slice(0, 12)}` : ""}`)]
       : []),
+    ...(plan.delivery ? [row("download", `at most: ${plan.delivery.way}`)] : []),
     row("bytes", bytes === 0 ? "none: the image is there already" : `${formatSize(bytes)} to read and write`),
     ...steps.map((step, index) => row(index === 0 ? "steps" : "", `${index + 1}. ${step}`)),
     ...(stale.length > 0 ? stale.map((path, index) => row(index === 0 ? "hidden" : "", path)) : [row("hidden", "nothing")]),

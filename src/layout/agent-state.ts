@@ -88,6 +88,8 @@ export interface AgentState {
   /** What is under way, over restarts. */
   readonly operation?: Operation;
   readonly asked?: AskedBoot;
+  /** When the release that a slot's image came with was made, in seconds since 1970; of the image with that digest. */
+  readonly released?: { readonly [slot in SlotName]?: { readonly digest: string; readonly created: number } };
   /** What recovery has tried since a slot was last healthy. */
   readonly recovery?: RecoveryAttempts;
   /** What has ended, oldest first. */

@@ -6,7 +6,32 @@ import type { BootTarget, RecoveryFile, SlotName } from "./slots.ts";
 export type ImageSource =
   | { readonly is: "file"; readonly path: string }
   | { readonly is: "url"; readonly url: string }
+  /** A release in a registry, or in a folder of images: `registry.example/edge:1.5.0`, `oci:FOLDER:1.5.0`; of an operation, by its digest. */
+  | { readonly is: "registry"; readonly reference: string }
   | { readonly is: "recovery" };
+
+/** A release that the machine has taken. */
+export interface AcceptedRelease {
+  /** Seconds since 1970: when it was made. */
+  readonly created: number;
+  /** Id of the trusted key that has signed it; nothing where the machine asks for no signature. */
+  readonly signedBy?: string;
+  /** The keys that are trusted once it is: kept before its image can boot. */
+  readonly keys?: TrustedSet;
+}
+/** As src/release/trusted-keys.ts has it, which checks it. */
+export interface TrustedSet {
+  readonly format: 1;
+  readonly epoch: number;
+  readonly keys: readonly object[];
+}
+/** What came over the line. */
+export interface Downloaded {
+  /** At least: what came right before a cut may not be counted. */
+  readonly bytes: Bytes;
+  /** Of the whole image, packed. */
+  readonly of: Bytes;
+}
 
 /** What an image says of itself. */
 export interface ImageSummary {
@@ -31,8 +56,13 @@ interface Common {
 interface Writing extends Common {
   readonly source: ImageSource;
   readonly image: ImageSummary;
-  /** Bytes from the start of the image that are durable in its place. */
+  /** Bytes from the start of the image that are durable in its place; of a release, of its segments. */
   readonly written: Bytes;
+  /** Of a release. */
+  readonly release?: AcceptedRelease;
+  /** How its bytes come, in a few words. */
+  readonly way?: string;
+  readonly downloaded?: Downloaded;
   /** Writes that have failed so far. */
   readonly failures: number;
 }
@@ -96,4 +126,7 @@ export interface FinishedOperation extends Pick<Common, "id" | "cause" | "starte
   readonly outcome: Outcome;
   /** Why it did not succeed: one sentence. */
   readonly reason?: string;
+  /** Of a release: how its bytes came, and how many. */
+  readonly way?: string;
+  readonly downloaded?: Downloaded;
 }

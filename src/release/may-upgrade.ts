@@ -7,7 +7,8 @@ import type { Release } from "./release.ts";
 import { keyRefusal, type TrustedKeys } from "./trusted-keys.ts";
 
 /** What somebody has said may be passed over this once. A signature is not among it. */
-export type Told = "older" | "expired" | "other-image";
+export const TOLD = ["older", "expired", "other-image"] as const;
+export type Told = (typeof TOLD)[number];
 
 export interface UpgradeQuestion {
   /** What runs; `created` of its release where that was kept, else of its manifest. Nothing where nothing runs yet: an installation. */

@@ -3,7 +3,7 @@
  * anything follows from it.
  */
 import { AppError } from "../../core/error.ts";
-import type { FinishedOperation, Operation, Outcome } from "../../layout/operation.ts";
+import type { AcceptedRelease, FinishedOperation, Operation, Outcome } from "../../layout/operation.ts";
 import {
   activate,
   askNext,
@@ -18,9 +18,11 @@ import {
 import type { AgentState } from "../../layout/agent-state.ts";
 import { targetName } from "../../layout/cmdline.ts";
 import { otherSlot, type BootTarget, type SlotName } from "../../layout/slots.ts";
+import type { TrustedKeys } from "../../release/trusted-keys.ts";
 import { endBoot } from "../boot-history.ts";
 import type { World } from "../world.ts";
 import { next, todo, type Job, type OperationEvent } from "./operation.ts";
+import type { WriteProgress } from "./ports.ts";
 import { describe, failureOf, finished } from "./summary.ts";
 
 /** How far an operation is. */
@@ -165,22 +167,34 @@ export function openOperations(world: World, refusal: () => AppError | undefined
         else await forgetScrub("recovery");
         let stored = job.from;
         let storing = Promise.resolve();
-        const written = (bytes: number): void => {
-          progressed(bytes, image.size);
-          if (bytes < stored + STORE_EVERY) return;
-          stored = bytes;
-          storing = take({ is: "progress", written: bytes });
+        const inAll = ({ downloaded }: Pick<WriteProgress, "downloaded">): Pick<WriteProgress, "downloaded"> =>
+          downloaded ? { downloaded: { ...downloaded, bytes: job.downloaded + downloaded.bytes } } : {};
+        const heard = (news: WriteProgress | { readonly way: string }): void => {
+          if ("way" in news) {
+            ports.log("info", `${image.name} ${image.version} comes by ${news.way}`);
+            storing = take({ is: "way", way: news.way });
+            return;
+          }
+          progressed(news.written, image.size);
+          if (news.written < stored + STORE_EVERY) return;
+          stored = news.written;
+          storing = take({ is: "progress", written: news.written, ...inAll(news) });
         };
-        await images.write(job, written, signal);
+        const done = await images.write(job, heard, signal);
         await storing;
-        return { is: "written" };
+        return { is: "written", ...inAll(done) };
       }
       case "verify": {
         const { damage } = await images.verify(job.place, job.digest, progress, signal);
         return damage === undefined ? { is: "whole" } : { is: "damaged", damage };
       }
       case "flip": {
-        const { slot, state, digest } = job;
+        const { slot, state, digest, release } = job;
+        await accepted(release);
+        if (release) {
+          const kept = { digest, created: release.created };
+          await world.remember((old) => ({ ...old, released: { ...old.released, [slot]: kept } }));
+        }
         // What was copied up is recorded while the image runs that it was copied from.
         await ports
           .recordCopies(signal)
@@ -195,6 +209,7 @@ export function openOperations(world: World, refusal: () => AppError | undefined
         await empty(job.slot);
         return { is: "done", bootId: ports.bootId };
       case "switch-recovery":
+        await accepted(job.release);
         await changed((facts) => switchRecovery(job.file, facts));
         return { is: "done", bootId: ports.bootId };
       case "restart":
@@ -208,6 +223,11 @@ export function openOperations(world: World, refusal: () => AppError | undefined
     tell({ restarting: why });
     await world.remember((old) => endBoot(old, { how: "stopped", reason: why }));
     await ports.init.restart(why);
+  };
+
+  /** Trust does not go back, whatever becomes of the image: from here on it may boot. @throws AppError as TrustStore.keep */
+  const accepted = async (release: AcceptedRelease | undefined): Promise<void> => {
+    if (release?.keys) await ports.trust.keep(release.keys as TrustedKeys);
   };
 
   const empty = async (slot: SlotName): Promise<void> => {
@@ -376,7 +396,7 @@ function withReached({ asked, ...rest }: AgentState, running: BootTarget | "ram"
 class Cancelled extends Error {}
 
 /** A line that is down comes back. */
-const TRIED_AGAIN: ReadonlySet<string> = new Set(["SOURCE_UNREACHABLE"]);
+const TRIED_AGAIN: ReadonlySet<string> = new Set(["SOURCE_UNREACHABLE", "REGISTRY_UNREACHABLE", "REGISTRY_RATE_LIMITED"]);
 
 /** Nobody waits for it any more: a later one may take its place. */
 function isReplaceable({ kind, at }: Operation, by: Operation["kind"]): boolean {

@@ -4,7 +4,7 @@
  */
 import type { Bytes } from "../../core/units.ts";
 import { targetName } from "../../layout/cmdline.ts";
-import type { ImageSource, ImageSummary, Operation, Outcome } from "../../layout/operation.ts";
+import type { AcceptedRelease, Downloaded, ImageSource, ImageSummary, Operation, Outcome } from "../../layout/operation.ts";
 import type { RecordFacts } from "../../layout/record-change.ts";
 import { FULL_TRIES, type BootTarget, type RecoveryFile, type SlotName } from "../../layout/slots.ts";
 
@@ -20,18 +20,28 @@ export type Job =
       readonly source: ImageSource;
       readonly image: ImageSummary;
       readonly from: Bytes;
+      /** By earlier tries. */
+      readonly downloaded: Bytes;
     }
   | { readonly do: "verify"; readonly place: Place; readonly digest: string }
-  | { readonly do: "flip"; readonly slot: SlotName; readonly state: "trial" | "proven"; readonly digest: string }
+  | {
+      readonly do: "flip";
+      readonly slot: SlotName;
+      readonly state: "trial" | "proven";
+      readonly digest: string;
+      readonly release?: AcceptedRelease;
+    }
   | { readonly do: "undo"; readonly slot: SlotName }
-  | { readonly do: "switch-recovery"; readonly file: RecoveryFile }
+  | { readonly do: "switch-recovery"; readonly file: RecoveryFile; readonly release?: AcceptedRelease }
   | { readonly do: "restart"; readonly why: string };
 
 export type OperationEvent =
   /** The agent has started: after a restart, or after it was killed. */
   | { readonly is: "started"; readonly running: BootTarget | "ram"; readonly bootId: string; readonly record: RecordFacts }
-  | { readonly is: "progress"; readonly written: Bytes }
-  | { readonly is: "written" }
+  | { readonly is: "progress"; readonly written: Bytes; readonly downloaded?: Downloaded }
+  | { readonly is: "written"; readonly downloaded?: Downloaded }
+  /** It is known how the bytes come. */
+  | { readonly is: "way"; readonly way: string }
   /** `final`: trying again would change nothing. */
   | { readonly is: "failed"; readonly reason: string; readonly final: boolean }
   | { readonly is: "whole" }
@@ -53,9 +63,10 @@ export function todo(operation: Operation, bootId: string): Job | undefined {
     case "upgrade": {
       const { at, target, source, image, written } = operation;
       if (at === "checking") return { do: "check", source, digest: image.digest };
-      if (at === "writing") return { do: "write", place: target, source, image, from: written };
+      if (at === "writing")
+        return { do: "write", place: target, source, image, from: written, downloaded: downloadedBy(operation) };
       if (at === "verifying") return { do: "verify", place: target, digest: image.digest };
-      if (at === "flipping") return { do: "flip", slot: target, state: "trial", digest: image.digest };
+      if (at === "flipping") return { do: "flip", slot: target, state: "trial", digest: image.digest, ...releaseOf(operation) };
       if (at === "undoing") return { do: "undo", slot: target };
       return at === "flipped" ? restartOnce(operation, `upgrade to ${image.name} ${image.version}`, bootId) : undefined;
     }
@@ -68,12 +79,18 @@ export function todo(operation: Operation, bootId: string): Job | undefined {
     case "recovery-upgrade": {
       const { at, target, source, image, written } = operation;
       if (at === "checking") return { do: "check", source, digest: image.digest };
-      if (at === "writing") return { do: "write", place: `recovery${target}`, source, image, from: written };
+      if (at === "writing") {
+        return { do: "write", place: `recovery${target}`, source, image, from: written, downloaded: downloadedBy(operation) };
+      }
       if (at === "verifying") return { do: "verify", place: `recovery${target}`, digest: image.digest };
-      return { do: "switch-recovery", file: target };
+      return { do: "switch-recovery", file: target, ...releaseOf(operation) };
     }
   }
 }
+
+const downloadedBy = ({ downloaded }: Of<"upgrade" | "recovery-upgrade">): Bytes => downloaded?.bytes ?? 0;
+const releaseOf = ({ release }: Of<"upgrade" | "recovery-upgrade">): { readonly release?: AcceptedRelease } =>
+  release ? { release } : {};
 
 function restartOnce(
   operation: { readonly restart: boolean; readonly bootId?: string },
@@ -97,15 +114,20 @@ export function next(operation: Operation, event: OperationEvent): Step {
   }
 }
 
+const downloadsOf = ({ downloaded }: { readonly downloaded?: Downloaded }): { readonly downloaded?: Downloaded } =>
+  downloaded ? { downloaded } : {};
+
 type Of<Kind extends Operation["kind"]> = Extract<Operation, { readonly kind: Kind }>;
 
 function nextOfUpgrade(upgrade: Of<"upgrade">, event: OperationEvent): Step | undefined {
   const { at, target } = upgrade;
   switch (event.is) {
     case "progress":
-      return at === "writing" ? { operation: { ...upgrade, written: event.written } } : undefined;
+      return at === "writing" ? { operation: { ...upgrade, written: event.written, ...downloadsOf(event) } } : undefined;
     case "written":
-      return at === "writing" ? { operation: { ...upgrade, at: "verifying" } } : undefined;
+      return at === "writing" ? { operation: { ...upgrade, at: "verifying", ...downloadsOf(event) } } : undefined;
+    case "way":
+      return at === "writing" ? { operation: { ...upgrade, way: event.way } } : undefined;
     case "whole":
       if (at === "checking") return { operation: { ...upgrade, at: "writing" } };
       return at === "verifying" ? { operation: { ...upgrade, at: "flipping" } } : undefined;
@@ -180,6 +202,7 @@ function nextOfRollback(rollback: Of<"rollback">, event: OperationEvent): Step |
     }
     case "progress":
     case "written":
+    case "way":
     case "healthy":
     case "failed":
       return undefined;
@@ -190,9 +213,11 @@ function nextOfRecoveryUpgrade(upgrade: Of<"recovery-upgrade">, event: Operation
   const { at } = upgrade;
   switch (event.is) {
     case "progress":
-      return at === "writing" ? { operation: { ...upgrade, written: event.written } } : undefined;
+      return at === "writing" ? { operation: { ...upgrade, written: event.written, ...downloadsOf(event) } } : undefined;
     case "written":
-      return at === "writing" ? { operation: { ...upgrade, at: "verifying" } } : undefined;
+      return at === "writing" ? { operation: { ...upgrade, at: "verifying", ...downloadsOf(event) } } : undefined;
+    case "way":
+      return at === "writing" ? { operation: { ...upgrade, way: event.way } } : undefined;
     case "whole":
       if (at === "checking") return { operation: { ...upgrade, at: "writing" } };
       return at === "verifying" ? { operation: { ...upgrade, at: "switching" } } : undefined;

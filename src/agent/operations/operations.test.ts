@@ -6,6 +6,11 @@ import { decide } from "../../layout/boot-rules.ts";
 import type { ImageSummary } from "../../layout/operation.ts";
 import type { SlotName, SlotState } from "../../layout/slots.ts";
 import { openAgent, type Agent } from "../agent.ts";
+import { newKeyPair } from "../../../tests/support/signing.ts";
+import { sha256 } from "../../host/sha256.ts";
+import { addKey, firstKeys } from "../../release/change-keys.ts";
+import { historyText } from "../history-text.ts";
+import type { ReleaseJudgement } from "./ports.ts";
 import { fakeMachine, freshDisk, type FakeDisk, type FakeMachine } from "../fake-machine.ts";
 import { cutPower, PowerCut } from "../fake-power.ts";
 import type { OperationNews } from "./driver.ts";
@@ -13,7 +18,8 @@ import type { UpgradeRequest } from "./service.ts";
 
 const NEW: ImageSummary = { name: "edge", version: "2.0", digest: "cc", size: 64_000_000 };
 const NEWER: ImageSummary = { name: "edge", version: "3.0", digest: "dd", size: 64_000_000 };
-const images = { "/new.img": NEW, "/newer.img": NEWER, "http://x/new.img": NEW };
+const RELEASE = "registry.example/edge:2.0";
+const images = { "/new.img": NEW, "/newer.img": NEWER, "http://x/new.img": NEW, [RELEASE]: NEW };
 const file = (path: string, more: Partial<UpgradeRequest> = {}): UpgradeRequest => ({
   ...{ source: { is: "file", path }, recovery: false, restart: true, force: false },
   ...more,
@@ -259,7 +265,7 @@ suite("an upgrade", () => {
         const { write } = machine.images;
         Object.assign(machine.images, {
           write: async (...given: Parameters<typeof write>) => {
-            given[1](32_000_000);
+            given[1]({ written: 32_000_000 });
             await new Promise<void>((_, reject) => given[2].addEventListener("abort", () => reject(given[2].reason as Error)));
           },
         });
@@ -424,6 +430,128 @@ suite("power that goes", () => {
       for (let count = 0; count < 5; count++) await boot(on, { prepare: sick, until: 200_000 });
       assert.equal(states(on), "a: proven aa, trial cc", `cut after ${cutAfter}`);
       assert.equal(on.tries.b, 0);
+    }
+  });
+});
+
+suite("a release from a registry", () => {
+  const [key, next] = [newKeyPair(), newKeyPair()];
+  const trusted = firstKeys([key.publicKey], sha256);
+  const rotated = addKey(trusted, next.publicKey, sha256);
+  const asked = (more: Partial<UpgradeRequest> = {}): UpgradeRequest => ({
+    ...{ source: { is: "registry", reference: RELEASE }, recovery: false, restart: true, force: false },
+    ...more,
+  });
+  const from = (more: Partial<FakeDisk> = {}): FakeDisk =>
+    disk({ trusted, release: () => ({ created: 1_700_000_500, signedBy: "k", keys: rotated }), ...more });
+
+  test("is written by its digest, its keys are kept before it can boot, and what came is remembered", async () => {
+    const on = from();
+    const first = await boot(on, { ask: async (agent, signal) => await upgrade(agent, signal, asked()) });
+    const steps = first.machine.done.filter((line) => /^(write|verify b|trust|record|tries)/.test(line));
+    assert.deepEqual(steps.slice(-5), ["write b from 0", "verify b", "trust", "tries", "record"]);
+    assert.equal(on.trusted!.epoch, 2);
+    const { operation } = on.state;
+    assert.deepEqual(operation?.kind === "upgrade" && operation.source, {
+      is: "registry",
+      reference: `${RELEASE}@sha256:cc`,
+    });
+    const second = await boot(on);
+    const [entry] = second.agent.operations.history();
+    assert.deepEqual(
+      [entry!.outcome, entry!.way, entry!.downloaded],
+      ["succeeded", "the whole image", { bytes: NEW.size, of: NEW.size }],
+    );
+    assert.match(historyText([entry!]), /by +the whole image\n +bytes +downloaded 64\.0 MB of 64\.0 MB/);
+    assert.deepEqual(on.state.released?.b, { digest: "cc", created: 1_700_000_500 });
+  });
+
+  test("is judged by what runs, and when that release was made, by the keys, and by what somebody says", async () => {
+    const judged: ReleaseJudgement[] = [];
+    const on = from({
+      release: (judgement) => {
+        judged.push(judgement);
+        return { created: 1_700_000_500 };
+      },
+    });
+    on.state = { ...on.state, released: { a: { digest: "aa", created: 77 } } };
+    await boot(on, {
+      ask: async (agent, signal) => {
+        const stop = new AbortController();
+        await agent.operations.plan(asked({ told: ["older"] }), stop.signal);
+        await upgrade(agent, signal, asked());
+      },
+    });
+    assert.deepEqual(judged[0]!.running, { name: "test", version: "1.0", created: 77 });
+    assert.deepEqual(
+      [judged[0]!.told, judged[1]!.told, judged[0]!.trusted?.epoch, judged[0]!.clockIsSet],
+      [["older"], [], 1, true],
+    );
+  });
+
+  test("is the only thing that a machine with keys takes; recovery's own image is its own", async () => {
+    const on = from();
+    await boot(on, {
+      ask: async (agent, signal) => {
+        for (const source of [
+          { is: "file", path: "/new.img" },
+          { is: "url", url: "http://x/new.img" },
+        ] as const) {
+          await assert.rejects(upgrade(agent, signal, asked({ source })), { code: "RELEASE_UNSIGNED" });
+          await assert.rejects(upgrade(agent, signal, asked({ source, recovery: true })), { code: "RELEASE_UNSIGNED" });
+        }
+      },
+    });
+    assert.equal(states(on), "a: proven aa, proven bb");
+  });
+
+  test("is not taken while nobody knows the keys, and says so", async () => {
+    const on = from({ trustUnknown: true });
+    await boot(on, {
+      ask: async (agent, signal) => await assert.rejects(upgrade(agent, signal, asked()), { code: "TRUST_UNKNOWN" }),
+    });
+    assert.equal(states(on), "a: proven aa, proven bb");
+  });
+
+  test("whose keys cannot be kept does not become active", async () => {
+    const on = from();
+    await boot(on, {
+      prepare: (machine) => {
+        Object.assign(machine.trust, {
+          keep: async () => await Promise.reject(new AppError("TRUST_NOT_STORED", "no space left on device")),
+        });
+      },
+      ask: async (agent, signal) => await upgrade(agent, signal, asked()),
+    });
+    assert.equal(states(on), "a: proven aa, empty -");
+    assert.match(on.state.operations.at(-1)!.reason!, /no space left/);
+  });
+
+  test("over a line that is down is tried again from where it was, and what came before counts", async () => {
+    const on = from({ writeFails: [new AppError("REGISTRY_UNREACHABLE", "it is away"), undefined] });
+    await boot(on, { ask: async (agent, signal) => await upgrade(agent, signal, asked()) });
+    const second = await boot(on);
+    const [entry] = second.agent.operations.history();
+    assert.deepEqual([entry!.outcome, entry!.downloaded!.bytes], ["succeeded", NEW.size]);
+  });
+
+  test("with a cut at any change of the disk is only late, and never boots with keys that were not kept", async () => {
+    for (let cut = 1; cut < 40; cut++) {
+      const on = from();
+      let asks = 0;
+      for (let count = 0; count < 6; count++) {
+        const done = on.state.operations.at(-1)?.outcome;
+        if (done === "succeeded") break;
+        const { slot } = await boot(on, {
+          cutAfter: count === 0 ? cut : Infinity,
+          ask: async (agent, signal) => {
+            if (agent.status().operation || agent.operations.history().length > 0 || asks++ > 2) return;
+            if (agent.status().running === "a") await upgrade(agent, signal, asked());
+          },
+        });
+        if (slot === "b") assert.equal(on.trusted!.epoch, 2, `cut after ${cut}`);
+      }
+      assert.equal(states(on), "b: proven aa, proven cc", `cut after ${cut}`);
     }
   });
 });

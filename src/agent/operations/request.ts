@@ -78,7 +78,7 @@ export function upgradeOf(
   const target = upgradeTarget(situation);
   const { running, version, record, operation } = situation;
   const { slots, active } = knownRecord(record);
-  const { image, source } = found;
+  const { image, source, release } = found;
   assertFits(image.size, capacity, `slot ${target}`);
   if (!wish.force && running !== "recovery" && running !== "ram" && slots[running].digest === image.digest) {
     throw new AppError("ALREADY_RUNNING", `${image.name} ${image.version} is what runs in slot ${running}`, {
@@ -102,6 +102,7 @@ export function upgradeOf(
   const reused = isThere && !wish.force;
   return {
     ...{ kind: "upgrade", ...begun(asked, running, version), source, image, written: 0, failures: 0, target, reused },
+    ...(release ? { release } : {}),
     restart: wish.restart,
     at: reused ? "verifying" : source.is === "file" ? "checking" : "writing",
   };
@@ -118,7 +119,7 @@ export function recoveryTarget({ running, runningRecovery, record }: Situation):
 /** @throws AppError as {@link recoveryTarget}; `IMAGE_TOO_LARGE` */
 export function recoveryUpgradeOf(
   situation: Situation,
-  { image, source }: InspectedImage,
+  { image, source, release }: InspectedImage,
   capacity: Bytes,
   asked: Asked,
 ): RecoveryUpgrade {
@@ -134,6 +135,7 @@ export function recoveryUpgradeOf(
       failures: 0,
       target,
     },
+    ...(release ? { release } : {}),
     at: source.is === "file" ? "checking" : "writing",
   };
 }

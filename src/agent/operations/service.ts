@@ -1,14 +1,17 @@
 /** What people and programs ask for: inspected, judged, begun, followed. docs/concepts/upgrade.md */
 import { hex } from "../../core/digest.ts";
+import { AppError } from "../../core/error.ts";
 import type { Bytes } from "../../core/units.ts";
 import type { BootEntry } from "../../layout/agent-state.ts";
 import type { FinishedOperation, ImageSource, Operation, RecoveryUpgrade, Upgrade } from "../../layout/operation.ts";
 import { SLOTS, type BootTarget, type RecoveryFile, type SlotName } from "../../layout/slots.ts";
+import type { Told } from "../../release/may-upgrade.ts";
+import type { TrustedKeys } from "../../release/trusted-keys.ts";
 import { knownDamage } from "../verification.ts";
 import type { World } from "../world.ts";
 import type { OperationNews, Operations } from "./driver.ts";
 import type { Place } from "./operation.ts";
-import type { InspectedImage } from "./ports.ts";
+import type { Delivery, InspectedImage, ReleaseJudgement } from "./ports.ts";
 import {
   assertBootable,
   placeName,
@@ -26,6 +29,8 @@ export interface UpgradeRequest extends UpgradeWish {
   readonly source: ImageSource;
   /** The recovery image, not a slot. */
   readonly recovery: boolean;
+  /** Of a release: what is passed over. */
+  readonly told?: readonly Told[];
 }
 /** What an upgrade would do. */
 export interface UpgradePlan {
@@ -38,6 +43,8 @@ export interface UpgradePlan {
   readonly replaces?: { readonly state: string; readonly digest?: string };
   /** Bytes that will be read from the source, and written. */
   readonly bytes: Bytes;
+  /** Of a release: how they come. */
+  readonly delivery?: Delivery;
   readonly steps: readonly string[];
 }
 /** What {@link OperationService.check} comes to. */
@@ -78,7 +85,10 @@ export function openOperationService(world: World, operations: Operations): Oper
     signal: AbortSignal,
   ): Promise<{ found: InspectedImage; capacity: Bytes; operation: Upgrade | RecoveryUpgrade }> => {
     const place: Place = request.recovery ? `recovery${recoveryTarget(situation())}` : upgradeTarget(situation());
-    const [found, capacity] = [await images.inspect(request.source, signal), await images.capacity(place)];
+    const trusted = ports.trust.trusted();
+    assertMayBeSigned(request.source, trusted);
+    const judgement = await judgementOf(world, trusted, request.told ?? []);
+    const [found, capacity] = [await images.inspect(request.source, signal, judgement), await images.capacity(place)];
     // Judged by what is so now: looking at the image may have taken a while.
     const operation = request.recovery
       ? recoveryUpgradeOf(situation(), found, capacity, asked())
@@ -138,14 +148,45 @@ function planOf(
     image: found,
     running: { slot: running, version, ...(digest ? { digest } : {}) },
     ...{ target, capacity, bytes: isReused ? 0 : found.image.size },
+    ...(isReused || !found.delivery ? {} : { delivery: found.delivery }),
     ...(replaces ? { replaces } : {}),
     steps: [
       ...(operation.at === "checking" ? ["check every byte of the image with its manifest"] : []),
-      ...(isReused ? [] : [...(isSlot ? [`mark ${target} empty`] : []), `write the image to ${target}, in place`]),
+      ...(isReused ? [] : [...(isSlot ? [`mark ${target} empty`] : []), writeStep(found, target)]),
       `read ${target} back from the disk and compare every byte with the manifest`,
       isSlot ? `make ${target} the active one, on trial with 3 tries` : `make ${target} the current one`,
       ...(isSlot ? [operation.restart ? "restart" : "wait for a restart: `petrify reboot`"] : []),
     ],
+  };
+}
+
+const writeStep = ({ delivery }: InspectedImage, target: string): string =>
+  delivery
+    ? `download ${delivery.way}; write to ${target}, in place, what has the digest that the release says`
+    : `write the image to ${target}, in place`;
+
+/** A machine that has keys takes only what somebody with one of them vouches for. @throws AppError `RELEASE_UNSIGNED` */
+function assertMayBeSigned(source: ImageSource, trusted: TrustedKeys | undefined): void {
+  if (!trusted || source.is === "registry" || source.is === "recovery") return;
+  throw new AppError("RELEASE_UNSIGNED", "this machine takes signed releases only, and an image alone is not signed", {
+    hint: "Name the release: REGISTRY/REPOSITORY:TAG, or oci:FOLDER for one that was brought in a folder (`petrify copy`).",
+  });
+}
+
+/** What a release is compared with. From recovery: with what the active slot has, if that is known. */
+async function judgementOf(
+  { ports, running, record: { found }, state }: World,
+  trusted: TrustedKeys | undefined,
+  told: readonly Told[],
+): Promise<ReleaseJudgement> {
+  const { image } = ports.facts;
+  const record = found.is === "whole" ? found.record : undefined;
+  const slot = running === "a" || running === "b" ? running : record?.active;
+  const kept = slot && state.released?.[slot];
+  const created = kept && kept.digest === record?.slots[slot].digest ? kept.created : image?.created;
+  return {
+    running: image && created !== undefined ? { name: image.name, version: image.version, created } : undefined,
+    ...{ trusted, told, now: Math.floor(ports.now()), clockIsSet: await ports.clockIsSet() },
   };
 }
 

@@ -1,6 +1,7 @@
 /** Operations in words. Pure. */
 import type { BootEntry } from "../../layout/agent-state.ts";
-import type { FinishedOperation, Operation } from "../../layout/operation.ts";
+import type { FinishedOperation, Operation, Upgrade } from "../../layout/operation.ts";
+import { downloadedText } from "../../layout/downloaded-text.ts";
 
 const STEPS: Readonly<Record<Operation["at"], string>> = {
   checking: "checking the image",
@@ -33,7 +34,9 @@ export function describe(operation: Operation): string {
   const { at } = operation;
   const place = placeOf(operation);
   const step = STEPS[at];
-  const where = ["writing", "verifying", "trial", "flipped"].includes(at) ? ` ${place}` : "";
+  const bytes = at === "writing" ? wayOf(operation) : at === "verifying" ? downloadedOf(operation) : undefined;
+  const how = bytes === undefined ? "" : `, ${bytes}`;
+  const where = ["writing", "verifying", "trial", "flipped"].includes(at) ? ` ${place}${how}` : "";
   return `${labelOf(operation)}: ${at === "trial" || at === "flipped" ? `${where.trim()} is ${step}`.trim() : step + where}`;
 }
 
@@ -42,8 +45,20 @@ export function finished(
   end: Pick<FinishedOperation, "outcome" | "endedAt" | "reason">,
 ): FinishedOperation {
   const { id, cause, startedAt, from, kind } = operation;
-  return { ...{ id, kind, cause, startedAt, from }, target: placeOf(operation), image: operation.image, ...end };
+  const { way, downloaded } = kind === "rollback" ? {} : (operation as Pick<Upgrade, "way" | "downloaded">);
+  return {
+    ...{ id, kind, cause, startedAt, from },
+    ...{ target: placeOf(operation), image: operation.image, ...end },
+    ...(way === undefined ? {} : { way }),
+    ...(downloaded ? { downloaded } : {}),
+  };
 }
+
+const wayOf = (operation: Operation): string | undefined => ("way" in operation ? operation.way : undefined);
+const downloadedOf = (operation: Operation): string | undefined =>
+  "downloaded" in operation && operation.downloaded
+    ? downloadedText(operation.downloaded.bytes, operation.downloaded.of)
+    : undefined;
 
 /** Why the slot of an upgrade was left, as its last boot says. */
 export function failureOf(operation: Operation, boots: readonly BootEntry[]): string {

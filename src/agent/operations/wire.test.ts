@@ -7,7 +7,10 @@ import { checkRequest, resetRequest, restartRequest, rollbackRequest, upgradeReq
 const source = { is: "file", path: "/x.img" } as const;
 
 test("what is left out has its usual value", () => {
-  assert.deepEqual(upgradeRequest({ source }), { source, recovery: false, restart: true, force: false });
+  assert.deepEqual(upgradeRequest({ source }), { source, recovery: false, restart: true, force: false, told: [] });
+  const reference = "registry.example/edge:1.0";
+  const release = { source: { is: "registry", reference }, told: ["older"] };
+  assert.deepEqual(upgradeRequest(release), { ...release, recovery: false, restart: true, force: false });
   assert.deepEqual(rollbackRequest(undefined), { restart: true });
   assert.deepEqual(restartRequest({}), { into: undefined });
   assert.deepEqual(restartRequest({ into: "recovery" }), { into: "recovery" });
@@ -26,6 +29,9 @@ for (const [what, body] of [
   ["another protocol", { source: { is: "url", url: "ftp://x.example/y" } }],
   ["the recovery image, which only the agent names", { source: { is: "recovery" } }],
   ["a word in place of true or false", { source, force: "yes" }],
+  ["a registry that is none", { source: { is: "registry", reference: "X/y:1" } }],
+  ["a folder of images without its whole path", { source: { is: "registry", reference: "oci:x" } }],
+  ["to pass over signatures", { source, told: ["unsigned"] }],
   ["no object", []],
 ] as const) {
   test(`${what} is refused`, () => {
@@ -43,9 +49,10 @@ for (const [what, body] of [
   });
 }
 
+const named = fc.record({ source: fc.record({ is: fc.constant("registry"), reference: fc.string() }) });
 test("whatever is sent is understood or refused", () => {
   fc.assert(
-    fc.property(fc.jsonValue(), (body) => {
+    fc.property(fc.oneof(fc.jsonValue(), named), (body) => {
       for (const parse of [upgradeRequest, checkRequest, rollbackRequest, restartRequest, resetRequest]) {
         try {
           parse(body);

@@ -3,17 +3,24 @@ import { AppError } from "../../core/error.ts";
 import type { ImageSource } from "../../layout/operation.ts";
 import { BOOT_TARGETS, type BootTarget } from "../../layout/slots.ts";
 import { AFTER_RESET, RESET_KEEPS } from "../../layout/reset-order.ts";
+import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
+import { TOLD } from "../../release/may-upgrade.ts";
 import type { ResetRequest } from "../reset-loop.ts";
 import type { UpgradeRequest } from "./service.ts";
 
 /** @throws AppError `REQUEST_INVALID`, as the other ones do */
 export function upgradeRequest(body: unknown): UpgradeRequest {
-  const fields = fieldsOf(body, ["source", "recovery", "restart", "force"]);
+  const fields = fieldsOf(body, ["source", "recovery", "restart", "force", "told"]);
+  const { told = [] } = fields;
+  if (!Array.isArray(told) || !told.every((what) => TOLD.some((known) => known === what))) {
+    throw invalid(`told: a list of ${TOLD.join(", ")}`);
+  }
   return {
     source: sourceOf(fields["source"]),
     recovery: flag(fields, "recovery", false),
     restart: flag(fields, "restart", true),
     force: flag(fields, "force", false),
+    told: TOLD.filter((what) => told.includes(what)),
   };
 }
 
@@ -44,10 +51,23 @@ export function resetRequest(body: unknown): ResetRequest {
 }
 
 function sourceOf(value: unknown): ImageSource {
-  const { is, path, url } = fieldsOf(value, ["is", "path", "url"]);
+  const { is, path, url, reference } = fieldsOf(value, ["is", "path", "url", "reference"]);
   if (is === "file" && typeof path === "string" && path.startsWith("/")) return { is, path };
   if (is === "url" && typeof url === "string" && /^https?:$/.test(URL.parse(url)?.protocol ?? "")) return { is, url };
-  throw invalid("source: an absolute path, or a URL of http or https");
+  if (is === "registry" && typeof reference === "string") return { is, reference: checkedReference(reference) };
+  throw invalid("source: an absolute path, a URL of http or https, or a reference");
+}
+
+/** A folder is the agent's to open, and the agent is in none. */
+function checkedReference(text: string): string {
+  let reference: Reference;
+  try {
+    reference = parseReference(text);
+  } catch (error) {
+    throw invalid(`source: ${(error as Error).message}`);
+  }
+  if (reference.kind === "layout" && !reference.folder.startsWith("/")) throw invalid("source: an absolute path of a folder");
+  return formatReference(reference);
 }
 
 function fieldsOf(value: unknown, known: readonly string[]): Readonly<Record<string, unknown>> {

@@ -58,7 +58,7 @@ export async function agentLife(lab: Lab, { clock, healthy, restarts, ask }: Lif
     check: async () => await Promise.resolve({ at: 0, ok: healthy, results: [{ name: "lab", ok: healthy, ms: 1 }] }),
     failedUnits: async () => [],
     mounted: async (partition) => await mountedAt(DATA_FOLDERS[partition], "ext4"),
-    ...withFaults(lab, imageWork({ run, program: IMAGE_WORKER, facts: lab.facts })),
+    ...withFaults(lab, imageWork({ run, program: IMAGE_WORKER, facts: lab.facts, proxies: {} })),
     installSources: {
       cmdline: async () => "",
       brought: async () => undefined,
@@ -77,6 +77,7 @@ export async function agentLife(lab: Lab, { clock, healthy, restarts, ask }: Lif
     jitter: 0,
     random: randomBytes,
     now: time,
+    clockIsSet: async () => await Promise.resolve(true),
     uptime: () => 3000 + performance.now() - started,
     wait: async (ms, signal) => await pause(Math.min(ms, 60_000), signal),
     log: (_, line) => {

@@ -80,9 +80,13 @@ export function withFaults(lab: Lab, work: Pick<AgentPorts, "images" | "verify">
     images: {
       ...images,
       write: async (job, written, signal) => {
-        if (lab.without.has("fixed-place")) return await replaceByName(job.source as { readonly path: string });
-        await images.write(job, written, signal);
+        if (lab.without.has("fixed-place")) {
+          await replaceByName(job.source as { readonly path: string });
+          return {};
+        }
+        const done = await images.write(job, written, signal);
         if (corrupts) await flipBit(lab);
+        return done;
       },
       verify: async (...what) => (lab.without.has("read-back") ? {} : await images.verify(...what)),
     },

@@ -1,0 +1,48 @@
+/** How a machine reaches registries: what its owner has put on the oem partition. docs/concepts/upgrade.md */
+import { join } from "node:path";
+import { fileExists } from "../host/files.ts";
+import type { Run } from "../host/run.ts";
+import { registryContext } from "../registry/context.ts";
+import { openStore } from "../registry/open-store.ts";
+import type { Reference } from "../registry/reference.ts";
+import type { ImageStore } from "../registry/store.ts";
+
+/** Of the oem partition: `config.json` in docker's form, `ca.pem`, and `registries.yaml`. */
+const FOLDER = "/oem/registry";
+
+/** Of an agent's environment: what is passed on to who works for it. */
+export const PROXY_SETTINGS = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"] as const;
+export type ProxySettings = { readonly [name in (typeof PROXY_SETTINGS)[number]]?: string };
+
+export const proxySettings = (environment: Readonly<Record<string, string | undefined>>): ProxySettings =>
+  Object.fromEntries(PROXY_SETTINGS.flatMap((name) => (environment[name] ? [[name, environment[name]] as const] : [])));
+
+export interface SettingsMeans {
+  readonly run: Run;
+  readonly random: () => number;
+  /** Milliseconds, of a clock that nobody sets. */
+  readonly now: () => number;
+  readonly proxies: ProxySettings;
+  /** Default: {@link FOLDER}. */
+  readonly folder?: string;
+}
+
+/** Connections are kept until the scope ends. @throws AppError `CA_INVALID` */
+export async function machineStore(
+  reference: Reference,
+  { folder = FOLDER, proxies, ...means }: SettingsMeans,
+): Promise<{ readonly store: ImageStore } & Disposable> {
+  // What is said of another registry is of no use to a folder.
+  const named = reference.kind === "registry" ? reference : { registry: "localhost", repository: "folder" };
+  const caFile = join(folder, "ca.pem");
+  const context = await registryContext(
+    {
+      ...means,
+      environment: { ...proxies, REGISTRY_AUTH_FILE: join(folder, "config.json") },
+      ...((await fileExists(caFile)) ? { caFile } : {}),
+      registriesFile: { path: join(folder, "registries.yaml"), needed: false },
+    },
+    named,
+  );
+  return { store: openStore(reference, context), [Symbol.dispose]: () => context[Symbol.dispose]() };
+}
