@@ -1,9 +1,6 @@
 /** A registry and a client that others wrote: what one puts there, the other takes. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -15,79 +12,14 @@ import { openStore } from "../../src/registry/open-store.ts";
 import { parseReference } from "../../src/registry/reference.ts";
 import type { RegistryContext } from "../../src/registry/registry-store.ts";
 import type { ImageStore } from "../../src/registry/store.ts";
+import { debianRegistry, PASSWORD, USER, type Debian } from "../support/debian-registry.ts";
 import { image, layout, writeFiles } from "../support/oci.ts";
 import { testRegistry } from "../support/registry.ts";
 import { bytesOf, collected, describedAs, putArtifact, sourceOf, storeContract, testContext } from "../support/store-contract.ts";
 import { file, tar } from "../support/tar.ts";
 import { testTools } from "../support/tools.ts";
 
-const USER = "me";
-const PASSWORD = "s3cret-word";
-/** Of the password above, by crypt(3). */
-const HTPASSWD = `${USER}:$2y$05$abcdefghijklmnopqrstuuEpHRRKIlpAGo.iP7Bpa.htQEJMAAnRe\n`;
 const mine = async (): Promise<Credentials> => ({ kind: "password", user: USER, password: PASSWORD });
-
-interface Debian extends AsyncDisposable {
-  readonly host: string;
-  /** The certificate of its authority, PEM. */
-  readonly ca: string;
-}
-
-/** Debian's docker-registry on loopback, with TLS and a password. It has no API for referrers. */
-async function debianRegistry(folder: string): Promise<Debian> {
-  const tools = await testTools("registries");
-  await mkdir(join(folder, "store"), { recursive: true });
-  const binds = [{ source: folder, writable: true }];
-  const [key, certificate] = [join(folder, "key.pem"), join(folder, "certificate.pem")];
-  await tools.run(
-    [
-      ...(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"] as const),
-      ...["-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=registry", "-addext", "subjectAltName=IP:127.0.0.1"],
-    ],
-    { binds },
-  );
-  await writeFile(join(folder, "htpasswd"), HTPASSWD);
-  const host = `127.0.0.1:${await freePort()}`;
-  const config = {
-    version: 0.1,
-    log: { level: "error", accesslog: { disabled: true } },
-    storage: { filesystem: { rootdirectory: join(folder, "store") }, delete: { enabled: true } },
-    http: { addr: host, secret: "x", tls: { certificate, key } },
-    auth: { htpasswd: { realm: "registry", path: join(folder, "htpasswd") } },
-  };
-  await writeFile(join(folder, "config.yml"), JSON.stringify(config)); // every JSON is YAML
-  const [program, ...args] = tools.argv(["docker-registry", "serve", join(folder, "config.yml")], { binds, network: true });
-  const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
-  const exited = once(child, "exit");
-  let said = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
-  const ca = await readFile(certificate, "utf8");
-  using client = httpClient({ ca });
-  const stop = async (): Promise<void> => {
-    child.kill();
-    await exited;
-  };
-  for (let tries = 0; ; tries++) {
-    const up = await client.http({ method: "GET", url: `https://${host}/v2/` }).catch(() => undefined);
-    up?.discard();
-    if (up) break;
-    if (tries === 200 || child.exitCode !== null) {
-      await stop();
-      throw new Error(`docker-registry does not answer: ${said}`);
-    }
-    await setTimeout(100);
-  }
-  return { host, ca, [Symbol.asyncDispose]: stop };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 /** A context whose connections trust that authority. */
 function trusting(ca: string, more: Partial<RegistryContext> = {}): RegistryContext & Disposable {
