@@ -29,11 +29,11 @@ export interface PushedDelta {
   readonly is: "pushed" | "was-there" | "too-large";
 }
 
-/** @param from tags, or `auto` @throws AppError as openRelease, pullImage and makeDelta */
+/** @param from tags, or `auto` @throws AppError as openRelease, pullImage and deltaOf */
 export async function pushDeltas(
   context: CliContext,
   store: ImageStore,
-  image: { readonly path: string; readonly digest: string; readonly pushed: PushedRelease },
+  image: { readonly path: string; readonly pushed: PushedRelease },
   from: readonly string[],
 ): Promise<readonly PushedDelta[]> {
   const { progress, signal } = context;
@@ -44,7 +44,7 @@ export async function pushDeltas(
     const made = await progress.step(`make the delta from ${version}`, async (note) => {
       const [there] = await findDeltas(store, pushed, { from: digestOf(old), signal });
       if (there) return { from: version, bytes: there.size, is: "was-there" } as const;
-      const bytes = await deltaFrom(context, store, old, image, note);
+      const bytes = await deltaFrom(context, store, old, image.path, note);
       if (bytes.length >= pushed.packed) return { from: version, bytes: bytes.length, is: "too-large" } as const;
       const annotations = {
         [DELTA_KEYS.from]: digestOf(old),
@@ -96,7 +96,7 @@ async function deltaFrom(
   { cacheFolder, caller, run, signal }: CliContext,
   store: ImageStore,
   old: FoundRelease,
-  image: { readonly path: string; readonly digest: string },
+  image: string,
   note: (text: string) => void,
 ): Promise<Uint8Array> {
   await using work = await workDir(join(cacheFolder, "work"), caller, run);
@@ -109,9 +109,8 @@ async function deltaFrom(
     await target.finish();
   }
   const output = join(work.path, "delta");
-  await deltaOf({ old: path, new: image.path, output }, { run, signal }, (phase, done, of) =>
-    note(`${phase}: ${percent(done, of)}`),
-  );
+  const tell = (phase: string, done: number, total: number): void => note(`${phase}: ${percent(done, total)}`);
+  await deltaOf({ old: path, new: image, output }, { run, signal }, tell);
   return await readBytes(output);
 }
 

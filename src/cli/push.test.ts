@@ -5,10 +5,11 @@ import { after, before, test } from "node:test";
 import { petrify, workspace, type CliRun, type Workspace } from "../../tests/support/cli.ts";
 import { noise } from "../../tests/support/small-image.ts";
 import { smallSystem } from "../../tests/support/small-system.ts";
-import { newKeyPair } from "../../tests/support/signing.ts";
 import { testTools } from "../../tests/support/tools.ts";
 import { treeImage } from "../../tests/support/tree-image.ts";
-import { formatPublicKey } from "../layout/public-key.ts";
+import { sha256 } from "../host/sha256.ts";
+import { newSigningKey, plainSigningKey } from "../host/signing-key.ts";
+import { formatPublicKey, keyId } from "../layout/public-key.ts";
 
 let folder: Workspace;
 before(async () => {
@@ -88,19 +89,26 @@ test("what is damaged is not pushed", async () => {
   await assert.rejects(readFile(join(folder.folder, "damaged/index.json")));
 });
 
-test("a release that the key has not signed is not pulled", async () => {
-  await cli("push", "a.img", "oci:unsigned:v1", "--no-container", "--no-sbom");
-  await writeFile(join(folder.folder, "a.pub"), formatPublicKey(newKeyPair().publicKey));
-  const { exitCode, stderr } = await cli("pull", "oci:unsigned:v1", "-o", "no.img", "--key", "a.pub");
-  assert.equal(exitCode, 1);
-  assert.match(stderr, /is not signed\nhint:/);
-  await assert.rejects(readFile(join(folder.folder, "no.img")));
+test("what is signed by a push is pulled by whoever asks for that key, and by nobody who asks for another one", async () => {
+  const [mine, other] = [await newSigningKey(), await newSigningKey()];
+  await writeFile(join(folder.folder, "mine.key"), plainSigningKey(mine.pkcs8));
+  for (const [name, { publicKey }] of Object.entries({ mine, other }))
+    await writeFile(join(folder.folder, `${name}.pub`), formatPublicKey(publicKey));
+  const bare = ["--no-container", "--no-sbom"];
+  const pull = async (key: string): Promise<CliRun> => await cli("pull", "oci:signed:v1", "-o", "signed.img", "--key", key);
+  await cli("push", "a.img", "oci:signed:v1", ...bare);
+  const unsigned = await pull("mine.pub");
+  assert.equal(unsigned.exitCode, 1);
+  assert.match(unsigned.stderr, /is not signed\nhint:/);
+  const { changed, signedBy } = valueOf(await cli("push", "a.img", "oci:signed:v1", ...bare, "--sign", "mine.key", "--json"));
+  assert.deepEqual([changed, signedBy], [false, keyId(mine.publicKey, sha256)]);
+  assert.match((await pull("other.pub")).stderr, /is not signed with that key/);
+  await assert.rejects(readFile(join(folder.folder, "signed.img")));
+  assert.match((await pull("mine.pub")).stdout, new RegExp(`signature {2}by ${signedBy}`));
 });
 
 test("a pull that was stopped goes on with what it has", async () => {
-  await cli("push", "a.img", "oci:again:v1", "--no-container", "--no-sbom");
-  await cli("pull", "oci:again:v1", "-o", "whole.img");
-  const { image } = valueOf(await cli("pull", "oci:again:v1", "-o", "whole.img", "--json"));
+  const { image } = valueOf(await cli("push", "a.img", "oci:again:v1", "--no-container", "--no-sbom", "--json"));
   const partial = join(folder.folder, `cut.img.${image.slice(0, 12)}.partial`);
   await writeFile(partial, await readFile(join(folder.folder, "a.img")));
   const { bytes } = valueOf(await cli("pull", "oci:again:v1", "-o", "cut.img", "--json"));
@@ -111,8 +119,6 @@ test("a pull that was stopped goes on with what it has", async () => {
 
 test("wrong words are told before anything is read", async () => {
   for (const [args, message] of [
-    [["push", "a.img", "oci:x", "--expires", "soon"], /--expires soon is neither/],
-    [["push", "a.img", "oci:x", "--channel", "My Stable"], /--channel My Stable/],
     [["push", "a.img", `oci:x@sha256:${"0".repeat(64)}`], /has the digest that it has/],
     [["pull", "oci:x"], /names no release/],
   ] as const) {

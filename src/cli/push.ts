@@ -11,6 +11,11 @@ import { containerOfImage } from "../inspect/container.ts";
 import { sbomOf } from "../inspect/sbom.ts";
 import { tagOfVersion } from "../layout/oci-image.ts";
 import { pushRelease, type PushedRelease } from "../registry/push-release.ts";
+import { signRelease } from "../registry/sign-release.ts";
+import { keyId } from "../layout/public-key.ts";
+import { bytesOf } from "../inspect/image-tree.ts";
+import type { OpenedImage } from "../inspect/open-image.ts";
+import { decodeTrustedKeys, TRUSTED_KEYS_PATH, type TrustedKeys } from "../release/trusted-keys.ts";
 import { checkFile } from "../release/check-file.ts";
 import type { FoundManifest } from "../release/verify-image.ts";
 import type { Cli, CliContext } from "./context.ts";
@@ -19,6 +24,7 @@ import { inspectContextOf, openNamedImage } from "./inspect-context.ts";
 import { addStoreOptions, openNamedStore, type StoreOptionsOfUser } from "./named-store.ts";
 import { UsageError } from "./output.ts";
 import { pushDeltas, type PushedDelta } from "./push-deltas.ts";
+import { openKeyFile, passwordOption } from "./signing-key.ts";
 import { unreadableFile } from "./unreadable-file.ts";
 
 interface PushOptions extends StoreOptionsOfUser {
@@ -27,8 +33,11 @@ interface PushOptions extends StoreOptionsOfUser {
   readonly container: boolean;
   readonly sbom: boolean;
   readonly deltaFrom?: readonly string[];
+  readonly sign?: string;
+  readonly passwordFd?: number;
 }
 
+const LARGEST_KEYS = 131_072;
 const SBOM_TYPES = { spdx: "application/spdx+json", cyclonedx: "application/vnd.cyclonedx+json" } as const;
 
 export function registerPush(program: Command, cli: Cli): void {
@@ -51,12 +60,14 @@ export function registerPush(program: Command, cli: Cli): void {
     .option(
       "--delta-from <tag...>",
       "make deltas from the releases at these tags of the repository; auto: from the three before this one",
-    );
+    )
+    .option("--sign <key>", "sign it with this private key, for machines that trust its public one")
+    .addOption(passwordOption());
   addStoreOptions(command)
     .addHelpText(
       "after",
       "\nExamples:\n  petrify push out/my-os-1.4.0.img registry.example/team/os:1.4.0\n" +
-        "  petrify push out/my-os-1.4.0.img registry.example/team/os:stable --expires 90d --delta-from auto\n" +
+        "  petrify push out/my-os-1.4.0.img registry.example/team/os:stable --expires 90d --delta-from auto --sign team.key\n" +
         "  petrify push out/my-os-1.4.0.img oci:/media/stick/os:1.4.0 --delta-from 1.3.0 1.2.0\n" +
         "  petrify push out/my-os-1.4.0.img http://192.0.2.2:5000/os    # plain HTTP only when it is written",
     )
@@ -73,6 +84,7 @@ async function push(context: CliContext, file: string, name: string, options: Pu
   if (reference.digest !== undefined) {
     throw new UsageError("USAGE", "what is pushed has the digest that it has", { hint: "Name a tag, or nothing." });
   }
+  const key = options.sign === undefined ? undefined : await openKeyFile(context, options.sign, options.passwordFd);
   const path = resolve(context.cwd, file);
   const found = await verified(context, path);
   const tag = reference.tag ?? tagOfVersion(found.manifest.version);
@@ -94,19 +106,23 @@ async function push(context: CliContext, file: string, name: string, options: Pu
     using opened = openImage(path);
     return await pushRelease({
       ...{ store, tag, image: opened, found, container, signal, pack: zstdPackSegment, about: () => bills },
-      facts: { created: createdOf(env), channel: options.channel, ...(expires ? { expires } : {}) },
+      facts: { created: createdOf(env), channel: options.channel, keys: await keysOf(image), ...(expires ? { expires } : {}) },
       progress: (done, of, sent) => note(`${Math.floor((done / of) * 100)} % of ${formatSize(of)}, ${formatSize(sent)} sent`),
     });
   });
-  const deltas = await pushDeltas(context, store, { path, digest: found.digest, pushed }, options.deltaFrom ?? []);
+  const deltas = await pushDeltas(context, store, { path, pushed }, options.deltaFrom ?? []);
+  if (key)
+    await progress.step("sign it", async () => await signRelease(store, pushed.index, key, { now: createdOf(env), signal }));
+  const signedBy = key && keyId(key.publicKey, sha256);
   await pushed.publish();
   const { release, index, packed, sent, changed } = pushed;
   const value = {
     ...{ changed, reference: `${store.origin}:${tag}`, digest: index.digest, name: release.name, version: release.version },
     ...{ created: release.created, expires: release.expires, channel: release.channel, image: found.digest },
     ...{ bytes: { image: found.manifest.sizes.image, packed, sent }, container: container !== undefined, deltas },
+    signedBy,
   };
-  output.result(value, pushedText(`${store.origin}:${tag}`, pushed, deltas));
+  output.result(value, pushedText(`${store.origin}:${tag}`, pushed, deltas, signedBy));
 }
 
 /** @throws AppError `IMAGE_DAMAGED`: what is not whole is not given to anybody */
@@ -128,6 +144,12 @@ async function verified({ progress, signal }: CliContext, path: string): Promise
     });
 }
 
+/** The list that machines with the image trust goes along, so that they can take it before they have the image. @throws AppError `KEYS_INVALID` */
+async function keysOf({ tree, path }: OpenedImage): Promise<TrustedKeys | undefined> {
+  const bytes = await bytesOf(tree, TRUSTED_KEYS_PATH, LARGEST_KEYS);
+  return bytes && decodeTrustedKeys(bytes, `${path}: ${TRUSTED_KEYS_PATH}`, sha256);
+}
+
 /** Source: reproducible-builds.org/specs/source-date-epoch */
 function createdOf({ SOURCE_DATE_EPOCH: epoch }: CliContext["env"]): number {
   if (epoch === undefined || epoch === "") return secondsNow();
@@ -139,6 +161,7 @@ function pushedText(
   where: string,
   { release, index, imageManifest, packed, sent, changed }: PushedRelease,
   deltas: readonly PushedDelta[],
+  signedBy: string | undefined,
 ): string {
   const date = (seconds: number): string =>
     new Date(seconds * 1000)
@@ -154,6 +177,7 @@ function pushedText(
       "delta",
       `from ${from}: ${formatSize(bytes)}${is === "too-large" ? ", not pushed" : ""}`,
     ]),
+    ["signature", signedBy === undefined ? "none by this push" : `by ${signedBy}`],
   ];
   const head = `${release.name} ${release.version} ${changed ? "is" : "was already"} at ${where}`;
   return [head, ...rows.map(([key, value]) => `${key!.padEnd(10)} ${value}`)].join("\n");
