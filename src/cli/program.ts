@@ -17,6 +17,7 @@ import { registerQuickstart } from "./quickstart.ts";
 import { registerReleases } from "./releases.ts";
 import { registerRun } from "./run.ts";
 import { registerServe } from "./serve/serve.ts";
+import { registerSign } from "./sign.ts";
 import { registerTestImage } from "./test-image.ts";
 import { registerVerify } from "./verify.ts";
 import { registerWipe } from "./wipe.ts";
@@ -42,6 +43,7 @@ const COMMANDS: readonly Register[] = [
   registerPush,
   registerPull,
   registerKeys,
+  registerSign,
   registerCopy,
   registerReleases,
   registerClean,

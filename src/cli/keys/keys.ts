@@ -14,7 +14,8 @@ The first keys: one to sign with, and a spare one that is kept in another place,
 A new key, as planned: machines learn it from a release that the old one has signed, too:
   petrify keys generate edge-2
   petrify keys rotate edge-2.pub
-  petrify build && petrify push out/edge-1.1.0.img registry.example/edge:1.1.0 --sign edge.key --sign edge-2.key
+  petrify build && petrify push out/edge-1.1.0.img registry.example/edge:1.1.0 --sign edge.key
+  petrify sign registry.example/edge:1.1.0 --key edge-2.key
   petrify keys remove edge.pub                   # later, when every machine has been there
 
 A key that is lost or stolen: nothing counts any more that it has ever signed:
