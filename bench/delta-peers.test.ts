@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { tarOf } from "../tests/support/tree-tar.ts";
-import { parseTime, sizeOfNew, together } from "./delta-lab.ts";
+import { isImage, parseTime, sizeOfNew, together } from "./delta-lab.ts";
 import { deltaPair } from "./delta-pair.ts";
 import { missingBytes } from "./delta-rauc.ts";
 import { parseRanges, serveRanges } from "./serve-ranges.ts";
@@ -29,6 +29,20 @@ test("what time(1) says is seconds, bytes in memory, and bytes written; of progr
   for (const text of ["", "1.50 2048\n", "Command terminated by signal 9\n1.50 2048 16\n"]) {
     assert.throws(() => parseTime(text), { code: "TIME_UNCLEAR" }, text);
   }
+});
+
+test("a tool whose result is not the new image has no figures", async () => {
+  await using dir = await mkdtempDisposable(join(tmpdir(), "petrify-bench-"));
+  const path = (name: string): string => join(dir.path, name);
+  for (const [name, bytes] of [
+    ["wanted", "new"],
+    ["right", "new"],
+    ["wrong", "old"],
+  ] as const) {
+    await writeFile(path(name), bytes);
+  }
+  await isImage(path("right"), path("wanted"), "a tool");
+  await assert.rejects(isImage(path("wrong"), path("wanted"), "a tool"), { code: "UPDATE_WRONG" });
 });
 
 test("of a store only the chunks count that the older one does not have", async () => {

@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: petrify beside mkosi and beside a plain Debian, on this machine, now.
+ * `npm run bench`: petrify beside mkosi and beside a plain Debian, and its updates beside those of other tools, on this machine, now.
  *
  * A run of all parts writes their tables into docs/benchmarks.md. Each part is printed when it has been measured.
  */
