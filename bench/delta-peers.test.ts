@@ -139,6 +139,7 @@ test("rauc reads the blocks of its squashfs that hold what is new: not what is e
   for (const [names, bytes] of [
     [["c", "b", "a", "zero"], 0],
     [["a", "new", "b", "c"], 1000],
+    [["a", "new", "new", "a"], 1000],
     [["a", "new", "new", "other"], 1200],
     [["a", "b", "x", "y"], 200],
   ] as const) {
