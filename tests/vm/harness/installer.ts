@@ -2,7 +2,7 @@ import { appendFile, mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { netbootOfImage } from "../../../src/build/netboot.ts";
-import { alignUp, MiB } from "../../../src/core/units.ts";
+import { alignUp } from "../../../src/core/units.ts";
 import { fileSize } from "../../../src/host/files.ts";
 import { CPIO_FILE, encodeCpio } from "../../../src/layout/cpio.ts";
 import { BROUGHT_CONFIG } from "../../../src/layout/machine-config-place.ts";
@@ -23,7 +23,7 @@ export interface InstallerOptions {
   readonly disks: readonly string[];
 }
 
-/** A machine that was started from a medium or from the network: the image in memory, and an installer on its consoles. */
+/** A machine that was started from a medium or from the network: the image in memory, and an installer on its consoles. It has the memory that is said to do. */
 export async function installer(
   { host, image, init }: Fixture,
   { words, config, disks }: InstallerOptions,
@@ -43,7 +43,7 @@ export async function installer(
   }
   const { accelerator } = await chooseAccelerator(host, async () => await kernelOf(host.tools, image, folder));
   const vm = await startVm(host, {
-    ...{ accelerator, memory: memory + 128 * MiB, ports: [AGENT_PORT] },
+    ...{ accelerator, memory, ports: [AGENT_PORT] },
     kernel: { path, initrd, cmdline: `${cmdline} ${words}` },
     disks: disks.map((disk): VmDisk => ({ path: disk, format: "raw", writes: "keep" })),
   });
