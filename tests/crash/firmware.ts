@@ -46,6 +46,8 @@ function mbrLoader(read: ReadAt, sector: Uint8Array, sectorSize: SectorSize): st
 }
 
 const CD_SECTOR: Bytes = 2048;
+/** UEFI asks for no boot sector before it takes one. */
+export const CATALOGUE = "the boot catalogue of a CD";
 
 /** A disk that holds a CD is one, too. */
 function cdLoader(read: ReadAt): string | undefined {
@@ -69,7 +71,7 @@ function catalogLoader(read: ReadAt, catalog: Uint8Array): string | undefined {
   if (catalog[0] !== 1 || view.getUint16(30, true) !== 0xaa55 || sum !== 0) return undefined;
   for (let at = 32; at < catalog.length; at += 32) {
     const isEntry = catalog[at] === 0x88;
-    if (isEntry && fatLoader(read, view.getUint32(at + 8, true) * CD_SECTOR)) return "the boot catalogue of a CD";
+    if (isEntry && fatLoader(read, view.getUint32(at + 8, true) * CD_SECTOR)) return CATALOGUE;
   }
   return undefined;
 }

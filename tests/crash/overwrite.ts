@@ -17,7 +17,7 @@ import type { ReadAt } from "../../src/layout/gpt.ts";
 import { petrifyDisk } from "../../src/release/petrify-disk.ts";
 import type { Firmware } from "../../src/vm/options.ts";
 import { BLOCK, blockHasher, blockMap, ZERO, type BlockMap } from "./block-map.ts";
-import { foundBy, READERS, type Found } from "./firmware.ts";
+import { CATALOGUE, foundBy, READERS, type Found, type Reader } from "./firmware.ts";
 import type { Failure, StepResult } from "./matrix.ts";
 import { seededRandom, type Piece, type Write } from "./power-cut.ts";
 import { lately, recorder, type Delay, type LogEntry } from "./recorder.ts";
@@ -235,11 +235,15 @@ export async function judgeOverwrite(
     if (!known.raw.has(disk.sums.whole)) step.distinct++;
     known.raw.add(disk.sums.whole);
     const { old, new: now } = disk.differing;
-    const key = [disk.sums.ends, ...[old.all, old.system, now.all, now.body].map((differ) => differ === 0)].join();
+    const found = foundBy(disk.read, size, sectorSize);
+    const key = [
+      JSON.stringify(found),
+      disk.sums.ends,
+      ...[old.all, old.system, now.all, now.body].map((differ) => differ === 0),
+    ].join();
     if (known.judged.has(key)) continue;
     known.judged.add(key);
     step.judged++;
-    const found = foundBy(disk.read, size, sectorSize);
     const outcome = outcomeOf(found, disk.differing, { before, after });
     // SeaBIOS reads no disk with other sectors; a boot sector without a program in it hangs.
     const firmwares = old.all === 0 && before.path !== undefined ? before.boots : sectorSize === 512 ? BOTH : UEFI;
@@ -288,11 +292,14 @@ async function contentsOf({ read, size }: NewDisk["source"]): Promise<BlockMap> 
 
 const isWholeNew = ({ new: { all } }: Differing): boolean => all === 0;
 
+/** Whether firmware comes to it without a boot sector: then that one may be another already. */
+const doesWithout = (reader: Reader, found: Found): boolean => reader === "lenient" || found[reader] === CATALOGUE;
+
 /** Whatever reads a boot sector finds all of one, or nothing; whoever does without is led to what is whole. */
 function problemsOf(found: Found, { old, new: now }: Differing, { name }: StartingDisk): string[] {
   return READERS.flatMap((reader) => {
     const where = found[reader];
-    const whole = reader === "lenient" ? old.system === 0 || now.body === 0 : old.all === 0 || now.all === 0;
+    const whole = doesWithout(reader, found) ? old.system === 0 || now.body === 0 : old.all === 0 || now.all === 0;
     if (where === undefined || whole) return [];
     return [`${SPOKEN[reader]} starts from ${where} what is neither ${name} as it was nor the image: half of one`];
   });
@@ -300,9 +307,13 @@ function problemsOf(found: Found, { old, new: now }: Differing, { name }: Starti
 const SPOKEN = { bios: "BIOS", uefi: "UEFI", lenient: "UEFI without a boot sector" } as const;
 
 function outcomeOf(found: Found, { old }: Differing, { before, after }: Pick<Overwrite, "before" | "after">): Outcome {
-  const says = old.all === 0 ? before.says : after.says;
+  const isOld = (firmware: Firmware): boolean => old.all === 0 || (doesWithout(firmware, found) && old.system === 0);
   const boots = old.all === 0 ? before.boots : BOTH;
-  return Object.fromEntries(boots.filter((firmware) => found[firmware] !== undefined).map((firmware) => [firmware, says]));
+  return Object.fromEntries(
+    boots
+      .filter((firmware) => found[firmware] !== undefined)
+      .map((firmware) => [firmware, isOld(firmware) ? before.says : after.says]),
+  );
 }
 
 const BOTH = ["bios", "uefi"] as const;

@@ -14,12 +14,13 @@ import { UNFINISHED } from "../../src/layout/flash-plan.ts";
 import { decodeLoaderKit } from "../../src/layout/loader-kit.ts";
 import { newDiskGuids } from "../../src/layout/new-disk.ts";
 import type { Controller } from "../../src/vm/options.ts";
+import { testTools } from "../support/tools.ts";
 import { SLOT_SIZE } from "./matrix-disk.ts";
 import type { Matrix } from "./matrix.ts";
 import { cutOverwrite, judgeOverwrite, type Flaw, type NewDisk, type Overwrite, type OverwriteResult } from "./overwrite.ts";
 import { recordLab } from "./record-run.ts";
 import { frequent, type Detection } from "./report.ts";
-import { gptDisk, mbrDisk, type StartingDisk } from "./starting-disks.ts";
+import { gptDisk, hybridDisk, mbrDisk, type StartingDisk } from "./starting-disks.ts";
 
 export const OVERWRITING = ["flash", "install"] as const;
 export type Overwriting = (typeof OVERWRITING)[number];
@@ -51,6 +52,7 @@ export async function openOverwrites(matrix: Pick<Matrix, "host" | "parts" | "fo
       { ...petrify, size: size + 5 * MiB, sectorSize: 512, boots: ["bios", "uefi"] },
       await mbrDisk(tools, { folder, size: size + 3 * MiB + 512 }),
       await gptDisk(tools, { folder, size: size + 64 * MiB }),
+      await hybridDisk(tools, await testTools("media"), { folder, size: size + 2 * MiB }),
       { ...nothing, name: "a blank disk, 4096", sectorSize: 4096 },
       { ...petrify, name: "a disk of petrify's, 4096", size, sectorSize: 4096, boots: ["uefi"] },
     ],

@@ -1,10 +1,12 @@
 /** What is on a disk before it is overwritten. */
-import { mkdir, open, readFile, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, open, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { makeFat } from "../../src/build/fat-volume.ts";
 import { KiB, MiB, type Bytes } from "../../src/core/units.ts";
+import { openImage } from "../../src/host/image-file.ts";
 import type { Tools } from "../../src/host/tools.ts";
 import type { Extent } from "../../src/layout/disk.ts";
+import { decodeGpt } from "../../src/layout/gpt.ts";
 import type { SectorSize } from "../../src/layout/gpt.ts";
 import type { Firmware } from "../../src/vm/options.ts";
 import { noise } from "../support/small-image.ts";
@@ -71,6 +73,43 @@ export async function gptDisk(tools: Tools, { folder, size }: ForeignOptions): P
   return { name: "a disk with a GPT", path, size, sectorSize: 512, boots: ["uefi"], says: OTHER, system: [partition, data] };
 }
 
+/**
+ * Another system's medium, as the large distributions make them and people write them to sticks: a boot sector with a program, a partition table for sectors of 512
+ * bytes, and a CD whose catalogue UEFI takes from a disk as well. It is small: what is behind it is nothing.
+ *
+ * @param media the set "media"
+ */
+export async function hybridDisk(tools: Tools, media: Tools, { folder, size }: ForeignOptions): Promise<StartingDisk> {
+  const work = join(folder, "hybrid");
+  const root = join(work, "root");
+  await mkdir(join(root, "pool"), { recursive: true });
+  // A folder of more than a MiB: as on a large medium, the boot catalogue lies behind it, and not in the first MiB of the disk.
+  for (let number = 0; number < 3000; number++) await writeFile(join(root, "pool", `${number}-${"x".repeat(120)}`), "");
+  await writeFile(join(root, "core.img"), await grubCore(tools, folder, "i386-pc-eltorito", ["biosdisk", "iso9660"], ""));
+  await copyFile(join(folder, "vmlinuz"), join(root, "vmlinuz"));
+  await copyFile(join(tools.root, "usr/lib/grub/i386-pc/boot_hybrid.img"), join(work, "mbr.img"));
+  const fatImage = join(work, "fat.img");
+  await blank(fatImage, FAT_SIZE);
+  const efi = await grubCore(tools, folder, "x86_64-efi", ["part_gpt", "part_msdos"], "");
+  await fat(tools, folder, { path: fatImage, partition: { start: 0, size: FAT_SIZE }, efi });
+  const argv = [
+    ...["xorriso", "-as", "mkisofs", "-quiet", "-o", "medium.iso", "-R", "-V", "OTHER"],
+    ...["-b", "core.img", "-c", "boot.cat", "-no-emul-boot", "-boot-load-size", "4", "-boot-info-table", "--grub2-boot-info"],
+    ...["--grub2-mbr", "mbr.img", "--protective-msdos-label", "--mbr-force-bootable", "-partition_offset", "16"],
+    ...["-append_partition", "2", "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7", "fat.img", "-appended_part_as_gpt"],
+    ...["-eltorito-alt-boot", "-e", "--interval:appended_partition_2:all::", "-no-emul-boot", "root"],
+  ] as const;
+  await media.run([...argv], { binds: [{ source: work, target: "/tmp/hybrid", writable: true }], cwd: "/tmp/hybrid" });
+  const path = join(work, "medium.iso");
+  if ((await stat(path)).size >= size) throw new Error("the medium is larger than the disk");
+  using iso = openImage(path);
+  const appended = decodeGpt(iso.read, iso.size, 512).partitions.find(({ number }) => number === 2)!;
+  const system = [{ start: appended.start, size: appended.size }];
+  return { name: "another system's medium", path, size, sectorSize: 512, boots: ["bios", "uefi"], says: OTHER, system };
+}
+
+const FAT_SIZE: Bytes = 32 * MiB;
+
 const sectors = (bytes: Bytes): number => bytes / 512;
 
 async function blank(path: string, size: Bytes): Promise<void> {
@@ -92,8 +131,9 @@ async function sfdisk(tools: Tools, folder: string, path: string, lines: readonl
 async function grubCore(
   tools: Tools,
   folder: string,
-  format: "i386-pc" | "x86_64-efi",
+  format: "i386-pc" | "i386-pc-eltorito" | "x86_64-efi",
   modules: readonly string[],
+  /** In the words of GRUB; none: what it was loaded from. */
   partition: string,
 ): Promise<Buffer> {
   const work = join(folder, "foreign");
