@@ -3,6 +3,7 @@ import { suite, test } from "node:test";
 import { RECORD_BLOCK_SIZE, RECORD_COPY_OFFSETS } from "../../src/layout/record.ts";
 import { encodeTries } from "../../src/layout/tries.ts";
 import type { VmDisk } from "../../src/vm/options.ts";
+import { statusOf } from "./harness/agent.ts";
 import { FULL } from "./harness/choice.ts";
 import { fixture } from "./harness/fixture.ts";
 import { machine, SAYS } from "./harness/machine.ts";
@@ -110,4 +111,21 @@ suite("a damaged disk", { concurrency: 2 }, () => {
       });
     }
   }
+});
+
+test("a boot that ends in the initrd leaves its last words, and the slot after it shows them", { skip: !FULL }, async () => {
+  const made = await fixture();
+  const places = await placesOf(made, []);
+  const tries = { offset: places.tries(), data: encodeTries({ a: 1, b: 6 }) };
+  await using booted = await machine(made, { disk: { patches: [places.flip(places.part("a", "root-verity").start), tries] } });
+  const { guest, vm } = booted;
+  const says = /petrify: slot a does not start: ([^\n]*)\. Restarting in 5 s\./;
+  await vm.waitForConsole(says, { timeoutMs: 300_000 });
+  await vm.waitForConsole(RUNS.b, { timeoutMs: 300_000 });
+  await guest.run("true", 240_000); // taken once this boot has the tests' agent
+  const { failedBoots } = await statusOf(guest, ({ failedBoots: [last] }) => last?.end?.log !== undefined);
+  const { slot, end } = failedBoots[0]!;
+  assert.deepEqual([slot, end?.how, end?.log?.source], ["a", "unseen", "last words"]);
+  assert.ok(end!.log!.text.startsWith(`${says.exec(vm.consoleText())![1]!}\n`), end!.log!.text);
+  assert.match(end!.log!.text, /Linux version|device-mapper|virtio/);
 });
