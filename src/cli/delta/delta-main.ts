@@ -32,7 +32,7 @@ try {
   tell(workerError(error, "DELTA_FAILED"));
 }
 
-async function make({ old: from, new: to, output, full }: DeltaRequest): Promise<MadeDeltaFile> {
+async function make({ old: from, new: to, output, compare = false }: DeltaRequest): Promise<MadeDeltaFile> {
   using old = openEnd(from);
   using wanted = openEnd(to);
   const [before, after] = [await endOf(from, old), await endOf(to, wanted)];
@@ -44,10 +44,10 @@ async function make({ old: from, new: to, output, full }: DeltaRequest): Promise
       old: { image: old, digest: Buffer.from(before.digest, "hex") },
       new: { image: wanted, digest: Buffer.from(after.digest, "hex") },
     },
-    ...{ sha256, pack: zstdPack, quickPack: zstdQuickPack, unpack: zstdUnpack, segmentSize: SEGMENT, progress },
+    ...{ sha256, pack: zstdPack, quickPack: zstdQuickPack, unpack: zstdUnpack, limit: compare, segmentSize: SEGMENT, progress },
   });
   if (output !== undefined) await writeBytes(output, [bytes]);
-  return { from: before, to: after, explanation, ...(full === true ? { full: packedSize(wanted) } : {}) };
+  return { from: before, to: after, explanation, ...(compare ? { full: packedSize(wanted) } : {}) };
 }
 
 async function check(path: string, image: ImageFile): Promise<void> {

@@ -74,7 +74,7 @@ async function planUpdate(
   to: string,
   { all = false }: { readonly all?: boolean },
 ): Promise<void> {
-  const made = await madeDelta(context, "plan the update", { ...pathsOf(context, from, to), full: true });
+  const made = await madeDelta(context, "plan the update", { ...pathsOf(context, from, to), compare: true });
   context.output.result(planFacts(made), planText(made, all));
 }
 

@@ -15,13 +15,14 @@ export function costText(bytes: Bytes, whole: Bytes, what: string): string {
 }
 
 export function planText({ from, to, explanation, full }: MadeDeltaFile, all: boolean): string {
-  const { bytes, head, regions, pieces } = explanation;
+  const { bytes, head, limit, regions, pieces } = explanation;
   const listed = all ? pieces : pieces.slice(0, DEAREST);
   const rest = pieces.slice(listed.length).reduce((total, piece) => total + piece.bytes, 0);
   const width = Math.max(...pieces.map(({ bytes: cost }) => formatSize(cost).length), 9);
   return [
     `${from.name} ${from.version} → ${to.version}`,
     `update  ${full === undefined ? formatSize(bytes) : costText(bytes, full, "the whole image, packed")}`,
+    ...(limit === undefined ? [] : [`limit   ${formatSize(limit)}: every file by itself, nothing for digests`]),
     "",
     "region           size    changed      costs",
     ...regions
@@ -50,6 +51,6 @@ function reasonOf({ against, method, size, name, packs }: PieceCost): string {
 
 /** Facts of a made delta, for `--json`. */
 export const planFacts = ({ from, to, explanation, full }: MadeDeltaFile): object => ({
-  ...{ from, to, bytes: explanation.bytes, full, head: explanation.head },
+  ...{ from, to, bytes: explanation.bytes, full, limit: explanation.limit, head: explanation.head },
   ...{ streams: explanation.streams, regions: explanation.regions, pieces: explanation.pieces },
 });

@@ -12,8 +12,8 @@ export interface DeltaRequest {
   readonly new: string;
   /** Overwritten with the delta; without it, the delta is only explained. */
   readonly output?: string;
-  /** Whether {@link MadeDeltaFile.full} is wanted. */
-  readonly full?: boolean;
+  /** Whether {@link MadeDeltaFile.full}, and the limit of the explanation, are wanted. */
+  readonly compare?: boolean;
 }
 export type DeltaPhase = "checking" | MakePhase | "packing all of it";
 /** What it says, a line each. */

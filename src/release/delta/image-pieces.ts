@@ -55,6 +55,17 @@ export function imagePieces({ size, read }: ImageBytes): ImagePieces {
   };
 }
 
+/** The bytes of ranges, end to end. */
+export function bytesOf({ read }: ImageBytes, ranges: readonly Range[]): Uint8Array {
+  const bytes = new Uint8Array(ranges.reduce((total, { size }) => total + size, 0));
+  let at = 0;
+  for (const { start, size } of ranges) {
+    bytes.set(read(start, size), at);
+    at += size;
+  }
+  return bytes;
+}
+
 /** What two versions of a file have in common in their paths: a kernel's modules lie in a folder of its version. */
 export const pathWithoutKernel = (path: string): string => path.replace(/^((?:\/usr)?\/lib\/modules\/)[^/]+\//, "$1*/");
 

@@ -42,14 +42,14 @@ before(async () => {
   };
   old = await build("old");
   wanted = await build("new");
-  made = await make(old, wanted);
+  made = await make(old, wanted, true);
   header = await readDeltaHeader(readerOf(made.bytes), sha256);
 });
 
-const make = async (from: Uint8Array, to: Uint8Array): Promise<MadeDelta> =>
+const make = async (from: Uint8Array, to: Uint8Array, limit = false): Promise<MadeDelta> =>
   await makeDelta({
     ...{ old: { image: imageOf(from), digest: oldDigest }, new: { image: imageOf(to), digest: newDigest } },
-    ...{ ...packers, segmentSize: 256 * 1024 },
+    ...{ ...packers, segmentSize: 256 * 1024, limit },
   });
 
 interface Applied {
@@ -107,6 +107,8 @@ test("it is far smaller than what changed, the same every time, and what it cost
   assert.ok((await make(old, wanted)).bytes.every((byte, i) => byte === made.bytes[i]));
   const { explanation } = made;
   assert.equal(explanation.bytes, made.bytes.length);
+  assert.ok(explanation.bytes - explanation.head <= explanation.limit!, "together it is no more than each by itself");
+  assert.ok(explanation.limit! < 1.1 * explanation.bytes, `${explanation.limit} by itself, ${explanation.bytes} together`);
   const shares = explanation.regions.reduce((total, { bytes }) => total + bytes, explanation.head);
   assert.ok(Math.abs(shares - explanation.bytes) <= 50, `${shares} of ${explanation.bytes}`);
   assert.deepEqual([explanation.pieces[0]?.name, explanation.pieces[0]?.method], ["vmlinuz", "plain"]);

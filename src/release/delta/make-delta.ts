@@ -11,6 +11,7 @@ import {
   type Frame,
   type PackedStream,
 } from "./delta-header.ts";
+import { sizeAlone } from "./alone.ts";
 import { imagePieces, REGIONS, type ImageBytes, type Range, type Region } from "./image-pieces.ts";
 import { matchImages, type MatchedPiece, type Method, type QuickPack } from "./match-images.ts";
 import { joined, packFrame, type Pack } from "./pack-streams.ts";
@@ -28,6 +29,8 @@ export interface MakeInput {
   readonly pack: Pack;
   readonly quickPack: QuickPack;
   readonly unpack: Unpack;
+  /** Whether to find out what each piece costs by itself: takes as long again as packing. */
+  readonly limit?: boolean;
   /** Of the new image; default 4 MiB. */
   readonly segmentSize?: Bytes;
   /** Awaited after each piece of the image has been compared, and each segment packed and proven: others get their turn. Rejects to stop. */
@@ -51,6 +54,8 @@ export interface PieceCost {
 export interface DeltaExplanation {
   readonly bytes: Bytes;
   readonly head: Bytes;
+  /** The sum of what each piece costs by itself, in the best way there is, without a head: what a delta made file by file would come to, at the least. */
+  readonly limit?: Bytes;
   readonly streams: Readonly<Record<(typeof STREAMS)[number], { readonly size: Bytes; readonly packed: Bytes }>>;
   readonly regions: readonly { readonly region: Region; readonly size: Bytes; readonly changed: Bytes; readonly bytes: Bytes }[];
   /** What is not the same as before, the dearest first. */
@@ -107,7 +112,10 @@ export async function makeDelta(input: MakeInput): Promise<MadeDelta> {
   const head = encodeDeltaHeader(header, sha256);
   const bytes = joined([head, ...frames.flatMap(({ packed }) => packed)]);
   await prove(bytes, input);
-  return { bytes, explanation: explain(bytes.length, head.length, header, matched) };
+  if (input.limit !== true) return { bytes, explanation: explain(bytes.length, head.length, header, matched) };
+  const alone = matched.map((piece) => ({ ...piece, cost: sizeAlone(piece, old.image, target.image, input.pack) }));
+  const limit = alone.reduce((total, { cost }) => total + cost, 0);
+  return { bytes, explanation: { ...explain(bytes.length, head.length, header, alone), limit } };
 }
 
 async function prove(bytes: Uint8Array, { old, new: target, sha256, unpack, progress }: MakeInput): Promise<void> {

@@ -3,6 +3,7 @@ import type { Bytes } from "../../core/units.ts";
 import { MiB } from "../../core/units.ts";
 import { similarParts, type Match } from "./bsdiff.ts";
 import {
+  bytesOf,
   pathWithoutKernel,
   pathWithoutNumbers,
   type ImageBytes,
@@ -22,6 +23,8 @@ export interface MatchedPiece {
   readonly method: Method;
   /** Positions of both images, in ascending order of the new one. */
   readonly matches: readonly Match[];
+  /** The same, but counted in the piece and in the old image. */
+  readonly own: readonly Match[];
   /** An estimate of what the piece costs, packed by itself. */
   readonly cost: Bytes;
   /** Whether packing made it smaller; of what is the same, nobody asked. */
@@ -55,6 +58,7 @@ export function* matchImages({ old, new: image, quickPack }: MatchInput): Genera
     const found = matchPiece(text, reference, before?.ranges ?? [], blocks, quickPack);
     yield {
       ...{ piece, against: before?.name, method: found.method, cost: found.cost, packs: found.packs },
+      own: found.matches,
       matches: found.matches.flatMap((match) => placed(match, piece.ranges)).toSorted((a, b) => a.at - b.at),
     };
   }
@@ -123,16 +127,6 @@ function counterparts(pieces: readonly Piece[]): (piece: Piece) => Piece | undef
 }
 
 const allOf = (pieces: readonly Piece[]): Range[] => pieces.flatMap(({ ranges }) => ranges);
-
-function bytesOf({ read }: ImageBytes, ranges: readonly Range[]): Uint8Array {
-  const bytes = new Uint8Array(ranges.reduce((total, { size }) => total + size, 0));
-  let at = 0;
-  for (const { start, size } of ranges) {
-    bytes.set(read(start, size), at);
-    at += size;
-  }
-  return bytes;
-}
 
 const isStartOf = (text: Uint8Array, of: Uint8Array): boolean =>
   text.length <= of.length && text.every((byte, i) => byte === of[i]);
