@@ -16,12 +16,6 @@ export const zstdPack = (bytes: Uint8Array): Uint8Array =>
     },
   });
 
-/** What is fetched and unpacked whole: a little larger, in a quarter of the time. */
-export const zstdShipPack = (bytes: Uint8Array): Uint8Array =>
-  zstdCompressSync(bytes, {
-    params: { [constants.ZSTD_c_compressionLevel]: 19, [constants.ZSTD_c_windowLog]: WINDOW_BITS },
-  });
-
 /** For comparing sizes. */
 export const zstdQuickPack = (bytes: Uint8Array): Uint8Array =>
   zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 3 } });

@@ -10,7 +10,7 @@ import type { ImageFile } from "../../host/image-file.ts";
 import { dieWithParent } from "../../host/linux.ts";
 import { sha256 } from "../../host/sha256.ts";
 import { writeBytes } from "../../host/write-bytes.ts";
-import { zstdPack, zstdQuickPack, zstdShipPack, zstdUnpack } from "../../host/zstd.ts";
+import { zstdPack, zstdPackSegment, zstdQuickPack, zstdUnpack } from "../../host/zstd.ts";
 import { imagePieces } from "../../release/delta/image-pieces.ts";
 import { makeDelta } from "../../release/delta/make-delta.ts";
 import { verifyImage } from "../../release/verify-image.ts";
@@ -47,7 +47,7 @@ async function make({ old: from, new: to, output, compare = false }: DeltaReques
     ...{ sha256, pack: zstdPack, quickPack: zstdQuickPack, unpack: zstdUnpack, limit: compare, segmentSize: SEGMENT, progress },
   });
   if (output !== undefined) await writeBytes(output, [bytes]);
-  return { from: before, to: after, explanation, ...(compare ? { full: packedSize(wanted) } : {}) };
+  return { from: before, to: after, explanation, ...(compare ? { full: await packedSize(wanted) } : {}) };
 }
 
 async function check(path: string, image: ImageFile): Promise<void> {
@@ -60,7 +60,7 @@ async function check(path: string, image: ImageFile): Promise<void> {
 }
 
 /** As `petrify push` cuts and packs it. */
-function packedSize(image: ImageFile): Bytes {
+async function packedSize(image: ImageFile): Promise<Bytes> {
   const { omitted } = imagePieces(image);
   const size = image.size - omitted.size;
   const seen = new Map<string, Bytes>();
@@ -70,7 +70,7 @@ function packedSize(image: ImageFile): Bytes {
     const bytes = Buffer.concat([image.read(start, before), image.read(start + before + omitted.size, length - before)]);
     if (bytes.every((byte) => byte === 0)) continue;
     const key = Buffer.from(sha256.digest(bytes)).toString("hex");
-    if (!seen.has(key)) seen.set(key, zstdShipPack(bytes).length);
+    if (!seen.has(key)) seen.set(key, (await zstdPackSegment(bytes)).length);
     progress("packing all of it", start + length, size);
   }
   return [...seen.values()].reduce((total, packed) => total + packed, 0);
