@@ -27,8 +27,16 @@ import {
   statementClaim,
 } from "../../src/release/sigstore-bundle.ts";
 import { readSignatureImage, signatureImage, signatureTag, signSimple, simpleClaim } from "../../src/release/simple-signing.ts";
+import { claimsAbout } from "../../src/release/judge-release.ts";
+import { firstKeys } from "../../src/release/change-keys.ts";
+import { signersOf } from "../../src/release/signers.ts";
+import { findSignatures } from "../../src/registry/open-release.ts";
+import { openStore } from "../../src/registry/open-store.ts";
+import { parseReference } from "../../src/registry/reference.ts";
+import { signRelease } from "../../src/registry/sign-release.ts";
 import { dockerRegistry, pusher } from "../support/docker-registry.ts";
 import { someBuild } from "../support/provenance.ts";
+import { testContext } from "../support/store-contract.ts";
 import { testTools } from "../support/tools.ts";
 
 const full = process.env["PETRIFY_TEST"] === "full";
@@ -112,12 +120,13 @@ async function claims({ registry, subject }: Place): Promise<readonly (Signature
 }
 
 suite("cosign 2", () => {
-  test("takes our signature, and adds its own, which we take", async () => {
+  test("takes our signature, and adds its own, which we take, and leave when we sign again", async () => {
     await using at = await place(debian);
-    const { registry, subject, key, cosign, repository, image } = at;
+    const { subject, key, cosign, repository, image } = at;
     await assert.rejects(cosign("verify", "--key=edge.pub", OFFLINE, image), /no signatures found/);
-    const ours = signSimple({ digest: subject.digest, repository, key });
-    await registry.push(signatureImage([ours], sha256), signatureTag(subject.digest));
+    using context = testContext();
+    const store = openStore(parseReference(`http://${repository}`), context);
+    await signRelease(store, subject, key, { now: 1_900_000_000 });
     assert.equal(JSON.parse(await cosign("verify", "--key=edge.pub", OFFLINE, image)).length, 1);
     await assert.rejects(cosign("verify", "--key=other.pub", OFFLINE, image), /invalid signature/);
 
@@ -132,7 +141,13 @@ suite("cosign 2", () => {
         [false, true],
       ],
     );
-    for (const pub of ["edge.pub", "theirs.pub"]) await cosign("verify", `--key=${pub}`, OFFLINE, image);
+    const late = await newSigningKey();
+    await at.write("late.pub", formatPublicKey(late.publicKey));
+    await signRelease(store, subject, late, { now: 1_900_000_000 });
+    for (const pub of ["edge.pub", "theirs.pub", "late.pub"]) await cosign("verify", `--key=${pub}`, OFFLINE, image);
+    const all = claimsAbout(subject.digest, await findSignatures(store, subject));
+    const trusted = firstKeys([key.publicKey, theirs, late.publicKey], sha256);
+    assert.equal(signersOf(all, trusted, ecdsa).length, 3);
   });
 
   test("makes keys that we open, and opens ours", async () => {
