@@ -52,10 +52,11 @@ test("a release goes to a folder and comes back as the same image; doing it agai
 });
 
 test("container image and bills of materials are at the release, unless they are left out", async () => {
-  await cli("push", "a.img", "oci:with:v1");
+  await folder.write({ "made.json": JSON.stringify({ buildDefinition: {}, runDetails: {} }) });
+  await cli("push", "a.img", "oci:with:v1", "--provenance", "made.json");
   const index = JSON.parse(await readFile(join(folder.folder, "with/index.json"), "utf8"));
   const types = index.manifests.map((entry: Record<string, unknown>) => entry["artifactType"]).filter(Boolean);
-  assert.deepEqual(types.toSorted(), ["application/spdx+json", "application/vnd.cyclonedx+json"]);
+  assert.deepEqual(types.toSorted(), ["application/spdx+json", "application/vnd.cyclonedx+json", "application/vnd.in-toto+json"]);
   const pushed = valueOf(await cli("push", "a.img", "oci:without:v1", "--no-container", "--no-sbom", "--json"));
   const bare = JSON.parse(await readFile(join(folder.folder, "without/index.json"), "utf8"));
   assert.equal(bare.manifests.length, 1);

@@ -9,7 +9,7 @@ import { secondsNow } from "../host/wall-clock.ts";
 import { zstdPackSegment } from "../host/zstd.ts";
 import { containerOfImage } from "../inspect/container.ts";
 import { sbomOf } from "../inspect/sbom.ts";
-import { tagOfVersion } from "../layout/oci-image.ts";
+import { tagOfVersion, type Descriptor } from "../layout/oci-image.ts";
 import { pushRelease, type PushedRelease } from "../registry/push-release.ts";
 import { signRelease } from "../registry/sign-release.ts";
 import { keyId } from "../layout/public-key.ts";
@@ -24,6 +24,7 @@ import { inspectContextOf, openNamedImage } from "./inspect-context.ts";
 import { addStoreOptions, openNamedStore, type StoreOptionsOfUser } from "./named-store.ts";
 import { UsageError } from "./output.ts";
 import { pushDeltas, type PushedDelta } from "./push-deltas.ts";
+import { provenanceOf, readProvenance } from "./push-provenance.ts";
 import { openKeyFile, passwordOption } from "./signing-key.ts";
 import { unreadableFile } from "./unreadable-file.ts";
 
@@ -32,6 +33,7 @@ interface PushOptions extends StoreOptionsOfUser {
   readonly expires?: string;
   readonly container: boolean;
   readonly sbom: boolean;
+  readonly provenance?: string;
   readonly deltaFrom?: readonly string[];
   readonly sign?: string;
   readonly passwordFd?: number;
@@ -57,6 +59,7 @@ export function registerPush(program: Command, cli: Cli): void {
     .option("--expires <when>", "from then on machines do not take it: 90d, 12w, 36h, or a date")
     .option("--no-container", "leave the plain container image out")
     .option("--no-sbom", "leave the bills of materials out")
+    .option("--provenance <file>", "say how the image was made: SLSA's provenance (JSON), e.g. of your CI")
     .option(
       "--delta-from <tag...>",
       "make deltas from the releases at these tags of the repository; auto: from the three before this one",
@@ -85,6 +88,7 @@ async function push(context: CliContext, file: string, name: string, options: Pu
     throw new UsageError("USAGE", "what is pushed has the digest that it has", { hint: "Name a tag, or nothing." });
   }
   const key = options.sign === undefined ? undefined : await openKeyFile(context, options.sign, options.passwordFd);
+  const predicate = options.provenance && (await readProvenance(resolve(context.cwd, options.provenance)));
   const path = resolve(context.cwd, file);
   const found = await verified(context, path);
   const tag = reference.tag ?? tagOfVersion(found.manifest.version);
@@ -102,10 +106,11 @@ async function push(context: CliContext, file: string, name: string, options: Pu
         return await Promise.all(forms);
       })
     : [];
+  const about = ({ digest }: Descriptor) => [...bills, ...(predicate ? [provenanceOf(digest, predicate)] : [])];
   const pushed = await progress.step(`push to ${store.origin}:${tag}`, async (note) => {
     using opened = openImage(path);
     return await pushRelease({
-      ...{ store, tag, image: opened, found, container, signal, pack: zstdPackSegment, about: () => bills },
+      ...{ store, tag, image: opened, found, container, signal, pack: zstdPackSegment, about },
       facts: { created: createdOf(env), channel: options.channel, keys: await keysOf(image), ...(expires ? { expires } : {}) },
       progress: (done, of, sent) => note(`${Math.floor((done / of) * 100)} % of ${formatSize(of)}, ${formatSize(sent)} sent`),
     });
