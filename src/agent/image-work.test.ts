@@ -8,6 +8,11 @@ import { smallImage, type SmallImage } from "../../tests/support/small-image.ts"
 import { testTools } from "../../tests/support/tools.ts";
 import { MiB } from "../core/units.ts";
 import { run } from "../host/run.ts";
+import { sha256 } from "../host/sha256.ts";
+import { zstdQuickPack } from "../host/zstd.ts";
+import { layoutStore } from "../registry/layout-store.ts";
+import { pushRelease } from "../registry/push-release.ts";
+import { findManifest } from "../release/verify-image.ts";
 import type { ImageLine, ImageRequest } from "./image-work.ts";
 import type { WorkerError } from "./worker.ts";
 
@@ -79,4 +84,47 @@ test("what is no image, or not there, is said with a hint", async () => {
     assert.ok("error" in line, JSON.stringify(line));
     assert.deepEqual([line.error.code, line.error.hint !== undefined], [code, true]);
   }
+});
+
+test("a release in a folder is inspected, and written to its extents; what is there is not written again", async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), "petrify-work-"));
+  const device = join(folder.path, "device");
+  const store = join(folder.path, "store");
+  const size = image.bytes.length;
+  await writeFile(device, new Uint8Array(16 * MiB).fill(0x55));
+  const read = (at: number, length: number): Uint8Array => image.bytes.subarray(at, at + length);
+  const found = await findManifest({ size, read: async (at, length) => await Promise.resolve(read(at, length)) }, sha256);
+  const pushed = await pushRelease({
+    ...{ store: layoutStore(store), tag: "v1", image: { read }, found, facts: { created: 1_800_000_000 } },
+    pack: async (bytes) => await Promise.resolve(zstdQuickPack(bytes)),
+  });
+  await pushed.publish();
+
+  const inspected = await work({ do: "inspect", source: { is: "registry", reference: `oci:${store}` }, means });
+  assert.ok("inspected" in inspected, JSON.stringify(inspected));
+  const { source, release, delivery } = inspected.inspected;
+  assert.deepEqual(source, { is: "registry", reference: `oci:${store}@${pushed.index.digest}` });
+  assert.deepEqual([release?.created, delivery?.bytes, delivery?.of], [1_800_000_000, pushed.packed, pushed.packed]);
+
+  const extents = [
+    { start: 9 * MiB, size: 6 * MiB },
+    { start: MiB, size: 6 * MiB },
+  ];
+  const write = { do: "write", source, digest: image.digest, size, device, extents, from: 0, means } as const;
+  const first = await work(write);
+  assert.ok("written" in first && first.done, JSON.stringify(first));
+  assert.ok(first.downloaded!.bytes >= pushed.packed);
+  const bytes = await readFile(device);
+  const place = Buffer.concat([bytes.subarray(9 * MiB, 15 * MiB), bytes.subarray(MiB, 7 * MiB)]);
+  assert.ok(place.subarray(0, size).equals(image.bytes), "the image");
+  assert.ok(
+    [bytes.subarray(0, MiB), bytes.subarray(7 * MiB, 9 * MiB), bytes.subarray(15 * MiB)].every((part) =>
+      part.every((byte) => byte === 0x55),
+    ),
+    "nothing else",
+  );
+  const again = await work(write);
+  assert.ok("written" in again && again.downloaded!.bytes < first.downloaded!.bytes, JSON.stringify(again));
+  const other = await work({ ...write, digest: "00".repeat(32) });
+  assert.ok("error" in other && other.error.code === "IMAGE_CHANGED", JSON.stringify(other));
 });
