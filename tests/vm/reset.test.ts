@@ -59,6 +59,7 @@ suite("a machine that is reset", { concurrency: 2 }, () => {
       await using booted = await machine(made);
       const { guest, vm } = booted;
       await guest.ready();
+      await statusOf(guest);
       await guest.check(
         `mkdir -p /home/somebody /oem/petrify/etc/ssh && for file in ${[OEM, KEYS, ...DATA].join(" ")}; do echo x >$file; done`,
       );
@@ -84,7 +85,7 @@ suite("a machine that is reset", { concurrency: 2 }, () => {
       assert.deepEqual([status.slots.b.state, status.slots.b.tries], ["trial", 3]);
       assert.equal(status.slots.b.digest, status.slots.a.digest);
       assert.deepEqual([status.alarms, status.failedBoots, status.degraded], [[], [], []]);
-      if (FULL) await guest.check("petrify scrub b");
+      if (FULL) await guest.check("petrify scrub b", BOOT_MS);
 
       const files = await guest.run(`for file in ${[OEM, KEYS, ...DATA].join(" ")}; do test -e $file && echo $file; done`);
       assert.deepEqual(files.output.split("\n").filter(Boolean), left);
