@@ -14,14 +14,15 @@ interface CopyOptions extends StoreOptionsOfUser {
 export function registerCopy(program: Command, cli: Cli): void {
   const command = program
     .command("copy")
-    .argument("<from>", "a release or an image: REGISTRY/REPOSITORY:TAG, oci:FOLDER:TAG")
+    .argument("<from>", "a release or an image: REGISTRY/REPOSITORY:TAG, oci:FOLDER:TAG, oci-archive:FILE:TAG")
     .argument("<to>", "where it goes; its tag is that of <from> where it names none")
-    .summary("copy a release between registries and folders")
+    .summary("copy a release between registries, folders and archives")
     .description(
       "Copies a release with all that belongs to it: the system's segments, the container image, deltas,\n" +
-        "signatures, bills of materials and provenance. Any other image is copied likewise. Not a byte of it\n" +
-        "changes, so that signatures stay good. What is there already is not sent, and what another repository\n" +
-        "of the same registry has is taken from there. The tag comes last: whoever sees it finds all of it.",
+        "signatures, bills of materials and provenance. Any other image is copied likewise. Not a byte\n" +
+        "of it changes, so that signatures stay good. What is there already is not sent, and what another\n" +
+        "repository of the same registry has is taken from there. The tag comes last: whoever sees it\n" +
+        "finds all of it.",
     )
     .option("--all-referrers", "copy everything that refers to it, also what petrify does not know");
   addStoreOptions(command)
@@ -29,6 +30,7 @@ export function registerCopy(program: Command, cli: Cli): void {
       "after",
       "\nExamples:\n  petrify copy registry.example/team/os:1.4.0 oci:/media/usb/os\n" +
         "  petrify copy oci:/media/usb/os:1.4.0 registry.internal:5000/team/os\n" +
+        "  petrify copy registry.example/team/os:1.4.0 oci-archive:os-1.4.0.tar\n" +
         "  petrify copy registry.example/team/os:1.4.0 registry.example/team/os:stable",
     )
     .action(cli.action(copy));
@@ -49,6 +51,8 @@ async function copy(context: CliContext, fromText: string, toText: string, optio
     });
   const { clock, progress, signal, output } = context;
   const as = tag ?? from.reference.tag;
+  if (as === undefined && to.reference.kind === "archive")
+    throw new AppError("REFERENCE_INVALID", `${toText} names no tag`, { hint: "What is in an archive has one: add a tag." });
   const meter = rateMeter(clock);
   const copied = await progress.step(
     "copy",

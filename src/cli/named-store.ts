@@ -30,14 +30,18 @@ export async function openNamedStore(
   { cwd, env, run, random, clock }: CliContext,
   { registries, ca }: StoreOptionsOfUser = {},
 ): Promise<NamedStore> {
-  const named = parseReference(text);
-  const reference = named.kind === "registry" ? named : { ...named, folder: resolve(cwd, named.folder) };
+  const reference = within(cwd, parseReference(text));
   const opened = await storeFor(reference, {
     ...{ environment: env, run, now: clock, random: () => Buffer.from(random(4)).readUInt32LE() / 2 ** 32 },
     ...(ca === undefined ? {} : { caFile: resolve(cwd, ca) }),
     ...(registries === undefined ? {} : { registriesFile: { path: resolve(cwd, registries), needed: true } }),
   });
   return { store: opened.store, reference, [Symbol.dispose]: () => opened[Symbol.dispose]() };
+}
+
+function within(cwd: string, reference: Reference): Reference {
+  if (reference.kind === "layout") return { ...reference, folder: resolve(cwd, reference.folder) };
+  return reference.kind === "archive" ? { ...reference, file: resolve(cwd, reference.file) } : reference;
 }
 
 /** What of the store was named; the digest where there are both. */

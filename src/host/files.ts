@@ -189,3 +189,6 @@ export const makePrivate = async (path: string): Promise<void> => await chmod(pa
 
 /** Removes a file; one that is not there is as good as removed. */
 export const removeFile = async (path: string): Promise<void> => await rm(path, { force: true });
+
+/** With everything in it; nothing where there is none. */
+export const removeFolder = async (path: string): Promise<void> => await rm(path, { recursive: true, force: true });

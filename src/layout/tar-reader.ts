@@ -22,6 +22,12 @@ export interface TarSink {
 export interface TarReader {
   /** @throws AppError `ARCHIVE_REFUSED`, and whatever the sink throws; nothing can be read after that */
   push(bytes: Uint8Array): void;
+  /**
+   * Passes over content that nobody reads, as much as is left of this entry's and at most so much.
+   *
+   * @returns how many bytes need not be pushed: 0 where something else comes next
+   */
+  skip(most: Bytes): Bytes;
   /** After the last byte. @throws AppError `ARCHIVE_REFUSED` for an archive that was cut */
   finish(): void;
 }
@@ -192,6 +198,17 @@ export function tarReader({ origin, endMark = "needed" }: TarReaderOptions, sink
         at += taken;
         offset += taken;
       }
+    },
+    skip: (most) => {
+      if (state !== "data") return 0;
+      const skipped = Math.min(left, most);
+      left -= skipped;
+      offset += skipped;
+      if (left === 0) {
+        state = "header";
+        sink.end?.();
+      }
+      return skipped;
     },
     finish: () => {
       const cut = filled > 0 || left > 0 || padding > 0 || Object.keys(before).length > 0;

@@ -1,13 +1,14 @@
 import { registryContext, type RegistrySettings } from "./context.ts";
+import { archiveStore } from "./archive-store.ts";
 import { layoutStore } from "./layout-store.ts";
 import { mirroredStore } from "./mirrored-store.ts";
-import type { Reference } from "./reference.ts";
+import type { ArchiveReference, LayoutReference, Reference } from "./reference.ts";
 import { registryStore, type RegistryContext } from "./registry-store.ts";
 import type { ImageStore } from "./store.ts";
 
 /** What a reference leads to; nothing is asked yet. */
 export function openStore(reference: Reference, context: RegistryContext): ImageStore {
-  if (reference.kind === "layout") return layoutStore(reference.folder);
+  if (reference.kind !== "registry") return localStore(reference);
   const own = registryStore(reference, context);
   const mirrors = context.mirrors ?? [];
   return mirrors.length === 0
@@ -18,12 +19,15 @@ export function openStore(reference: Reference, context: RegistryContext): Image
       );
 }
 
+const localStore = (reference: LayoutReference | ArchiveReference): ImageStore =>
+  reference.kind === "layout" ? layoutStore(reference.folder) : archiveStore(reference.file);
+
 /** The same with the settings of a person or a machine; connections are kept until the scope ends. @throws AppError as {@link registryContext} */
 export async function storeFor(
   reference: Reference,
   settings: RegistrySettings,
 ): Promise<{ readonly store: ImageStore } & Disposable> {
-  if (reference.kind === "layout") return { store: layoutStore(reference.folder), [Symbol.dispose]: () => {} };
+  if (reference.kind !== "registry") return { store: localStore(reference), [Symbol.dispose]: () => {} };
   const context = await registryContext(settings, reference);
   return { store: openStore(reference, context), [Symbol.dispose]: () => context[Symbol.dispose]() };
 }

@@ -29,6 +29,8 @@ for (const [text, expected] of [
   ["http://127.0.0.1:5000/os:v1", at("127.0.0.1:5000", "os", { tag: "v1", plainHttp: true })],
   ["http://registry/os", at("registry", "os", { plainHttp: true })],
   ["oci:out", { kind: "layout", folder: "out" }],
+  ["oci-archive:out/os.tar", { kind: "archive", file: "out/os.tar" }],
+  ["oci-archive:/srv/a:b/os.tar:v1", { kind: "archive", file: "/srv/a:b/os.tar", tag: "v1" }],
   ["oci:/srv/a:b/os:v1", { kind: "layout", folder: "/srv/a:b/os", tag: "v1" }],
   [`oci:./os@home:v1@${DIGEST}`, { kind: "layout", folder: "./os@home", tag: "v1", digest: DIGEST }],
 ] as const) {
@@ -61,6 +63,7 @@ for (const [text, why] of [
   [`registry.example/${"a".repeat(300)}`, /more than 255/],
   ["oci:", /names no folder/],
   ["oci::v1", /names no folder/],
+  ["oci-archive:", /names no file/],
   ["oci:out:v 1", /tag that is none/],
   ["x".repeat(5000), /longer than/],
 ] as const) {
@@ -88,6 +91,7 @@ test("only http:// asks for plain HTTP: loopback is asked by HTTPS like any othe
 test("whatever is written is refused with an error of its own, or is a reference whose URLs stay where they should", () => {
   const word = fc.constantFrom(
     "oci:",
+    "oci-archive:",
     "http://",
     "a",
     "B",
@@ -122,7 +126,7 @@ test("whatever is written is refused with an error of its own, or is a reference
           return;
         }
         assert.deepEqual(parseReference(formatReference(reference)), reference);
-        if (reference.kind === "layout") return;
+        if (reference.kind !== "registry") return;
         const path = `/v2/${reference.repository}/manifests/${reference.digest ?? reference.tag ?? "latest"}`;
         const url = new URL(`${registryOrigin(reference)}${path}`);
         assert.equal(url.pathname, path);

@@ -19,7 +19,14 @@ export interface LayoutReference {
   readonly tag?: string;
   readonly digest?: string;
 }
-export type Reference = RegistryReference | LayoutReference;
+/** A tar of such a folder, and what of it. */
+export interface ArchiveReference {
+  readonly kind: "archive";
+  readonly file: string;
+  readonly tag?: string;
+  readonly digest?: string;
+}
+export type Reference = RegistryReference | LayoutReference | ArchiveReference;
 
 /** Source: OCI Image Format Specification 1.1, "Registered Algorithms" (sha256), in the one way that it may be written. */
 export const DIGEST = /^sha256:[0-9a-f]{64}$/;
@@ -38,7 +45,7 @@ const DOCKER_HUB = "docker.io";
 const DOCKER_HUB_API = "registry-1.docker.io";
 
 /**
- * `REGISTRY[:PORT]/REPOSITORY[:TAG][@DIGEST]`, or `oci:FOLDER[:TAG][@DIGEST]`.
+ * `REGISTRY[:PORT]/REPOSITORY[:TAG][@DIGEST]`, or `oci:FOLDER[:TAG][@DIGEST]`, or `oci-archive:FILE[:TAG][@DIGEST]`.
  *
  * As docker has it, the first part is a registry when it has a dot or a port or is `localhost`; else it belongs to Docker Hub's repository. Plain HTTP is
  * `http://` in front, and nothing else.
@@ -47,17 +54,22 @@ const DOCKER_HUB_API = "registry-1.docker.io";
  */
 export function parseReference(text: string): Reference {
   if (text.length > LONGEST_TEXT) throw invalid(`${text.slice(0, 40)}…`, `is longer than ${LONGEST_TEXT} characters`);
-  const layout = text.startsWith("oci:");
-  const [name, digest] = withoutDigest(text, layout ? text.slice("oci:".length) : text);
+  const scheme = SCHEMES.find((one) => text.startsWith(one));
+  const [name, digest] = withoutDigest(text, text.slice(scheme?.length ?? 0));
   const suffix = digest === undefined ? {} : { digest };
-  return layout ? { ...layoutOf(text, name), ...suffix } : { ...registryOf(text, name), ...suffix };
+  if (scheme === undefined) return { ...registryOf(text, name), ...suffix };
+  const { path, tag } = pathOf(text, name, scheme === "oci:" ? "folder" : "file");
+  const rest = { ...(tag === undefined ? {} : { tag }), ...suffix };
+  return scheme === "oci:" ? { kind: "layout", folder: path, ...rest } : { kind: "archive", file: path, ...rest };
 }
+const SCHEMES = ["oci:", "oci-archive:"] as const;
 
 /** The text of a reference; parsed again it is the same reference. */
 export function formatReference(reference: Reference): string {
   const { tag, digest } = reference;
   const suffix = `${tag === undefined ? "" : `:${tag}`}${digest === undefined ? "" : `@${digest}`}`;
   if (reference.kind === "layout") return `oci:${reference.folder}${suffix}`;
+  if (reference.kind === "archive") return `oci-archive:${reference.file}${suffix}`;
   return `${reference.plainHttp ? "http://" : ""}${reference.registry}/${reference.repository}${suffix}`;
 }
 
@@ -77,14 +89,14 @@ function withoutDigest(text: string, rest: string): [string, string | undefined]
   return [rest.slice(0, at), digest];
 }
 
-function layoutOf(text: string, name: string): LayoutReference {
+function pathOf(text: string, name: string, what: "folder" | "file"): { readonly path: string; readonly tag?: string } {
   // A colon in a folder's name is one before the last slash.
   const colon = name.lastIndexOf(":");
   const split = colon > name.lastIndexOf("/");
-  const folder = split ? name.slice(0, colon) : name;
-  if (folder === "") throw invalid(text, "names no folder");
-  if (folder.includes("\0")) throw invalid(text, "has a zero byte");
-  return { kind: "layout", folder, ...(split ? { tag: checkedTag(text, name.slice(colon + 1)) } : {}) };
+  const path = split ? name.slice(0, colon) : name;
+  if (path === "") throw invalid(text, `names no ${what}`);
+  if (path.includes("\0")) throw invalid(text, "has a zero byte");
+  return { path, ...(split ? { tag: checkedTag(text, name.slice(colon + 1)) } : {}) };
 }
 
 function registryOf(text: string, name: string): RegistryReference {
@@ -144,5 +156,5 @@ function checkedTag(text: string, tag: string): string {
 const invalid = (
   text: string,
   what: string,
-  hint = "Write REGISTRY/REPOSITORY:TAG, e.g. registry.example/team/os:1.4.0, or oci:FOLDER:TAG.",
+  hint = "Write REGISTRY/REPOSITORY:TAG, e.g. registry.example/team/os:1.4.0, oci:FOLDER:TAG, or oci-archive:FILE:TAG.",
 ): AppError => new AppError("REFERENCE_INVALID", `${JSON.stringify(text)} ${what}`, { hint });

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { runForTest } from "../../src/cli/testing.ts";
+import { archiveStore } from "../../src/registry/archive-store.ts";
 import { copyImage } from "../../src/registry/copy-image.ts";
 import type { Descriptor } from "../../src/registry/documents.ts";
 import { openStore } from "../../src/registry/open-store.ts";
@@ -30,6 +31,11 @@ const layout = async (): Promise<Place> => {
   const name = `oci:${folder}/${places++}`;
   const context = testContext();
   return { name, store: openStore(parseReference(name), context), [Symbol.asyncDispose]: async () => context[Symbol.dispose]() };
+};
+/** Opened anew for each use: what is not in the file is not there. */
+const archive = async (): Promise<Place> => {
+  const file = `${folder}/${places++}.tar`;
+  return { name: `oci-archive:${file}`, store: archiveStore(file), [Symbol.asyncDispose]: async () => {} };
 };
 const repository =
   (options: RegistryOptions = {}, chunk = 64_000) =>
@@ -66,36 +72,43 @@ async function putRelease(
 
 const PLACES = {
   "a folder": layout,
+  "an archive": archive,
   "a registry": repository(),
   "a registry without the API for referrers": repository({ referrers: false }),
 } as const;
-for (const [fromName, openFrom] of Object.entries(PLACES)) {
-  for (const [toName, openTo] of Object.entries(PLACES)) {
-    test(`a release goes from ${fromName} to ${toName} with all that belongs to it, and a second time nothing is sent`, async () => {
-      await using from = await openFrom();
-      await using to = await openTo();
-      const { index, refer, other } = await putRelease(from.store);
-      const wish = { from: from.store, to: to.store, reference: "v1", tag: "stable" };
-      const copied = await copyImage(wish);
-      assert.equal(copied.descriptor.digest, index.digest);
-      assert.equal(copied.referrers, 3);
-      assert.equal((await to.store.headManifest("stable"))?.digest, index.digest);
-      for (const digest of [index.digest, ...refer]) {
-        const [here, there] = await Promise.all([from.store, to.store].map(async (store) => await store.getManifest(digest)));
-        assert.ok(Buffer.from(here!.bytes).equals(there!.bytes));
-        const { layers = [] } = JSON.parse(Buffer.from(there!.bytes).toString()) as { layers?: Descriptor[] };
-        for (const layer of layers) await collected(to.store.getBlob(layer));
-      }
-      assert.equal((await to.store.referrers(index.digest)).length, 1);
-      assert.equal(await to.store.headManifest(other), undefined);
-      const again = await copyImage(wish);
-      assert.deepEqual({ ...again.blobs, bytes: again.bytes.sent }, { sent: 0, mounted: 0, there: copied.blobs.sent, bytes: 0 });
-      assert.equal(again.bytes.total, copied.bytes.sent);
-      assert.equal((await copyImage({ ...wish, referrers: "all" })).referrers, 4);
-      assert.equal((await to.store.headManifest(other))?.digest, other);
-      assert.equal((await to.store.referrers(index.digest)).length, 2);
-    });
-  }
+const WAYS: readonly (readonly [keyof typeof PLACES, keyof typeof PLACES])[] = [
+  ["a folder", "a registry"],
+  ["a registry", "an archive"],
+  ["an archive", "a registry without the API for referrers"],
+  ["a registry without the API for referrers", "a folder"],
+  ["an archive", "an archive"],
+];
+for (const [fromName, toName] of WAYS) {
+  const [openFrom, openTo] = [PLACES[fromName], PLACES[toName]];
+  test(`a release goes from ${fromName} to ${toName} with all that belongs to it, and a second time nothing is sent`, async () => {
+    await using from = await openFrom();
+    await using to = await openTo();
+    const { index, refer, other } = await putRelease(from.store);
+    const wish = { from: from.store, to: to.store, reference: "v1", tag: "stable" };
+    const copied = await copyImage(wish);
+    assert.equal(copied.descriptor.digest, index.digest);
+    assert.equal(copied.referrers, 3);
+    assert.equal((await to.store.headManifest("stable"))?.digest, index.digest);
+    for (const digest of [index.digest, ...refer]) {
+      const [here, there] = await Promise.all([from.store, to.store].map(async (store) => await store.getManifest(digest)));
+      assert.ok(Buffer.from(here!.bytes).equals(there!.bytes));
+      const { layers = [] } = JSON.parse(Buffer.from(there!.bytes).toString()) as { layers?: Descriptor[] };
+      for (const layer of layers) await collected(to.store.getBlob(layer));
+    }
+    assert.equal((await to.store.referrers(index.digest)).length, 1);
+    assert.equal(await to.store.headManifest(other), undefined);
+    const again = await copyImage(wish);
+    assert.deepEqual({ ...again.blobs, bytes: again.bytes.sent }, { sent: 0, mounted: 0, there: copied.blobs.sent, bytes: 0 });
+    assert.equal(again.bytes.total, copied.bytes.sent);
+    assert.equal((await copyImage({ ...wish, referrers: "all" })).referrers, 4);
+    assert.equal((await to.store.headManifest(other))?.digest, other);
+    assert.equal((await to.store.referrers(index.digest)).length, 2);
+  });
 }
 
 test("the tag comes last, after everything that it leads to and that refers to it", async () => {

@@ -18,6 +18,18 @@ storeContract("a folder", async () => {
   };
 });
 
+storeContract("an archive", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "petrify-archive-"));
+  const context = testContext();
+  return {
+    store: openStore(parseReference(`oci-archive:${folder}/new/os.tar`), context),
+    [Symbol.asyncDispose]: async () => {
+      context[Symbol.dispose]();
+      await rm(folder, { recursive: true });
+    },
+  };
+});
+
 const auth = { user: "me", password: "s3cret word" } as const;
 const REGISTRIES: Readonly<Record<string, RegistryOptions & { readonly chunk?: number }>> = {
   "a registry": {},
