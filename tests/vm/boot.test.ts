@@ -6,6 +6,10 @@ import type { Guest } from "./harness/guest.ts";
 import { machine } from "./harness/machine.ts";
 import { EPHEMERAL, PERSISTENT, REFUSED } from "./harness/promises.ts";
 
+/** Files of users that are not as the image has them. */
+const CHANGED_ACCOUNTS =
+  "for file in passwd group shadow; do cmp --quiet /etc/$file /run/petrify/root/etc/$file || echo $file; done";
+
 for (const name of SUITES) {
   suite(name, { concurrency: 2 }, () => {
     for (const { firmware, ...disk } of BOOTS) {
@@ -21,6 +25,9 @@ for (const name of SUITES) {
 
         assert.equal(await guest.check("cat /proc/sys/kernel/panic_on_oops /proc/sys/kernel/panic"), "1\n5");
         for (const folder of [...PERSISTENT, ...EPHEMERAL]) await guest.check(`echo kept >${folder}/mark`);
+        assert.equal(await guest.check(CHANGED_ACCOUNTS), "");
+        await guest.check("echo eve:x:4242:4242::/:/bin/sh >>/etc/passwd; echo eve:x:20000:::::: >>/etc/shadow");
+        assert.equal(await guest.check(CHANGED_ACCOUNTS), "passwd\nshadow");
         const machineId = await guest.check("cat /etc/machine-id");
         assert.match(machineId, /^[0-9a-f]{32}$/);
         await guest.reboot();
@@ -29,6 +36,7 @@ for (const name of SUITES) {
         for (const folder of PERSISTENT) assert.equal(await guest.check(`cat ${folder}/mark`), "kept", folder);
         for (const folder of EPHEMERAL) assert.notEqual((await guest.run(`test -e ${folder}/mark`)).status, 0, folder);
         assert.equal(await guest.check("cat /etc/machine-id"), machineId);
+        assert.equal(await guest.check(CHANGED_ACCOUNTS), "", "users and passwords are the image's again");
         assert.equal(await guest.check("journalctl --list-boots --quiet | wc -l"), "2", "the journal has both boots");
       });
     }
