@@ -125,6 +125,6 @@ test("a release in a folder is inspected, and written to its extents; what is th
   );
   const again = await work(write);
   assert.ok("written" in again && again.downloaded!.bytes < first.downloaded!.bytes, JSON.stringify(again));
-  const other = await work({ ...write, digest: "00".repeat(32) });
-  assert.ok("error" in other && other.error.code === "IMAGE_CHANGED", JSON.stringify(other));
+  const changed = await work({ ...write, digest: "00".repeat(32) });
+  assert.ok("error" in changed && changed.error.code === "IMAGE_CHANGED", JSON.stringify(changed));
 });
