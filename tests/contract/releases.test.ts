@@ -132,10 +132,12 @@ test("a signer is known from the release's own list or from a key that was given
 });
 
 test("a registry that fails is not a list without releases", async () => {
-  await using registry = await testRegistry({ fault: ({ url }) => (url.includes("/manifests/") ? { status: 503 } : undefined) });
-  registry.repository("team/os").tags.set("v1", `sha256:${hash}`);
+  await using registry = await testRegistry({
+    fault: ({ method, url }) => (method === "GET" && url.includes("/manifests/sha256:") ? { status: 503 } : undefined),
+  });
   using context = testContext({ tries: 1 });
   const store = openStore(parseReference(`http://${registry.host}/team/os`), context);
+  await putArtifact(store, bytesOf(10), { tag: "v1" });
   await assert.rejects(listReleases(store, { architecture: "x86-64" }), { code: "REGISTRY_UNREACHABLE" });
 });
 
