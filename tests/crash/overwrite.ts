@@ -246,7 +246,9 @@ export async function judgeOverwrite(
     step.judged++;
     const outcome = outcomeOf(found, disk.differing, { before, after });
     // SeaBIOS reads no disk with other sectors; a boot sector without a program in it hangs.
-    const firmwares = old.all === 0 && before.path !== undefined ? before.boots : sectorSize === 512 ? BOTH : UEFI;
+    const readers = old.all === 0 && before.path !== undefined ? before.boots : sectorSize === 512 ? BOTH : UEFI;
+    // GRUB that was started by way of a CD's catalogue looks for its files by the partition table, which may be gone: it waits for somebody.
+    const firmwares = readers.filter((firmware) => found[firmware] !== CATALOGUE);
     const kept = Math.max(boots, 0) > 0 && offerTo(samples, outcome, boots, random);
     const repeated = again.offer();
     const blocks = disk.blocks({ start: 0, size });
