@@ -8,7 +8,6 @@ import { openDirectWriter } from "../host/direct-write.ts";
 import { openDirect } from "../host/direct-read.ts";
 import { imageFileOf, openFileSource, openUrlSource, type OpenedSource } from "../host/image-source.ts";
 import { beIdle, dieWithParent } from "../host/linux.ts";
-import { ecdsa } from "../host/ecdsa.ts";
 import { readExtents } from "../host/read-extents.ts";
 import { run } from "../host/run.ts";
 import { sha256 } from "../host/sha256.ts";
@@ -47,7 +46,7 @@ async function work(): Promise<ImageLine> {
         await using running = await runningImage(request.means);
         using release = await storeOf(request.source.reference, request.means);
         const { judgement } = request;
-        return { inspected: await inspectRelease({ ...release, ...running, judgement, ecdsa, signal: stop.signal }) };
+        return { inspected: await inspectRelease({ ...release, ...running, judgement, signal: stop.signal }) };
       }
       const source = await located(request.source);
       await using image = await opened(source);

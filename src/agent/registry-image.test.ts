@@ -10,7 +10,6 @@ import { newKeyPair } from "../../tests/support/signing.ts";
 import { testContext } from "../../tests/support/store-contract.ts";
 import { testTools } from "../../tests/support/tools.ts";
 import { bytesOfHex } from "../core/digest.ts";
-import { ecdsa } from "../host/ecdsa.ts";
 import { sha256 } from "../host/sha256.ts";
 import { zstdPack, zstdQuickPack, zstdUnpack } from "../host/zstd.ts";
 import { keyId } from "../layout/public-key.ts";
@@ -149,7 +148,7 @@ interface From {
   readonly reference: Reference;
 }
 const inspect = async ({ store, reference }: From, more: Partial<ReleaseJudgement> = {}, runs?: RunningImage) =>
-  await inspectRelease({ store, reference, judgement: judgement(more), running: runs, ecdsa });
+  await inspectRelease({ store, reference, judgement: judgement(more), running: runs });
 
 async function write(from: From, place: Place, { runs, signal }: { runs?: RunningImage; signal?: AbortSignal } = {}) {
   const ways: string[] = [];

@@ -1,20 +1,13 @@
 /** Releases as images: found and judged in a store, and brought to a place by the fewest bytes. Nothing reaches the place that the release does not name. */
 import { AppError } from "../core/error.ts";
 import { hex } from "../core/digest.ts";
-import type { Ecdsa } from "../core/signature.ts";
 import type { Bytes } from "../core/units.ts";
 import { sha256 } from "../host/sha256.ts";
 import type { Downloaded } from "../layout/operation.ts";
 import { countDownloads } from "../registry/count-downloads.ts";
 import { fetchSegments, type WantedSegment } from "../registry/fetch-segments.ts";
-import {
-  findDeltas,
-  findSignatures,
-  openRelease,
-  readSegments,
-  type FoundDelta,
-  type FoundRelease,
-} from "../registry/open-release.ts";
+import { findDeltas, openRelease, readSegments, type FoundDelta, type FoundRelease } from "../registry/open-release.ts";
+import { judgeStored } from "../registry/judge-stored.ts";
 import { readPositions } from "../registry/read-positions.ts";
 import { DIGEST, formatReference, type Reference } from "../registry/reference.ts";
 import type { ImageStore } from "../registry/store.ts";
@@ -23,7 +16,6 @@ import { chooseWay, isWorthReading, wayText, type Way } from "../release/choose-
 import type { ImageWriter } from "../release/copy-image.ts";
 import { applyDelta, readDeltaHeader, type Unpack } from "../release/delta/apply-delta.ts";
 import { mediumError, type ImageReader } from "../release/image-reader.ts";
-import { claimsAbout, judgeRelease } from "../release/judge-release.ts";
 import { ARCHITECTURE } from "../release/manifest.ts";
 import { deliveredSize, imageLayout, segmentAt, type SegmentList } from "../release/segments.ts";
 import type { FoundManifest } from "../release/verify-image.ts";
@@ -41,7 +33,6 @@ export interface InspectMeans {
   /** Without it the release is only looked at. */
   readonly judgement: ReleaseJudgement | undefined;
   readonly running: RunningImage | undefined;
-  readonly ecdsa: Ecdsa;
   readonly signal?: AbortSignal;
 }
 
@@ -51,17 +42,10 @@ export interface InspectMeans {
  *
  * @throws AppError as openRelease, as mayUpgrade refuses it
  */
-export async function inspectRelease({
-  store,
-  reference,
-  judgement,
-  running,
-  ecdsa,
-  signal,
-}: InspectMeans): Promise<InspectedImage> {
+export async function inspectRelease({ store, reference, judgement, running, signal }: InspectMeans): Promise<InspectedImage> {
   const found = await openRelease(store, await wantedOf(store, reference, signal), { architecture: ARCHITECTURE, signal });
   const { index, release, imageManifest } = found;
-  const judged = judgement && (await judgedBy(judgement, { store, found, ecdsa, signal }));
+  const judged = judgement && (await judgedBy(judgement, { store, signal }, found));
   const way = chooseWay({ ...(await offered(store, found, running, signal)), done: 0, shared: undefined });
   const { tag: _, ...repository } = reference;
   const { name, version, kernel, created, architecture, sizes } = imageManifest;
@@ -79,16 +63,12 @@ export async function inspectRelease({
   };
 }
 
-interface JudgeMeans extends Pick<InspectMeans, "store" | "ecdsa"> {
-  readonly found: FoundRelease;
-  readonly signal: AbortSignal | undefined;
-}
-async function judgedBy({ told, ...question }: ReleaseJudgement, { store, found, ecdsa, signal }: JudgeMeans) {
-  const { index, release } = found;
-  // Who asks for no signature need not read any.
-  const signatures = question.trusted ? await findSignatures(store, index, { signal }) : { simple: [], bundles: [] };
-  const claims = claimsAbout(index.digest, signatures);
-  const answer = judgeRelease({ ...question, release, claims, ecdsa, told: new Set(told) });
+async function judgedBy(
+  { told, ...question }: ReleaseJudgement,
+  { store, signal }: { readonly store: ImageStore; readonly signal: AbortSignal | undefined },
+  found: FoundRelease,
+) {
+  const answer = await judgeStored(store, found, { ...question, told: new Set(told) }, { signal });
   if (!answer.allowed) throw answer.refusal;
   return answer;
 }

@@ -23,6 +23,7 @@ for (const [text, is, what] of [
   ["http://192.0.2.2:5000/edge.img", "url", "http://192.0.2.2:5000/edge.img"],
   ["https://images.example/edge:1.img", "url", "https://images.example/edge:1.img"],
   ["oci:/mnt/stick", "registry", "oci:/mnt/stick"],
+  ["oci-archive:edge.tar:1.2.0", "registry", "oci-archive:/home/me/edge.tar:1.2.0"],
   ["oci:stick:1.2.0", "registry", "oci:/home/me/stick:1.2.0"],
 ] as const) {
   test(`${text} is a ${is}`, async () => {

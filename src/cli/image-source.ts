@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { AppError } from "../core/error.ts";
 import type { ImageSource } from "../layout/operation.ts";
 import { formatReference, parseReference } from "../registry/reference.ts";
+import { referenceWithin } from "./reference-within.ts";
 
 /**
  * What somebody has written to name an image. A file that is there is meant before anything else; a registry has a dot, a port, or is `localhost`; Docker Hub
@@ -11,12 +12,8 @@ import { formatReference, parseReference } from "../registry/reference.ts";
  * @throws AppError `REFERENCE_INVALID`
  */
 export async function imageSource(text: string, cwd: string, exists: (path: string) => Promise<boolean>): Promise<ImageSource> {
-  if (text.startsWith("oci:")) {
-    const reference = parseReference(text);
-    if (reference.kind === "layout") {
-      return { is: "registry", reference: formatReference({ ...reference, folder: resolve(cwd, reference.folder) }) };
-    }
-  }
+  if (/^oci(-archive)?:/.test(text))
+    return { is: "registry", reference: formatReference(referenceWithin(cwd, parseReference(text))) };
   if (/^https?:\/\//.test(text)) {
     const isTagged = text.startsWith("http://") && /[^/](:[\w][\w.-]{0,127}|@sha256:[0-9a-f]{64})$/.test(new URL(text).pathname);
     return isTagged ? { is: "registry", reference: formatReference(parseReference(text)) } : { is: "url", url: text };

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { storeFor } from "../registry/open-store.ts";
 import { parseReference, type Reference } from "../registry/reference.ts";
+import { referenceWithin } from "./reference-within.ts";
 import type { ImageStore } from "../registry/store.ts";
 import type { CliContext } from "./context.ts";
 
@@ -30,18 +31,13 @@ export async function openNamedStore(
   { cwd, env, run, random, clock }: CliContext,
   { registries, ca }: StoreOptionsOfUser = {},
 ): Promise<NamedStore> {
-  const reference = within(cwd, parseReference(text));
+  const reference = referenceWithin(cwd, parseReference(text));
   const opened = await storeFor(reference, {
     ...{ environment: env, run, now: clock, random: () => Buffer.from(random(4)).readUInt32LE() / 2 ** 32 },
     ...(ca === undefined ? {} : { caFile: resolve(cwd, ca) }),
     ...(registries === undefined ? {} : { registriesFile: { path: resolve(cwd, registries), needed: true } }),
   });
   return { store: opened.store, reference, [Symbol.dispose]: () => opened[Symbol.dispose]() };
-}
-
-function within(cwd: string, reference: Reference): Reference {
-  if (reference.kind === "layout") return { ...reference, folder: resolve(cwd, reference.folder) };
-  return reference.kind === "archive" ? { ...reference, file: resolve(cwd, reference.file) } : reference;
 }
 
 /** What of the store was named; the digest where there are both. */

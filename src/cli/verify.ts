@@ -7,6 +7,7 @@ import { sha256 } from "../host/sha256.ts";
 import { checkFile, type FileVerdict } from "../release/check-file.ts";
 import { unsigned } from "../release/verifier.ts";
 import type { Cli, CliContext } from "./context.ts";
+import { imageSource } from "./image-source.ts";
 import { addStoreOptions } from "./named-store.ts";
 import { UsageError } from "./output.ts";
 import { unreadableFile } from "./unreadable-file.ts";
@@ -38,7 +39,8 @@ export function registerVerify(program: Command, cli: Cli): void {
     )
     .action(
       cli.action(async (context, image: string, options: TrustOptions) => {
-        if (await isRelease(context, image)) return await verifyRelease(context, image, options);
+        const { is } = await imageSource(image, context.cwd, fileExists);
+        if (is === "registry") return await verifyRelease(context, image, options);
         if (options.key ?? options.trust ?? options.expired)
           throw new UsageError("USAGE", "--key, --trust and --expired are for releases in a registry", {
             hint: "What is signed is a release: name it as REGISTRY/REPOSITORY:TAG, or oci:FOLDER:TAG.",
@@ -46,12 +48,6 @@ export function registerVerify(program: Command, cli: Cli): void {
         await verify(context, image);
       }),
     );
-}
-
-/** A file that is there is meant before anything else; of the rest a reference says so, or has a tag or a digest. */
-async function isRelease({ cwd }: CliContext, text: string): Promise<boolean> {
-  if (/^(?:oci:|http:\/\/)/.test(text)) return true;
-  return /^[^/]+\/.*[:@][^/]*$/.test(text) && !(await fileExists(resolve(cwd, text)));
 }
 
 async function verify(context: CliContext, file: string): Promise<void> {

@@ -1,13 +1,31 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import type { AgentStatus } from "../../src/agent/status.ts";
 import { statusOf } from "./harness/agent.ts";
 import { FULL } from "./harness/choice.ts";
 import { fixture } from "./harness/fixture.ts";
+import type { Guest } from "./harness/guest.ts";
 import { machine } from "./harness/machine.ts";
 import { placesOf } from "./harness/places.ts";
 import { ENDPOINT, FAILING, onTrial } from "./harness/trial.ts";
 
 const SERVE = `require("http").createServer((_, answer) => answer.end()).listen(${new URL(ENDPOINT).port}, "127.0.0.1")`;
+
+/** The service manager waits for the agent's beats. To save time for shorter than in the image, where it is three minutes. */
+async function isReplacedWhenItHangs(guest: Guest, { agent, boot }: AgentStatus): Promise<void> {
+  assert.equal(await guest.check("systemctl show petrifyd --property=WatchdogUSec --value"), "3min");
+  const folder = "/run/systemd/system/petrifyd.service.d";
+  await guest.check(
+    `mkdir -p ${folder} && printf '[Service]\\nWatchdogSec=20s\\n' >${folder}/short.conf && systemctl daemon-reload`,
+  );
+  await guest.run("systemctl restart petrifyd.service", 240_000);
+  const started = await statusOf(guest, ({ agent: { pid } }) => pid !== agent.pid);
+  await guest.check(`kill -STOP ${started.agent.pid}`);
+  await guest.run(`while test -e /proc/${started.agent.pid}; do sleep 1; done`, 300_000);
+  const replaced = await statusOf(guest, ({ agent: { pid } }) => pid !== started.agent.pid);
+  assert.equal(replaced.boot.id, boot.id, "the machine goes on");
+  assert.match(await guest.check("journalctl --boot --unit=petrifyd.service"), /Watchdog timeout/);
+}
 
 suite("health checks that fail", { concurrency: 2 }, () => {
   test("a health endpoint that is down on a proven slot is an alarm and no restart, and the alarm ends with it", async () => {
@@ -27,6 +45,7 @@ suite("health checks that fail", { concurrency: 2 }, () => {
     await guest.check(`systemd-run --quiet /usr/lib/petrify/runtime/bin/node -e '${SERVE}'`);
     const up = await statusOf(guest, ({ health }) => health.is === "healthy");
     assert.deepEqual([up.boot.id, up.slots.b.tries, up.failedBoots, up.alarms], [down.boot.id, 6, [], []]);
+    if (FULL) await isReplacedWhenItHangs(guest, up);
   });
 
   test("an update whose checks fail is left for the slot before it, which tells why each boot failed, and shows the log", async () => {
