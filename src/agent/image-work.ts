@@ -12,7 +12,7 @@ import type { Run } from "../host/run.ts";
 import type { Place } from "./operations/operation.ts";
 import type { ImagePorts, InspectedImage, ReleaseJudgement, WriteProgress } from "./operations/ports.ts";
 import type { AgentPorts, VerificationResult } from "./ports.ts";
-import type { ProxySettings } from "./registry-settings.ts";
+import type { ProxySettings } from "./proxy-settings.ts";
 import type { Verification } from "./verification.ts";
 import { work as workIn } from "./worker.ts";
 

@@ -29,7 +29,7 @@ import { runChecks } from "./health/check.ts";
 import { checksOf } from "./health/registry.ts";
 import { installWork } from "./install/work.ts";
 import { imageWork } from "./image-work.ts";
-import type { ProxySettings } from "./registry-settings.ts";
+import type { ProxySettings } from "./proxy-settings.ts";
 import { resetDisk } from "./reset-disk.ts";
 import { slotStore } from "./slot-store.ts";
 import { openTrustStore } from "./trust-store.ts";

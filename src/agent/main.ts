@@ -12,7 +12,7 @@ import { serveLocally } from "../host/unix-http.ts";
 import { findVirtioPort, openVirtioPort } from "../host/virtio-port.ts";
 import { wait } from "../host/wait.ts";
 import { AGENT_PORT } from "../layout/agent-channel.ts";
-import { proxySettings } from "./registry-settings.ts";
+import { proxySettings } from "./proxy-settings.ts";
 import { agentRoutes, readyOf } from "./serve.ts";
 import { servePort } from "./serve-port.ts";
 import { AGENT_SOCKET } from "./status.ts";

@@ -6,16 +6,10 @@ import { registryContext } from "../registry/context.ts";
 import { openStore } from "../registry/open-store.ts";
 import type { Reference } from "../registry/reference.ts";
 import type { ImageStore } from "../registry/store.ts";
+import type { ProxySettings } from "./proxy-settings.ts";
 
 /** Of the oem partition: `config.json` in docker's form, `ca.pem`, and `registries.yaml`. */
 const FOLDER = "/oem/registry";
-
-/** Of an agent's environment: what is passed on to who works for it. */
-export const PROXY_SETTINGS = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"] as const;
-export type ProxySettings = { readonly [name in (typeof PROXY_SETTINGS)[number]]?: string };
-
-export const proxySettings = (environment: Readonly<Record<string, string | undefined>>): ProxySettings =>
-  Object.fromEntries(PROXY_SETTINGS.flatMap((name) => (environment[name] ? [[name, environment[name]] as const] : [])));
 
 export interface SettingsMeans {
   readonly run: Run;

@@ -5,7 +5,7 @@ import { newKeyPair } from "../../tests/support/signing.ts";
 import { sha256 } from "../host/sha256.ts";
 import { keyId } from "../layout/public-key.ts";
 import { addKey, firstKeys, removeKey, revokeKey } from "./change-keys.ts";
-import { checkTrustedKeys, nextTrust, trustedKey, type TrustedKeys } from "./trusted-keys.ts";
+import { parseTrustedKeys, nextTrust, trustedKey, type TrustedKeys } from "./trusted-keys.ts";
 
 const keys = Array.from({ length: 4 }, () => newKeyPair().publicKey);
 const [a, b, c] = keys as [Uint8Array, Uint8Array, Uint8Array];
@@ -25,7 +25,7 @@ test("each change is the next epoch, and what is already so is no change", () =>
 
 test("a list is full at some time", () => {
   const many = Array.from({ length: 64 }, () => newKeyPair().publicKey);
-  const full = checkTrustedKeys(firstKeys(many, sha256), sha256);
+  const full = parseTrustedKeys(firstKeys(many, sha256), sha256);
   assert.throws(() => addKey(full, a, sha256), { code: "KEYS_TOO_MANY" });
   assert.equal(addKey(removeKey(full, id(many[0]!)), a, sha256).keys.length, 64);
 });
@@ -61,7 +61,7 @@ test("whatever is changed, in whatever order, machines take it, also those that 
         } catch (error) {
           assert.match((error as { code: string }).code, /^KEY_REVOKED|KEYS_NONE_LEFT|KEY_UNKNOWN$/);
         }
-        checkTrustedKeys(newest, sha256);
+        parseTrustedKeys(newest, sha256);
         if (step % (misses + 1) !== 0) continue;
         const signers = machine.keys.filter((one) => one.revoked === undefined).map((one) => one.id);
         const answer = nextTrust(machine, { keys: newest, signers, created: 5 });

@@ -4,7 +4,8 @@ import type { Sha256 } from "../core/digest.ts";
 import { AppError } from "../core/error.ts";
 import { canonicalJson, parseCanonicalJson } from "./canonical-json.ts";
 import { parseManifest, type Manifest } from "./manifest.ts";
-import { checkTrustedKeys, issueText, TrustedKeys } from "./trusted-keys.ts";
+import { issueText } from "./issue-text.ts";
+import { parseTrustedKeys, type TrustedKeys } from "./trusted-keys.ts";
 
 /** Bytes. A larger document is not read. */
 const LARGEST = 262_144;
@@ -29,7 +30,7 @@ const Release = z.object({
   /** What lists the pieces that the image is delivered in. */
   segments: z.object({ digest: z.string().regex(/^sha256:[0-9a-f]{64}$/), size: z.int().min(0) }).optional(),
   /** The keys that are trusted once this release is. */
-  keys: TrustedKeys.optional(),
+  keys: z.custom<TrustedKeys>((value) => typeof value === "object").optional(),
 });
 export type Release = z.output<typeof Release>;
 
@@ -62,7 +63,7 @@ export function decodeRelease(bytes: Uint8Array, origin: string, sha256: Sha256)
         throw new Error(`${key} is ${JSON.stringify(release[key])}, and ${JSON.stringify(manifest[key])} in the manifest`);
     }
     if (release.expires !== undefined && release.expires <= release.created) throw new Error("expires before it is created");
-    if (release.keys) checkTrustedKeys(release.keys, sha256);
+    if (release.keys) parseTrustedKeys(release.keys, sha256);
     return { release, manifest };
   } catch (error) {
     const what = error instanceof z.ZodError ? issueText(error) : (error as Error).message;

@@ -6,7 +6,7 @@ import type { Sha256 } from "../core/digest.ts";
 import { planSystemImage, systemImageIds, systemImageParts } from "../layout/system-image.ts";
 import { canonicalJson, parseCanonicalJson } from "./canonical-json.ts";
 import type { Manifest } from "./manifest.ts";
-import { issueText } from "./trusted-keys.ts";
+import { issueText } from "./issue-text.ts";
 
 /** How an image is cut when it is pushed. */
 export const SEGMENT_SIZE: Bytes = 4 * MiB;

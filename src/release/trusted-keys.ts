@@ -1,5 +1,4 @@
 /** @portable The keys that a machine trusts for releases, and how one set of them follows another. Format: docs/formats/trusted-keys.md. */
-import { z } from "zod";
 import type { Sha256 } from "../core/digest.ts";
 import { AppError } from "../core/error.ts";
 import type { PublicKey } from "../core/signature.ts";
@@ -13,40 +12,72 @@ export const TRUSTED_KEYS_PATH = `${KEYS_FOLDER}/trusted-keys.json`;
 /** Of a set, revoked ones included. */
 export const MOST_KEYS = 64;
 
-const TrustedKey = z.strictObject({
-  id: z.string().regex(/^[0-9a-f]{64}$/),
+/** No interface: those are no {@link Json}. */
+export type TrustedKey = {
+  readonly id: string;
   /** SubjectPublicKeyInfo in base64. */
-  publicKey: z.string().max(200),
+  readonly publicKey: string;
   /** Seconds since 1970: releases that were created before are not the key's. */
-  notBefore: z.int().min(0).optional(),
+  readonly notBefore?: number | undefined;
   /** Seconds since 1970: when it was revoked. Since then nothing it has ever signed counts. */
-  revoked: z.int().min(0).optional(),
-});
-export type TrustedKey = z.output<typeof TrustedKey>;
-
-export const TrustedKeys = z.strictObject({
-  format: z.literal(1),
+  readonly revoked?: number | undefined;
+};
+export type TrustedKeys = {
+  readonly format: 1;
   /** Of two sets the one with the larger number is newer. */
-  epoch: z.int().min(1),
+  readonly epoch: number;
   /** Sorted by id, each once. */
-  keys: z.array(TrustedKey).min(1).max(MOST_KEYS),
-});
-export type TrustedKeys = z.output<typeof TrustedKeys>;
+  readonly keys: readonly TrustedKey[];
+};
+
+type Fits = (value: unknown) => boolean;
+const isTime: Fits = (value) => value === undefined || (Number.isSafeInteger(value) && (value as number) >= 0);
+const SET: Readonly<Record<keyof TrustedKeys, Fits>> = {
+  format: (value) => value === 1,
+  epoch: (value) => Number.isSafeInteger(value) && (value as number) >= 1,
+  keys: (value) => Array.isArray(value) && value.length >= 1 && value.length <= MOST_KEYS,
+};
+const KEY: Readonly<Record<keyof TrustedKey, Fits>> = {
+  id: (value) => typeof value === "string" && /^[0-9a-f]{64}$/.test(value),
+  publicKey: (value) => typeof value === "string" && value.length <= 200,
+  ...{ notBefore: isTime, revoked: isTime },
+};
+
+/**
+ * By hand: a schema library would cost an agent, which reads this at every start, a third of its memory.
+ *
+ * @throws Error that names what is wrong: `keys.0.id: …`
+ */
+export function parseTrustedKeys(value: unknown, sha256: Sha256): TrustedKeys {
+  assertShape(value, SET, "");
+  const set = value as unknown as TrustedKeys;
+  for (const [index, key] of set.keys.entries()) assertShape(key, KEY, `keys.${index}`);
+  return checkTrustedKeys(set, sha256);
+}
+
+function assertShape(value: unknown, shape: Readonly<Record<string, Fits>>, place: string): asserts value is object {
+  const at = (key: string): string => (place === "" ? key : `${place}.${key}`);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error(`${place || "it"} is no object`);
+  for (const key of Object.keys(value)) if (!Object.hasOwn(shape, key)) throw new Error(`${at(key)}: is not a key of it`);
+  for (const [key, fits] of Object.entries(shape)) {
+    const found: unknown = Object.hasOwn(value, key) ? (value as Readonly<Record<string, unknown>>)[key] : undefined;
+    if (!fits(found)) throw new Error(`${at(key)}: is ${found === undefined ? "missing" : "not what it should be"}`);
+  }
+}
 
 /** @throws AppError `KEYS_INVALID` */
 export function decodeTrustedKeys(bytes: Uint8Array, origin: string, sha256: Sha256): TrustedKeys {
   try {
-    return checkTrustedKeys(TrustedKeys.parse(parseCanonicalJson(bytes)), sha256);
-  } catch (error) {
-    const what = error instanceof z.ZodError ? issueText(error) : (error as Error).message;
-    throw new AppError("KEYS_INVALID", `${origin}: ${what}`, { cause: error });
+    return parseTrustedKeys(parseCanonicalJson(bytes), sha256);
+  } catch (cause) {
+    throw new AppError("KEYS_INVALID", `${origin}: ${(cause as Error).message}`, { cause });
   }
 }
 
 export const encodeTrustedKeys = (set: TrustedKeys): Uint8Array => new TextEncoder().encode(canonicalJson(set));
 
 /** What a schema cannot say. @throws Error with a few words */
-export function checkTrustedKeys(set: TrustedKeys, sha256: Sha256): TrustedKeys {
+function checkTrustedKeys(set: TrustedKeys, sha256: Sha256): TrustedKeys {
   for (const [index, key] of set.keys.entries()) {
     const bytes = bytesOfBase64(key.publicKey);
     if (!bytes || !isPublicKey(bytes)) throw new Error(`keys.${index}: is not a public key of ECDSA on P-256`);
@@ -55,11 +86,6 @@ export function checkTrustedKeys(set: TrustedKeys, sha256: Sha256): TrustedKeys 
   }
   if (set.keys.every(({ revoked }) => revoked !== undefined)) throw new Error("all keys are revoked");
   return set;
-}
-
-export function issueText(error: z.ZodError): string {
-  const [issue] = error.issues;
-  return `${issue?.path.join(".") || "(top level)"}: ${issue?.message}`;
 }
 
 /** An entry for a key. */
