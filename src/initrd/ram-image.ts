@@ -5,6 +5,9 @@ import { RAM_IMAGE, type RamArguments } from "../layout/cmdline.ts";
 import { memoryForImage } from "../layout/netboot.ts";
 import type { Sys } from "./sys.ts";
 
+/** Kernel and firmware keep less than this of what is built in: where no more than that is missing, it is not memory that is short. */
+const KEPT: Bytes = 128 * MiB;
+
 /**
  * The kernel unpacks an initrd as far as memory goes and says no more of it: what is missing would show as damage.
  *
@@ -17,14 +20,14 @@ export function requireWholeImage(sys: Sys, { size, memory: wanted }: Pick<RamAr
   if (there === size) return;
   const memory = memoryOf(sys);
   const needed = wanted ?? memoryForImage(size);
-  if (memory !== undefined && memory < needed) {
+  if (memory !== undefined && memory + KEPT < needed) {
     const what = `only ${formatSize(there)} of the image's ${formatSize(size)} found room in ${formatSize(memory)} of memory`;
     // Firmware or a boot loader may have kept more than was thought: the kernel gives half of what is more to the image.
     const enough = Math.max(needed, alignUp(memory + 2 * (size - there), 64 * MiB));
     throw new AppError("MEMORY_INSUFFICIENT", what, { hint: `Give the machine ${formatSize(enough)}` });
   }
   throw new AppError("IMAGE_MISSING", `the initrd holds ${there} of the image's ${size} bytes`, {
-    hint: "Take initrd and command line of one build, and copy the initrd again: it may be damaged",
+    hint: `Take initrd and command line of one build, and copy the initrd again: it may be damaged. It needs ${formatSize(needed)} of memory`,
   });
 }
 
