@@ -5,7 +5,7 @@ import { RAM_IMAGE, type RamArguments } from "../layout/cmdline.ts";
 import { memoryForImage } from "../layout/netboot.ts";
 import type { Sys } from "./sys.ts";
 
-/** Kernel and firmware keep less than this of what is built in: where no more than that is missing, it is not memory that is short. */
+/** An allowance for what kernel and firmware keep of what is built in: with no more than that missing, nobody knows whether it is memory that is short. */
 const KEPT: Bytes = 128 * MiB;
 
 /**
