@@ -5,7 +5,7 @@ import * as words from "./words.ts";
 
 const KINDS = ["unit", "http", "tcp", "command"] as const;
 
-const Check = z
+export const Check = z
   .strictObject({
     unit: words.UnitName.optional().describe("A unit that has to be active; of OpenRC the service of that name"),
     http: words.HttpUrl.optional().describe("A URL that has to answer; redirects are not followed"),
@@ -68,7 +68,7 @@ export const Health = z
   });
 
 type Health = z.output<typeof Health>;
-type Check = Health["checks"][number];
+export type Check = Health["checks"][number];
 
 /** What the image's file says: docs/formats/health-plan.md. */
 export const healthPlan = ({ deadline, onFailure, failedUnits, checks }: Health): HealthPlan => ({
@@ -76,7 +76,7 @@ export const healthPlan = ({ deadline, onFailure, failedUnits, checks }: Health)
   checks: checks.map(checkSpec),
 });
 
-function checkSpec(check: Check): CheckSpec {
+export function checkSpec(check: Check): CheckSpec {
   const { unit, http, status, tcp, command, timeout } = check;
   const common = { name: nameOf(check), timeoutSeconds: timeout };
   if (unit !== undefined) return { ...common, kind: "unit", unit };

@@ -57,7 +57,7 @@ const REFUSED: Readonly<Record<string, [text: string, message: RegExp, hint?: Re
   "that is no YAML": [`${HEAD}install: {\n`, /^m\.yaml:\d+:\d+: this is no YAML/],
   "with a key twice": [`${HEAD}install: {}\ninstall: {}\n`, /^m\.yaml:3:1: this is no YAML \(DUPLICATE_KEY\)/],
   "with two documents": [`${HEAD}a: 1\n---\nb: 1\n`, /a second document starts here/],
-  "that is too long": [`${HEAD}#${"x".repeat(MACHINE_CONFIG_LIMIT)}`, /more than 256 KiB/],
+  "that is too long": [`${HEAD}#${"x".repeat(MACHINE_CONFIG_LIMIT)}`, /more than 1024 KiB/],
 };
 for (const [name, [text, message, hint]] of Object.entries(REFUSED)) {
   test(`a machine config is refused ${name}`, () => {

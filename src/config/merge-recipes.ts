@@ -1,6 +1,6 @@
 /** @portable A recipe that extends others, and these: one value, and where each part of it was written. docs/concepts/extends.md */
+import type { Path } from "./issue-text.ts";
 
-export type Path = readonly PropertyKey[];
 /** Where a value was written: which of the recipes, and where in it. */
 export interface Place {
   readonly recipe: number;

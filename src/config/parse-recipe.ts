@@ -3,7 +3,8 @@ import { isMap, isNode, isPair, isScalar, LineCounter, parseDocument, type Docum
 import type { z } from "zod";
 import { AppError } from "../core/error.ts";
 import { baseFromTop } from "./base.ts";
-import { mergeRecipes, type Merged, type Path } from "./merge-recipes.ts";
+import { dotted, expected, type Path } from "./issue-text.ts";
+import { mergeRecipes, type Merged } from "./merge-recipes.ts";
 import { nearest } from "./nearest.ts";
 import { Recipe, recipeJsonSchema, type JsonSchema } from "./recipe.ts";
 
@@ -173,12 +174,6 @@ function describe(issue: z.core.$ZodIssue, documents: readonly RecipeDocument[],
 }
 
 type TypeIssue = z.core.$ZodIssueInvalidType | z.core.$ZodIssueInvalidValue;
-const KINDS: Readonly<Record<string, string>> = {
-  ...{ array: "a list", tuple: "a list", object: "a mapping" },
-  ...{ string: "text", int: "a whole number" },
-};
-const expected = (issue: TypeIssue): string =>
-  issue.code === "invalid_value" ? issue.values.map(String).join(" or ") : (KINDS[issue.expected] ?? `a ${issue.expected}`);
 const example = (issue: TypeIssue): string => (issue.code === "invalid_value" ? `: ${String(issue.values[0])}` : "");
 function guess(issue: TypeIssue, value: unknown): { hint?: string } {
   if (value === null && issue.code === "invalid_type") return { hint: "Remove the key, or write [] or {} for none." };
@@ -192,11 +187,6 @@ function schemaAt(path: Path): JsonSchema {
   for (const key of path) schema = (typeof key === "number" ? schema.items : schema.properties?.[String(key)]) ?? {};
   return schema;
 }
-
-const dotted = (path: Path): string =>
-  path.length === 0
-    ? "(top level)"
-    : path.map((key, i) => (typeof key === "number" ? `[${key}]` : `${i > 0 ? "." : ""}${String(key)}`)).join("");
 
 /** Offset of the value at `path`, or of the nearest value around it when it is missing. */
 function offsetOf(document: Document, path: Path): number {

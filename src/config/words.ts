@@ -162,5 +162,5 @@ export const CmdlineWord = word(
 ).superRefine((text, context) => {
   const key = text.split("=")[0]!;
   const reason = key.startsWith("petrify.") ? "petrify.* is set by petrify" : OWN_KEYS[key];
-  if (reason !== undefined) context.addIssue({ code: "custom", message: `cannot be set by a recipe: ${reason}` });
+  if (reason !== undefined) context.addIssue({ code: "custom", message: `cannot be set: ${reason}` });
 });

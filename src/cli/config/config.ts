@@ -1,0 +1,18 @@
+import type { Command } from "commander";
+import type { Cli } from "../context.ts";
+import { registerConfigRender } from "./render.ts";
+import { registerConfigSchema } from "./schema.ts";
+import { registerConfigValidate } from "./validate.ts";
+
+/** `petrify config`: what a machine config says, before a machine reads it. */
+export function registerConfig(program: Command, cli: Cli): void {
+  const config = program
+    .command("config")
+    .summary("check machine configs, and show what they come to")
+    .description(
+      "A machine config is a #cloud-config that makes a machine this one: users, network, files, services.\n" +
+        "Its keys: docs/machine-config.md; what of cloud-init and yip is taken: docs/concepts/cloud-init.md.",
+    )
+    .helpCommand(false);
+  for (const register of [registerConfigValidate, registerConfigRender, registerConfigSchema]) register(config, cli);
+}

@@ -1,0 +1,171 @@
+/** @portable A machine config on one image: what is laid down, who is there, what is left for the stage runner. docs/concepts/config.md */
+import { AppError } from "../../../core/error.ts";
+import type { CompiledConfig } from "../../../layout/compiled-config.ts";
+import type { InitKind } from "../../words.ts";
+import type { CommandLine, ConfiguredDisk, ConfiguredFileSystem, NodeConfig, UpdatesConfig } from "../node-config.ts";
+import { STAGE_NAMES, type StageName, type Step } from "../stages.ts";
+import { compileAccounts } from "./accounts.ts";
+import { compileCertificates } from "./certificates.ts";
+import { compileContainers } from "./containers.ts";
+import { foldEarlyStages } from "./early-stages.ts";
+import { compileEnvironment } from "./environment.ts";
+import { compileFiles } from "./files.ts";
+import { compileGrowth } from "./growth.ts";
+import { compileHealth } from "./health.ts";
+import type { ImageView } from "./image-view.ts";
+import { compileModules, compileSysctl } from "./kernel.ts";
+import { knownAccounts } from "./known-accounts.ts";
+import { compileKeyboard, compileLocale } from "./locale.ts";
+import { compileMounts } from "./mounts.ts";
+import { compileNames } from "./names.ts";
+import { gone, plannedStep, textFile, type Draft, type Part, type PlannedStep, type Unsupported } from "./part.ts";
+import { compilePersistent } from "./persistent.ts";
+import { settleEntries } from "./settle-entries.ts";
+import { compileSsh } from "./ssh.ts";
+import { compileTime } from "./time.ts";
+import { compileUnits } from "./units.ts";
+
+/** What compiling has from others. */
+export interface CompileMeans {
+  /** SHA-256 (hex) of the effective config. */
+  readonly digest: string;
+  /** What `network` comes to on this image; empty where the config has none. */
+  readonly network: NetworkFiles;
+  readonly sha1: (bytes: Uint8Array) => Uint8Array;
+}
+export interface NetworkFiles {
+  readonly files: readonly { readonly path: string; readonly mode: number; readonly text: string; readonly owner?: string }[];
+  /** Links that enable what the files need. */
+  readonly links?: readonly { readonly path: string; readonly to: string }[];
+  /** Links of the image that would start another program for the same. */
+  readonly gone?: readonly string[];
+  readonly unsupported?: readonly Unsupported[];
+  readonly notes?: readonly string[];
+}
+
+/** A config on one image, with what the initrd has no use for. JSON. */
+export interface Compiled {
+  readonly compiled: CompiledConfig;
+  readonly init: InitKind;
+  readonly kernelArgs: { readonly append: readonly string[]; readonly remove: readonly string[] };
+  readonly updates?: UpdatesConfig;
+  /** For the stage runner, those of the config before petrify's own. */
+  readonly stages: Readonly<Partial<Record<StageName, readonly Step[]>>>;
+  /** Once for each instance: disks and file systems as soon as their devices are there, commands when the network is up. */
+  readonly once: Once;
+}
+export interface Once {
+  readonly disks: readonly ConfiguredDisk[];
+  readonly fileSystems: readonly ConfiguredFileSystem[];
+  readonly commands: readonly CommandLine[];
+}
+export interface Compilation extends Compiled {
+  /** Left out, each with its reason. Empty: the image can do all of the config. */
+  readonly unsupported: readonly Unsupported[];
+  /** Good to know, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+/** What the image cannot do is left out and listed: for a boot. */
+export function compileTolerantly(config: NodeConfig, view: ImageView, means: CompileMeans): Compilation {
+  const folded = foldEarlyStages(config, view);
+  const { config: whole, labels } = folded;
+  const { persistent, ...persistence } = compilePersistent(whole, view);
+  const kept = [...view.persistent, ...persistent];
+  const accounts = knownAccounts(whole, view);
+  // Of two that want one path the first is laid down, so files by name come last.
+  const parts: readonly Part[] = [
+    { unsupported: folded.unsupported },
+    persistence,
+    compileNames(whole, view),
+    compileAccounts(whole, view, { accounts, labels }),
+    compileSsh(whole, view, { accounts, labels, further: folded.keys }),
+    networkPart(means.network),
+    compileTime(whole, view),
+    compileLocale(whole, view),
+    compileKeyboard(whole, view),
+    compileCertificates(whole, view, means.sha1),
+    compileEnvironment(whole, view),
+    compileSysctl(whole),
+    compileModules(whole, view, labels),
+    compileUnits(whole, view, labels),
+    compileContainers(whole, view, kept),
+    compileMounts(whole, view, kept),
+    compileGrowth(whole, view),
+    compileHealth(whole, view),
+    { drafts: folded.drafts },
+    compileFiles(whole, view, { persistent: kept, accounts, labels }),
+  ];
+  const settled = settleEntries(all(parts, "drafts"), view, kept);
+  const stages = stagesOf(whole, all(parts, "steps"));
+  const hostname = parts.find((part) => part.hostname !== undefined)?.hostname;
+  const health = parts.find((part) => part.health)?.health;
+  const left = STAGE_NAMES.filter(
+    (name) => (stages[name]?.length ?? 0) > 0 || (name === "network.after" && config.runCommands.length > 0),
+  );
+  return {
+    compiled: {
+      config: means.digest,
+      image: { name: view.name, version: view.version },
+      ...(hostname !== undefined && { hostname }),
+      accounts: parts.find((part) => part.accounts)?.accounts ?? { users: [], groups: [] },
+      entries: settled.entries,
+      persistent,
+      ...(health && { health }),
+      stages: left,
+    },
+    init: view.init,
+    kernelArgs: whole.kernelArgs ?? { append: [], remove: [] },
+    ...(whole.updates && { updates: whole.updates }),
+    stages,
+    once: { disks: whole.disks, fileSystems: whole.fileSystems, commands: whole.runCommands },
+    unsupported: [...all(parts, "unsupported"), ...settled.unsupported],
+    notes: all(parts, "notes"),
+  };
+}
+
+/**
+ * All of a config, or nothing.
+ *
+ * @throws AppError `CONFIG_UNSUPPORTED`: a line for each key that the image cannot do
+ */
+export function compileConfig(config: NodeConfig, view: ImageView, means: CompileMeans): Compilation {
+  const compilation = compileTolerantly(config, view, means);
+  const { unsupported } = compilation;
+  if (unsupported.length === 0) return compilation;
+  const hints = [...new Set(unsupported.flatMap(({ hint }) => (hint === undefined ? [] : [hint])))];
+  const lines = unsupported.map(({ key, problem }) => `  ${key}: ${problem}`);
+  throw new AppError(
+    "CONFIG_UNSUPPORTED",
+    `the image ${view.name} ${view.version} cannot do all that the config says:\n${lines.join("\n")}`,
+    hints.length > 0 ? { hint: hints.join(" ") } : {},
+  );
+}
+
+function networkPart({ files, links = [], gone: hidden = [], unsupported = [], notes = [] }: NetworkFiles): Part {
+  const drafts = [
+    ...files.map(({ path, mode, text, owner }): Draft => ({
+      ...textFile("network", path, text, mode),
+      ...(owner !== undefined && { owner }),
+    })),
+    ...links.map(({ path, to }): Draft => ({ key: "network", path, what: { is: "link", to } })),
+    ...hidden.map((path) => gone("network", path)),
+  ];
+  return { drafts: drafts.map((draft): Draft => ({ ...draft, recovery: true })), unsupported, notes };
+}
+
+function stagesOf({ stages, bootCommands }: NodeConfig, own: readonly PlannedStep[]): Compiled["stages"] {
+  const boot = bootCommands.length > 0 ? [plannedStep("fs.before", "bootcmd", { commands: bootCommands })] : [];
+  const planned = [...boot, ...own];
+  return Object.fromEntries(
+    STAGE_NAMES.map((name): [StageName, readonly Step[]] => [
+      name,
+      [...(stages[name] ?? []), ...planned.filter(({ stage }) => stage === name).map(({ step }) => step)],
+    ]).filter(([, steps]) => steps.length > 0),
+  );
+}
+
+const all = <Key extends "drafts" | "unsupported" | "notes" | "steps">(
+  parts: readonly Part[],
+  key: Key,
+): NonNullable<Part[Key]>[number][] => parts.flatMap((part) => (part[key] ?? []) as NonNullable<Part[Key]>[number][]);

@@ -1,0 +1,43 @@
+/** @portable What compiling a machine config has to know of the image that it is for. */
+import { resolveInTree, type FoundPath, type ImageTree } from "../../../layout/image-tree.ts";
+import type { InitKind } from "../../words.ts";
+
+/** Of the image alone, without anything that a boot has written. */
+export interface ImageView extends ImageFactsView {
+  /** Whether anything is at a path, links followed inside the image. */
+  readonly has: (path: string) => boolean;
+  /** The text of a file; nothing where there is none. */
+  readonly read: (path: string) => string | undefined;
+  /** The names in a folder, sorted; none where there is none. */
+  readonly list: (path: string) => readonly string[];
+  readonly find: (path: string, last: "follow" | "keep") => FoundPath | undefined;
+}
+interface ImageFactsView {
+  readonly name: string;
+  readonly version: string;
+  readonly init: InitKind;
+  /** `ID` and `VERSION_ID` of os-release(5). */
+  readonly os: string;
+  readonly osVersion: string;
+  /** As uname(1) says it: `x86_64` */
+  readonly architecture: string;
+  /** Every folder of the image that keeps what is written to it. */
+  readonly persistent: readonly string[];
+}
+
+export function imageView(facts: ImageFactsView, tree: ImageTree): ImageView {
+  const find: ImageView["find"] = (path, last) => resolveInTree(tree, path, last);
+  return {
+    ...facts,
+    find,
+    has: (path) => find(path, "follow")?.node !== undefined,
+    read: (path) => {
+      const found = find(path, "follow");
+      return found?.node === "file" ? tree.text(found.path) : undefined;
+    },
+    list: (path) => {
+      const found = find(path, "follow");
+      return found?.node === "folder" ? tree.names(found.path).toSorted() : [];
+    },
+  };
+}
