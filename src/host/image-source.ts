@@ -156,5 +156,8 @@ async function get(url: string, from: Bytes, signal: AbortSignal | undefined): P
 
 /** @param url without a password that it may hold */
 function unreachable(url: string, why: string, cause?: unknown): AppError {
-  return new AppError("SOURCE_UNREACHABLE", `${withoutSecrets(url)} cannot be reached: ${why}`, { cause });
+  return new AppError("SOURCE_UNREACHABLE", `${withoutSecrets(url)} cannot be reached: ${why}`, {
+    hint: "Check the network, a proxy and the server; then try again.",
+    cause,
+  });
 }

@@ -52,6 +52,7 @@ test("a whole machine becomes the image's init, one step after the other", () =>
       `1 /dev/loop0 /dev/loop1 4096 4096 8192 1 sha256 ${ROOT_HASH} - 2 restart_on_corruption restart_on_error`,
     "ioctl /dev/mapper/control c138fd06 petrify-root",
     "mount erofs /dev/dm-7 /sysroot",
+    "mount ext4 /dev/vda4 /oem",
     "mount 4097 /sysroot /run/petrify/root",
     "mount tmpfs tmpfs /run/petrify/ephemeral",
     "mount overlay overlay /sysroot/etc",
@@ -79,7 +80,7 @@ test("facts, fstab and machine id are in place before the image's init starts", 
   assert.deepEqual(facts.partitions.record, { guid: GUIDS.record, device: "/dev/vda3" });
   assert.equal(facts.image?.version, "1.2.0");
   assert.deepEqual(facts.notes, []);
-  assert.deepEqual(Object.keys(facts.reached), ["start", "drivers", "disk", "root", "switch"]);
+  assert.deepEqual(Object.keys(facts.reached), ["start", "drivers", "disk", "root", "config", "switch"]);
   assert.match(sys.readText("/sysroot/etc/fstab"), /^\/run\/petrify\/dev\/persistent \/usr\/local ext4 /m);
   assert.equal(sys.files.get("/run/petrify/dev/persistent"), "/dev/vda7");
   assert.equal(sys.files.get("/run/petrify/dev/oem"), "/dev/vda4");
@@ -105,7 +106,7 @@ test("a disk that is larger than its table grows before anything of it is mounte
     .map((line) => line.split(" at ")[0]);
   const [writes, flush] = [Array<string>(4).fill("write /dev/vda"), "sync /dev/vda"];
   const table = [...writes, flush, ...writes.slice(2), flush, ...writes.slice(2), flush, "ioctl /dev/vda 125f"];
-  assert.deepEqual(steps, [...table, `mount ext4 ${STATE_DEVICE} /run/petrify/images`]);
+  assert.deepEqual(steps, [...table, `mount ext4 ${STATE_DEVICE} /run/petrify/images`, "mount ext4 /dev/vda4 /oem"]);
   assert.ok(sys.exists("/run/petrify/grow-persistent"));
   const again = fakeMachine();
   run(again);
@@ -255,6 +256,7 @@ test("an image in memory boots without a disk, as a new machine, and every folde
   assert.equal(facts.disk, undefined);
   assert.deepEqual(facts.partitions, {});
   assert.deepEqual(facts.notes, []);
+  assert.equal(sys.readText("/run/petrify/config-wanted"), "this system runs from memory\n");
   assert.match(sys.readText("/sysroot/etc/fstab"), /^tmpfs \/usr\/local tmpfs /m);
   assert.match(sys.readText("/sysroot/etc/machine-id"), /^[0-9a-f]{32}\n$/);
   const shown = sys.done.filter((line) => line.includes(" /run/petrify/images"));

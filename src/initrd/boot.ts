@@ -15,6 +15,8 @@ import { partitionDevice, searchDisk, type Disk } from "./block-devices.ts";
 import { keepBroughtConfig } from "./brought-config.ts";
 import { openDrivers } from "./drivers.ts";
 import { sentence } from "./failure.ts";
+import { findConfig, NOBODY, type FoundConfig } from "./find-config.ts";
+import { layConfig } from "./machine-config.ts";
 import { diskPartitions, prepareRoot } from "./prepare-root.ts";
 import { mixSeed } from "./random-seed.ts";
 import { newIdentity } from "./identity.ts";
@@ -77,7 +79,14 @@ export function boot(sys: Sys, known: Known, words: readonly string[]): never {
   const partitions = disk && diskPartitions(sys, disk);
   const record = partitions?.record?.device;
   const isResetting = args.slot === "recovery" && record !== undefined && isResetOrdered(sys, record);
-  const image = prepareRoot(sys, NEW_ROOT, { partitions, machineId: source.identity?.machineId, notes, isResetting });
+  const since = sys.now();
+  const found = machineConfig(sys, args, { oem: partitions?.oem?.device, record, notes, isResetting });
+  const persistent = args.slot === "recovery" ? [] : (found?.chosen?.config.persistent ?? []);
+  const image = prepareRoot(sys, NEW_ROOT, {
+    ...{ partitions, machineId: source.identity?.machineId, persistent, notes, isResetting },
+  });
+  if (found) layConfig(sys, NEW_ROOT, { found, image, isRecovery: args.slot === "recovery", since });
+  reach("config");
   if (disk) askForGrowth(sys, disk.gpt);
   mountForServices(sys, NEW_ROOT);
   // A link in the image may be absolute: only what the build has found there is known without following it.
@@ -101,6 +110,22 @@ export function boot(sys: Sys, known: Known, words: readonly string[]): never {
   for (const folder of ["/dev", "/proc", "/sys", "/run"]) sys.mount(folder, NEW_ROOT + folder, { flags: MOUNT_FLAGS.move });
   sys.switchRoot(NEW_ROOT);
   return sys.exec(init, [init, ...words]);
+}
+
+/** Nothing where a machine has none, and is to have none: one that is being reset. */
+function machineConfig(
+  sys: Sys,
+  { slot }: BootArguments,
+  {
+    oem,
+    record,
+    notes,
+    isResetting,
+  }: { oem: string | undefined; record: string | undefined; notes: string[]; isResetting: boolean },
+): FoundConfig | undefined {
+  if (isResetting) return undefined;
+  if (slot === "ram") return { remembered: NOBODY, wanted: "this system runs from memory" };
+  return oem === undefined ? undefined : findConfig(sys, { target: slot, oem, record }, notes);
 }
 
 /** Where the image of this boot is. */

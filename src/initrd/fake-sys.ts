@@ -1,5 +1,6 @@
 /** A machine in memory, for tests: it notes what is done to it in the words of {@link FakeSys.done}. */
 import type { Bytes } from "../core/units.ts";
+import { crc32 } from "../layout/crc32.ts";
 import { latin1Bytes, latin1Text } from "../layout/env-block.ts";
 import { ERRNO, FILE_FLAGS, SysError, type MountOptions, type Sys, type WalkedFile } from "./sys.ts";
 
@@ -36,6 +37,9 @@ export interface FakeSys extends Sys {
   /** Called with each line of {@link done}: what happens by itself when something is done. */
   react: (line: string) => void;
 }
+/** Type and permission bits of every link. */
+const LINK = 0o120777;
+
 /** Thrown where a real machine would not come back. */
 export class Gone extends Error {}
 
@@ -48,6 +52,7 @@ export function fakeSys(files: Readonly<Record<string, string>> = {}): FakeSys {
   const opened = new Map<number, string>();
   const modes = new Map<string, number>();
   const opaque = new Set<string>();
+  const owners = new Map<string, { uid: number; gid: number }>();
   let time = 1000;
   let clock = 2_000_000_000;
   let nextFile = 3;
@@ -108,9 +113,8 @@ export function fakeSys(files: Readonly<Record<string, string>> = {}): FakeSys {
       const mode = modes.get(path) ?? 0o755;
       return {
         mode: mode > 0o7777 ? mode : type | mode,
-        uid: 0,
-        gid: 0,
-        size: blocks.get(path)?.size ?? 0,
+        ...(owners.get(path) ?? { uid: 0, gid: 0 }),
+        size: blocks.get(path)?.size ?? state.get(path)?.length ?? 0,
         stored: blocks.get(path)?.stored ?? blocks.get(path)?.size ?? 0,
       };
     },
@@ -121,8 +125,15 @@ export function fakeSys(files: Readonly<Record<string, string>> = {}): FakeSys {
       modes.set(path, mode);
     },
     makeLink: (path, target) => {
+      if (state.has(path)) throw new SysError(`link ${path}`, ERRNO.exists, "File exists");
       act(`link ${path} ${target}`);
       state.set(path, target);
+      modes.set(path, LINK);
+    },
+    readLink: (path) => {
+      const target = modes.get(path) === LINK ? state.get(path) : undefined;
+      if (target === undefined) throw missing(`read the link ${path}`);
+      return target;
     },
     rename: (from, to) => {
       if (!exists(from)) throw missing(`rename ${from}`);
@@ -139,7 +150,12 @@ export function fakeSys(files: Readonly<Record<string, string>> = {}): FakeSys {
         state.set(moved, text);
         const mode = modes.get(path);
         modes.delete(path);
+        modes.delete(moved);
         if (mode !== undefined) modes.set(moved, mode);
+        const owner = owners.get(path);
+        owners.delete(path);
+        owners.delete(moved);
+        if (owner) owners.set(moved, owner);
         if (opaque.delete(path)) opaque.add(moved);
       }
     },
@@ -147,17 +163,19 @@ export function fakeSys(files: Readonly<Record<string, string>> = {}): FakeSys {
       if (!exists(path)) return;
       act(`remove ${path}`);
       for (const file of [...state.keys()].filter((name) => name === path || name.startsWith(`${path}/`))) {
-        state.delete(file);
-        modes.delete(file);
-        opaque.delete(file);
+        for (const what of [state, modes, opaque, owners]) what.delete(file);
       }
     },
     isOpaque: (path) => opaque.has(path),
-    setOwner: (path, { mode, uid, gid }) => act(`own ${path} ${uid}:${gid} ${(mode & 0o7777).toString(8)}`),
+    setOwner: (path, { mode, uid, gid }) => {
+      act(`own ${path} ${uid}:${gid} ${(mode & 0o7777).toString(8)}`);
+      owners.set(path, { uid, gid });
+      if (modes.get(path) !== LINK) modes.set(path, mode & 0o7777);
+    },
     remove: (path) => {
       if (!exists(path)) throw missing(`remove ${path}`);
       act(`remove ${path}`);
-      state.delete(path);
+      for (const what of [state, modes, owners]) what.delete(path);
     },
     walk: (folder, visit, failed) => {
       let closed: string | undefined;
@@ -173,9 +191,11 @@ export function fakeSys(files: Readonly<Record<string, string>> = {}): FakeSys {
     },
 
     open: (path, access) => {
-      if (access === "create") {
+      if (access === "new" && exists(path)) throw new SysError(`open ${path}`, ERRNO.exists, "File exists");
+      if (access === "create" || access === "new") {
         act(`create ${path}`);
         state.set(path, "");
+        modes.set(path, 0o600);
       }
       if (!exists(path)) throw missing(`open ${path}`);
       if (refuses.has(`open ${path}`)) throw new SysError(`open ${path}`, refuses.get(`open ${path}`)!, "refused");
@@ -204,6 +224,11 @@ export function fakeSys(files: Readonly<Record<string, string>> = {}): FakeSys {
       if (content !== undefined) return void state.set(path, content.slice(0, offset) + latin1Text(data));
       blockOf(file).patches.push({ offset, data: data.slice() });
     },
+    writeTextTo: (file, content) => {
+      const path = opened.get(file)!;
+      act(`fill ${path}`);
+      state.set(path, content);
+    },
     syncFile: (file) => act(`sync ${opened.get(file)}`),
     ioctl: (file, request, data) => {
       const path = opened.get(file)!;
@@ -212,6 +237,8 @@ export function fakeSys(files: Readonly<Record<string, string>> = {}): FakeSys {
       if (path === "/dev/loop-control") return done.filter((line) => line.startsWith("ioctl /dev/loop-control")).length - 1;
       return 0;
     },
+    crc32: (content) => crc32(latin1Bytes(content)),
+
     mount: (source, target, options: MountOptions = {}) => act(`mount ${options.type ?? options.flags} ${source} ${target}`),
     unmount: (target) => act(`unmount ${target}`),
     loadModule: (path, parameters) => act(`load ${path} ${parameters}`.trim()),

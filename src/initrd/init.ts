@@ -1,10 +1,11 @@
 /**
  * The only program of the initrd, where it is PID 1. In the image the same program does what is left to do before the data is mounted:
- * `petrify-early persist`, and `opaque` for programs that cannot ask for extended attributes.
+ * `petrify-early persist`, what is left when it is (`data`), `lay` for a new machine config, and `opaque` for programs that cannot ask for extended attributes.
  */
 import * as native from "native";
 import * as std from "std";
 import { boot, type Known } from "./boot.ts";
+import { layData, layFile } from "./config-data.ts";
 import { fail, sentence } from "./failure.ts";
 import { persist } from "./persist.ts";
 import { quickJsSys } from "./quickjs-sys.ts";
@@ -15,6 +16,8 @@ const USAGE = 64; // sysexits.h
 
 const COMMANDS: Readonly<Record<string, (sys: Sys, ...words: string[]) => string | void>> = {
   persist,
+  data: layData,
+  lay: (sys, ...paths) => JSON.stringify(paths.flatMap((path) => layFile(sys, path))),
   opaque: (sys, ...paths) => JSON.stringify(paths.filter((path) => sys.isOpaque(path))),
 };
 

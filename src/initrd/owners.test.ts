@@ -5,6 +5,7 @@ import { FIRST_PARKED, FIRST_PASSING } from "../layout/id-moves.ts";
 import { decodeIds, IDS_PATH, MOVE_JOURNAL_PATH } from "../layout/persistent-ids.ts";
 import { encodeCheckedLines } from "../layout/checked-lines.ts";
 import { fakeSys, type FakeFile, type FakeSys } from "./fake-sys.ts";
+import { NOBODY } from "./find-config.ts";
 import { keepOwners } from "./owners.ts";
 
 type Names = Readonly<Record<string, number>>;
@@ -81,7 +82,7 @@ function machine(names: Names): FakeSys {
 function boot(sys: FakeSys, names: Names): string[] {
   const before = sys.done.length;
   install(sys, names);
-  keepOwners(sys);
+  keepOwners(sys, NOBODY);
   return sys.done.slice(before);
 }
 const owners = (sys: FakeSys): unknown => structuredClone([...sys.tree]);
@@ -260,7 +261,7 @@ for (const { what, spoil, says, keeps, begunAnew } of NOTHING_MOVES) {
     spoil(sys);
     const text = sys.files.get(keeps);
     const before = sys.done.length;
-    keepOwners(sys);
+    keepOwners(sys, NOBODY);
     const done = sys.done.slice(before);
     assert.deepEqual(changes(done), []);
     assert.equal(errors(done).length, 1);

@@ -12,6 +12,7 @@ import {
   MOVE_JOURNAL_PATH,
   type MoveJournal,
   type MovePhase,
+  type Owners,
   type PersistentIds,
 } from "../layout/persistent-ids.ts";
 import { ACL_ATTRIBUTES, aclWithIds } from "../layout/posix-acl.ts";
@@ -33,11 +34,15 @@ const PROGRESS_MS = 5000;
 /** Failures that are told one by one. */
 const TOLD = 5;
 
-/** Before anything is mounted over the persistent file system. Never throws: a boot goes on, and says what is wrong. */
-export function keepOwners(sys: Sys): void {
+/**
+ * Before anything is mounted over the persistent file system. Never throws: a boot goes on, and says what is wrong.
+ *
+ * @param configured users and groups besides the image's
+ */
+export function keepOwners(sys: Sys, configured: PersistentIds): void {
   try {
     sys.makeFolder(IDS_FOLDER, PRIVATE);
-    followImage(sys);
+    followImage(sys, configured);
   } catch (error) {
     sys.log(
       "error",
@@ -46,8 +51,10 @@ export function keepOwners(sys: Sys): void {
   }
 }
 
-function followImage(sys: Sys): void {
-  const image = accountsOf(readWhole(sys, `${IMAGE_ROOT}/etc/passwd`), readWhole(sys, `${IMAGE_ROOT}/etc/group`));
+function followImage(sys: Sys, configured: PersistentIds): void {
+  const accounts = (name: string, more: Owners): string =>
+    readWhole(sys, `${IMAGE_ROOT}/etc/${name}`) + [...more].map(([other, id]) => `\n${other}:x:${id}:`).join("");
+  const image = accountsOf(accounts("passwd", configured.user), accounts("group", configured.group));
   if (sys.exists(MOVE_JOURNAL_PATH) && !finishMoves(sys, image)) return;
   const text = sys.exists(IDS_PATH) ? readWhole(sys, IDS_PATH) : undefined;
   if (text === undefined) return writeIds(sys, firstIds(image));

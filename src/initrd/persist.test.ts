@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { encodeRunConfig, NO_RUN_CONFIG } from "../layout/run-config.ts";
 import { encodeRunFacts } from "../layout/run-facts.ts";
 import { fakeSys } from "./fake-sys.ts";
 import { persist } from "./persist.ts";
@@ -106,4 +107,19 @@ test("owners follow the image before the layers are made, and what keeps them fr
     /persistent files may have wrong owners/,
   );
   assert.equal(damaged.exists("/usr/local/.petrify/overlay/root/upper"), true);
+});
+
+test("a folder that the image does not have is made all the same, and so it stays root's", () => {
+  const sys = machine();
+  sys.files.delete("/run/petrify/root/var/log");
+  persist(sys);
+  assert.ok(sys.done.includes("own /usr/local/.petrify/overlay/var-log/upper.new 0:0 755"));
+});
+
+test("numbers of users of the machine config are recorded with the image's", () => {
+  const sys = machine();
+  const config = { ...NO_RUN_CONFIG, users: { ada: 1000 }, groups: { ada: 1001 } };
+  sys.files.set("/run/petrify/config.json", encodeRunConfig(config));
+  persist(sys);
+  assert.match(sys.readText("/usr/local/.petrify/ids"), /^user 5 a\nuser 1000 ada\ngroup 5 a\ngroup 1001 ada$/m);
 });

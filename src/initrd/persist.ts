@@ -1,5 +1,7 @@
 /** @portable Owners of persistent files, and layers of persistent folders, once the partition that keeps them is mounted. docs/concepts/persistence.md */
 import { IMAGE_ROOT, isMountablePath, PERSISTENT_FOLDER, persistentOverlay, RESERVE_FOLDER } from "../layout/fstab.ts";
+import type { PersistentIds } from "../layout/persistent-ids.ts";
+import { configuredIds, NO_RUN_CONFIG, parseRunConfig, RUN_CONFIG_PATH } from "../layout/run-config.ts";
 import { parseRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
 import { applyResets, deleteDiscarded } from "./reset.ts";
 import { sentence } from "./failure.ts";
@@ -11,16 +13,25 @@ const TYPE = 0o170000;
 /** Nobody but root reaches a layer other than through its overlay. */
 const PRIVATE = 0o700;
 
+/** Of a folder that the image does not have. */
+const NEW_FOLDER = { mode: 0o755, uid: 0, gid: 0 } as const;
+
 /** @throws SysError when a layer cannot be made, or a reset not be ended: the overlays will not be mounted then */
 export function persist(sys: Sys): void {
   const { image, partitions } = parseRunFacts(sys.readText(RUN_FACTS_PATH));
   freeReserve(sys);
-  if (partitions.persistent) keepOwners(sys); // without one, nothing is older than this boot
+  if (partitions.persistent) keepOwners(sys, configured(sys)); // without one, nothing is older than this boot
   keepLocalFolders(sys);
   const paths = (image?.persistent ?? []).filter(isMountablePath);
   applyResets(sys, paths);
   for (const path of paths) makeLayers(sys, path);
   for (const path of paths) deleteDiscarded(sys, path);
+}
+
+/** Users and groups that this boot has of its machine config. */
+function configured(sys: Sys): PersistentIds {
+  const config = sys.exists(RUN_CONFIG_PATH) ? parseRunConfig(sys.readText(RUN_CONFIG_PATH)) : undefined;
+  return configuredIds(config ?? NO_RUN_CONFIG);
 }
 
 /** Room for this boot, whatever filled the file system. The agent makes the reserve again. */
@@ -53,6 +64,6 @@ function makeLayers(sys: Sys, path: string): void {
   if (sys.exists(upper)) return; // its owner may have been changed since
   const fresh = `${upper}.new`;
   sys.makeFolder(fresh, PRIVATE);
-  sys.setOwner(fresh, sys.status(lower)); // the upper layer's owner and mode are the ones that programs see
+  sys.setOwner(fresh, sys.exists(lower) ? sys.status(lower) : NEW_FOLDER); // the upper layer's owner and mode are the ones that programs see
   sys.rename(fresh, upper);
 }

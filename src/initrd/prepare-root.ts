@@ -4,6 +4,7 @@ import {
   DATA_PARTITIONS,
   type DataPartition,
   DEVICES_FOLDER,
+  EMPTY_FOLDER,
   EPHEMERAL_FOLDER,
   fstab,
   IMAGE_ROOT,
@@ -14,6 +15,7 @@ import { IMAGE_FACTS_PATH, parseImageFacts, type ImageFacts } from "../layout/im
 import type { RunFacts, RunPartition } from "../layout/run-facts.ts";
 import { partitionDevice, type Disk } from "./block-devices.ts";
 import { setClockForward } from "./clock.ts";
+import { configFolders, lackingFolders } from "./config-folders.ts";
 import { MOUNT_FLAGS, type Sys } from "./sys.ts";
 
 /** Folders of the image that can be written to, and forget it at a reboot. */
@@ -24,17 +26,19 @@ export interface Surroundings {
   readonly partitions: RunFacts["partitions"] | undefined;
   /** Nothing when this machine's own could not be found. */
   readonly machineId: string | undefined;
+  /** Persistent folders of the machine config. */
+  readonly persistent: readonly string[];
   /** Sentences about what this boot has to do without are added. */
   readonly notes: string[];
   /** The data partitions are about to be wiped, so none is mounted. */
   readonly isResetting: boolean;
 }
 
-/** @returns what the image says about itself, if it does */
+/** @returns what the image says about itself, if it does, with the persistent folders that the machine config adds */
 export function prepareRoot(
   sys: Sys,
   root: string,
-  { partitions, machineId, notes, isResetting }: Surroundings,
+  { partitions, machineId, persistent, notes, isResetting }: Surroundings,
 ): ImageFacts | undefined {
   const { bind, readOnly, noSuid, noDevices } = MOUNT_FLAGS;
   sys.makeFolder(IMAGE_ROOT);
@@ -54,12 +58,15 @@ export function prepareRoot(
   for (const path of paths) {
     if (!isMountablePath(path)) notes.push(`${JSON.stringify(path)} cannot be persistent: its name does not fit a mount option`);
   }
-  sys.writeText(`${root}/etc/fstab`, fstab(data, paths, image?.init?.kind));
+  const added = configFolders(sys, root, paths, persistent, notes);
+  const lacking = lackingFolders(sys, added);
+  if (lacking.size > 0) sys.makeFolder(EMPTY_FOLDER);
+  sys.writeText(`${root}/etc/fstab`, fstab(data, [...paths, ...added], image?.init?.kind, lacking));
   if (machineId === undefined)
     notes.push("this machine's identity cannot be read: it has another machine-id until the next boot");
   // An empty file is for systemd to fill, for one boot. Source: machine-id(5)
   sys.writeText(`${root}/etc/machine-id`, machineId === undefined ? "" : `${machineId}\n`);
-  return image;
+  return image && { ...image, persistent: [...paths, ...added] };
 }
 
 /** Partitions of the disk by name, as far as they have a device node. */

@@ -22,7 +22,7 @@ const CALL = {
   mkdir: 83,
   symlink: 88,
   chmod: 90,
-  chown: 92,
+  lchown: 94,
   syslog: 103,
   chroot: 161,
   sync: 162,
@@ -45,6 +45,7 @@ const OPEN = {
   create: 0o100,
   truncate: 0o1000,
   direct: 0o40000,
+  exclusive: 0o200,
   folder: 0o200000,
   noFollow: 0o400000,
   closeOnExec: 0o2000000,
@@ -61,6 +62,7 @@ const ACCESS = {
   write: OPEN.readWrite,
   direct: OPEN.readWrite | OPEN.direct,
   create: OPEN.readWrite | OPEN.create | OPEN.truncate,
+  new: OPEN.readWrite | OPEN.create | OPEN.exclusive,
 } as const;
 /** `SYSLOG_ACTION_READ_ALL` of syslog(2). */
 const READ_ALL = 3;
@@ -70,6 +72,8 @@ const KERNEL_LOG = "/dev/kmsg";
 const OPAQUE = "trusted.overlay.opaque";
 /** Shows on consoles whatever the log level that `quiet` sets. */
 const LEVEL = { info: 6, error: 2 } as const;
+const TYPE = 0o170000;
+const LINK = 0o120000;
 /** Unit of `st_blocks`. */
 const STAT_BLOCK = 512;
 
@@ -155,6 +159,11 @@ export function quickJsSys(): Sys {
       if (result < 0 && result !== -ERRNO.exists) throw new SysError(`mkdir ${path}`, -result, std.strerror(-result));
     },
     makeLink: (path, target) => void call(`link ${path}`, CALL.symlink, target, path),
+    readLink: (path) => {
+      const [target, errno] = os.readlink(path);
+      if (errno !== 0) throw new SysError(`read the link ${path}`, errno, std.strerror(errno));
+      return target;
+    },
     rename: (from, to) => void call(`rename ${from}`, CALL.rename, from, to),
     removeTree: (path) => {
       if (removeEntry(NO_FOLDER, path) || os.lstat(path)[0] === null) return;
@@ -165,8 +174,8 @@ export function quickJsSys(): Sys {
       return native.syscall(CALL.lgetxattr, path, OPAQUE, value, 1) === 1 && new Uint8Array(value)[0] === 0x79; // y
     },
     setOwner: (path, { mode, uid, gid }) => {
-      call(`chown ${path}`, CALL.chown, path, uid, gid);
-      call(`chmod ${path}`, CALL.chmod, path, mode & 0o7777);
+      call(`chown ${path}`, CALL.lchown, path, uid, gid);
+      if ((mode & TYPE) !== LINK) call(`chmod ${path}`, CALL.chmod, path, mode & 0o7777);
     },
 
     remove: (path) => void call(`remove ${path}`, CALL.unlinkat, NO_FOLDER, path, 0),
@@ -184,6 +193,11 @@ export function quickJsSys(): Sys {
       const written = call("write", CALL.pwrite64, file, memory, data.length, offset);
       if (written !== data.length) throw new SysError("write", 0, `only ${written} of ${data.length} bytes`);
     },
+    writeTextTo: (file, text) => {
+      const size = utf8Size(text);
+      const written = call("write", CALL.write, file, text, size);
+      if (written !== size) throw new SysError("write", 0, `only ${written} of ${size} bytes`);
+    },
     syncFile: (file) => void call("sync", CALL.fsync, file),
     ioctl: (file, request, data) => {
       if (typeof data === "number") return call(`ioctl ${request.toString(16)}`, CALL.ioctl, file, request, data);
@@ -192,6 +206,8 @@ export function quickJsSys(): Sys {
       data.set(bytes);
       return result;
     },
+
+    crc32: (text) => native.crc32(text),
 
     mount: (source, target, { type = "", flags = 0, data = "" } = {}) =>
       void call(`mount ${source} on ${target}`, CALL.mount, source, target, type, flags, data),
@@ -268,6 +284,18 @@ export function quickJsSys(): Sys {
 function deviceOf(file: number): bigint {
   const status = native.buffer(STATUS_SIZE);
   return native.syscall(CALL.fstat, file, status) < 0 ? -1n : new DataView(status).getBigUint64(0, true);
+}
+
+/** Bytes that the engine makes of a text for a system call: UTF-8, of half a pair three. */
+function utf8Size(text: string): number {
+  if (/^[\0-\u007f]*$/.test(text)) return text.length; // most are, and it is much faster
+  let size = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.codePointAt(at)!;
+    size += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    if (code >= 0x10000) at++;
+  }
+  return size;
 }
 
 /** Texts for the kernel's log; anything but ASCII becomes `?`. */

@@ -28,6 +28,8 @@ declare module "os" {
   /** Names with `.` and `..`, and an errno that is 0 when all is well. */
   export function readdir(path: string): [names: string[], errno: number];
   export function lstat(path: string): [status: Status | null, errno: number];
+  /** An errno that is 0 when all is well. */
+  export function readlink(path: string): [target: string, errno: number];
   export function sleep(milliseconds: number): void;
   /** Milliseconds since boot, with fractions. */
   export function now(): number;
@@ -39,6 +41,8 @@ declare module "native" {
   export function syscall(number: number, ...values: (number | string | ArrayBuffer)[]): number;
   /** Memory that starts at a page, of at least `size` bytes. */
   export function buffer(size: number): ArrayBuffer;
+  /** CRC-32 as in GPT of a text's bytes: a loop over megabytes takes seconds in the engine itself. */
+  export function crc32(text: string): number;
   /** A negative errno, if it returns at all. */
   export function execve(path: string, values: readonly string[], environment: readonly string[]): number;
 }

@@ -59,6 +59,8 @@ export interface Sys {
   /** A folder that is there already is fine. */
   makeFolder(path: string, mode?: number): void;
   makeLink(path: string, target: string): void;
+  /** Where a link leads, as it is written. */
+  readLink(path: string): string;
   /** Within one file system; at once or not at all. */
   rename(from: string, to: string): void;
   /**
@@ -70,7 +72,7 @@ export interface Sys {
   removeTree(path: string): void;
   /** Whether a folder of an overlay's upper layer hides the lower one's, because it was made anew. False for anything but a folder. */
   isOpaque(path: string): boolean;
-  /** Owner and permission bits. */
+  /** Owner and permission bits; of a link, as its mode says, its own owner. */
   setOwner(path: string, status: Pick<FileStatus, "mode" | "uid" | "gid">): void;
   /** A file, not a folder. */
   remove(path: string): void;
@@ -82,15 +84,23 @@ export interface Sys {
    */
   walk(folder: string, visit: (file: WalkedFile) => void, failed: (path: string, error: unknown) => void): void;
 
-  /** A folder can be opened to be read, and synced. `create`: an empty file, which only root may read. */
-  open(path: string, access: "read" | "write" | "direct" | "create"): number;
+  /**
+   * A folder can be opened to be read, and synced. `create`: an empty file, which only root may read; `new`: the same, where nothing is, not even a
+   * link.
+   */
+  open(path: string, access: "read" | "write" | "direct" | "create" | "new"): number;
   close(file: number): void;
   /** Fewer bytes where the file ends. */
   readAt(file: number, offset: Bytes, length: Bytes): Uint8Array;
   writeAt(file: number, offset: Bytes, data: Uint8Array): void;
+  /** A text in UTF-8, into an empty file. */
+  writeTextTo(file: number, text: string): void;
   syncFile(file: number): void;
   /** @param data is passed by address and changed in place; a number by value */
   ioctl(file: number, request: number, data: Uint8Array | number): number;
+
+  /** CRC-32 as in GPT, of a text of ASCII. */
+  crc32(text: string): number;
 
   mount(source: string, target: string, options?: MountOptions): void;
   unmount(target: string): void;

@@ -9,6 +9,7 @@ import {
   type AgentState,
   type BootEntry,
 } from "./agent-state.ts";
+import type { FinishedOperation } from "./operation.ts";
 import { encodeCheckedText } from "./checked-text.ts";
 
 const boot: BootEntry = {
@@ -37,6 +38,18 @@ test("with more than there is room for, the oldest boots are forgotten and the n
   assert.equal(found.value.boots.at(-1)!.at, 39);
   assert.ok(found.value.boots.length >= 2 && found.value.boots.length < 40);
   assert.deepEqual(found.value.scrubs, state.scrubs);
+});
+
+test("operations whose words take more room than there is are forgotten too, the oldest first, and the state is stored all the same", () => {
+  const entry: FinishedOperation = {
+    ...{ id: "00000000", kind: "upgrade", cause: "asked for by root", startedAt: 1, endedAt: 2, outcome: "failed" },
+    ...{ target: "slot b", image: {}, from: { slot: "a", version: "1" }, reason: "é".repeat(400), hint: "é".repeat(400) },
+  };
+  const operations = Array.from({ length: 40 }, (_, at): FinishedOperation => ({ ...entry, startedAt: at }));
+  const found = decodeAgentState(encodeAgentState({ ...state, boots: [boot], operations }, 1));
+  assert.ok(found.is === "whole");
+  assert.equal(found.value.operations.at(-1)!.startedAt, 39);
+  assert.ok(found.value.operations.length > 5 && found.value.operations.length < 40);
 });
 
 test("a state of a newer format is told from a damaged one", () => {

@@ -1,5 +1,6 @@
 /** @portable What the agent remembers over reboots, besides the boot record. Format: docs/formats/agent-state.md */
 import type { Bytes } from "../core/units.ts";
+import { asciiJson } from "./ascii-json.ts";
 import { decodeNumbered, encodeNumbered, type NumberedKind } from "./numbered-text.ts";
 import type { AskedBoot, FinishedOperation, Operation } from "./operation.ts";
 import type { BootTarget, SlotName } from "./slots.ts";
@@ -105,13 +106,16 @@ export type DecodedState =
   | { readonly is: "newer"; readonly sequence: number }
   | { readonly is: "unreadable" };
 
-/** @returns {@link AGENT_STATE_SIZE} bytes; the oldest boots are left out when there is no room for them */
+/** @returns {@link AGENT_STATE_SIZE} bytes; the oldest boots are left out when there is no room for them, and then the oldest operations */
 export function encodeAgentState(state: AgentState, sequence: number): Uint8Array {
-  for (let boots = state.boots.slice(-MAX_BOOTS).map(shortened); ; boots = boots.slice(1)) {
-    const operations = state.operations.slice(-MAX_OPERATIONS);
-    const bytes = encodeNumbered(KIND, sequence, ascii(JSON.stringify({ ...state, boots, operations })));
+  let boots = state.boots.slice(-MAX_BOOTS).map(shortened);
+  let operations = state.operations.slice(-MAX_OPERATIONS);
+  for (;;) {
+    const bytes = encodeNumbered(KIND, sequence, asciiJson({ ...state, boots, operations }));
     if (bytes) return bytes;
-    if (boots.length === 0) throw new RangeError("agent state: is too large");
+    if (boots.length > 0) boots = boots.slice(1);
+    else if (operations.length > 0) operations = operations.slice(1);
+    else throw new RangeError("agent state: is too large");
   }
 }
 
@@ -131,7 +135,3 @@ const shortened = (boot: BootEntry): BootEntry =>
   boot.end?.log && boot.end.log.text.length > MAX_LOG
     ? { ...boot, end: { ...boot.end, log: { ...boot.end.log, text: boot.end.log.text.slice(-MAX_LOG) } } }
     : boot;
-
-/** The same JSON with every other character as its escape. */
-const ascii = (json: string): string =>
-  json.replaceAll(/[^\n\u0020-\u007e]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);

@@ -44,17 +44,24 @@ export function decodeEnvBlock(block: Uint8Array): ReadonlyMap<string, string> |
 
 /** Where the line that `from` is in ends: at the first line feed that no backslash escapes. */
 function lineEnd(text: string, from: number): number {
-  let at = from;
-  while (at < text.length && text[at] !== "\n") at += text[at] === "\\" ? 2 : 1;
-  return at;
+  for (let at = from; ;) {
+    const feed = text.indexOf("\n", at);
+    const end = feed < 0 ? text.length : feed;
+    const backslash = text.indexOf("\\", at);
+    if (backslash < 0 || backslash > end) return end;
+    at = backslash + 2;
+  }
 }
 
 const untilNul = (text: string): string => text.split("\0", 1)[0]!;
 
 export const latin1Bytes = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
 
+const PIECE: Bytes = 1024;
+
 export function latin1Text(bytes: Uint8Array): string {
   let text = "";
-  for (const byte of bytes) text += String.fromCharCode(byte);
+  // In pieces: a byte at a time is slow enough for a compiler to step in, a call with all of them may be too long.
+  for (let at = 0; at < bytes.length; at += PIECE) text += String.fromCharCode(...bytes.subarray(at, at + PIECE));
   return text;
 }

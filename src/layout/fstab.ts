@@ -5,6 +5,8 @@ export const RUN_FOLDER = "/run/petrify";
 export const IMAGE_ROOT = `${RUN_FOLDER}/root`;
 /** The file system that holds the image's file, read-only. */
 export const IMAGES_FOLDER = `${RUN_FOLDER}/images`;
+/** Lower layer of a persistent folder that the image does not have. */
+export const EMPTY_FOLDER = `${RUN_FOLDER}/empty`;
 /** A tmpfs: upper layers of /etc and /var. */
 export const EPHEMERAL_FOLDER = `${RUN_FOLDER}/ephemeral`;
 
@@ -97,20 +99,25 @@ export const isMountablePath = (path: string): boolean => /^(\/(?!\.{1,2}(\/|$))
  * tmpfs: programs find the same folders, which start empty at each boot.
  *
  * @param init systemd reads options that begin with `x-systemd.`; busybox's mount would give them to the kernel, which refuses them
+ * @param lacking those of the paths that the image does not have
  */
 export function fstab(
   partitions: ReadonlySet<DataPartition>,
   paths: readonly string[],
   init: "systemd" | "openrc" = "systemd",
+  lacking: ReadonlySet<string> = new Set(),
 ): string {
   const lines = [
-    "# Made at boot by petrify's initrd; changes are lost. Persistent folders are declared in the recipe.",
+    "# Made at boot by petrify's initrd; changes are lost. Persistent folders are declared in the recipe and the machine config.",
     "tmpfs /tmp tmpfs mode=1777,nosuid,nodev,size=50% 0 0",
     ...(partitions.has("oem") ? [dataLine("oem", "/oem", "nosuid,nodev,noexec")] : []),
     partitions.has("persistent")
       ? dataLine("persistent", PERSISTENT_FOLDER, "nodev")
       : `tmpfs ${PERSISTENT_FOLDER} tmpfs mode=0755,nodev,size=50% 0 0`,
-    ...paths.filter(isMountablePath).toSorted().map(overlayLine),
+    ...paths
+      .filter(isMountablePath)
+      .toSorted()
+      .map((path) => overlayLine(path, lacking.has(path))),
   ];
   const text = `${lines.join("\n")}\n`;
   return init === "systemd" ? text : text.replaceAll(/,x-systemd\.[^, ]*/g, "");
@@ -122,9 +129,9 @@ function dataLine(name: DataPartition, folder: string, flags: string): string {
   return `${DEVICES_FOLDER}/${name} ${folder} ext4 ${flags},errors=remount-ro,x-systemd.requires=petrify-fsck@${name}.service,${OPTIONAL} 0 0`;
 }
 
-function overlayLine(path: string): string {
+function overlayLine(path: string, isLacking: boolean): string {
   const { lower, upper, work } = persistentOverlay(path);
-  const layers = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
+  const layers = `lowerdir=${isLacking ? EMPTY_FOLDER : lower},upperdir=${upper},workdir=${work}`;
   const order = `x-systemd.requires=${PERSIST_UNIT},x-systemd.requires-mounts-for=${PERSISTENT_FOLDER}`;
   return `overlay ${path} overlay ${FLAGS[path] ?? ""}${layers},${OVERLAY_FEATURES},${order},${OPTIONAL} 0 0`;
 }

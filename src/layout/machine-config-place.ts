@@ -1,9 +1,9 @@
 /** @portable Where a machine config comes from and where it is put. docs/formats/machine-config.md */
-import { KiB, type Bytes } from "../core/units.ts";
+import { MiB, type Bytes } from "../core/units.ts";
 import { RUN_FOLDER } from "./fstab.ts";
 
 /** A longer document is not read. */
-export const MACHINE_CONFIG_LIMIT: Bytes = 256 * KiB;
+export const MACHINE_CONFIG_LIMIT: Bytes = MiB;
 
 /** In an initramfs: a boot loader has put it beside the image. */
 export const BROUGHT_CONFIG = "/machine.yaml";

@@ -115,8 +115,18 @@ export interface AskedBoot {
 export const OUTCOMES = ["succeeded", "failed", "fell back", "cancelled", "replaced"] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
+/** Why something did not succeed. */
+export interface Failure {
+  /** One sentence. */
+  readonly reason: string;
+  /** Of the error that ended it, where one did. */
+  readonly code?: string;
+  /** What can be done about it. */
+  readonly hint?: string;
+}
+
 /** An operation that has ended. */
-export interface FinishedOperation extends Pick<Common, "id" | "cause" | "startedAt" | "from"> {
+export interface FinishedOperation extends Pick<Common, "id" | "cause" | "startedAt" | "from">, Partial<Failure> {
   readonly kind: Operation["kind"] | "reset" | "wipe";
   /** Place on the disk: `slot b`, `recovery 2`; of a reset, what was wiped. */
   readonly target: string;
@@ -124,8 +134,6 @@ export interface FinishedOperation extends Pick<Common, "id" | "cause" | "starte
   /** Seconds since 1970. */
   readonly endedAt: number;
   readonly outcome: Outcome;
-  /** Why it did not succeed: one sentence. */
-  readonly reason?: string;
   /** Of a release: how its bytes came, and how many. */
   readonly way?: string;
   readonly downloaded?: Downloaded;

@@ -1,0 +1,270 @@
+/** From documents to the machine: judged, compiled for the image, kept as a generation, laid on the running system. docs/concepts/config.md */
+import {
+  compileConfig,
+  compileTolerantly,
+  type Compilation,
+  type Compiled,
+  type CompileMeans,
+  type NetworkFiles,
+} from "../../config/machine/compile/compile-config.ts";
+import type { ImageView } from "../../config/machine/compile/image-view.ts";
+import { planChanges, type ChangePlan } from "../../config/machine/compile/plan-changes.ts";
+import type { NodeConfig } from "../../config/machine/node-config.ts";
+import { hex } from "../../core/digest.ts";
+import { AppError } from "../../core/error.ts";
+import type { GenerationStore } from "../../host/generation-store.ts";
+import type { TreeEntry } from "../../layout/compiled-config.ts";
+import { beginTrial, confirmTrial, endTrial, keepGeneration, type GenerationNumber } from "../../layout/generations.ts";
+import { mergeAccounts, type AccountTexts, type MergedAccounts } from "../../layout/merge-accounts.ts";
+import type { RunConfig } from "../../layout/run-config.ts";
+import type { BootTarget } from "../../layout/slots.ts";
+import { filesToLay } from "./files-to-lay.ts";
+import { generationFiles, readGeneration, type ConfigDocument, type Generation } from "./generation-files.ts";
+import { layChange, type LayPorts } from "./lay-change.ts";
+
+/**
+ * `auto`: now, and at each boot. `no-reboot`: the same, unless anything of it needs a reboot. `staged`: from the next boot on. `try`: now, and only kept when
+ * it is confirmed. `dry-run`: nothing changes.
+ */
+export const APPLY_MODES = ["auto", "no-reboot", "staged", "try", "dry-run"] as const;
+export type ApplyMode = (typeof APPLY_MODES)[number];
+
+export interface ApplyPorts extends LayPorts {
+  /** The slot that runs. */
+  readonly target: BootTarget;
+  readonly view: ImageView;
+  readonly store: GenerationStore;
+  /** What this boot has of a config. */
+  readonly running: () => Promise<RunConfig>;
+  readonly nowRuns: (config: RunConfig) => Promise<void>;
+  /** The generation that is being laid, as long as it is: nothing otherwise. */
+  readonly half: () => Promise<GenerationNumber | undefined>;
+  readonly nowLaying: (generation: GenerationNumber | undefined) => Promise<void>;
+  /** @throws AppError where it has to be sound and is not */
+  readonly judge: (documents: readonly ConfigDocument[], how: "strict" | "tolerant") => Judged;
+  readonly network: (config: NodeConfig, view: ImageView) => NetworkFiles;
+  readonly ofImage: (path: string, options: { readonly deep: boolean }) => readonly TreeEntry[];
+  /** Latin-1. */
+  readonly imageAccounts: () => Promise<AccountTexts>;
+  readonly sha1: (bytes: Uint8Array) => Uint8Array;
+  readonly sha256: (bytes: Uint8Array) => Uint8Array;
+  readonly random: (bytes: number) => Uint8Array;
+  /** Seconds since 1970. */
+  readonly now: () => number;
+}
+/** What documents come to, whatever the image. */
+export interface Judged {
+  readonly config: NodeConfig;
+  /** What was left out, a sentence each. */
+  readonly problems: readonly string[];
+}
+
+export interface ConfigResult {
+  /** Whether anything of the machine is, or would be, another than before. */
+  readonly changed: boolean;
+  readonly mode: ApplyMode;
+  /** Absent where nothing was kept. */
+  readonly generation?: GenerationNumber;
+  readonly plan: ShownPlan;
+  /** What of it could not be done, a sentence each. */
+  readonly problems: readonly string[];
+  readonly trial?: { readonly id: string; readonly until: number };
+}
+/** A plan without contents. */
+export interface ShownPlan extends Pick<ChangePlan, "changes" | "reboot"> {
+  readonly actions: readonly { readonly id: string; readonly says: string; readonly after: readonly string[] }[];
+}
+
+/** A trial of a config on the running system. */
+const TRIAL_SECONDS = 60;
+const REBOOT_HINT = "Apply it with --mode auto or staged, and restart.";
+
+/**
+ * Every refusal comes before the first write. What the slot boots with changes before anything is laid, so a power cut in the middle is made good by the next
+ * boot; a worker that ends in the middle, by the next call.
+ *
+ * @throws AppError `CONFIG_UNSUPPORTED`, `CONFIG_NEEDS_REBOOT`, `CONFIG_IN_RECOVERY`, `CONFIG_NEWER`, those of `judge`
+ */
+export async function applyConfig(
+  documents: readonly ConfigDocument[],
+  { mode, how }: { readonly mode: ApplyMode; readonly how: "strict" | "tolerant" },
+  ports: ApplyPorts,
+): Promise<ConfigResult> {
+  const { store, target } = ports;
+  if (target === "recovery")
+    throw new AppError("CONFIG_IN_RECOVERY", "the recovery system takes no machine config", { hint: "Start one of the slots." });
+  const { after, problems } = compiledOf(documents, how, ports);
+  const change = await changeTo(after.compiled, ports);
+  const { plan } = change;
+  if (mode === "no-reboot" && plan.reboot.length > 0)
+    throw new AppError("CONFIG_NEEDS_REBOOT", `not without a reboot: ${plan.reboot.join("; ")}`, { hint: REBOOT_HINT });
+  const result = { mode, plan: shown(plan), problems };
+  const kept = store.slots().slots[target];
+  const isKept = kept?.generation !== undefined && sameConfig(await stored(store, kept.generation), after.compiled);
+  if (mode === "dry-run") return { ...result, changed: !isKept || !isNothing(change) };
+
+  const generation = isKept ? kept.generation : await keep(after, problems, documents, ports);
+  const isNew = !isKept || kept.trial !== undefined;
+  if (mode === "try") return await tryOut(generation, { ...result, change, isKept }, ports);
+  if (isNew) await store.point((slots) => endTrial(keepGeneration(slots, target, generation), target));
+  const laid = mode === "staged" ? [] : await layOn(change, generation, ports);
+  await store.prune();
+  return { ...result, problems: [...problems, ...laid], changed: isNew || (mode !== "staged" && !isNothing(change)), generation };
+}
+
+async function tryOut(
+  generation: GenerationNumber,
+  { change, isKept, ...result }: Omit<ConfigResult, "changed"> & { readonly change: LaidChange; readonly isKept: boolean },
+  ports: ApplyPorts,
+): Promise<ConfigResult> {
+  const { store, target, now, random } = ports;
+  if (isKept && isNothing(change)) return { ...result, changed: false, generation };
+  const trial = { id: hex(random(4)), until: now() + TRIAL_SECONDS };
+  await store.point((slots) => beginTrial(slots, target, { ...trial, generation, how: "live" }));
+  const laid = await layOn(change, generation, ports);
+  return { ...result, problems: [...result.problems, ...laid], changed: true, generation, trial };
+}
+
+/** The config on trial is kept. @throws AppError `CONFIG_NO_TRIAL` */
+export async function confirmConfig({ store, target }: Pick<ApplyPorts, "store" | "target">): Promise<GenerationNumber> {
+  const trial = store.slots().slots[target]?.trial;
+  if (!trial)
+    throw new AppError("CONFIG_NO_TRIAL", "no machine config is on trial: it was kept already, or the one before is back", {
+      hint: "See `petrify config history`.",
+    });
+  await store.point((slots) => endTrial(confirmTrial(slots, target), target));
+  return trial.generation;
+}
+
+/**
+ * The config on trial is given up, and the slot's own laid again.
+ *
+ * @param id nothing happens where that trial is over, one way or the other; default: whichever there is
+ * @returns whether there was one
+ */
+export async function revertTrial(ports: ApplyPorts, id?: string): Promise<boolean> {
+  const { store, target } = ports;
+  const slot = store.slots().slots[target];
+  if (!slot?.trial || (id !== undefined && slot.trial.id !== id)) return false;
+  const own = slot.generation === undefined ? undefined : await readGeneration(store, slot.generation);
+  const change = await changeTo(own?.compiled ?? compiledOf([], "tolerant", ports).after.compiled, ports);
+  await layOn(change, own ? slot.generation : undefined, ports);
+  await store.point((slots) => endTrial(slots, target));
+  return true;
+}
+
+/** The documents of a generation; those of the slot's own where it is not said. @throws AppError `CONFIG_UNKNOWN` */
+export async function documentsOf(
+  { store }: Pick<ApplyPorts, "store">,
+  generation: GenerationNumber,
+): Promise<readonly ConfigDocument[]> {
+  const found = await readGeneration(store, generation);
+  if (found) return found.documents;
+  throw new AppError("CONFIG_UNKNOWN", `there is no machine config ${generation} that can be read`, {
+    hint: "See `petrify config history`.",
+  });
+}
+
+/** From one generation to another, on this image. @throws AppError `CONFIG_UNKNOWN` */
+export async function configDiff(
+  { store }: Pick<ApplyPorts, "store">,
+  from: GenerationNumber,
+  to: GenerationNumber,
+): Promise<ChangePlan> {
+  const [before, after] = [await stored(store, from), await stored(store, to)];
+  for (const [number, found] of [
+    [from, before],
+    [to, after],
+  ] as const) {
+    if (!found) throw new AppError("CONFIG_UNKNOWN", `there is no machine config ${number} that can be read`);
+  }
+  return planChanges(before, after!);
+}
+
+const stored = async (store: GenerationStore, generation: GenerationNumber): Promise<Compiled | undefined> =>
+  (await readGeneration(store, generation))?.compiled;
+
+function compiledOf(
+  documents: readonly ConfigDocument[],
+  how: "strict" | "tolerant",
+  ports: ApplyPorts,
+): { readonly after: Pick<Generation, "compiled">; readonly problems: readonly string[] } {
+  const { view, judge, network, sha1, sha256 } = ports;
+  const { config, problems } = judge(documents, how);
+  const digest = hex(sha256(new TextEncoder().encode(JSON.stringify(config))));
+  const means: CompileMeans = { digest, network: network(config, view), sha1 };
+  const compilation = (how === "strict" ? compileConfig : compileTolerantly)(config, view, means);
+  const left = compilation.unsupported.map(({ key, problem }) => `${key}: ${problem}`);
+  return { after: { compiled: withoutNotes(compilation) }, problems: [...problems, ...left, ...compilation.notes] };
+}
+
+const withoutNotes = ({ unsupported: _unsupported, notes: _notes, ...compiled }: Compilation): Compiled => compiled;
+
+/** @returns its number; it is durable, and nothing refers to it */
+async function keep(
+  { compiled }: Pick<Generation, "compiled">,
+  problems: readonly string[],
+  documents: readonly ConfigDocument[],
+  { store, now }: ApplyPorts,
+): Promise<GenerationNumber> {
+  return await store.add(generationFiles({ compiled, documents, about: { at: now(), problems } }));
+}
+
+const sameConfig = (before: Compiled | undefined, after: Compiled): boolean =>
+  before !== undefined && canonical(before) === canonical(after);
+/** In one order of keys; what is not there is what is undefined. */
+const canonical = ({ compiled, init, kernelArgs, updates, stages, once }: Compiled): string =>
+  JSON.stringify([compiled, init, kernelArgs, updates, stages, once]);
+
+/** A change that is ready to be laid. */
+interface LaidChange {
+  readonly before: Compiled | undefined;
+  readonly after: Compiled;
+  readonly plan: ChangePlan;
+  /** Of a config that was being laid when its worker ended. */
+  readonly half: readonly TreeEntry[] | undefined;
+}
+const isNothing = ({ plan, half }: LaidChange): boolean => plan.changes.length === 0 && !half;
+
+async function changeTo(after: Compiled, { store, running, half }: ApplyPorts): Promise<LaidChange> {
+  const { generation } = await running();
+  const before = generation === undefined ? undefined : await stored(store, generation);
+  const unfinished = await half();
+  const begun = unfinished === undefined ? undefined : await stored(store, unfinished);
+  return { before, after, plan: planChanges(before, after), half: begun?.compiled.entries };
+}
+
+/** @returns what could not be done */
+async function layOn(
+  change: LaidChange,
+  generation: GenerationNumber | undefined,
+  ports: ApplyPorts,
+): Promise<readonly string[]> {
+  if (isNothing(change)) return [];
+  const { before, after, plan, half } = change;
+  const { compiled } = after;
+  const merged = mergeAccounts(await ports.imageAccounts(), compiled.accounts, ports.store.remembered());
+  // Files on disks carry the numbers.
+  await ports.store.remember(merged.ids);
+  const areOthers = half !== undefined || plan.changes.some(({ kind }) => kind === "user" || kind === "group");
+  await ports.nowLaying(generation);
+  const files = filesToLay({ before: before?.compiled, after: compiled, plan, half }, ports.ofImage);
+  const accounts: MergedAccounts | undefined = areOthers ? merged : undefined;
+  const notes = [...(accounts?.notes ?? []), ...(await layChange({ plan, accounts, ...files }, ports))];
+  const { trial: _trial, generation: _old, config: _config, health: _health, wanted: _wanted, ...boot } = await ports.running();
+  await ports.nowRuns({
+    ...boot,
+    ...(generation === undefined ? {} : { generation, config: compiled.config }),
+    ...(compiled.health && { health: compiled.health }),
+    ...{ notes, stages: compiled.stages },
+    ...{ users: Object.fromEntries(merged.ids.user), groups: Object.fromEntries(merged.ids.group) },
+  });
+  await ports.nowLaying(undefined);
+  return notes;
+}
+
+const shown = ({ changes, actions, reboot }: ChangePlan): ShownPlan => ({
+  changes,
+  actions: actions.map(({ id, says, after }) => ({ id, says, after })),
+  reboot,
+});

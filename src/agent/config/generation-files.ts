@@ -1,0 +1,71 @@
+/** The files of a generation besides what the initrd reads. docs/formats/generations.md */
+import type { Compiled } from "../../config/machine/compile/compile-config.ts";
+import { asciiJson } from "../../layout/ascii-json.ts";
+import { decodeCompiledConfig, encodeCompiledConfig } from "../../layout/compiled-config.ts";
+import { COMPILED_NAME, type GenerationNumber } from "../../layout/generations.ts";
+import type { GenerationStore } from "../../host/generation-store.ts";
+
+const REST_NAME = "rest.json";
+const DOCUMENTS_NAME = "documents.json";
+const ABOUT_NAME = "about.json";
+const FORMAT = 1;
+
+/** A machine config as somebody wrote it. Secret. */
+export interface ConfigDocument {
+  /** Where it was found, for people. */
+  readonly origin: string;
+  readonly text: string;
+}
+export interface GenerationAbout {
+  /** When it was made, in seconds since 1970. */
+  readonly at: number;
+  /** What was left out of it, a sentence each. */
+  readonly problems: readonly string[];
+}
+/** Everything that is known of a config that was applied. */
+export interface Generation {
+  readonly compiled: Compiled;
+  /** In their order; for another image they are compiled again. */
+  readonly documents: readonly ConfigDocument[];
+  readonly about: GenerationAbout;
+}
+
+/** @throws AppError `CONFIG_TOO_LARGE` */
+export function generationFiles({ compiled: whole, documents, about }: Generation): Readonly<Record<string, string>> {
+  const { compiled, init, kernelArgs, updates, stages, once } = whole;
+  const json = (value: object): string => `${asciiJson({ format: FORMAT, ...value })}\n`;
+  return {
+    [COMPILED_NAME]: encodeCompiledConfig(compiled),
+    [REST_NAME]: json({ init, kernelArgs, ...(updates && { updates }), stages, once }),
+    [DOCUMENTS_NAME]: json({ documents }),
+    [ABOUT_NAME]: json(about),
+  };
+}
+
+/** @returns nothing for one that is not there, is damaged, or is of another format @throws NodeJS.ErrnoException */
+export async function readGeneration(
+  store: Pick<GenerationStore, "read">,
+  number: GenerationNumber,
+): Promise<Generation | undefined> {
+  const bytes = await store.read(number, COMPILED_NAME);
+  const compiled = bytes && decodeCompiledConfig(Buffer.from(bytes).toString("latin1"));
+  if (compiled?.is !== "whole") return undefined;
+  const part = async <T extends object>(name: string): Promise<T | undefined> =>
+    parse(await store.read(number, name)) as T | undefined;
+  const rest = await part<Omit<Compiled, "compiled">>(REST_NAME);
+  const found = await part<Pick<Generation, "documents">>(DOCUMENTS_NAME);
+  const about = await part<GenerationAbout>(ABOUT_NAME);
+  if (!rest || !found || !about) return undefined;
+  return { compiled: { compiled: compiled.value, ...rest }, documents: found.documents, about };
+}
+
+/** Only root can write there, and it is whole with the rest of its folder, so nothing but the format is checked. */
+function parse(bytes: Uint8Array | undefined): object | undefined {
+  if (!bytes) return undefined;
+  try {
+    const { format, ...value } = JSON.parse(Buffer.from(bytes).toString("utf8")) as { readonly format?: unknown };
+    return format === FORMAT ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
