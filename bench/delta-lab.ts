@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError } from "../src/core/error.ts";
 import { fileSize, makeFolder, readText, sha256File, walk } from "../src/host/files.ts";
-import { run } from "../src/host/run.ts";
+import { run, type RunOptions } from "../src/host/run.ts";
 import type { Tools, ToolsRunOptions } from "../src/host/tools.ts";
 import type { Bytes } from "../src/core/units.ts";
 import { remove, type BenchContext } from "./context.ts";
@@ -34,7 +34,7 @@ export interface Lab extends AsyncDisposable {
   readonly run: (argv: Argv, options?: Pick<ToolsRunOptions, "network" | "cwd">) => Promise<string>;
   readonly measure: (argv: Argv, options?: Pick<ToolsRunOptions, "network" | "cwd">) => Promise<Cost>;
   /** The same of a program of this host, given with its full path. */
-  readonly measureHere: (argv: Argv) => Promise<Cost>;
+  readonly measureHere: (argv: Argv, options?: Pick<RunOptions, "stdin" | "env" | "onLine">) => Promise<Cost>;
 }
 
 /** @param name of its folder, which is emptied before, and removed with the lab */
@@ -60,8 +60,8 @@ export async function openLab(name: string, peers: Tools, context: BenchContext)
       await peers.run(["time", ...time, ...argv], { ...inside, ...options });
       return await cost();
     },
-    measureHere: async (argv) => {
-      await run([...programOf(peers, "time"), ...time, ...argv], { signal });
+    measureHere: async (argv, options) => {
+      await run([...programOf(peers, "time"), ...time, ...argv], { signal, ...options });
       return await cost();
     },
     [Symbol.asyncDispose]: async () => await remove(context, folder),

@@ -1,12 +1,12 @@
 import { join } from "node:path";
-import { fileSize, readText } from "../src/host/files.ts";
+import { fileSize, readBytes, readText } from "../src/host/files.ts";
 import { openImage } from "../src/host/image-file.ts";
 import type { Bytes } from "../src/core/units.ts";
 import { decodeGpt, type Partition } from "../src/layout/gpt.ts";
 import { SYSTEM_IMAGE_SECTOR, systemImageParts, type SystemImageParts } from "../src/layout/system-image.ts";
-import { decodeVeritySuperblock, VERITY_SUPERBLOCK_SIZE } from "../src/layout/verity.ts";
-import { isImage, type Cost, type DeltaFigures, type Lab } from "./delta-lab.ts";
+import type { Cost, DeltaFigures, Lab } from "./delta-lab.ts";
 import type { ImagePair } from "./image-pairs.ts";
+import { nodeProgram, releasesOf, REPOSITORY, writeAsNode } from "./node-write.ts";
 
 /** What an update costs without a delta. */
 export interface SegmentFigures {
@@ -18,8 +18,8 @@ export interface SegmentFigures {
   readonly whole: Bytes;
 }
 
-/** As the agent's Node is started. */
-const AGENT = ["--max-semi-space-size=1", "--max-old-space-size=64"] as const;
+/** How bytes come that are in no delta. */
+const PLAIN = /^segments|^the whole image/;
 const programOf = (name: string): string => join(import.meta.dirname, name);
 
 export async function petrifySegments(
@@ -30,15 +30,26 @@ export async function petrifySegments(
   return { ...(JSON.parse(await readText(path("figures"))) as SegmentFigures), make };
 }
 
-/** The delta alone. */
-export async function petrify({ old, new: next }: ImagePair, { path, measureHere }: Lab): Promise<DeltaFigures> {
-  const [tool, delta, made] = ["petrify", path("delta"), path("made")];
-  const make = await measureHere([process.execPath, programOf("../src/cli/main.ts"), "delta", old, next, "-o", delta]);
-  const { root, salt } = partsOf(next);
-  const applying = [programOf("apply-program.ts"), old, made, delta, String(root.start), String(root.size), salt] as const;
-  const apply = await measureHere([process.execPath, ...AGENT, ...applying]);
-  await isImage(made, next, tool);
-  return { tool, bytes: await fileSize(delta), make, apply };
+/** The delta alone, and what a machine needs to write the new image: by it, without it, and without the old image. */
+export interface PetrifyFigures extends DeltaFigures {
+  readonly withoutDelta: Cost;
+  readonly withoutOld: Cost;
+}
+
+export async function petrify(pair: ImagePair, lab: Lab): Promise<PetrifyFigures> {
+  const { path, measureHere } = lab;
+  const delta = path("delta");
+  const make = await measureHere([process.execPath, programOf("../src/cli/main.ts"), "delta", pair.old, pair.new, "-o", delta]);
+  await using registry = await releasesOf(pair, await readBytes(delta));
+  const program = await nodeProgram(lab);
+  const write = async (tag: string, way: RegExp, running?: string): Promise<Cost> =>
+    await writeAsNode({ program, reference: `http://${registry.host}/${REPOSITORY}:${tag}`, pair, running, way }, lab);
+  return {
+    ...{ tool: "petrify", bytes: await fileSize(delta), make },
+    apply: await write("with-delta", /^a delta/, pair.old),
+    withoutDelta: await write("without-delta", PLAIN, pair.old),
+    withoutOld: await write("without-delta", PLAIN),
+  };
 }
 
 /** What of the hash tree has changed, in whole blocks. */
@@ -54,8 +65,7 @@ export function changedTree({ old, new: next }: ImagePair): Bytes {
 }
 const BLOCK: Bytes = 4096;
 
-function partsOf(image: string): SystemImageParts<Partition> & { readonly salt: string } {
+function partsOf(image: string): SystemImageParts<Partition> {
   using file = openImage(image);
-  const parts = systemImageParts(decodeGpt(file.read, file.size, SYSTEM_IMAGE_SECTOR));
-  return { ...parts, salt: decodeVeritySuperblock(file.read(parts.verity.start, VERITY_SUPERBLOCK_SIZE)).salt };
+  return systemImageParts(decodeGpt(file.read, file.size, SYSTEM_IMAGE_SECTOR));
 }

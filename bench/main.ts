@@ -26,11 +26,12 @@ import {
   measureSizes,
   measureUpgrades,
 } from "./measure.ts";
+import { measurePulls } from "./pull.ts";
 import { markdown, replaceTables, type Report } from "./report.ts";
 
 const TOP = join(import.meta.dirname, "..");
 const PAGE = join(TOP, "docs/benchmarks.md");
-const PARTS = ["builds", "boots", "agent", "upgrades", "installs", "sizes", "deltas"] as const;
+const PARTS = ["builds", "boots", "agent", "upgrades", "installs", "sizes", "pull", "deltas"] as const;
 type Part = (typeof PARTS)[number];
 
 interface Options {
@@ -39,6 +40,7 @@ interface Options {
   readonly boots: number;
   readonly only: readonly Part[];
   readonly pairs: readonly DeltaPairName[];
+  readonly image?: string;
 }
 
 const count = (text: string): number => {
@@ -54,10 +56,11 @@ const listOf =
   };
 const options = new Command("bench")
   .option("--json", "print the measurements as JSON, one document for each part")
-  .option("--runs <n>", "of each build", count, 3)
+  .option("--runs <n>", "of each build and pull", count, 3)
   .option("--boots <n>", "of each system", count, 5)
   .option("--only <parts>", PARTS.join(", "), listOf(PARTS), [...PARTS])
   .option("--pairs <pairs>", `of images, for deltas: ${DELTA_PAIRS.join(", ")}`, listOf(DELTA_PAIRS), [...DELTA_PAIRS])
+  .option("--image <file>", "a system image to be pulled; default: one is built")
   .parse()
   .opts<Options>();
 
@@ -89,6 +92,7 @@ const MEASURE = {
   upgrades: async () => await measureUpgrades(options.boots, context),
   installs: async () => await measureInstalls(options.boots, context),
   sizes: async () => await measureSizes(context),
+  pull: async () => await measurePulls(options.runs, options.image, context),
   deltas: async () => await measureDeltas(options.pairs, context),
 } as const;
 
@@ -99,6 +103,7 @@ const TITLES = {
   upgrades: "An upgrade",
   installs: "An installation",
   sizes: "Size",
+  pull: "A pull",
   deltas: "Deltas",
 } as const;
 const tables: string[] = [];
@@ -116,7 +121,7 @@ for (const name of PARTS.filter((part) => options.only.includes(part))) {
   tables.push(text);
   process.stdout.write(options.json ? `${JSON.stringify({ part: name, ...report })}\n` : `${text}\n`);
 }
-if (tables.length === PARTS.length && options.pairs.length === DELTA_PAIRS.length)
+if (tables.length === PARTS.length && options.pairs.length === DELTA_PAIRS.length && options.image === undefined)
   await writeFile(PAGE, replaceTables(await readFile(PAGE, "utf8"), tables.join("\n")));
 
 async function versions(): Promise<Record<string, string>> {

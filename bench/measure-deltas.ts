@@ -1,12 +1,12 @@
 /** Updates from one image to another: petrify's deltas beside every tool that makes updates small. One at a time, in the same order. */
 import { fileSize } from "../src/host/files.ts";
-import { formatSize } from "../src/core/units.ts";
+import { formatSize, type Bytes } from "../src/core/units.ts";
 import type { BenchContext } from "./context.ts";
 import { openLab, type Cost, type DeltaFigures, type Lab } from "./delta-lab.ts";
 import { perFileLimit } from "./delta-limit.ts";
 import { ostree } from "./delta-ostree.ts";
 import { casync, desync, wholeImage, xdelta, zchunk, zstdPatch, type Peer } from "./delta-peers.ts";
-import { changedTree, petrify, petrifySegments, type SegmentFigures } from "./delta-petrify.ts";
+import { changedTree, petrify, petrifySegments, type PetrifyFigures, type SegmentFigures } from "./delta-petrify.ts";
 import { rauc } from "./delta-rauc.ts";
 import type { DeltaGoal, PairFigures } from "./delta-report.ts";
 import { archivePair, frozenPair, type ImagePair } from "./image-pairs.ts";
@@ -32,7 +32,7 @@ const IMAGE_PEERS: Readonly<Record<string, Peer>> = {
 export async function measureDeltas(
   names: readonly DeltaPairName[],
   context: BenchContext,
-): Promise<Pick<Report, "deltas" | "notes">> {
+): Promise<Pick<Report, "deltas" | "sizes" | "notes">> {
   const peers = await context.peerTools("deltas");
   const deltas: PairFigures[] = [];
   for (const name of names) {
@@ -44,12 +44,28 @@ export async function measureDeltas(
   const node = await lab.measureHere([process.execPath, "--eval", ""]);
   return {
     deltas,
+    sizes: deltas.flatMap(({ title, petrify: { apply }, peers: others }) =>
+      [{ tool: "by a delta", apply }, ...others.filter(({ tool }) => tool.startsWith("petrify"))].flatMap((one) =>
+        one.apply
+          ? [
+              {
+                title: `${title}, ${one.tool}: memory of writing beyond that of Node`,
+                sizes: { petrify: one.apply.memory - node.memory },
+                goal: WORKER_MEMORY,
+              },
+            ]
+          : [],
+      ),
+    ),
     notes: [
       `Tools: ${stdout.trim().replace(/;$/, "")}.`,
       `Of petrify's memory, Node that does nothing has ${formatSize(node.memory)}.`,
     ],
   };
 }
+
+/** Of the process that writes an image on a machine, beside the agent's. */
+const WORKER_MEMORY: Bytes = 64e6;
 
 async function measurePair(name: DeltaPairName, pair: ImagePair, context: BenchContext): Promise<PairFigures> {
   const { progress, run, signal } = context;
@@ -72,15 +88,18 @@ async function measurePair(name: DeltaPairName, pair: ImagePair, context: BenchC
   const lists = `Of petrify's bytes, ${segments.lists} are the lists of segments.`;
   const tree = `Of the hash tree, which whoever ships whole images ships, ${changedTree(pair)} bytes are other ones.`;
   return {
-    ...{ title: pair.title, image: await fileSize(pair.new), peers: [...segmentRows(segments), ...others] },
+    ...{ title: pair.title, image: await fileSize(pair.new), peers: [...segmentRows(segments, delta), ...others] },
     ...{ petrify: { ...delta, bytes: delta.bytes + segments.lists }, goals: goalsOf(name, others) },
     notes: [...pair.notes, lists, tree],
   };
 }
 
-const segmentRows = ({ lists, missing, whole, make }: SegmentFigures & { readonly make: Cost }): DeltaFigures[] => [
-  { tool: "petrify without a delta: other segments", bytes: lists + missing },
-  { tool: "petrify without the old image", bytes: lists + whole, make },
+const segmentRows = (
+  { lists, missing, whole, make }: SegmentFigures & { readonly make: Cost },
+  { withoutDelta, withoutOld }: PetrifyFigures,
+): DeltaFigures[] => [
+  { tool: "petrify without a delta: other segments", bytes: lists + missing, apply: withoutDelta },
+  { tool: "petrify without the old image", bytes: lists + whole, make, apply: withoutOld },
 ];
 
 /** Each row of a tool that has several settings is one to be compared with. */

@@ -43,7 +43,7 @@ await Promise.all(
     }
   }),
 );
-const encoded = encodeSegments({ ...list, segments });
+const encoded = await zstdPackSegment(encodeSegments({ ...list, segments }));
 const blobs = packedSegments({ segments });
 const blob = { digest: `sha256:${digest(encoded)}`, size: encoded.length };
 const lists = encoded.length + releaseManifest({ release: blob, list: blob, segments: blobs }).length;

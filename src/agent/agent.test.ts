@@ -55,7 +55,7 @@ suite("the machine's key", () => {
   });
 
   test("is an alarm where it cannot be read, and the machine works on", async () => {
-    const { agent } = await boot({ ...trial(), keyUnreadable: true }, UNTIL(30_000));
+    const { agent } = await boot({ ...trial(), keyUnreadable: true }, UNTIL(45_000));
     const { alarms, fingerprint, health } = agent.status();
     assert.deepEqual([fingerprint, health.is], [undefined, "healthy"]);
     assert.match(alarms.find(({ code }) => code === "NODE_KEY")!.message, /no key that can be used: it cannot be read/);
@@ -67,7 +67,7 @@ suite("the keys that a machine trusts", () => {
   const trusted = revokeKey(firstKeys([pair.publicKey, newKeyPair().publicKey], sha256), keyId(pair.publicKey, sha256), 77);
 
   test("are in its status, by id, with the epoch, and what became of them", async () => {
-    const { agent } = await boot({ ...trial(), trusted }, UNTIL(30_000));
+    const { agent } = await boot({ ...trial(), trusted }, UNTIL(45_000));
     const { trust, alarms } = agent.status();
     assert.equal(trust?.epoch, 2);
     assert.deepEqual(
@@ -78,7 +78,7 @@ suite("the keys that a machine trusts", () => {
   });
 
   test("are an alarm where nobody knows them, and the boot is a good one all the same", async () => {
-    const { agent } = await boot({ ...trial(), trustUnknown: true }, UNTIL(30_000));
+    const { agent } = await boot({ ...trial(), trustUnknown: true }, UNTIL(45_000));
     const { trust, alarms, health } = agent.status();
     assert.deepEqual([trust, health.is], [undefined, "healthy"]);
     assert.match(alarms.find(({ code }) => code === "TRUST_0")!.message, /cannot be read/);
@@ -88,7 +88,7 @@ suite("the keys that a machine trusts", () => {
 suite("a slot on trial", () => {
   test("whose checks pass is proven, with all the tries of a proven slot", async () => {
     const disk = trial();
-    const { slot, agent, machine } = await boot(disk, UNTIL(30_000));
+    const { slot, agent, machine } = await boot(disk, UNTIL(45_000));
     assert.equal(slot, "b");
     assert.equal(disk.record.slots.b.state, "proven");
     assert.deepEqual(disk.tries, { a: 6, b: 6 });
@@ -99,7 +99,7 @@ suite("a slot on trial", () => {
   test("is said to be healthy when it is proven, and not before", async () => {
     const stop = new AbortController();
     const machine = fakeMachine(trial(), { id: "boot", slot: "b", stop });
-    UNTIL(30_000)(machine);
+    UNTIL(45_000)(machine);
     const agent = await openAgent(machine);
     const { record } = machine;
     const change = record.change.bind(record);
@@ -189,7 +189,7 @@ suite("a proven slot", () => {
     assert.ok(machine.done.includes("verify a from 0"));
     assert.deepEqual(machine.init.restarts, ["slot a is damaged"]);
     assert.equal(disk.record.slots.a.state, "bad");
-    const after = await boot(disk, UNTIL(30_000));
+    const after = await boot(disk, UNTIL(45_000));
     assert.equal(after.slot, "b");
     assert.match(after.agent.status().slots.a.scrub!.damage!, /block 7/);
     assert.deepEqual(
@@ -208,7 +208,7 @@ test("what is wrong with what was stored is said, and the agent works", async ()
   const disk = freshDisk();
   const { agent } = await boot(disk, (m) => {
     Object.assign(m.store, { problems: ["a copy of the state is damaged"] });
-    UNTIL(30_000)(m);
+    UNTIL(45_000)(m);
   });
   assert.deepEqual(
     agent.status().alarms.map(({ message }) => message),
@@ -295,7 +295,7 @@ suite("an agent that finds its state to be", () => {
       const store = await openStateStore(folder.path);
       const { slot, agent } = await boot(disk, (m) => {
         Object.assign(m, { store });
-        UNTIL(30_000)(m);
+        UNTIL(45_000)(m);
       });
       const { health, alarms, role, state } = agent.status();
       assert.deepEqual([slot, health.is, role, state], ["a", "healthy", "active", "proven"]);
@@ -411,7 +411,7 @@ test("copies are recorded when what they were made from is kept, and not on a sl
   assert.ok(proven.machine.done.includes("copies"));
   const failing = await boot(trial(), (m) => {
     m.failing["web"] = "x";
-    UNTIL(30_000)(m);
+    UNTIL(45_000)(m);
   });
   assert.ok(!failing.machine.done.includes("copies"));
 });

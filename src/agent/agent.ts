@@ -12,7 +12,7 @@ import { openOperations } from "./operations/driver.ts";
 import { openOperationService, type OperationService } from "./operations/service.ts";
 import type { AgentPorts } from "./ports.ts";
 import { openScrubber, type Scrubber } from "./scrubber.ts";
-import { roleOf, slotStatus, stateOf, trustStatus, type AgentStatus, type Alarm } from "./status.ts";
+import { configStatus, roleOf, slotStatus, stateOf, trustStatus, type AgentStatus, type Alarm } from "./status.ts";
 import { openUpkeep } from "./upkeep.ts";
 import { openRecovery } from "./recovery-loop.ts";
 import { openReset, type Reset } from "./reset-loop.ts";
@@ -97,6 +97,7 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
       ...bootStatus(world),
       ...(fingerprint === undefined ? {} : { fingerprint }),
       ...trustStatus(ports.trust),
+      ...configStatus(ports.config),
       health: health.status(),
       ...(operations.status() ? { operation: operations.status()! } : {}),
       ...(recovery.status() ? { recovery: recovery.status()! } : {}),

@@ -155,7 +155,11 @@ export function fakeMachine(
     },
     trust: {
       trusted: () => {
-        if (disk.trustUnknown) throw new AppError("TRUST_UNKNOWN", "the trusted keys of this machine cannot be read");
+        if (disk.trustUnknown) {
+          throw new AppError("TRUST_UNKNOWN", "the trusted keys of this machine cannot be read", {
+            hint: "Look at the oem partition.",
+          });
+        }
         return disk.trusted;
       },
       problems: disk.trustUnknown ? ["the trusted keys cannot be read"] : [],
@@ -218,7 +222,7 @@ export function fakeMachine(
     recordCopies: async () => await Promise.resolve(void done.push("copies")),
     random: (bytes) => new Uint8Array(bytes),
     now: () => disk.clock,
-    clockIsSet: async () => await Promise.resolve(true),
+    clockIsSet: async () => await Promise.resolve({ isSet: true, why: "NTP keeps it" }),
     uptime: () => uptime,
     wait: async (ms, signal) => {
       await Promise.resolve();

@@ -29,8 +29,8 @@ export interface HealthWatch {
   readonly deadline: (signal: AbortSignal) => Promise<void>;
 }
 
-/** The agent starts while the machine still does: what is asked at once has not been reached. */
-const FIRST_CHECK_MS = 1_000;
+/** The agent starts while the machine still does: what is asked at once has not been reached, and asking takes from what it waits for. */
+const FIRST_CHECK_MS = 3_000;
 
 /**
  * @param unusable data partitions that this boot has to do without

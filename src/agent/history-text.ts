@@ -24,6 +24,8 @@ function entryText({
   cause,
   outcome,
   reason,
+  code,
+  hint,
   duration,
   way,
   downloaded,
@@ -34,7 +36,8 @@ function entryText({
   const row = (name: string, text: string): string => `  ${name.padEnd(9)}${text}`;
   return [
     `${when}  ${KINDS[kind]}${what}: ${outcome}`,
-    ...(reason ? [row("reason", reason)] : []),
+    ...(reason ? [row("reason", `${reason}${code === undefined ? "" : ` (${code})`}`)] : []),
+    ...(hint ? [row("hint", hint)] : []),
     row(
       "target",
       `${target}, from ${from.slot === "recovery" ? "recovery" : `slot ${from.slot}`}${from.version ? ` (${from.version})` : ""}`,

@@ -4,14 +4,15 @@
  */
 import { text } from "node:stream/consumers";
 import { AppError } from "../core/error.ts";
-import { openDirectWriter } from "../host/direct-write.ts";
 import { openDirect } from "../host/direct-read.ts";
 import { imageFileOf, openFileSource, openUrlSource, type OpenedSource } from "../host/image-source.ts";
 import { beIdle, dieWithParent } from "../host/linux.ts";
 import { readExtents } from "../host/read-extents.ts";
 import { run } from "../host/run.ts";
 import { sha256 } from "../host/sha256.ts";
+import { trustAuthorities } from "../host/trust-authorities.ts";
 import { zstdUnpack } from "../host/zstd.ts";
+import { AUTHORITIES_PATH } from "../layout/authorities-path.ts";
 import type { ImageSource } from "../layout/operation.ts";
 import { parseReference, type Reference } from "../registry/reference.ts";
 import type { ImageStore } from "../registry/store.ts";
@@ -19,7 +20,8 @@ import { copyImage } from "../release/copy-image.ts";
 import { unsigned } from "../release/verifier.ts";
 import { findManifest, verifyImage, type VerifyProgress } from "../release/verify-image.ts";
 import type { ImageLine, ImageRequest, ReleaseMeans } from "./image-work.ts";
-import { inspectRelease, writeRelease, type RunningImage } from "./registry-image.ts";
+import { openPlaceWriter } from "./place-writer.ts";
+import { checkRelease, inspectRelease, writeRelease, type RunningImage } from "./registry-image.ts";
 import { machineStore } from "./registry-settings.ts";
 import { every, workerError, type WorkerError } from "./worker.ts";
 
@@ -31,9 +33,11 @@ dieWithParent();
 const request = JSON.parse(await text(process.stdin)) as ImageRequest;
 const stop = new AbortController();
 for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => stop.abort());
+const MEANS = { unpack: zstdUnpack, signal: stop.signal } as const;
 const tell = (line: ImageLine | WorkerError): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
 
 try {
+  await trustAuthorities(AUTHORITIES_PATH);
   tell(await work());
 } catch (error) {
   tell(workerError(error, "IMAGE_WORK_FAILED"));
@@ -57,6 +61,14 @@ async function work(): Promise<ImageLine> {
       return { inspected: { image: summary, source, kernel, created, architecture, trust: says } };
     }
     case "check": {
+      if (request.source.is === "registry") {
+        using release = await storeOf(request.source.reference, request.means);
+        const tellChecked = every(PROGRESS_MS, (far: { readonly done: number; readonly total: number }) =>
+          tell({ ...far, position: far.done }),
+        );
+        const { digest } = request;
+        return verdictLine(await checkRelease({ ...release, digest, progress: tellChecked, ...MEANS }));
+      }
       await using image = await opened(request.source);
       return await verify(image, request.digest, 0);
     }
@@ -71,7 +83,7 @@ async function work(): Promise<ImageLine> {
       const { digest } = await findManifest(image, sha256);
       if (digest !== request.digest)
         throw new AppError("IMAGE_CHANGED", "the source has another image by now: nothing was written");
-      await using writer = await openDirectWriter(request.device, request.extents);
+      await using writer = await openPlaceWriter(request.device, request.extents);
       const tellWritten = every(PROGRESS_MS, (written: number) => tell({ written }));
       await copyImage({ image, size: request.size, writer, from: request.from, signal: stop.signal, durable: tellWritten });
       return { written: request.size, done: true };
@@ -86,11 +98,12 @@ async function writeFrom(
   await using running = await runningImage(means);
   using release = await storeOf(reference, means);
   await using reader = await openDirect(device);
-  await using writer = await openDirectWriter(device, extents);
+  await using writer = await openPlaceWriter(device, extents);
   const tellWritten = every(PROGRESS_MS, tell);
   const downloaded = await writeRelease({
     ...{ ...release, ...running, digest, writer, place: readExtents(reader, extents) },
-    ...{ unpack: zstdUnpack, turn: async () => await new Promise((resolve) => setImmediate(resolve)), signal: stop.signal },
+    ...MEANS,
+    turn: async () => await new Promise((resolve) => setImmediate(resolve)),
     written: (written, soFar) => tellWritten({ written, downloaded: soFar }),
     way: (way) => tell({ way }),
   });
@@ -126,7 +139,10 @@ async function storeOf(
 async function verify(image: OpenedSource, digest: string | undefined, from: number): Promise<ImageLine> {
   const progress = every(PROGRESS_MS, ({ done, total, position }: VerifyProgress) => tell({ done, total, position }));
   const verdict = await verifyImage({ image, sha256, digest, from, signal: stop.signal, progress });
-  return verdict.ok ? { whole: true } : { whole: false, damage: verdict.damage.what };
+  return verdictLine(verdict.ok ? undefined : verdict.damage.what);
+}
+function verdictLine(damage: string | undefined): ImageLine {
+  return damage === undefined ? { whole: true } : { whole: false, damage };
 }
 
 async function located(source: ImageSource): Promise<ImageSource> {
@@ -136,10 +152,5 @@ async function located(source: ImageSource): Promise<ImageSource> {
 async function opened(source: ImageSource): Promise<OpenedSource> {
   if (source.is === "url") return await openUrlSource(source.url, stop.signal);
   if (source.is === "file") return await openFileSource(source.path);
-  if (source.is === "registry") {
-    throw new AppError("USAGE", "a release is checked while it is written, segment by segment", {
-      hint: "See what it is with --plan.",
-    });
-  }
-  throw new Error("the agent names the file of the recovery image");
+  throw new Error(`the agent does not name an image of this kind: ${source.is}`);
 }

@@ -1,9 +1,12 @@
 /** The process that works on images, as it is: on files, with the file of a slot in place of a partition. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { before, test } from "node:test";
+import { before, suite, test } from "node:test";
+import { faultyRegistry, push } from "../../tests/support/pushed-release.ts";
 import { smallImage, type SmallImage } from "../../tests/support/small-image.ts";
 import { testTools } from "../../tests/support/tools.ts";
 import { MiB } from "../core/units.ts";
@@ -14,7 +17,7 @@ import { layoutStore } from "../registry/layout-store.ts";
 import { pushRelease } from "../registry/push-release.ts";
 import { findManifest } from "../release/verify-image.ts";
 import type { ImageLine, ImageRequest } from "./image-work.ts";
-import type { WorkerError } from "./worker.ts";
+import { work as workIn, type WorkerError } from "./worker.ts";
 
 let image: SmallImage;
 let other: SmallImage;
@@ -47,7 +50,7 @@ test("an image is inspected, checked, written to its extents, and read back whol
   assert.deepEqual([inspected.inspected.source, inspected.inspected.trust], [source, "unsigned"]);
   const { digest, size } = inspected.inspected.image;
   assert.deepEqual([digest, size], [image.digest, image.bytes.length]);
-  assert.deepEqual(await work({ do: "check", source, digest }), { whole: true });
+  assert.deepEqual(await work({ do: "check", source, digest, means }), { whole: true });
 
   const extents = [{ start: MiB, size: 12 * MiB }];
   const write = { do: "write", source, digest, size, device, extents, from: 0, means } as const;
@@ -127,4 +130,80 @@ test("a release in a folder is inspected, and written to its extents; what is th
   assert.ok("written" in again && again.downloaded!.bytes < first.downloaded!.bytes, JSON.stringify(again));
   const changed = await work({ ...write, digest: "00".repeat(32) });
   assert.ok("error" in changed && changed.error.code === "IMAGE_CHANGED", JSON.stringify(changed));
+});
+
+suite("a release in a registry that fails", () => {
+  test("is told by the process with code, sentence and hint; what is written stays, and the next one goes on", async () => {
+    await using at = await faultyRegistry();
+    await using folder = await mkdtempDisposable(join(tmpdir(), "petrify-work-"));
+    const [device, size] = [join(folder.path, "device"), image.bytes.length];
+    await writeFile(device, new Uint8Array(16 * MiB).fill(0x55));
+    const read = (offset: number, length: number): Uint8Array => image.bytes.subarray(offset, offset + length);
+    const found = await findManifest(
+      { size, read: async (offset, length) => await Promise.resolve(read(offset, length)) },
+      sha256,
+    );
+    const pushed = await push(at.store, { bytes: image.bytes, found, read });
+    const source = { is: "registry", reference: `http://${at.registry.host}/team/os@${pushed.index.digest}` } as const;
+    const extents = [{ start: MiB, size: 12 * MiB }];
+    const write = { do: "write", source, digest: image.digest, size, device, extents, from: 0, means } as const;
+    const { repository } = at.registry;
+    const [segment] = [...repository("team/os").blobs].toSorted(([, a], [, b]) => b.length - a.length)[0]!;
+    for (const [fault, code, words] of [
+      [{ status: 429, headers: { "retry-after": "3600" } }, "REGISTRY_RATE_LIMITED", /wait for 3600 s/],
+      [{ change: (body: Buffer) => Buffer.alloc(body.length) }, "REGISTRY_INVALID", /other bytes/],
+    ] as const) {
+      at.fail(({ url }) => (url.endsWith(segment) ? fault : undefined));
+      const line = await work(write);
+      assert.ok("error" in line, JSON.stringify(line));
+      assert.deepEqual([line.error.code, line.error.hint !== undefined], [code, true]);
+      assert.match(line.error.message, words);
+      const bytes = await readFile(device);
+      assert.ok(
+        [...bytes.subarray(0, MiB), ...bytes.subarray(13 * MiB)].every((byte) => byte === 0x55),
+        "nothing outside its place",
+      );
+    }
+    at.fail(undefined);
+    assert.deepEqual(await work({ do: "check", source, digest: image.digest, means }), { whole: true });
+    // Killed while it waits for the line, and begun anew.
+    const arrived = Promise.withResolvers<void>();
+    at.fail(({ url }) => {
+      if (!url.endsWith(segment)) return undefined;
+      arrived.resolve();
+      return { dripMs: 1000 };
+    });
+    const program: [string, ...string[]] = [process.execPath, "--disable-warning=ExperimentalWarning", PROGRAM];
+    const child = spawn(program[0], program.slice(1), { stdio: ["pipe", "ignore", "ignore"] });
+    const ended = once(child, "close");
+    child.stdin.end(JSON.stringify(write));
+    await arrived.promise;
+    child.kill("SIGKILL");
+    await ended;
+    at.fail(undefined);
+    const done = await work(write);
+    assert.ok("written" in done && done.done, JSON.stringify(done));
+    assert.ok((await readFile(device)).subarray(MiB, MiB + size).equals(image.bytes), "the image");
+  });
+
+  test("a place that cannot be written, and a process that ends early, are told as what they are", async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), "petrify-work-"));
+    const path = join(folder.path, "small.img");
+    await writeFile(path, image.bytes);
+    const source = { is: "file", path } as const;
+    const write = { do: "write", source, digest: image.digest, size: image.bytes.length, from: 0, means } as const;
+    const line = await work({ ...write, device: "/dev/full", extents: [{ start: 0, size: 16 * MiB }] });
+    assert.ok("error" in line, JSON.stringify(line));
+    assert.deepEqual([line.error.code, line.error.hint !== undefined], ["PLACE_UNWRITABLE", true]);
+    assert.match(line.error.message, /cannot be written: .*(ENOSPC|EINVAL)/);
+    const program = [process.execPath, "-e", "process.kill(process.pid, 'SIGKILL')"] as const;
+    await assert.rejects(
+      workIn({ run, program }, {}, () => {}, new AbortController().signal),
+      (error: Error & { hint?: string }) => {
+        assert.deepEqual([(error as { code?: string }).code, error.hint !== undefined], ["WORKER_ENDED", true]);
+        assert.match(error.message, /it was killed$/);
+        return true;
+      },
+    );
+  });
 });

@@ -19,7 +19,7 @@ import { work as workIn } from "./worker.ts";
 /** What image-main.ts is told. */
 export type ImageRequest =
   | { readonly do: "inspect"; readonly source: ImageSource; readonly judgement?: ReleaseJudgement; readonly means: ReleaseMeans }
-  | { readonly do: "check"; readonly source: ImageSource; readonly digest: string }
+  | { readonly do: "check"; readonly source: ImageSource; readonly digest: string; readonly means: ReleaseMeans }
   | {
       readonly do: "verify";
       readonly path: string;
@@ -96,7 +96,11 @@ export function imageWork({ run, program, facts, proxies }: ImageMeans): Pick<Ag
     inspectPlace: async (place, signal) => await placed(place, async (path) => await inspect({ is: "file", path }, signal)),
     check: async (source, digest, progress, signal) =>
       verdictOf(
-        await work({ do: "check", source: sourceOf(source), digest }, (line) => "position" in line && progress(line), signal),
+        await work(
+          { do: "check", source: sourceOf(source), digest, means },
+          (line) => "position" in line && progress(line),
+          signal,
+        ),
       ),
     write: async ({ source, image: { digest, size }, place, from }, progress, signal) =>
       await placed(place, async (path) => {
@@ -105,7 +109,10 @@ export function imageWork({ run, program, facts, proxies }: ImageMeans): Pick<Ag
         const device = facts.partitions[partitionOf(place)]!.device;
         const request = { do: "write", source: sourceOf(source), digest, size, device, extents, from, means } as const;
         const last = await work(request, (line) => ("written" in line || "way" in line) && progress(line), signal);
-        if (!("written" in last && last.done)) throw new AppError("PLACE_UNWRITABLE", "the image was not written to its end");
+        if (!("written" in last && last.done))
+          throw new AppError("PLACE_UNWRITABLE", "the image was not written to its end", {
+            hint: "Try again: it goes on where it stopped.",
+          });
         return last.downloaded ? { downloaded: last.downloaded } : {};
       }),
     capacity: async (place) => await placed(place, async (path) => (await fileExtents(path)).size),

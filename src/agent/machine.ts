@@ -1,9 +1,10 @@
 /** The agent's ports on a real machine. */
 import { crc32 } from "../layout/crc32.ts";
-import { parseHealthPlan, HEALTH_PLAN_PATH } from "../layout/health-plan.ts";
+import { HEALTH_PLAN_PATH } from "../layout/health-plan.ts";
 import { decodeLastWords } from "../layout/last-words.ts";
 import { parseRecoveryPlan, RECOVERY_PLAN_PATH } from "../layout/recovery-plan.ts";
 import { LAST_WORDS_OFFSET, LAST_WORDS_SIZE } from "../layout/record.ts";
+import { parseRunConfig, RUN_CONFIG_PATH } from "../layout/run-config.ts";
 import { parseRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
 import { INSTALLER_CONFIG, MACHINE_CONFIG_LIMIT } from "../layout/machine-config-place.ts";
 import { bootRecordOn } from "../host/boot-record.ts";
@@ -26,6 +27,7 @@ import { wait } from "../host/wait.ts";
 import type { AgentPorts } from "./ports.ts";
 import { DATA_FOLDERS } from "./degraded.ts";
 import { runChecks } from "./health/check.ts";
+import { planOfBoot } from "./health/plan-of-boot.ts";
 import { checksOf } from "./health/registry.ts";
 import { installWork } from "./install/work.ts";
 import { imageWork } from "./image-work.ts";
@@ -58,7 +60,8 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
     facts.slot !== "ram" && recordPart && efi ? bootRecordOn({ record: recordPart.device, efi: efi.device }) : undefined;
   const machineId = await text("/etc/machine-id");
   const init = await initSystem(run, fileExists);
-  const { plan, notes } = parseHealthPlan(await readText(HEALTH_PLAN_PATH).catch(() => undefined));
+  const config = parseRunConfig(await readText(RUN_CONFIG_PATH).catch(() => ""));
+  const { plan, notes } = planOfBoot(config, await readText(HEALTH_PLAN_PATH).catch(() => undefined));
   const recovery = parseRecoveryPlan(await readText(RECOVERY_PLAN_PATH).catch(() => undefined));
   const folder = facts.slot === "ram" || facts.resetting ? undefined : STATE_FOLDER;
   const store = folder === undefined ? forgetfulStore : await openStateStore(folder);
@@ -71,6 +74,7 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
   };
   return {
     ...edge,
+    ...(config ? { config } : {}),
     facts: { ...facts, notes: [...facts.notes, ...notes, ...recovery.notes] },
     machine: { id: machineId, hostname: await text("/proc/sys/kernel/hostname") },
     bootId: await text("/proc/sys/kernel/random/boot_id"),

@@ -1,6 +1,7 @@
 /** Everything that an agent sees of its machine, and can do to it: machine.ts is a real one, fake-machine.ts one in memory. */
 import type { Sha256 } from "../core/digest.ts";
 import type { BootRecordStore } from "../host/boot-record.ts";
+import type { ClockFinding } from "../host/clock-is-set.ts";
 import type { HardwareWatchdog } from "../host/hardware-watchdog.ts";
 import type { InitSystem } from "../host/init-system.ts";
 import type { StateStore } from "../host/state-store.ts";
@@ -8,6 +9,7 @@ import type { AgentState } from "../layout/agent-state.ts";
 import type { DataPartition } from "../layout/fstab.ts";
 import type { HealthPlan } from "../layout/health-plan.ts";
 import type { RecoveryPlan } from "../layout/recovery-plan.ts";
+import type { RunConfig } from "../layout/run-config.ts";
 import type { RunFacts } from "../layout/run-facts.ts";
 import type { RecoveryFile } from "../layout/slots.ts";
 import type { MountedData } from "./degraded.ts";
@@ -37,6 +39,8 @@ export interface VerificationProgress {
 export interface AgentPorts {
   readonly pid: number;
   readonly facts: RunFacts;
+  /** What this boot has of a machine config; absent where the initrd left nothing. */
+  readonly config?: RunConfig;
   readonly machine: AgentStatus["machine"];
   /** Of the kernel. */
   readonly bootId: string;
@@ -83,7 +87,7 @@ export interface AgentPorts {
   /** Seconds since 1970. */
   readonly now: () => number;
   /** Otherwise it is only known not to be earlier: nobody has told the machine what day it is. */
-  readonly clockIsSet: () => Promise<boolean>;
+  readonly clockIsSet: () => Promise<ClockFinding>;
   /** Milliseconds since the kernel's start. */
   readonly uptime: () => number;
   readonly sha256: Pick<Sha256, "digest">;

@@ -4,30 +4,26 @@ import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { before, suite, test } from "node:test";
-import { testRegistry, type Fault, type RegistryOptions } from "../../tests/support/registry.ts";
+import { seededRandom } from "../../tests/crash/power-cut.ts";
+import { faultyRegistry, NOW, Place, push, readerOf, type Pushed } from "../../tests/support/pushed-release.ts";
+import type { Fault, TestRegistry } from "../../tests/support/registry.ts";
 import { releaseImage, type ReleaseImage } from "../../tests/support/release-images.ts";
 import { newKeyPair } from "../../tests/support/signing.ts";
-import { testContext } from "../../tests/support/store-contract.ts";
 import { testTools } from "../../tests/support/tools.ts";
 import { bytesOfHex } from "../core/digest.ts";
 import { sha256 } from "../host/sha256.ts";
 import { zstdPack, zstdQuickPack, zstdUnpack } from "../host/zstd.ts";
 import { keyId } from "../layout/public-key.ts";
 import { layoutStore } from "../registry/layout-store.ts";
-import { openStore } from "../registry/open-store.ts";
-import { pushReferrers, pushRelease, type PushedRelease, type PushInput } from "../registry/push-release.ts";
 import { parseReference, type Reference } from "../registry/reference.ts";
 import type { ImageStore } from "../registry/store.ts";
 import { addKey, firstKeys, revokeKey } from "../release/change-keys.ts";
+import { commandWriter, type Command } from "../release/delta/commands.ts";
+import { decodeDeltaHeader, deltaHeaderSize, encodeDeltaHeader, MAX_FRAME, type Frame } from "../release/delta/delta-header.ts";
 import { makeDelta } from "../release/delta/make-delta.ts";
-import { referrer } from "../release/oci-artifact.ts";
-import { DELTA_KEYS, DELTA_MEDIA } from "../release/release-artifact.ts";
-import { bundleReferrer, signDigest } from "../release/sigstore-bundle.ts";
 import type { ReleaseJudgement } from "./operations/ports.ts";
-import { inspectRelease, writeRelease, type RunningImage } from "./registry-image.ts";
+import { checkRelease, inspectRelease, writeRelease, type RunningImage } from "./registry-image.ts";
 
-const NOW = 1_900_000_000;
-type Key = ReturnType<typeof newKeyPair>;
 const [key, fresh, stranger] = [newKeyPair(), newKeyPair(), newKeyPair()];
 const trusted = firstKeys([key.publicKey], sha256);
 
@@ -49,41 +45,6 @@ async function deltaTo(image: ReleaseImage, from: ReleaseImage): Promise<Uint8Ar
   return (await makeDelta({ old: imageOf(from), new: imageOf(image), ...packers })).bytes;
 }
 
-interface Pushed {
-  readonly tag?: string;
-  readonly facts?: Partial<PushInput["facts"]>;
-  readonly signedBy?: readonly Key[];
-  readonly pack?: (bytes: Uint8Array) => Uint8Array;
-  /** And the image that it is said to be from. */
-  readonly delta?: { readonly bytes: Uint8Array; readonly from: string };
-}
-async function push(
-  store: ImageStore,
-  image: ReleaseImage,
-  { tag = "v1", facts, signedBy = [], pack = (bytes) => bytes, delta: one }: Pushed = {},
-) {
-  const release = await pushRelease({
-    ...{ store, tag, image, found: image.found, facts: { created: NOW - 100, ...facts } },
-    pack: async (bytes) => await Promise.resolve(zstdQuickPack(pack(bytes))),
-  });
-  const bundles = signedBy.map((by) =>
-    bundleReferrer({ subject: release.index, bundle: signDigest(release.index.digest, by, sha256), created: NOW }, sha256),
-  );
-  await pushReferrers(store, release.index, bundles, undefined);
-  if (one) await pushDelta(store, release, one.bytes, one.from);
-  await release.publish();
-  return release;
-}
-async function pushDelta(store: ImageStore, { manifest }: PushedRelease, bytes: Uint8Array, from: string): Promise<void> {
-  const annotations = { [DELTA_KEYS.from]: from, [DELTA_KEYS.version]: "1.0.0", [DELTA_KEYS.size]: String(bytes.length) };
-  await pushReferrers(
-    store,
-    manifest,
-    [referrer({ subject: manifest, artifactType: DELTA_MEDIA, bytes, annotations, sha256 })],
-    undefined,
-  );
-}
-
 async function folderStore() {
   const dir = await mkdtempDisposable(join(tmpdir(), "petrify-node-"));
   const folder = join(dir.path, "store");
@@ -92,51 +53,6 @@ async function folderStore() {
     [Symbol.asyncDispose]: async () => await dir.remove(),
   };
 }
-/** Faults begin when somebody says so. */
-async function faultyRegistry(options: RegistryOptions = {}) {
-  let fault: RegistryOptions["fault"];
-  const registry = await testRegistry({ ...options, fault: (asked) => fault?.(asked) });
-  const context = testContext();
-  const reference = parseReference(`http://${registry.host}/team/os:v1`);
-  return {
-    ...{ registry, reference, store: openStore(reference, context) },
-    fail: (how: typeof fault): void => void (fault = how),
-    [Symbol.asyncDispose]: async () => {
-      context[Symbol.dispose]();
-      await registry[Symbol.asyncDispose]();
-    },
-  };
-}
-
-/** A place on the disk. */
-class Place {
-  readonly bytes: Buffer;
-  flushed = 0;
-  /** Where writing fails. */
-  broken = Infinity;
-  constructor(size: number, fill = 0x55) {
-    this.bytes = Buffer.alloc(size, fill);
-  }
-  readonly writer = {
-    write: async (offset: number, bytes: Uint8Array): Promise<void> => {
-      assert.ok(offset % 4096 === 0 && bytes.length <= 2 ** 20, "as direct I/O wants it");
-      await Promise.resolve();
-      if (offset + bytes.length > this.broken) throw Object.assign(new Error("EIO: i/o error, write"), { code: "EIO" });
-      this.bytes.set(bytes, offset);
-    },
-    flush: async (): Promise<void> => await Promise.resolve(void this.flushed++),
-  };
-  get place() {
-    return { size: this.bytes.length, read: readerOf(this.bytes).read };
-  }
-}
-const readerOf = (bytes: Uint8Array) => ({
-  size: bytes.length,
-  read: async (at: number, length: number): Promise<Uint8Array> => {
-    assert.ok(length <= 2 ** 20);
-    return await Promise.resolve(Buffer.from(bytes.subarray(at, at + length)));
-  },
-});
 const running = (image: ReleaseImage): RunningImage => ({ image: readerOf(image.bytes), found: image.found });
 
 const judgement = (more: Partial<ReleaseJudgement> = {}): ReleaseJudgement => ({
@@ -150,12 +66,45 @@ interface From {
 const inspect = async ({ store, reference }: From, more: Partial<ReleaseJudgement> = {}, runs?: RunningImage) =>
   await inspectRelease({ store, reference, judgement: judgement(more), running: runs });
 
+/** zstd of 256 MiB of zeros. */
+const BOMB = { packed: zstdQuickPack(Buffer.alloc(256 * 2 ** 20)), size: 100_000 } as const;
+/** A delta whose first frame has this alone, for an image that is the right one. @param frames as the head is to have them */
+function hostile(
+  first: Command | typeof BOMB | { readonly packed: Uint8Array; readonly size: number },
+  change = asTheyAre,
+): Uint8Array {
+  const header = decodeDeltaHeader(delta.subarray(0, deltaHeaderSize(delta)), delta.length, sha256);
+  const bytes = "packed" in first ? first.packed : commandBytes(first);
+  const none = { packing: "plain", packed: 0, size: 0 } as const;
+  const stream =
+    "packed" in first
+      ? { packing: "zstd" as const, packed: bytes.length, size: first.size }
+      : { packing: "plain" as const, packed: bytes.length, size: bytes.length };
+  const bad: Frame = { segments: header.frames[0]!.segments, streams: [stream, none, none] };
+  const rest = header.frames.slice(1);
+  const frames = change([bad, ...rest.map(({ segments }): Frame => ({ segments, streams: [none, none, none] }))]);
+  const body = frames.map(({ streams }) => (streams[0].packed > 0 ? bytes : new Uint8Array()));
+  return Buffer.concat([encodeDeltaHeader({ ...header, frames }, sha256), ...body]);
+}
+const asTheyAre = (frames: readonly Frame[]): readonly Frame[] => frames;
+function commandBytes(command: Command): Uint8Array {
+  const writer = commandWriter();
+  writer.write(0, command);
+  return writer.bytes();
+}
+/** What is unpacked at once, at the most: a segment's packed form, or a frame of a delta. */
+let unpacked = 0;
+const unpack: typeof zstdUnpack = async (packed, limit) => {
+  unpacked = Math.max(unpacked, limit);
+  return await zstdUnpack(packed, limit);
+};
+
 async function write(from: From, place: Place, { runs, signal }: { runs?: RunningImage; signal?: AbortSignal } = {}) {
   const ways: string[] = [];
   const written: number[] = [];
   const downloaded = await writeRelease({
     ...{ store: from.store, reference: from.reference, digest: wanted.found.digest, running: runs },
-    ...{ place: place.place, writer: place.writer, unpack: zstdUnpack },
+    ...{ place: place.place, writer: place.writer, unpack },
     turn: async () => await Promise.resolve(),
     written: (bytes) => void written.push(bytes),
     way: (text) => void ways.push(text),
@@ -247,6 +196,25 @@ suite("a release is written", () => {
     }
   });
 
+  test("over whatever a power cut leaves: any blocks of it, and of what was there before", async () => {
+    await using at = await folderStore();
+    await push(at.store, wanted, { delta: { bytes: delta, from: old.found.digest } });
+    const random = seededRandom(1);
+    const SEGMENT = 4 * 1024 ** 2;
+    for (let cut = 0; cut < 3; cut++) {
+      const place = newPlace();
+      place.bytes.set(old.bytes);
+      for (let start = 0; start < wanted.bytes.length; start += SEGMENT) {
+        const survives = random() < 0.6 ? 1 : random(); // of its blocks
+        for (let block = start; block < Math.min(start + SEGMENT, wanted.bytes.length); block += 4096) {
+          if (random() < survives) place.bytes.set(wanted.bytes.subarray(block, block + 4096), block);
+        }
+      }
+      await write(at, place, { runs: running(old) });
+      assert.ok(place.bytes.subarray(0, wanted.bytes.length).equals(wanted.bytes));
+    }
+  });
+
   test("over anything: what lies in its place by chance or from another image is replaced", async () => {
     await using at = await folderStore();
     await push(at.store, wanted);
@@ -266,6 +234,25 @@ suite("a delta that is of no use is given up for segments, and the image is whol
     ["cut short", () => cut(delta), /given up/],
     ["with a bit that is wrong near its end", () => flipped(delta, delta.length - 500), /given up/],
     ["that makes another image", async () => await deltaTo(old, old), /does not make the image of this release/],
+    // Heads whose digest is right: whoever makes them can say what he likes.
+    [
+      "that copies from beyond the old image",
+      () => hostile({ kind: "copy", length: 4096, from: 2 ** 40 }),
+      /given up: .*outside|given up/,
+    ],
+    ["that copies more than its segment holds", () => hostile({ kind: "copy", length: 64 * 2 ** 20, from: 0 }), /given up/],
+    ["whose bomb unpacks to more than it says", () => hostile(BOMB), /given up: this is not a sound delta/],
+    ["whose bomb says what it unpacks to", () => hostile({ ...BOMB, size: 2 ** 32 - 1 }), /given up: .*a frame is too large/],
+    [
+      "whose frames hold one segment twice",
+      () => hostile({ kind: "zero", length: 4096 }, (frames) => [...frames, ...frames]),
+      /given up: .*its frames do not hold its segments/,
+    ],
+    [
+      "whose frames leave a segment out",
+      () => hostile({ kind: "zero", length: 4096 }, (frames) => frames.slice(1)),
+      /given up: .*its frames do not hold its segments/,
+    ],
   ];
   for (const [name, bytes, why] of cases) {
     test(name, async () => {
@@ -276,6 +263,7 @@ suite("a delta that is of no use is given up for segments, and the image is whol
       assertWritten(place);
       assert.equal(ways.length, 2);
       assert.match(ways[1]!, why);
+      assert.ok(unpacked > 0 && unpacked <= MAX_FRAME, `${unpacked} bytes are unpacked at once`);
     });
   }
 
@@ -383,6 +371,32 @@ test("a disk that fails ends the write with its own error", async () => {
   await assert.rejects(write(at, place, { runs: running(old) }), { code: "EIO" });
 });
 
+suite("a release is checked", () => {
+  const check = async ({ store, reference }: From) =>
+    await checkRelease({ store, reference, digest: wanted.found.digest, unpack, progress: () => {} });
+  test("and is whole, or says what of it is not", async () => {
+    await using at = await faultyRegistry();
+    await push(at.store, wanted);
+    assert.equal(await check(at), undefined);
+    const segments = [...blobsOf(at.registry, "application/vnd.petrify.segment.v1+zstd")];
+    const last = segments.at(-1)!;
+    for (const [fault, why] of [
+      [{ status: 404 }, /is not there/],
+      [{ change: (body: Buffer) => body.with(7, body[7]! ^ 1) as Buffer }, /other bytes/],
+    ] as const) {
+      at.fail(({ url, method }) => (method === "GET" && url.endsWith(last) ? fault : undefined));
+      assert.match((await check(at)) ?? "", why);
+    }
+    at.fail(() => ({ status: 403 }));
+    await assert.rejects(check(at), { code: "REGISTRY_DENIED" });
+  });
+  test("and is damaged where its segments are another image's", async () => {
+    await using at = await folderStore();
+    await push(at.store, { ...wanted, read: old.read });
+    assert.match((await check(at)) ?? "", /root hash/);
+  });
+});
+
 suite("a machine with keys", () => {
   test("takes what one of them has signed, keeps to its digest, and says how it would come", async () => {
     await using at = await folderStore();
@@ -453,7 +467,7 @@ suite("a machine with keys", () => {
 });
 
 /** Digests of the blobs of all manifests that have this type. */
-function blobsOf(registry: Awaited<ReturnType<typeof testRegistry>>, mediaType: string): ReadonlySet<string> {
+function blobsOf(registry: TestRegistry, mediaType: string): ReadonlySet<string> {
   const digests = new Set<string>();
   for (const { bytes } of registry.repository("team/os").manifests.values()) {
     const { layers = [] } = JSON.parse(bytes.toString()) as { layers?: { mediaType: string; digest: string }[] };

@@ -132,6 +132,50 @@ export async function writeRelease(means: WriteMeans): Promise<Downloaded> {
   return downloaded();
 }
 
+export interface CheckMeans {
+  readonly store: ImageStore;
+  /** By digest. */
+  readonly reference: Reference;
+  /** SHA-256 of the image's manifest that is expected, hex. */
+  readonly digest: string;
+  readonly unpack: Unpack;
+  readonly progress: (far: { readonly done: Bytes; readonly total: Bytes }) => void;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Fetches every segment of a release and keeps none: whether each is what the signed list says, and all of them come to the root hash of the manifest.
+ *
+ * @returns what is wrong with it @throws AppError `IMAGE_CHANGED`; StoreError where nobody can tell
+ */
+export async function checkRelease({ progress, ...means }: CheckMeans): Promise<string | undefined> {
+  const { store, reference, digest, unpack, signal } = means;
+  const found = await openRelease(store, await wantedOf(store, reference, signal), { architecture: ARCHITECTURE, signal });
+  if (imageDigest(found) !== digest) throw new AppError("IMAGE_CHANGED", "the source has another image by now");
+  const list = await readSegments(store, found, { signal });
+  const nowhere = { size: list.imageSize, read: async () => await Promise.resolve(new Uint8Array()) };
+  const writer = { write: async () => await Promise.resolve(), flush: async () => await Promise.resolve() };
+  const total = deliveredSize(list);
+  const assembly = await assembleImage({
+    ...{ list, manifest: found.imageManifest, place: nowhere, writer, sha256, signal },
+    durable: (segments) => progress({ done: Math.min(segments * list.segmentSize, total), total }),
+  });
+  try {
+    await bringSegments(
+      { store, place: nowhere, unpack, running: undefined, ...(signal ? { signal } : {}) },
+      list,
+      assembly,
+      undefined,
+    );
+    await assembly.finish();
+    return undefined;
+  } catch (error) {
+    if (error instanceof AppError && IS_DAMAGE.has(error.code)) return error.message;
+    throw error;
+  }
+}
+const IS_DAMAGE: ReadonlySet<string> = new Set(["RELEASE_INVALID", "REGISTRY_INVALID", "REGISTRY_NOT_FOUND"]);
+
 async function offered(
   store: ImageStore,
   found: FoundRelease,
@@ -198,7 +242,7 @@ type Known = ReadonlyMap<string, number>;
 
 /** Whatever is missing: zeros, what the running image has, what has come already, and the rest from the store. */
 async function bringSegments(
-  { store, running, place, unpack, signal }: WriteMeans,
+  { store, running, place, unpack, signal }: Pick<WriteMeans, "store" | "running" | "place" | "unpack" | "signal">,
   list: SegmentList,
   assembly: Assembly,
   known: Known | undefined,
@@ -245,8 +289,10 @@ async function fetchOne(
   unpack: Unpack,
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array> {
-  const [bytes] = await Array.fromAsync(fetchSegments(store, [wanted], wanted.length, { unpack, signal }));
-  return bytes!;
+  const coming = fetchSegments(store, [wanted], wanted.length, { unpack, signal });
+  const { value } = await coming.next();
+  await coming.return(undefined);
+  return value!;
 }
 
 /** The running image cut as the new one is. */

@@ -16,7 +16,7 @@ export function agentRoutes(agent: Agent): LocalRoutes {
       VERIFIABLE.map((image) => [`POST /scrub/${image}`, (signal: AbortSignal) => agent.scrub([image], signal)]),
     ),
     "POST /upgrade/plan": asked(upgradeRequest, async (request, signal) => await operations.plan(request, signal)),
-    "POST /upgrade/check": asked(checkRequest, ({ source }, signal) => operations.check(source, signal)),
+    "POST /upgrade/check": asked(checkRequest, (request, signal) => operations.check(request, signal)),
     "POST /upgrade": asked(upgradeRequest, (request, signal) => operations.upgrade(request, signal)),
     "POST /upgrade/cancel": async () => await operations.cancel(),
     "GET /operation": (signal) => operations.follow(signal),

@@ -82,6 +82,17 @@ test("the keys that a machine trusts have a line each, and which of them count",
   );
 });
 
+test("what a machine has of its config is one line, and what it has not of it is said", () => {
+  const text = (config: AgentStatus["config"]): string => statusText({ ...status, ...(config ? { config } : {}) });
+  assert.match(text({ generation: 12, trial: false, notes: [] }), /^config {4}generation 12\nrunning/m);
+  assert.match(text({ trial: false, notes: [] }), /^config {4}none\nrunning/m);
+  assert.match(
+    text({ generation: 13, trial: true, notes: ["one", "two"] }),
+    /^config {4}generation 13 \(on trial, 2 notes\)\n {10}one\n {10}two\nrunning/m,
+  );
+  assert.doesNotMatch(text(undefined), /^config/m);
+});
+
 test("a machine without trouble is short", () => {
   const { next: _, verifying: __, ...calm } = status;
   const text = statusText({

@@ -2,11 +2,12 @@
 import { dateText } from "../core/date-text.ts";
 import type { BootEntry } from "../layout/agent-state.ts";
 import { targetName } from "../layout/cmdline.ts";
-import type { AgentStatus, RecoveryStatus, SlotStatus, TrustStatus } from "./status.ts";
+import type { AgentStatus, ConfigStatus, RecoveryStatus, SlotStatus, TrustStatus } from "./status.ts";
 
 const WIDTH = 10;
 const LOG_LINES = 8;
 const MAX_BOOTS = 3;
+const MAX_NOTES = 3;
 
 export function statusText(status: AgentStatus): string {
   const {
@@ -28,6 +29,7 @@ export function statusText(status: AgentStatus): string {
     fingerprint,
     reset,
     trust,
+    config,
   } = status;
   const row = (name: string, ...lines: readonly string[]): string[] =>
     lines.map((line, index) => `${(index === 0 ? name : "").padEnd(WIDTH)}${line}`.trimEnd());
@@ -39,6 +41,7 @@ export function statusText(status: AgentStatus): string {
     ...(fingerprint ? row("key", fingerprint) : []),
     ...row("image", `${image.name} ${image.version}`, ...(image.digest ? [`sha256:${image.digest}`] : [])),
     ...(trust ? row("trusts", ...trustLines(trust, now)) : []),
+    ...(config ? row("config", ...configLines(config)) : []),
     ...row("running", `${runs}, for ${duration(boot.uptime)}`),
     ...row("slots", slotLine("a", slots.a, now), slotLine("b", slots.b, now)),
     ...(next ? row("next", `${targetName(next)}, once`) : []),
@@ -84,6 +87,13 @@ function trustLines({ epoch, keys }: TrustStatus, now: number): string[] {
     return notBefore !== undefined && notBefore > now ? ` from ${dateText(notBefore)} on` : "";
   };
   return keys.map((key, index) => `${key.id.slice(0, 12)}${words(key)}${index === 0 ? ` (epoch ${epoch})` : ""}`);
+}
+
+function configLines({ generation, trial, notes }: ConfigStatus): string[] {
+  const count = `${notes.length} ${notes.length === 1 ? "note" : "notes"}`;
+  const words = [...(trial ? ["on trial"] : []), ...(notes.length > 0 ? [count] : [])];
+  const what = generation === undefined ? "none" : `generation ${generation}`;
+  return [words.length > 0 ? `${what} (${words.join(", ")})` : what, ...notes.slice(0, MAX_NOTES)];
 }
 
 function recoveryLines({ text, until, attempts, slots }: RecoveryStatus, uptime: number): string[] {

@@ -1,6 +1,7 @@
 /** What the agent says of its machine: the answer to `GET /status`, and what `petrify status` prints. */
 import type { BootEntry, ScrubResult } from "../layout/agent-state.ts";
 import type { RecordFacts } from "../layout/record-change.ts";
+import type { RunConfig } from "../layout/run-config.ts";
 import type { BootTarget, SlotName, SlotState } from "../layout/slots.ts";
 import type { Degradation } from "./degraded.ts";
 import type { OperationStatus } from "./operations/driver.ts";
@@ -46,6 +47,15 @@ export interface RecoveryStatus {
   /** What looking at them came to the last time, in this boot: `whole`, `damaged: …`. */
   readonly slots?: Readonly<Record<SlotName, string>>;
 }
+/** What this boot has of a machine config. */
+export interface ConfigStatus {
+  /** Absent where none was laid down. */
+  readonly generation?: number;
+  /** It is laid at this boot only, unless it is confirmed. */
+  readonly trial: boolean;
+  /** What of it could not be done, a sentence each. */
+  readonly notes: readonly string[];
+}
 /** The keys by which it knows its releases. */
 export interface TrustStatus {
   readonly epoch: number;
@@ -60,6 +70,8 @@ export interface AgentStatus {
   /** Absent where nobody is asked for a signature, and where nobody knows whom to ask: that is an alarm. */
   readonly trust?: TrustStatus;
   readonly image: { readonly name: string; readonly version: string; readonly digest?: string; readonly rootHash: string };
+  /** Absent where the initrd looked for none: of a machine that is being reset, or an older image. */
+  readonly config?: ConfigStatus;
   /** What runs: `ram` has neither role nor state. */
   readonly running: BootTarget | "ram";
   readonly role: "active" | "passive" | "recovery" | "memory" | "unknown";
@@ -99,6 +111,16 @@ export function trustStatus({ trusted }: TrustStore): { readonly trust?: TrustSt
   }));
   return { trust: { epoch: set.epoch, keys } };
 }
+
+export const configStatus = (config: RunConfig | undefined): { readonly config?: ConfigStatus } =>
+  config
+    ? {
+        config: {
+          ...(config.generation === undefined ? {} : { generation: config.generation }),
+          ...{ trial: config.trial !== undefined, notes: config.notes },
+        },
+      }
+    : {};
 
 export function roleOf(running: BootTarget | "ram", { found }: RecordFacts): AgentStatus["role"] {
   if (running === "recovery") return "recovery";

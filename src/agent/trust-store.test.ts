@@ -153,6 +153,17 @@ suite("power that goes while keys are stored", () => {
     });
   }
 
+  test("between the two files is made good at the next boot: damage to either of them does not bring back what counted before", async () => {
+    for (const name of FILES) {
+      await using at = await machine(one);
+      await at.write(FILES[0], stored(three, 3));
+      await at.write(FILES[1], stored(two, 2));
+      await at.boot();
+      await at.write(name, "x");
+      assert.equal(epoch(await at.boot()), 3);
+    }
+  });
+
   test("at the very first time leaves the image's own", async () => {
     for (const cut of cuts) {
       await using at = await machine(one);

@@ -1,17 +1,20 @@
 /** A program of the agent's that does one thing in a process of its own: what to do on its standard input, a JSON document a line of how far it is. */
 import { AppError, type ErrorDocument } from "../core/error.ts";
-import type { Run } from "../host/run.ts";
+import { CommandError, type Run } from "../host/run.ts";
 
 /** A worker's last line, where it failed. */
 export interface WorkerError {
   readonly error: ErrorDocument;
 }
 
+/** Memory of several threads out of one place: the C library else keeps some for each of them. */
+export const WORKER_ENV = { MALLOC_ARENA_MAX: "1" } as const;
+
 /**
  * @param program argv of the worker
  * @param line called with each line as it comes
  * @returns the last line; nothing where it said nothing
- * @throws AppError what the worker reports; CommandError; the signal's reason when aborted
+ * @throws AppError what the worker reports; `WORKER_ENDED` where it ended before it could; the signal's reason when aborted
  */
 export async function work<Line extends object>(
   { run, program }: { readonly run: Run; readonly program: readonly [string, ...string[]] },
@@ -22,6 +25,7 @@ export async function work<Line extends object>(
   let last: Line | WorkerError | undefined;
   await run([...program], {
     stdin: JSON.stringify(request),
+    env: WORKER_ENV,
     signal,
     onLine: (text) => {
       const value = parseLine(text) as Line | WorkerError | undefined;
@@ -29,6 +33,14 @@ export async function work<Line extends object>(
       last = value;
       if (!("error" in value)) line(value);
     },
+  }).catch((cause: unknown) => {
+    if (!(cause instanceof CommandError)) throw cause;
+    const { exitCode = -1 } = cause.result ?? {};
+    const how = exitCode < 0 ? "it was killed" : `with status ${exitCode}`;
+    throw new AppError("WORKER_ENDED", `the process that does the work ended before it was done: ${how}`, {
+      hint: "The machine may be short of memory: see `journalctl -k`. Then try again: it goes on where it stopped.",
+      cause,
+    });
   });
   if (!last || !("error" in last)) return last;
   const { code, message, hint } = last.error;

@@ -15,7 +15,7 @@ export interface FileVerdict {
  *
  * @throws as {@link verifyImage}
  */
-export async function checkFile(input: Omit<VerifyInput, "digest" | "from">): Promise<FileVerdict> {
+export async function checkFile(input: Omit<VerifyInput, "digest">): Promise<FileVerdict> {
   const { image, sha256 } = input;
   const verdict = await verifyImage(input);
   const found = await findManifest(image, sha256).catch((error: unknown) => {

@@ -26,6 +26,8 @@ export interface UpgradeQuestion {
   readonly now: number;
   /** Otherwise `now` is only known not to be over yet: the machine has no clock that runs without power, and no network yet. */
   readonly clockIsSet: boolean;
+  /** How that is known, as the end of a sentence. */
+  readonly clockWhy?: string;
   readonly told: ReadonlySet<Told>;
 }
 export type UpgradeAnswer =
@@ -33,7 +35,7 @@ export type UpgradeAnswer =
   | { readonly allowed: false; readonly refusal: AppError };
 
 /** First whether it can be believed, then whether it is meant for this machine, then whether it is too old. */
-export function mayUpgrade({ running, candidate, trusted, now, clockIsSet, told }: UpgradeQuestion): UpgradeAnswer {
+export function mayUpgrade({ running, candidate, trusted, now, clockIsSet, clockWhy, told }: UpgradeQuestion): UpgradeAnswer {
   const { release, signatures } = candidate;
   const refuse = (code: string, message: string, hint: string): UpgradeAnswer => ({
     allowed: false,
@@ -84,8 +86,8 @@ export function mayUpgrade({ running, candidate, trusted, now, clockIsSet, told 
     if (!clockIsSet)
       return refuse(
         "CLOCK_NOT_SET",
-        `${what} expires on ${dateText(release.expires)}, and this machine does not know what day it is`,
-        "Set the clock, or say --expired.",
+        `${what} expires on ${dateText(release.expires)}, and this machine does not know what day it is${clockWhy === undefined ? "" : `: ${clockWhy}`}`,
+        "Let NTP set the clock, or set it and the hardware's (`date`, `hwclock --systohc`); or say --expired.",
       );
   }
 

@@ -9,7 +9,7 @@ import { OCI_MEDIA, type Descriptor } from "../layout/oci-image.ts";
 
 /** Of the release document, and the artifact type of what carries it. */
 export const RELEASE_MEDIA = "application/vnd.petrify.release.v1+json";
-export const SEGMENT_LIST_MEDIA = "application/vnd.petrify.segments.v1+json";
+export const SEGMENT_LIST_MEDIA = "application/vnd.petrify.segments.v1.json+zstd";
 const SEGMENT_MEDIA = "application/vnd.petrify.segment.v1+zstd";
 /** Of a delta, and the artifact type of what carries it. */
 export const DELTA_MEDIA = "application/vnd.petrify.delta.v1";

@@ -7,7 +7,7 @@ import { diskOfImage } from "../../src/build/image-disk.ts";
 import { earlyProgram } from "../../src/build/early-program.ts";
 import { assembleSystemImage } from "../../src/build/system-image.ts";
 import { formatVerity } from "../../src/build/verity.ts";
-import { MiB } from "../../src/core/units.ts";
+import { MiB, type Bytes } from "../../src/core/units.ts";
 import { bundleForNode } from "../../src/host/bundle.ts";
 import { openImage } from "../../src/host/image-file.ts";
 import type { Tools } from "../../src/host/tools.ts";
@@ -19,8 +19,10 @@ import { encodeImageFacts, IMAGE_FACTS_PATH } from "../../src/layout/image-facts
 import { SYSTEM_IMAGE_SECTOR, systemImageParts, type SystemImageParts } from "../../src/layout/system-image.ts";
 import { createHash } from "node:crypto";
 import { formatManifest, type Manifest } from "../../src/release/manifest.ts";
+import { encodeTrustedKeys } from "../../src/release/trusted-keys.ts";
 import { CACHE } from "../support/cli.ts";
 import { noise } from "../support/small-image.ts";
+import { makeMatrixRelease } from "./matrix-release.ts";
 import { FOLDER as PERSISTENT } from "./lab/operations.ts";
 
 /** Images by name: `old` is what a machine has, the others are what it may get. */
@@ -68,7 +70,7 @@ export async function makeMatrixParts(tools: Tools, folder: string, signal?: Abo
   };
   return {
     images,
-    lab: await makeLabDisk(tools, folder, images.new, signal),
+    lab: await makeLabDisk(tools, folder, images, signal),
     disk: await diskOf(images.old, path("disk.raw")),
     newDisk: await diskOf(images.new, path("new-disk.raw")),
     newerDisk: await diskOf(images.newer, path("newer-disk.raw")),
@@ -85,7 +87,7 @@ async function makeImage(
   const root = path("tree");
   for (const point of [...MOUNT_POINTS, "/sbin", "/usr/lib/petrify", PERSISTENT]) await mkdir(root + point, { recursive: true });
   await cp(join(folder, "init"), `${root}/sbin/init`);
-  await writeFile(`${root}/content`, noise(300_000, `root of ${name}`));
+  await writeFile(`${root}/content`, variant(300_000, "root", name));
   const facts = { name: "matrix", version: name, created: CREATED } as const;
   await writeFile(root + IMAGE_FACTS_PATH, encodeImageFacts({ ...facts, persistent: [PERSISTENT] }));
   const inside = { binds: [{ source: folder, writable: true }], signal };
@@ -94,7 +96,7 @@ async function makeImage(
     inside,
   );
   const rootHash = await formatVerity(tools, path("erofs"), path("verity"), signal);
-  await writeFile(path("initrd"), noise(200_000, `initrd of ${name}`));
+  await writeFile(path("initrd"), variant(200_000, "initrd", name));
   const manifest = await assembleSystemImage(
     tools,
     {
@@ -113,7 +115,19 @@ async function makeImage(
   return { name, path: path("img"), bytes, manifest, digest, parts: systemImageParts(gpt) };
 }
 
-async function makeLabDisk(tools: Tools, folder: string, image: MatrixImage, signal: AbortSignal | undefined): Promise<string> {
+/** Noise that differs in every sector from that of every other image, by little: so a delta is small. */
+function variant(length: Bytes, seed: string, name: MatrixImageName): Uint8Array {
+  const bytes = Uint8Array.from(noise(length, seed));
+  for (let at = 0; at < length; at += 256) bytes[at]! ^= 1 << MATRIX_IMAGES.indexOf(name);
+  return bytes;
+}
+
+async function makeLabDisk(
+  tools: Tools,
+  folder: string,
+  images: MatrixParts["images"],
+  signal: AbortSignal | undefined,
+): Promise<string> {
   const tree = join(folder, "lab");
   await mkdir(tree);
   const work = join(folder, "runtime-work");
@@ -122,7 +136,13 @@ async function makeLabDisk(tools: Tools, folder: string, image: MatrixImage, sig
   await cp(await earlyProgram(tools, folder, signal), join(tree, "petrify-early"));
   await writeFile(join(tree, "lab.mjs"), await bundleForNode(join(LAB, "main.ts"), {}));
   await writeFile(join(tree, "image.mjs"), await bundleForNode(join(LAB, "../../../src/agent/image-main.ts"), {}));
-  await cp(image.path, join(tree, "new.img"));
+  await cp(images.new.path, join(tree, "new.img"));
+  const { trusted } = await makeMatrixRelease(join(tree, "release"), {
+    from: images.old.path,
+    image: images.new.path,
+    created: CREATED + 1,
+  });
+  await writeFile(join(tree, "trusted-keys.json"), encodeTrustedKeys(trusted));
   const disk = join(folder, "lab.erofs");
   // The runtime is taken from where it is cached, by a bind in its place.
   await mkdir(join(tree, "runtime"));

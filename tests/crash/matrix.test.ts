@@ -18,14 +18,16 @@ suite("the power is cut at every moment", { skip: full }, () => {
   });
   after(async () => await matrix[Symbol.asyncDispose]());
 
-  test("of a first boot, a health commit, an upgrade, a reset and a fallback: whatever is left boots something whole, and nothing proven is lost", async (t) => {
+  test("of a first boot, a health commit, upgrades, a reset and a fallback: whatever is left boots something whole, and nothing proven is lost", async (t) => {
     const result = await runMatrix(matrix, {
-      ...{ controllers: ["virtio-blk"], logs: 1, statesAnEpoch: 30, boots: 2, seed: SEED },
-      scenarios: ["health commit", "upgrade", "reset of a path", "fallback"],
+      ...{ controllers: ["virtio-blk"], logs: 1, statesAnEpoch: 30, boots: 2, goOn: 1, seed: SEED },
+      scenarios: ["health commit", "upgrade", "upgrade by a delta", "reset of a path", "fallback"],
       say: (line) => t.diagnostic(line),
     });
     const failures = result.cuts.flatMap((cut) => cut.failures);
     assert.equal(failures.map(failureText).join("\n"), "");
+    const gone = result.cuts.filter(({ cut }) => cut.scenario.name.endsWith(", gone on"));
+    assert.equal(gone.length, 1, "an upgrade went on from a slot that was half written");
     const judged = result.cuts.flatMap(({ steps }) => steps).reduce((sum, step) => sum + step.judged, 0);
     assert.ok(judged > 400, `only ${judged} different states were judged`);
     assert.ok(result.boots.length >= 6, `only ${result.boots.length} states were booted`);

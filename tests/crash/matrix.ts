@@ -51,6 +51,8 @@ export interface Cut {
   readonly disk: string;
   /** Safety measures that the lab leaves out. */
   readonly without?: readonly string[];
+  /** And those that it leaves out when the machine goes on. */
+  readonly withoutAgain?: readonly string[];
 }
 
 /** What one step of a scenario came to. */
@@ -91,6 +93,8 @@ export interface CutResult {
   readonly steps: readonly StepResult[];
   readonly failures: readonly Failure[];
   readonly samples: readonly BootSample[];
+  /** The power was cut once more while the machine went on: one for each state of which it did, where the scenario says so. */
+  readonly again: readonly CutResult[];
   /** How often programs looked at a file system. */
   readonly looks: number;
   readonly seconds: { readonly record: number; readonly replay: number };
@@ -180,9 +184,14 @@ export async function cutPower(matrix: Matrix, cut: Cut): Promise<CutResult> {
   const recorded = performance.now();
   const { left, ...judged } = await judge(matrix, cut, path, size, log);
   const failures = [...judged.failures];
-  for (const state of left) failures.push(...(await goOn(matrix, cut, rootHash, state)));
+  const again: CutResult[] = [];
+  for (const state of left) {
+    const gone = await goOn(matrix, cut, rootHash, state);
+    if ("log" in gone) again.push(gone);
+    else failures.push(...gone.failures);
+  }
   const seconds = { record: (recorded - started) / 1000, replay: (performance.now() - recorded) / 1000 };
-  return { cut, log, ...judged, failures, seconds };
+  return { cut, log, ...judged, failures, again, seconds };
 }
 
 /** A state that the scenario can go on from. */
@@ -194,20 +203,33 @@ interface LeftState {
   readonly blocks: readonly Piece[];
 }
 
-/** Starts the machine from what a cut has left, and judges what it comes to. */
+/** Starts the machine from what a cut has left, and judges what it comes to; of a scenario that says so, every moment until then. */
 async function goOn(
   matrix: Matrix,
-  { scenario, controller, seed }: Cut,
+  cut: Cut,
   rootHash: string,
   { size, blocks, ...state }: LeftState,
-): Promise<readonly Failure[]> {
-  const { host, linux, parts, folder: own } = matrix;
+): Promise<CutResult | { readonly failures: readonly Failure[] }> {
+  const { host, linux, parts } = matrix;
+  const { scenario, controller, seed, withoutAgain: without = [] } = cut;
   const { again, boots: slot = "a" } = scenario;
-  if (!again) return [];
-  const path = join(own, `go-on-${scenario.name}-${controller}-${seed}-${state.epoch}.raw`);
+  if (!again) return { failures: [] };
+  const started = performance.now();
+  const from = `epoch ${state.epoch}: ${state.survived.join(", ")}`;
+  const { again: _, ...rest } = scenario;
+  const next: Scenario = { ...rest, name: `${scenario.name}, gone on`, claims: again.claims };
+  const nextCut: Cut = { ...cut, scenario: next, boots: 0, without };
+  const path = pathOf(matrix, nextCut);
   await writeSparse(path, size, blocks);
-  const run = { disk: path, size, controller, lab: parts.lab, rootHash, slot, operation: again.run } as const;
+  const run = { disk: path, size, controller, lab: parts.lab, rootHash, slot, operation: again.run, without } as const;
   const log = await matrix.turns(async () => await recordLab(host, linux, run));
+  if (again.cuts) {
+    const recorded = performance.now();
+    const { left: _left, failures, ...judged } = await judge(matrix, nextCut, path, size, log);
+    const seconds = { record: (recorded - started) / 1000, replay: (performance.now() - recorded) / 1000 };
+    const told = failures.map((failure) => ({ ...failure, survived: [`of the cut before, ${from}`, ...failure.survived] }));
+    return { cut: nextCut, log, ...judged, failures: told, again: [], seconds };
+  }
   await using folder = await mkdtempDisposable(join(tmpdir(), "petrify-crash-"));
   await using runner = openRunner();
   const views = openViews(host.tools, runner, folder.path);
@@ -220,8 +242,10 @@ async function goOn(
     ...problems(last, disk, imagesIn(matrix)),
     ...again.claims.flatMap((claim) => claim({ seen: last, past, future: [], first, last })),
   ];
-  if (found.length === 0) return [];
-  return [{ scenario: scenario.name, controller, seed, ...state, problems: found.map((text) => `it went on: ${text}`) }];
+  if (found.length === 0) return { failures: [] };
+  return {
+    failures: [{ scenario: scenario.name, controller, seed, ...state, problems: found.map((text) => `it went on: ${text}`) }],
+  };
 }
 
 /** Judges another log in place of the one that was recorded. */
@@ -229,7 +253,7 @@ export async function rejudge(matrix: Matrix, { cut, seconds }: CutResult, log: 
   const path = pathOf(matrix, cut);
   using base = openImage(path);
   const { left: _, ...judged } = await judge(matrix, cut, path, base.size + (cut.scenario.grows ?? 0), log);
-  return { cut, log, ...judged, seconds };
+  return { cut, log, ...judged, again: [], seconds };
 }
 
 const pathOf = ({ folder }: Matrix, { scenario, controller, seed, without = [] }: Cut): string =>
@@ -267,7 +291,7 @@ async function judge(matrix: Matrix, cut: Cut, path: string, size: Bytes, log: r
   const failures: Failure[] = [];
   const samples = reservoir<BootSample>(cut.boots, random);
   const left = reservoir<LeftState>(cut.goOn ?? 0, random);
-  const known = { raw: new Set<string>(), judged: new Set<string>(), boots: new Set<string>() };
+  const known = { raw: new Set<string>(), left: new Set<string>(), judged: new Set<string>(), boots: new Set<string>() };
   const pending = new Set<Promise<void>>();
   const choice = {
     ...{ tear: tearAt(disk.layout), placeOf: placeIn(disk.layout), random, limit: cut.statesAnEpoch },
@@ -287,14 +311,14 @@ async function judge(matrix: Matrix, cut: Cut, path: string, size: Bytes, log: r
     result.raw++;
     const { raw, collapsed, boot } = keysOf(disk);
     if (add(known.raw, raw)) result.distinct++;
+    if (scenario.again?.when(marks.slice(0, epoch.marks), disk) && add(known.left, raw)) {
+      left.offer()?.({ epoch: number, step, survived: survived(), size, blocks: disk.blocks({ start: 0, size }) });
+    }
     // The same state at another moment has to keep what has been promised by then.
     if (!add(inEpoch, collapsed)) continue;
     if (add(known.judged, collapsed)) result.judged++;
     const blocks = cut.boots > 0 && add(known.boots, boot) ? samples.offer() : undefined;
-    const isLeft = scenario.again !== undefined && scenario.again.when(marks.slice(0, epoch.marks));
-    const keep = isLeft ? left.offer() : undefined;
-    const content = blocks || keep ? disk.blocks({ start: 0, size }) : [];
-    keep?.({ epoch: number, step, survived: survived(), size, blocks: content });
+    const content = blocks ? disk.blocks({ start: 0, size }) : [];
     const seeing = see();
     const work = (async () => {
       const seen = await seeing;

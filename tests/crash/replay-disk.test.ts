@@ -39,6 +39,16 @@ test("an image file holds an image when every byte is its, and boots it when the
   assert.deepEqual(disk.held("b"), { whole: "new", boots: "new" });
 });
 
+test("an image file begins with as much of an image as is there in one piece", () => {
+  const disk = open();
+  assert.deepEqual([disk.begins("a", "old"), disk.begins("a", "new")], [3 * 4096, 0]);
+  const { start } = layout.images.b;
+  disk.apply(
+    [0, 2].map((block) => ({ offset: start + block * 4096, data: fresh.bytes.subarray(block * 4096, (block + 1) * 4096) })),
+  );
+  assert.equal(disk.begins("b", "new"), 4096);
+});
+
 test("what is applied is read, changes the sum of its part alone, and can be taken back", () => {
   const piece = fc.record({
     sector: fc.integer({ min: 0, max: SIZE / 512 - 9 }),

@@ -28,6 +28,8 @@ export interface ReplayDisk extends Pick<BlockMap, "read" | "apply" | "blocks"> 
   /** Equal for equal contents. */
   readonly sum: (region: Region) => bigint;
   readonly held: (image: ImageName) => HeldImage;
+  /** Whole blocks from the start of an image file that are that image's, in bytes. */
+  readonly begins: (image: ImageName, as: MatrixImageName) => Bytes;
 }
 
 /** @param base what the disk holds at first */
@@ -80,6 +82,13 @@ export function replayDisk(
       const whole = counts.find(({ all }) => all === 0)?.image.name;
       const boots = counts.find(({ boot }) => boot === 0)?.image.name;
       return { ...(whole ? { whole } : {}), ...(boots ? { boots } : {}) };
+    },
+    begins: (name, as) => {
+      const { start } = layout.images[name];
+      const { bytes } = images.find((image) => image.name === as)!;
+      let at = 0;
+      while (at < bytes.length && bytes.compare(map.read(start + at, BLOCK), 0, BLOCK, at, at + BLOCK) === 0) at += BLOCK;
+      return at;
     },
   };
 }

@@ -96,8 +96,10 @@ export async function runMatrix(matrix: Matrix, options: MatrixOptions): Promise
       goOn: options.goOn ?? 0,
       disk,
     });
-    options.say(lineOf({ ...result, name: scenario.name, on: `${controller}, seed ${seed + log}` }));
-    cuts.push({ ...result, log: [], samples: [] }); // they take much memory
+    for (const part of [result, ...result.again]) {
+      options.say(lineOf({ ...part, name: part.cut.scenario.name, on: `${controller}, seed ${seed + log}` }));
+      cuts.push({ ...part, log: [], samples: [], again: [] }); // they take much memory
+    }
     for (const sample of result.samples) {
       const booted = await bootSample(matrix, sample);
       if (!booted.asExpected) options.say(`  booted, and not as expected: ${JSON.stringify(booted)}`);

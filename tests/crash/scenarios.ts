@@ -1,5 +1,7 @@
 /** What is cut off: one entry an operation. What must hold in every state stands in verdict.ts; here is what must hold besides. */
 import { MiB, type Bytes } from "../../src/core/units.ts";
+import { decodeStoredTrust } from "../../src/agent/trust-store.ts";
+import { sha256 } from "../../src/host/sha256.ts";
 import { decodeAgentState } from "../../src/layout/agent-state.ts";
 import { persistentOverlay, PERSISTENT_FOLDER, RESET_REQUEST_PATH } from "../../src/layout/fstab.ts";
 import type { BootRecord } from "../../src/layout/record.ts";
@@ -9,6 +11,8 @@ import { SLOTS, type SlotName } from "../../src/layout/slots.ts";
 import type { Tries } from "../../src/layout/tries.ts";
 import { FOLDER, type OPERATIONS } from "./lab/operations.ts";
 import type { MatrixImageName } from "./matrix-disk.ts";
+import { MATRIX_SEGMENT } from "./matrix-release.ts";
+import type { ReplayDisk } from "./replay-disk.ts";
 import type { Ext4Partition } from "./views.ts";
 import type { Seen, Watched } from "./verdict.ts";
 
@@ -45,10 +49,12 @@ export interface Scenario {
   /** File systems that may be anything in some states: its claims say in which. */
   readonly remade?: readonly Ext4Partition[];
   readonly claims: readonly Claim[];
-  /** What the lab does with what a cut has left, in which states, by the marks so far; and what has to be then. */
+  /** What the lab does with what a cut has left, in which states, by the marks so far and what is there; and what has to be then. */
   readonly again?: {
     readonly run: keyof typeof OPERATIONS;
-    readonly when: (past: readonly string[]) => boolean;
+    readonly when: (past: readonly string[], disk: Pick<ReplayDisk, "held" | "begins">) => boolean;
+    /** The power is cut once more, at every moment of it. */
+    readonly cuts?: true;
     readonly claims: readonly Claim[];
   };
 }
@@ -152,6 +158,43 @@ const ends =
     facts(last).flatMap(([found, expected]) =>
       found === expected ? [] : [`in the end there is ${JSON.stringify(found)} where ${JSON.stringify(expected)} is to be`],
     );
+
+// --- an upgrade by a delta ---------------------------------------------------------------------------------------------------
+
+const TRUST_FILES = ["/petrify/agent/trust-1", "/petrify/agent/trust-2"] as const;
+/** Of each copy; nothing where that is not whole. */
+const epochsOfTrust = ({ ext4 }: Seen): readonly (number | undefined)[] =>
+  TRUST_FILES.map((file) => {
+    const bytes = ext4.oem.files.get(file);
+    const found = bytes && decodeStoredTrust(bytes, sha256);
+    return found?.is === "whole" ? found.value.epoch : undefined;
+  });
+
+/** What was trusted last still is; and an image may boot only after the keys that came with it are kept, in both copies. */
+const trustComesFirst: Claim = ({ seen, past, first }) => {
+  const latest = (epochs: readonly (number | undefined)[]): number => Math.max(0, ...epochs.map((epoch) => epoch ?? 0));
+  const kept = latest([...epochsOfTrust(first), ...textsOf(past, "done trust ").map(Number)]);
+  const found = epochsOfTrust(seen);
+  const isWaiting = seen.record?.slots.b.state === "trial";
+  return [
+    ...(latest(found) >= kept ? [] : [`the trusted keys are not number ${kept} any more`]),
+    ...(isWaiting && found.some((epoch) => epoch !== 2)
+      ? ["an image may boot, and the keys that it brings are not kept twice"]
+      : []),
+  ];
+};
+
+const comesByDelta: Claim = ({ past, future }) => {
+  const ways = textsOf([...past, ...future], "way ");
+  return ways.length === 1 && ways[0]!.startsWith("a delta from the running image") ? [] : [`it came by ${ways.join("; ")}`];
+};
+
+const upgradeEnds: Claim = ends((seen) => [
+  [seen.record?.active, "b"],
+  [seen.record?.slots.b.state, "trial"],
+  [seen.tries?.b, 3],
+  [seen.held.b.whole, "new"],
+]);
 
 // --- the reset of a path ---------------------------------------------------------------------------------------------------
 
@@ -283,17 +326,28 @@ export const SCENARIOS: readonly Scenario[] = [
     slots: { a: "old", b: "newer" },
     states: { a: "proven", b: "proven" },
     tries: { a: 6, b: 6 },
-    claims: [
-      ...AGENT,
-      identityStays,
-      keeps("a"),
-      ends((seen) => [
-        [seen.record?.active, "b"],
-        [seen.record?.slots.b.state, "trial"],
-        [seen.tries?.b, 3],
-        [seen.held.b.whole, "new"],
-      ]),
-    ],
+    claims: [...AGENT, identityStays, keeps("a"), upgradeEnds],
+  },
+  {
+    ...RUNNING,
+    name: "upgrade by a delta",
+    run: "upgrade by a delta",
+    slots: { a: "old", b: "newer" },
+    states: { a: "proven", b: "proven" },
+    tries: { a: 6, b: 6 },
+    watched: { oem: [...STATE_FILES, ...TRUST_FILES] },
+    claims: [...AGENT, identityStays, keeps("a"), trustComesFirst, comesByDelta, upgradeEnds],
+    again: {
+      run: "upgrade by a delta again",
+      // Some segments are in place, and not all.
+      when: (past, { held, begins }) =>
+        past.includes("step writing slot b") &&
+        !past.includes("step verifying slot b") &&
+        begins("b", "new") >= MATRIX_SEGMENT &&
+        held("b").whole === undefined,
+      cuts: true,
+      claims: [...AGENT, identityStays, keeps("a"), trustComesFirst, upgradeEnds],
+    },
   },
   {
     ...RUNNING,

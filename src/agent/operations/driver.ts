@@ -3,7 +3,7 @@
  * anything follows from it.
  */
 import { AppError } from "../../core/error.ts";
-import type { AcceptedRelease, FinishedOperation, Operation, Outcome } from "../../layout/operation.ts";
+import type { AcceptedRelease, Failure, FinishedOperation, Operation, Outcome } from "../../layout/operation.ts";
 import {
   activate,
   askNext,
@@ -24,6 +24,7 @@ import type { World } from "../world.ts";
 import { next, todo, type Job, type OperationEvent } from "./operation.ts";
 import type { WriteProgress } from "./ports.ts";
 import { describe, failureOf, finished } from "./summary.ts";
+import { shortLine } from "../../layout/short-line.ts";
 
 /** How far an operation is. */
 export interface OperationStatus {
@@ -102,9 +103,10 @@ export function openOperations(world: World, refusal: () => AppError | undefined
   };
 
   /** @returns what has ended */
-  const end = async (operation: Operation, outcome: Outcome, reason?: string): Promise<FinishedOperation> => {
-    const why = outcome === "fell back" && !reason ? failureOf(operation, world.state.boots) : reason;
-    const entry = finished(operation, { outcome, endedAt: Math.floor(ports.now()), ...(why ? { reason: why } : {}) });
+  const end = async (operation: Operation, outcome: Outcome, failure: Partial<Failure> = {}): Promise<FinishedOperation> => {
+    const told = failure.reason || (outcome === "fell back" ? failureOf(operation, world.state.boots) : undefined);
+    const why = told ? { ...failure, reason: told } : {};
+    const entry = finished(operation, { outcome, endedAt: Math.floor(ports.now()), ...why });
     // What was left is left for good, before anybody is told.
     if (operation.kind === "upgrade" && (outcome === "fell back" || outcome === "failed") && operation.target !== running) {
       await leave(operation.target);
@@ -116,7 +118,7 @@ export function openOperations(world: World, refusal: () => AppError | undefined
     percent = undefined;
     ports.log(
       outcome === "succeeded" || outcome === "cancelled" ? "info" : "alarm",
-      `${describe(operation)}: ${outcome}${why ? `: ${why}` : ""}`,
+      `${describe(operation)}: ${outcome}${entry.reason === undefined ? "" : `: ${entry.reason}`}`,
     );
     tell({ ended: entry });
     return entry;
@@ -134,7 +136,10 @@ export function openOperations(world: World, refusal: () => AppError | undefined
     const operation = current();
     if (!operation) return;
     const step = next(operation, event);
-    if ("ends" in step) return void (await end(operation, step.ends, step.reason));
+    if ("ends" in step) {
+      const { ends, ...why } = step;
+      return void (await end(operation, ends, why));
+    }
     if (step.operation === operation) return;
     if (step.operation.at !== operation.at) {
       percent = undefined;
@@ -170,9 +175,11 @@ export function openOperations(world: World, refusal: () => AppError | undefined
         const inAll = ({ downloaded }: Pick<WriteProgress, "downloaded">): Pick<WriteProgress, "downloaded"> =>
           downloaded ? { downloaded: { ...downloaded, bytes: job.downloaded + downloaded.bytes } } : {};
         const heard = (news: WriteProgress | { readonly way: string }): void => {
+          // One that is being ended still speaks, and another operation may be there by then: how far it is, is not how far that one is.
+          if (signal.aborted) return;
           if ("way" in news) {
             ports.log("info", `${image.name} ${image.version} comes by ${news.way}`);
-            storing = take({ is: "way", way: news.way });
+            storing = take({ is: "way", way: shortLine(news.way) });
             return;
           }
           progressed(news.written, image.size);
@@ -247,9 +254,16 @@ export function openOperations(world: World, refusal: () => AppError | undefined
     } catch (error) {
       signal.throwIfAborted();
       const { message } = error as Error;
-      const final = !(error instanceof AppError && TRIED_AGAIN.has(error.code));
-      ports.log("info", `${job.do}: ${message}`);
-      return { is: "failed", reason: message, final };
+      const { code, hint } = error instanceof AppError ? error : {};
+      const final = code === undefined || !TRIED_AGAIN.has(code);
+      ports.log("info", `${job.do}: ${shortLine(message)}`);
+      return {
+        is: "failed",
+        reason: message,
+        final,
+        ...(code === undefined ? {} : { code }),
+        ...(hint === undefined ? {} : { hint }),
+      };
     }
   };
 
@@ -274,7 +288,7 @@ export function openOperations(world: World, refusal: () => AppError | undefined
         await end(
           old,
           old.at === "trial" ? "cancelled" : "replaced",
-          old.at === "trial" ? "a rollback was asked for" : undefined,
+          old.at === "trial" ? { reason: "a rollback was asked for" } : {},
         );
       await world.remember((state) => ({ ...state, operation }));
       ports.log("info", `${describe(operation)}, ${operation.cause}`);
@@ -396,7 +410,10 @@ function withReached({ asked, ...rest }: AgentState, running: BootTarget | "ram"
 class Cancelled extends Error {}
 
 /** A line that is down comes back. */
-const TRIED_AGAIN: ReadonlySet<string> = new Set(["SOURCE_UNREACHABLE", "REGISTRY_UNREACHABLE", "REGISTRY_RATE_LIMITED"]);
+const TRIED_AGAIN: ReadonlySet<string> = new Set([
+  ...["SOURCE_UNREACHABLE", "REGISTRY_UNREACHABLE", "REGISTRY_RATE_LIMITED"],
+  "WORKER_ENDED", // memory that was short may not be a moment later
+]);
 
 /** Nobody waits for it any more: a later one may take its place. */
 function isReplaceable({ kind, at }: Operation, by: Operation["kind"]): boolean {

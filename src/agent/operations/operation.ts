@@ -4,7 +4,15 @@
  */
 import type { Bytes } from "../../core/units.ts";
 import { targetName } from "../../layout/cmdline.ts";
-import type { AcceptedRelease, Downloaded, ImageSource, ImageSummary, Operation, Outcome } from "../../layout/operation.ts";
+import type {
+  AcceptedRelease,
+  Downloaded,
+  Failure,
+  ImageSource,
+  ImageSummary,
+  Operation,
+  Outcome,
+} from "../../layout/operation.ts";
 import type { RecordFacts } from "../../layout/record-change.ts";
 import { FULL_TRIES, type BootTarget, type RecoveryFile, type SlotName } from "../../layout/slots.ts";
 
@@ -43,7 +51,7 @@ export type OperationEvent =
   /** It is known how the bytes come. */
   | { readonly is: "way"; readonly way: string }
   /** `final`: trying again would change nothing. */
-  | { readonly is: "failed"; readonly reason: string; readonly final: boolean }
+  | ({ readonly is: "failed"; readonly final: boolean } & Failure)
   | { readonly is: "whole" }
   | { readonly is: "damaged"; readonly damage: string }
   /** The job's change is durable. */
@@ -52,7 +60,7 @@ export type OperationEvent =
   | { readonly is: "healthy" }
   | { readonly is: "cancelled" };
 
-export type Step = { readonly operation: Operation } | { readonly ends: Outcome; readonly reason?: string };
+export type Step = { readonly operation: Operation } | ({ readonly ends: Outcome } & Partial<Failure>);
 
 /** A write is tried again so often: a line that is down comes back, a disk that is broken does not. */
 const MAX_FAILURES = 5;
@@ -235,11 +243,12 @@ function nextOfRecoveryUpgrade(upgrade: Of<"recovery-upgrade">, event: Operation
   }
 }
 
-function failed(operation: Operation, { reason, final }: Extract<OperationEvent, { readonly is: "failed" }>): Step {
+function failed(operation: Operation, { final, ...event }: Extract<OperationEvent, { readonly is: "failed" }>): Step {
   if ("failures" in operation && operation.at === "writing" && !final && operation.failures + 1 < MAX_FAILURES) {
     return { operation: { ...operation, failures: operation.failures + 1 } };
   }
-  return { ends: "failed", reason };
+  const { reason, code, hint } = event;
+  return { ends: "failed", reason, ...(code === undefined ? {} : { code }), ...(hint === undefined ? {} : { hint }) };
 }
 
 const nameOf = (running: BootTarget | "ram"): string => (running === "ram" ? "a boot from memory" : targetName(running));

@@ -19,7 +19,7 @@ import type { UpgradeRequest } from "./service.ts";
 const NEW: ImageSummary = { name: "edge", version: "2.0", digest: "cc", size: 64_000_000 };
 const NEWER: ImageSummary = { name: "edge", version: "3.0", digest: "dd", size: 64_000_000 };
 const RELEASE = "registry.example/edge:2.0";
-const images = { "/new.img": NEW, "/newer.img": NEWER, "http://x/new.img": NEW, [RELEASE]: NEW };
+const images = { "/new.img": NEW, "/newer.img": NEWER, "http://x/new.img": NEW, "http://x/newer.img": NEWER, [RELEASE]: NEW };
 const file = (path: string, more: Partial<UpgradeRequest> = {}): UpgradeRequest => ({
   ...{ source: { is: "file", path }, recovery: false, restart: true, force: false },
   ...more,
@@ -223,6 +223,33 @@ suite("an upgrade", () => {
       [broken.state.operations[0]!.outcome, broken.state.operations[0]!.reason],
       ["failed", "EIO: i/o error, write"],
     );
+  });
+
+  test("that is cancelled says nothing of the one that comes after it, which is written from its start", async () => {
+    const on = disk();
+    const url = (name: string) => file("", { source: { is: "url", url: `http://x/${name}.img` } });
+    const { machine } = await boot(on, {
+      prepare: ({ images: work }) => {
+        const write = work.write;
+        const slow: typeof write = async (job, told, signal) => {
+          if (job.image.digest !== NEW.digest) return await write(job, told, signal);
+          while (on.state.operation?.kind !== "upgrade" || on.state.operation.image.digest !== NEWER.digest)
+            await new Promise((resolve) => setImmediate(resolve));
+          told({ written: 60_000_000 }); // a line that was on its way
+          throw signal.reason;
+        };
+        Object.assign(work, { write: slow });
+      },
+      ask: async (agent, signal) => {
+        for await (const news of agent.operations.upgrade(url("new"), signal)) {
+          if ("now" in news && news.now.at === "writing") break;
+        }
+        await agent.operations.cancel();
+        await upgrade(agent, signal, url("newer"));
+      },
+    });
+    assert.ok(machine.done.includes("write b from 0"), machine.done.join("; "));
+    assert.equal(states(on), "b: proven aa, trial dd");
   });
 
   test("that is cancelled while it is made the active one is taken back all the same", async () => {

@@ -29,7 +29,7 @@ export interface Delivery {
   readonly of: Bytes;
 }
 /** What releases are judged by: src/release/judge-release.ts. */
-export interface ReleaseJudgement extends Pick<UpgradeQuestion, "running" | "trusted" | "now" | "clockIsSet"> {
+export interface ReleaseJudgement extends Pick<UpgradeQuestion, "running" | "trusted" | "now" | "clockIsSet" | "clockWhy"> {
   readonly told: readonly Told[];
 }
 /** How far a write is. */

@@ -47,6 +47,7 @@ export interface UpgradePlan {
   readonly delivery?: Delivery;
   readonly steps: readonly string[];
 }
+export type CheckRequest = Pick<UpgradeRequest, "source" | "told">;
 /** What {@link OperationService.check} comes to. */
 export interface CheckEvent {
   readonly percent?: number;
@@ -62,8 +63,8 @@ export interface HistoryEntry extends FinishedOperation {
 export interface OperationService {
   /** @throws AppError as the request would be refused */
   readonly plan: (request: UpgradeRequest, signal: AbortSignal) => Promise<UpgradePlan>;
-  /** Reads a whole image, and changes nothing. */
-  readonly check: (source: ImageSource, signal: AbortSignal) => AsyncIterable<CheckEvent>;
+  /** Reads a whole image, and changes nothing; a release is judged before. */
+  readonly check: (request: CheckRequest, signal: AbortSignal) => AsyncIterable<CheckEvent>;
   readonly upgrade: (request: UpgradeRequest, signal: AbortSignal) => AsyncIterable<OperationNews>;
   readonly rollback: (restart: boolean, signal: AbortSignal) => AsyncIterable<OperationNews>;
   /** @throws AppError `NOT_BOOTABLE`, `OPERATION_RUNNING` */
@@ -105,10 +106,11 @@ export function openOperationService(world: World, operations: Operations): Oper
       const { found, capacity, operation } = await prepare(request, signal);
       return planOf(operation, found, capacity, situation());
     },
-    check: (source, signal) =>
+    check: ({ source, told }, signal) =>
       new ReadableStream<CheckEvent>({
         start: async (events) => {
-          const image = await images.inspect(source, signal);
+          const judgement = source.is === "registry" ? await judgementOf(world, ports.trust.trusted(), told ?? []) : undefined;
+          const image = await images.inspect(source, signal, judgement);
           const progress = ({ done, total }: { done: Bytes; total: Bytes }): void =>
             events.enqueue({ percent: Math.floor((100 * done) / Math.max(1, total)) });
           const { damage } = await images.check(image.source, image.image.digest, progress, signal);
@@ -183,10 +185,11 @@ async function judgementOf(
   const record = found.is === "whole" ? found.record : undefined;
   const slot = running === "a" || running === "b" ? running : record?.active;
   const kept = slot && state.released?.[slot];
+  const clock = await ports.clockIsSet();
   const created = kept && kept.digest === record?.slots[slot].digest ? kept.created : image?.created;
   return {
     running: image && created !== undefined ? { name: image.name, version: image.version, created } : undefined,
-    ...{ trusted, told, now: Math.floor(ports.now()), clockIsSet: await ports.clockIsSet() },
+    ...{ trusted, told, now: Math.floor(ports.now()), clockIsSet: clock.isSet, clockWhy: clock.why },
   };
 }
 

@@ -1,7 +1,8 @@
 /** Operations in words. Pure. */
 import type { BootEntry } from "../../layout/agent-state.ts";
-import type { FinishedOperation, Operation, Upgrade } from "../../layout/operation.ts";
+import type { Failure, FinishedOperation, Operation, Upgrade } from "../../layout/operation.ts";
 import { downloadedText } from "../../layout/downloaded-text.ts";
+import { shortLine } from "../../layout/short-line.ts";
 
 const STEPS: Readonly<Record<Operation["at"], string>> = {
   checking: "checking the image",
@@ -42,13 +43,17 @@ export function describe(operation: Operation): string {
 
 export function finished(
   operation: Operation,
-  end: Pick<FinishedOperation, "outcome" | "endedAt" | "reason">,
+  { reason, code, hint, ...end }: Pick<FinishedOperation, "outcome" | "endedAt"> & Partial<Failure>,
 ): FinishedOperation {
   const { id, cause, startedAt, from, kind } = operation;
   const { way, downloaded } = kind === "rollback" ? {} : (operation as Pick<Upgrade, "way" | "downloaded">);
   return {
     ...{ id, kind, cause, startedAt, from },
     ...{ target: placeOf(operation), image: operation.image, ...end },
+    // A stranger's words may be in them, as many as he likes, and the state has little room.
+    ...(reason === undefined ? {} : { reason: shortLine(reason) }),
+    ...(code === undefined ? {} : { code }),
+    ...(hint === undefined ? {} : { hint: shortLine(hint) }),
     ...(way === undefined ? {} : { way }),
     ...(downloaded ? { downloaded } : {}),
   };

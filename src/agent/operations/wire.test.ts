@@ -18,9 +18,9 @@ test("what is left out has its usual value", () => {
   assert.deepEqual(resetRequest({ keep: ["identity", "config", "config"], erase: true, after: "poweroff" }), {
     ...{ keep: ["config", "identity"], erase: true, after: "poweroff" },
   });
-  assert.deepEqual(checkRequest({ source: { is: "url", url: "https://x.example/y" } }), {
-    source: { is: "url", url: "https://x.example/y" },
-  });
+  const { told: _, ...checked } = { ...checkRequest({ source, told: ["older"] }) };
+  assert.deepEqual(checked, { source });
+  assert.deepEqual(checkRequest({ source, told: ["older", "older"] }).told, ["older"]);
 });
 
 for (const [what, body] of [

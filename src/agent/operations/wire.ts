@@ -4,29 +4,33 @@ import type { ImageSource } from "../../layout/operation.ts";
 import { BOOT_TARGETS, type BootTarget } from "../../layout/slots.ts";
 import { AFTER_RESET, RESET_KEEPS } from "../../layout/reset-order.ts";
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
-import { TOLD } from "../../release/may-upgrade.ts";
+import { TOLD, type Told } from "../../release/may-upgrade.ts";
 import type { ResetRequest } from "../reset-loop.ts";
-import type { UpgradeRequest } from "./service.ts";
+import type { CheckRequest, UpgradeRequest } from "./service.ts";
 
 /** @throws AppError `REQUEST_INVALID`, as the other ones do */
 export function upgradeRequest(body: unknown): UpgradeRequest {
   const fields = fieldsOf(body, ["source", "recovery", "restart", "force", "told"]);
-  const { told = [] } = fields;
-  if (!Array.isArray(told) || !told.every((what) => TOLD.some((known) => known === what))) {
-    throw invalid(`told: a list of ${TOLD.join(", ")}`);
-  }
   return {
     source: sourceOf(fields["source"]),
     recovery: flag(fields, "recovery", false),
     restart: flag(fields, "restart", true),
     force: flag(fields, "force", false),
-    told: TOLD.filter((what) => told.includes(what)),
+    told: toldOf(fields),
   };
 }
 
-export const checkRequest = (body: unknown): { readonly source: ImageSource } => ({
-  source: sourceOf(fieldsOf(body, ["source"])["source"]),
-});
+export function checkRequest(body: unknown): CheckRequest {
+  const fields = fieldsOf(body, ["source", "told"]);
+  return { source: sourceOf(fields["source"]), told: toldOf(fields) };
+}
+
+function toldOf({ told = [] }: Readonly<Record<string, unknown>>): readonly Told[] {
+  if (!Array.isArray(told) || !told.every((what) => TOLD.some((known) => known === what))) {
+    throw invalid(`told: a list of ${TOLD.join(", ")}`);
+  }
+  return TOLD.filter((what) => told.includes(what));
+}
 
 export const rollbackRequest = (body: unknown): { readonly restart: boolean } => ({
   restart: flag(fieldsOf(body, ["restart"]), "restart", true),
@@ -66,7 +70,8 @@ function checkedReference(text: string): string {
   } catch (error) {
     throw invalid(`source: ${(error as Error).message}`);
   }
-  if (reference.kind === "layout" && !reference.folder.startsWith("/")) throw invalid("source: an absolute path of a folder");
+  const path = reference.kind === "layout" ? reference.folder : reference.kind === "archive" ? reference.file : undefined;
+  if (path !== undefined && !path.startsWith("/")) throw invalid("source: an absolute path of a folder, or of an archive");
   return formatReference(reference);
 }
 

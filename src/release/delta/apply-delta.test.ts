@@ -8,6 +8,7 @@ import { applyDelta, readDeltaHeader } from "./apply-delta.ts";
 import { bitEncoder } from "./bit-coder.ts";
 import { encodeDeltaHeader } from "./delta-header.ts";
 import { differenceModel } from "./difference-model.ts";
+import { movesOf } from "./moves.ts";
 
 const readerOf = (bytes: Uint8Array) => ({
   size: bytes.length,
@@ -48,7 +49,7 @@ const [copy, change, add, zero] = [0, 1, 2, 3].map(
 /** Differences of zeros to zeros, and bytes more or fewer. */
 function unchanged(more = 0): Uint8Array {
   const encoder = bitEncoder();
-  differenceModel(encoder).code(new Uint8Array(8192), 0, 8192, zeros);
+  differenceModel(encoder, movesOf(none, 0)).code(new Uint8Array(8192), 0, 8192, zeros);
   const bytes = encoder.bytes();
   const all = new Uint8Array(bytes.length + more);
   all.set(bytes.subarray(0, all.length));
@@ -89,7 +90,7 @@ const hostile: readonly (readonly [what: string, delta: () => Uint8Array, code: 
   ],
   ["a byte too much", () => handMade([...change(8192), 0], unchanged(1), none, { size: 8192 }), "DELTA_INVALID", /need/],
   ["differences cut short", () => handMade([...change(8192), 0], unchanged(-1), none, { size: 8192 }), "DELTA_INVALID", /early/],
-  ["differences of noise", () => handMade([...change(8192), 0], noise(9000, "n"), none, { size: 8192 }), "DELTA_OTHER_IMAGE"],
+  ["differences of noise", () => handMade([...change(8192), 0], noise(9000, "noise"), none, { size: 8192 }), "DELTA_OTHER_IMAGE"],
   ["other bytes", () => handMade(add(8192), none, noise(8192, "other")), "DELTA_OTHER_IMAGE"],
   [
     "a bomb",

@@ -1,6 +1,7 @@
 /** @portable Makes a new image of an old one and a delta, in order and in bounded memory, segment by segment, each verified before it is written. */
 import type { Sha256 } from "../../core/digest.ts";
 import { AppError } from "../../core/error.ts";
+import { giveBack } from "../../core/give-back.ts";
 import type { Bytes } from "../../core/units.ts";
 import { MAX_READ } from "../image-reader.ts";
 import { bitDecoder } from "./bit-coder.ts";
@@ -17,6 +18,7 @@ import {
   type Frame,
 } from "./delta-header.ts";
 import { CODED_AT_ONCE, differenceModel } from "./difference-model.ts";
+import { movesOf } from "./moves.ts";
 
 /** Bytes by position; fewer than asked for only where they end. They may be in a buffer of the reader's own, good until the next read. */
 export interface PositionReader {
@@ -86,9 +88,11 @@ async function unpackFrame(delta: PositionReader, start: Bytes, { streams }: Fra
   for (const { packing, packed, size } of streams) {
     let bytes = await readWhole(delta, at, packed);
     if (packing === "zstd") {
-      bytes = await unpack(bytes, size).catch((cause: unknown) => {
+      const stream = bytes;
+      bytes = await unpack(stream, size).catch((cause: unknown) => {
         throw damaged("a stream cannot be unpacked", cause);
       });
+      giveBack(stream);
       if (bytes.length !== size) throw damaged("a stream has another size than the head says");
     }
     unpacked.push(bytes);
@@ -100,7 +104,7 @@ async function unpackFrame(delta: PositionReader, start: Bytes, { streams }: Fra
 async function applyFrame(header: DeltaHeader, frame: Frame, first: number, streams: Streams, input: ApplyInput): Promise<void> {
   const [commandBytes, differences, additions] = streams;
   const commands = commandReader(commandBytes);
-  const change = differenceReader(frame.streams[1].size, differences, input);
+  const change = differenceReader(frame.streams[1].size, differences, commandBytes, first * header.segmentSize, input);
   const segment = new Uint8Array(header.segmentSize);
   let additionAt = 0;
   const take = (stream: Uint8Array, at: number, length: number): Uint8Array => {
@@ -125,7 +129,7 @@ async function applyFrame(header: DeltaHeader, frame: Frame, first: number, stre
         target.fill(0);
       } else {
         if (isWanted || command.kind === "change") await readInto(input.old, command.from, target);
-        if (command.kind === "change") await change.apply(target);
+        if (command.kind === "change") await change.apply(target, command.from, start + filled - command.length);
       }
     }
     if (!isWanted) continue;
@@ -139,26 +143,34 @@ async function applyFrame(header: DeltaHeader, frame: Frame, first: number, stre
   if (!commands.isAtEnd() || !change.isAtEnd() || additionAt !== additions.length) {
     throw damaged("a frame has more than its segments need");
   }
+  for (const stream of streams) giveBack(stream);
 }
 
 interface DifferenceReader {
-  /** Old bytes become new ones. */
-  readonly apply: (target: Uint8Array) => Promise<void>;
+  /** Old bytes, which lie at `from`, become new ones, which lie at `to`, what is omitted not counted. */
+  readonly apply: (target: Uint8Array, from: Bytes, to: Bytes) => Promise<void>;
   readonly isAtEnd: () => boolean;
 }
-function differenceReader(size: Bytes, packed: Uint8Array, { turn, signal }: ApplyInput): DifferenceReader {
+function differenceReader(
+  size: Bytes,
+  packed: Uint8Array,
+  commands: Uint8Array,
+  start: Bytes,
+  { turn, signal }: ApplyInput,
+): DifferenceReader {
   if (size === 0) {
     const none = async (): Promise<void> => await Promise.reject(damaged("a stream ends too early"));
     return { apply: none, isAtEnd: () => true };
   }
   const decoder = bitDecoder(packed);
-  const model = differenceModel(decoder);
+  const model = differenceModel(decoder, movesOf(commands, start));
   let left = size;
   let sinceTurn = 0;
   return {
-    apply: async (target) => {
+    apply: async (target, from, to) => {
       if (target.length > left) throw damaged("a stream ends too early");
       left -= target.length;
+      model.begin(from, to);
       for (let at = 0; at < target.length; at += CODED_AT_ONCE) {
         const end = Math.min(at + CODED_AT_ONCE, target.length);
         model.code(target, at, end);

@@ -40,13 +40,15 @@ const RATE = Float64Array.from({ length: SLOWEST + 1 }, (_, seen) => 1 / (seen +
 const LEARNING = 1.2e-8;
 
 /**
- * @param contexts how many
- * @param size of each one's table of slots
+ * @param tables of each context, how many slots it has
  * @param sets of weights
  */
-export function mixer(contexts: number, size: number, sets: number): Mixer {
-  const chances = new Uint16Array(contexts * size).fill(32_768);
-  const seen = new Uint8Array(contexts * size);
+export function mixer(tables: readonly number[], sets: number): Mixer {
+  const contexts = tables.length;
+  const starts = Int32Array.from(tables, (_, k) => tables.slice(0, k).reduce((sum, size) => sum + size, 0));
+  const size = tables.reduce((sum, one) => sum + one, 0);
+  const chances = new Uint16Array(size).fill(32_768);
+  const seen = new Uint8Array(size);
   const weights = new Float64Array(sets * contexts).fill(0.3);
   const stretched = new Float64Array(contexts);
   const slots = new Int32Array(contexts);
@@ -56,7 +58,7 @@ export function mixer(contexts: number, size: number, sets: number): Mixer {
       const own = set * contexts;
       let sum = 0;
       for (let k = 0; k < contexts; k++) {
-        const value = STRETCH[chances[k * size + slots[k]!]! >> 4]!;
+        const value = STRETCH[chances[starts[k]! + slots[k]!]! >> 4]!;
         stretched[k] = value;
         sum += weights[own + k]! * value;
       }
@@ -66,7 +68,7 @@ export function mixer(contexts: number, size: number, sets: number): Mixer {
       const target = bit === 1 ? 65_535 : 0;
       for (let k = 0; k < contexts; k++) {
         weights[own + k]! += error * stretched[k]!;
-        const slot = k * size + slots[k]!;
+        const slot = starts[k]! + slots[k]!;
         chances[slot]! += Math.trunc((target - chances[slot]!) * RATE[seen[slot]!]!);
         if (seen[slot]! < SLOWEST) seen[slot]!++;
       }

@@ -4,6 +4,7 @@ import { bitEncoder } from "./bit-coder.ts";
 import { commandWriter } from "./commands.ts";
 import { frameMemory, MAX_FRAME, type Frame, type PackedStream } from "./delta-header.ts";
 import { CODED_AT_ONCE, differenceModel } from "./difference-model.ts";
+import { movesOf, type Moves } from "./moves.ts";
 import type { SegmentStreams } from "./segment-streams.ts";
 
 /** Packs as zstd, as small as can be, with a window of at most 16 MiB. */
@@ -15,9 +16,14 @@ export function packFrame(
 ): { readonly frame: Frame; readonly packed: readonly Uint8Array[] } {
   const writer = commandWriter();
   for (const { at, command } of segments.flatMap(({ commands }) => commands)) writer.write(at, command);
+  const commands = writer.bytes();
+  const start = segments[0]?.commands[0]?.at ?? 0;
   const packed = [
-    packStream(writer.bytes(), pack),
-    packDifferences(segments.flatMap(({ changes }) => changes)),
+    packStream(commands, pack),
+    packDifferences(
+      segments.flatMap(({ changes }) => changes),
+      () => movesOf(commands, start),
+    ),
     packStream(joined(segments.flatMap(({ additions }) => additions)), pack),
   ] as const;
   const streams = [packed[0].stream, packed[1].stream, packed[2].stream] as const;
@@ -36,13 +42,14 @@ function packStream(bytes: Uint8Array, pack: Pack): Packed {
   return { stream: { packing: isSmaller ? "zstd" : "plain", packed: kept.length, size: bytes.length }, bytes: kept };
 }
 
-function packDifferences(changes: SegmentStreams["changes"]): Packed {
+function packDifferences(changes: SegmentStreams["changes"], moves: () => Moves): Packed {
   if (changes.length === 0) return { stream: { packing: "plain", packed: 0, size: 0 }, bytes: new Uint8Array() };
   const encoder = bitEncoder();
-  const model = differenceModel(encoder);
+  const model = differenceModel(encoder, moves());
   let size = 0;
-  for (const { old, text } of changes) {
+  for (const { at: to, from, old, text } of changes) {
     const target = Uint8Array.from(old);
+    model.begin(from, to);
     for (let at = 0; at < target.length; at += CODED_AT_ONCE) {
       model.code(target, at, Math.min(at + CODED_AT_ONCE, target.length), text);
     }

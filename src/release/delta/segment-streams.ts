@@ -12,9 +12,9 @@ const LEAST_ZEROS: Bytes = 64;
 
 export interface SegmentStreams {
   readonly bytes: Uint8Array;
-  /** Where each command's bytes go, what is omitted not counted. */
+  /** `at`: where each command's bytes go, what is omitted not counted. */
   readonly commands: readonly { readonly at: Bytes; readonly command: Command }[];
-  readonly changes: readonly { readonly old: Uint8Array; readonly text: Uint8Array }[];
+  readonly changes: readonly { readonly at: Bytes; readonly from: Bytes; readonly old: Uint8Array; readonly text: Uint8Array }[];
   readonly additions: readonly Uint8Array[];
   /** What its streams take of a frame: differences pack to less than half, or they would not be any. */
   readonly room: Bytes;
@@ -35,7 +35,7 @@ export function* segmentsOf(
     const end = Math.min(start + segmentSize, covered);
     const bytes = new Uint8Array(end - start);
     const commands: { at: Bytes; command: Command }[] = [];
-    const changes: { old: Uint8Array; text: Uint8Array }[] = [];
+    const changes: { at: Bytes; from: Bytes; old: Uint8Array; text: Uint8Array }[] = [];
     const additions: Uint8Array[] = [];
     for (let at = start; at < end;) {
       const place = toImage(at);
@@ -55,7 +55,7 @@ export function* segmentsOf(
           commands.push({ at: at + first, command: { kind: kind ? "copy" : "change", length: size, from: from + first } });
           if (kind) continue;
           const [own, theirs] = [text, reference].map((side) => side.slice(first, first + size));
-          changes.push({ old: theirs!, text: own! });
+          changes.push({ at: at + first, from: from + first, old: theirs!, text: own! });
         }
       } else {
         for (const { kind, first, size } of equalRuns(length, LEAST_ZEROS, (i) => text[i] === 0)) {

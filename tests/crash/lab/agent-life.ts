@@ -19,10 +19,10 @@ import { sha256 } from "../../../src/host/sha256.ts";
 import { forgetfulStore, openStateStore, type StateStore } from "../../../src/host/state-store.ts";
 import { DEFAULT_RECOVERY_PLAN } from "../../../src/layout/recovery-plan.ts";
 import { DEFAULT_HEALTH_PLAN } from "../../../src/layout/health-plan.ts";
-import { faultyRecord, faultyReset, withFaults, withoutFlush } from "./faults.ts";
+import { faultyRecord, faultyReset, faultyTrust, withFaults, withoutFlush } from "./faults.ts";
 import type { Lab } from "./lab.ts";
 
-const STATE_FOLDER = "/oem/petrify/agent";
+export const STATE_FOLDER = "/oem/petrify/agent";
 
 export interface Life {
   /** Seconds since 1970. */
@@ -49,7 +49,7 @@ export async function agentLife(lab: Lab, { clock, healthy, restarts, ask }: Lif
     bootId: randomUUID(),
     record,
     store: lab.facts.resetting ? forgetfulStore : markedStore(lab, await openStateStore(STATE_FOLDER)),
-    trust: await openTrustStore({ folder: lab.facts.resetting ? undefined : STATE_FOLDER }, sha256),
+    trust: faultyTrust(lab, await openTrustStore({ folder: lab.facts.resetting ? undefined : STATE_FOLDER }, sha256)),
     init,
     logs: { journal: async () => undefined, pstore: async () => undefined, lastWords: async () => undefined },
     lastWordsId: async () => undefined,
@@ -77,12 +77,14 @@ export async function agentLife(lab: Lab, { clock, healthy, restarts, ask }: Lif
     jitter: 0,
     random: randomBytes,
     now: time,
-    clockIsSet: async () => await Promise.resolve(true),
+    clockIsSet: async () => await Promise.resolve({ isSet: true, why: "NTP keeps it" }),
     uptime: () => 3000 + performance.now() - started,
     wait: async (ms, signal) => await pause(Math.min(ms, 60_000), signal),
     log: (_, line) => {
       process.stdout.write(`agent: ${line}\n`);
       if (line.startsWith("reset: ")) void lab.step(line.slice("reset: ".length));
+      const way = / comes by (.*)$/.exec(line)?.[1];
+      if (way !== undefined) void lab.mark(`way ${way}`);
     },
   };
   const agent = await openAgent(ports);
@@ -96,7 +98,7 @@ export async function agentLife(lab: Lab, { clock, healthy, restarts, ask }: Lif
   while (!isDone()) await pause(50, stop.signal);
   let step = "";
   for await (const news of ask?.(agent, stop.signal) ?? []) {
-    const present = "now" in news ? news.now.text.replace(/^.*: /, "") : step;
+    const present = "now" in news ? stepOf(news.now.text) : step;
     if (present !== step) await lab.step((step = present));
     if ("ended" in news) await lab.mark(`ended ${news.ended.outcome}`);
   }
@@ -104,6 +106,8 @@ export async function agentLife(lab: Lab, { clock, healthy, restarts, ask }: Lif
   await ended;
 }
 
+/** Of `upgrade to edge 2.0: writing slot b, a delta from the running image: 0.27 MB of 331 MB`. */
+const stepOf = (text: string): string => text.replace(/^.*?: /, "").replace(/,.*$/, "");
 const neverInstalled = async (): Promise<never> => await Promise.reject(new Error("the lab does not run from memory"));
 const IMAGE_WORKER = [process.execPath, "--disable-warning=ExperimentalWarning", "/usr/lib/petrify/image.mjs"] as const;
 

@@ -3,12 +3,21 @@ import { constants } from "node:fs";
 import { open, readFile, rename, type FileHandle } from "node:fs/promises";
 import { dlopen } from "node:ffi";
 import type { AgentPorts } from "../../../src/agent/ports.ts";
+import { writeRelease } from "../../../src/agent/registry-image.ts";
+import type { TrustStore } from "../../../src/agent/trust-store.ts";
 import type { BootRecordStore } from "../../../src/host/boot-record.ts";
 import { fileExtents } from "../../../src/host/file-extents.ts";
+import { openDirect } from "../../../src/host/direct-read.ts";
+import { openDirectWriter } from "../../../src/host/direct-write.ts";
+import { zstdUnpack } from "../../../src/host/zstd.ts";
+import { layoutStore } from "../../../src/registry/layout-store.ts";
+import { parseReference } from "../../../src/registry/reference.ts";
 import { syncDirectory } from "../../../src/host/replace-file.ts";
 import { IMAGES_FOLDER } from "../../../src/layout/fstab.ts";
 import type { ResetDisk } from "../../../src/agent/reset-disk.ts";
-import type { Lab } from "./lab.ts";
+import { NEW_IMAGE, type Lab } from "./lab.ts";
+
+type Images = AgentPorts["images"];
 
 /** Carries something out while no file is flushed. */
 export async function withoutFlush<T>(body: () => Promise<T>): Promise<T> {
@@ -53,6 +62,15 @@ export function faultyRecord(lab: Lab, record: BootRecordStore): BootRecordStore
   return record;
 }
 
+/** Says when keys have been kept. */
+export function faultyTrust(lab: Lab, trust: TrustStore): TrustStore {
+  const keep: TrustStore["keep"] = async (keys) => {
+    await trust.keep(keys);
+    await lab.mark(`done trust ${keys.epoch}`);
+  };
+  return { ...trust, keep: lab.without.has("kept-keys") ? async () => {} : keep };
+}
+
 /** Says when the order has been stored, and what has been wiped. */
 export function faultyReset(lab: Lab, disk: ResetDisk): ResetDisk {
   const give: ResetDisk["give"] = async (order) => {
@@ -80,6 +98,7 @@ export function withFaults(lab: Lab, work: Pick<AgentPorts, "images" | "verify">
     images: {
       ...images,
       write: async (job, written, signal) => {
+        if (lab.without.has("place-check")) return await believePlace(lab, job, written);
         if (lab.without.has("fixed-place")) {
           await replaceByName(job.source as { readonly path: string });
           return {};
@@ -91,6 +110,23 @@ export function withFaults(lab: Lab, work: Pick<AgentPorts, "images" | "verify">
       verify: async (...what) => (lab.without.has("read-back") ? {} : await images.verify(...what)),
     },
   };
+}
+
+/** Takes everything that the slot should have for what it has: nothing is left to be written but the hash tree. */
+async function believePlace(lab: Lab, job: Parameters<Images["write"]>[0], told: Parameters<Images["write"]>[1]) {
+  if (job.source.is !== "registry") throw new Error("it is a release that is written");
+  const reference = parseReference(job.source.reference);
+  if (reference.kind !== "layout") throw new Error("the lab has its releases in a folder");
+  const { extents } = await fileExtents(`${IMAGES_FOLDER}/${job.place}.img`);
+  await using writer = await openDirectWriter(lab.device("state"), extents);
+  await using image = await openDirect(NEW_IMAGE);
+  const downloaded = await writeRelease({
+    ...{ store: layoutStore(reference.folder), reference, digest: job.image.digest, running: undefined },
+    ...{ place: image, writer, unpack: zstdUnpack, turn: async () => {} },
+    written: (written) => told({ written }),
+    way: (way) => told({ way }),
+  });
+  return { downloaded };
 }
 
 /** A medium that has not kept what was written to it: in the root file system, which the loader does not look at. */

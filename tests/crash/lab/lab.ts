@@ -20,6 +20,8 @@ export interface Lab {
   readonly without: ReadonlySet<string>;
 }
 
+/** On the lab's disk. */
+export const NEW_IMAGE = "/usr/lib/petrify/new.img";
 export const RUNTIME = "/usr/lib/petrify/runtime/bin";
 
 /** Serial numbers. */

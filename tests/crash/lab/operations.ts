@@ -9,16 +9,22 @@ import { flashPlan } from "../../../src/layout/flash-plan.ts";
 import { GROWTH_WANTED, PERSISTENT_FOLDER, persistentOverlay } from "../../../src/layout/fstab.ts";
 import { markBad } from "../../../src/layout/record-change.ts";
 import { fileExists } from "../../../src/host/files.ts";
-import { agentLife, markedRecord } from "./agent-life.ts";
-import { mountData, program, RUNTIME, unmount, type Lab } from "./lab.ts";
+import { openTrustStore } from "../../../src/agent/trust-store.ts";
+import { sha256 } from "../../../src/host/sha256.ts";
+import { decodeTrustedKeys } from "../../../src/release/trusted-keys.ts";
+import { agentLife, markedRecord, STATE_FOLDER } from "./agent-life.ts";
+import { mountData, NEW_IMAGE, program, RUNTIME, unmount, type Lab } from "./lab.ts";
 
 export type Operation = (lab: Lab) => Promise<void>;
 
 /** Before any build of today: the clock of the guest is the host's. */
 const CLOCK = 1_791_000_000;
 const EARLY = "/usr/lib/petrify/petrify-early";
-/** On the lab's disk. */
-const NEW_IMAGE = { is: "file", path: "/usr/lib/petrify/new.img" } as const;
+const NEW = { is: "file", path: NEW_IMAGE } as const;
+/** Its release, which brings another key, and the keys by which it is known. */
+export const RELEASE_TAG = "2";
+const NEW_RELEASE = { is: "registry", reference: `oci:/usr/lib/petrify/release:${RELEASE_TAG}` } as const;
+const FIRST_KEYS = "/usr/lib/petrify/trusted-keys.json";
 /** Persistent in every matrix image. */
 export const FOLDER = "/srv";
 
@@ -67,8 +73,27 @@ export const OPERATIONS = {
   upgrade: async (lab) => {
     await mountAll(lab);
     await lab.step("agent starts");
-    const wish = { source: NEW_IMAGE, recovery: false, restart: true, force: false };
+    const wish = { source: NEW, recovery: false, restart: true, force: false };
     await agentLife(lab, { clock: CLOCK, healthy: true, ask: (agent, signal) => agent.operations.upgrade(wish, signal) });
+  },
+
+  /** Segment by segment, out of what runs and a delta; the machine knows whom it trusts. */
+  "upgrade by a delta": async (lab) => {
+    await mountAll(lab);
+    await lab.step("trusted keys");
+    const keys = decodeTrustedKeys(await readFile(FIRST_KEYS), FIRST_KEYS, sha256);
+    await (await openTrustStore({ folder: STATE_FOLDER }, sha256)).keep(keys);
+    await lab.mark(`done trust ${keys.epoch}`);
+    await lab.step("agent starts");
+    const wish = { source: NEW_RELEASE, recovery: false, restart: true, force: false };
+    await agentLife(lab, { clock: CLOCK, healthy: true, ask: (agent, signal) => agent.operations.upgrade(wish, signal) });
+  },
+
+  /** The slot is half written, and the machine has started again. */
+  "upgrade by a delta again": async (lab) => {
+    await mountAll(lab);
+    await lab.step("agent starts");
+    await agentLife(lab, { clock: CLOCK + 60, healthy: false, ask: (agent, signal) => agent.operations.follow(signal) });
   },
 
   rollback: async (lab) => {
@@ -80,7 +105,7 @@ export const OPERATIONS = {
   "recovery upgrade": async (lab) => {
     await mountAll(lab);
     await lab.step("agent starts");
-    const wish = { source: NEW_IMAGE, recovery: true, restart: false, force: false };
+    const wish = { source: NEW, recovery: true, restart: false, force: false };
     await agentLife(lab, { clock: CLOCK, healthy: true, ask: (agent, signal) => agent.operations.upgrade(wish, signal) });
   },
 
