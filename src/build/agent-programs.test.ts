@@ -11,7 +11,7 @@ test("every program of an image runs with nothing beside it", async () => {
   const said: Record<string, string> = {};
   for (const { path, text } of await agentPrograms()) {
     const name = basename(path);
-    if (name === "petrifyd.mjs") continue; // it would work on this machine
+    if (name.startsWith("petrifyd")) continue; // it would work on this machine
     await writeFile(join(folder.path, name), text);
     const request = name === "install.mjs" ? { do: "disks" } : { do: "inspect", source: { is: "file", path: "/none" } };
     const argv = [process.execPath, join(folder.path, name), ...(name === "petrify.mjs" ? ["--help"] : [])] as const;

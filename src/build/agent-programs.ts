@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { bundleForNode } from "../host/bundle.ts";
+import { bundleForNode, bundleInParts } from "../host/bundle.ts";
 import { readText } from "../host/files.ts";
 
 const SOURCES = join(import.meta.dirname, "..");
@@ -13,18 +13,20 @@ export interface AgentProgram {
   readonly text: string;
 }
 
-/** The agent, and the command line of a machine: one module each, with everything it imports. */
+/** The agent, and the command line of a machine: a module each, with everything it imports; what the agent hardly ever needs is beside it. */
 export async function agentPrograms(): Promise<AgentProgram[]> {
   const { version } = JSON.parse(await readText(join(SOURCES, "../package.json"))) as { readonly version: string };
-  const [agent, imageWorker, installWorker, commands] = await Promise.all(
-    ["agent/main.ts", "agent/image-main.ts", "agent/install-main.ts", "cli/node-main.ts"].map(
-      async (path) => await bundleForNode(join(SOURCES, path), { PETRIFY_VERSION: version }),
+  const values = { PETRIFY_VERSION: version };
+  const [agent, ...[imageWorker, installWorker, commands]] = await Promise.all([
+    bundleInParts(join(SOURCES, "agent/main.ts"), "petrifyd", values),
+    ...["agent/image-main.ts", "agent/install-main.ts", "cli/node-main.ts"].map(
+      async (path) => await bundleForNode(join(SOURCES, path), values),
     ),
-  );
+  ]);
   return [
-    { path: `${FOLDER}/petrifyd.mjs`, mode: 0o644, text: agent! },
+    ...agent.map(({ name, text }) => ({ path: `${FOLDER}/${name}`, mode: 0o644, text })),
     { path: `${FOLDER}/image.mjs`, mode: 0o644, text: imageWorker! },
     { path: `${FOLDER}/install.mjs`, mode: 0o644, text: installWorker! },
-    { path: `${FOLDER}/petrify.mjs`, mode: 0o755, text: `#!${NODE} --disable-warning=ExperimentalWarning\n${commands}` },
+    { path: `${FOLDER}/petrify.mjs`, mode: 0o755, text: `#!${NODE} --disable-warning=ExperimentalWarning\n${commands!}` },
   ];
 }

@@ -1,11 +1,11 @@
 import { parseMachineConfig } from "../config/machine-config.ts";
 import { AppError } from "../core/error.ts";
+import { MACHINE_CONFIG_LIMIT } from "../layout/machine-config-place.ts";
 import { parseDiskName } from "../layout/choose-disk.ts";
-import { MiB } from "../core/units.ts";
 import { readHead } from "../host/files.ts";
 
 /** More than any machine reads, so that what is too long is refused as such. */
-const READ = MiB;
+const READ = MACHINE_CONFIG_LIMIT + 1;
 
 /**
  * The text of a machine config that a machine will understand.

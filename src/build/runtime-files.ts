@@ -22,6 +22,7 @@ const PROGRAM = "/usr/lib/petrify/petrify-early";
 const WANTED = {
   "petrifyd.service": "multi-user.target",
   "petrify-grow.service": "multi-user.target",
+  "petrify-config-data.service": "sysinit.target",
 } as const;
 /** What every boot of OpenRC starts, and in which runlevel. */
 const IN_RUNLEVEL = {
@@ -29,6 +30,7 @@ const IN_RUNLEVEL = {
   "petrify-watchdog": "sysinit",
   "petrify-overlays": "sysinit",
   "petrify-data": "sysinit",
+  "petrify-config-data": "sysinit",
   petrifyd: "sysinit",
   "petrify-tmpfiles": "sysinit",
   "petrify-grow": "default",

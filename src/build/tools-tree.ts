@@ -33,8 +33,21 @@ const NETBOOT = ["dnsmasq-base", "ipxe", "bubblewrap"] as const;
 const MEDIA = ["xorriso", "bubblewrap"] as const;
 /** Only for tests: a registry and a signer that others wrote, and what makes certificates for it. */
 const REGISTRIES = ["cosign", "docker-registry", "openssl", "bubblewrap"] as const;
-const SETS = { build: BUILD, containers: CONTAINERS, netboot: NETBOOT, media: MEDIA, registries: REGISTRIES } as const;
+/** Only for tests: judges of machine configs. */
+const CONFIG = ["cloud-init", "netplan.io", "bubblewrap"] as const;
+const SETS = {
+  build: BUILD,
+  containers: CONTAINERS,
+  netboot: NETBOOT,
+  media: MEDIA,
+  registries: REGISTRIES,
+  config: CONFIG,
+} as const;
 const LEFT_OUT = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"];
+/** What a set has of that all the same. */
+const KEPT: { readonly [set in ToolsSet]?: readonly string[] } = {
+  config: ["/usr/share/doc/cloud-init*", "/usr/share/doc/netplan*"],
+};
 
 export type ToolsSet = keyof typeof SETS;
 
@@ -59,8 +72,9 @@ export interface ToolsTreeOptions {
  */
 export async function toolsTree({ folder, caller, run, progress, signal, set = "build" }: ToolsTreeOptions): Promise<Tools> {
   const packages = SETS[set];
+  const kept = KEPT[set];
   const id = createHash("sha256")
-    .update(JSON.stringify([SUITE, packages, LEFT_OUT]))
+    .update(JSON.stringify([SUITE, packages, LEFT_OUT, ...(kept ? [kept] : [])]))
     .digest("hex")
     .slice(0, 16);
   const tree = join(folder, id);
@@ -72,6 +86,7 @@ export async function toolsTree({ folder, caller, run, progress, signal, set = "
         ...["mmdebstrap", "--mode=root", "--variant=essential", "--format=tar", `--include=${packages.join(",")}`],
         ...['--aptopt=Acquire::Languages "none"', "--dpkgopt=force-unsafe-io"],
         ...LEFT_OUT.map((path) => `--dpkgopt=path-exclude=${path}`),
+        ...(kept ?? []).map((path) => `--dpkgopt=path-include=${path}`),
         ...[SUITE, tar],
       ] as const;
       try {

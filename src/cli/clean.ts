@@ -16,12 +16,15 @@ export function registerClean(program: Command, cli: Cli): void {
     .action(cli.action(clean));
 }
 
+/** What petrify itself starts from: it would be there again at the end of this command. */
+const OWN = "compiled";
+
 async function clean(
   { cacheFolder, caller, run, progress, output, signal }: CliContext,
   { keepTools = false }: { keepTools?: boolean },
 ) {
   const names = (await fileExists(cacheFolder)) ? await listFolder(cacheFolder) : [];
-  const removed = names.filter((name) => !(keepTools && name === "tools"));
+  const removed = names.filter((name) => name !== OWN && !(keepTools && name === "tools"));
   if (removed.length > 0) {
     await progress.step(`empty ${cacheFolder}`, async () => {
       // In the namespace of the builds, because files of the trees belong to subordinate ids.

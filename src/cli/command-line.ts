@@ -9,9 +9,12 @@ export const newProgram = (description: string, out: (text: string) => void, ver
     .version(version, "-V, --version", "print the version")
     .helpOption("-h, --help", "explain the command")
     .helpCommand("help [command]", "explain a command")
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, commandDescription: (command) => flowing(command.description()) })
     .configureOutput({ writeOut: out, writeErr: () => {} }) // errors are thrown, and reported in one place
     .exitOverride();
+
+/** Paragraphs without the line ends of the source: terminals are of all widths. */
+const flowing = (text: string): string => text.replaceAll(/(?<!\n)\n(?!\n)/g, " ");
 
 /** Runs one command line to its end. @returns the exit code */
 export async function runProgram(

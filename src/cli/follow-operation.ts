@@ -5,7 +5,7 @@ import type { NodeContext } from "./node-context.ts";
 /**
  * Shows an operation until it has ended, waits for a restart, or the machine restarts.
  *
- * @throws AppError `OPERATION_FAILED` when it ends otherwise than it should
+ * @throws AppError when it ends otherwise than it should: what ended it; `OPERATION_FAILED` where that was no error
  */
 export async function followOperation({ output, sinks, signal }: NodeContext, news: AsyncIterable<unknown>): Promise<void> {
   const isLive = sinks.columns() > 0;
@@ -14,10 +14,8 @@ export async function followOperation({ output, sinks, signal }: NodeContext, ne
     for await (const value of news) {
       const event = value as OperationNews;
       if ("ended" in event) {
-        const { outcome, reason, target } = event.ended;
-        if (outcome !== "succeeded") {
-          throw new AppError("OPERATION_FAILED", `${outcome}: ${reason ?? target}`, { hint: "See `petrify history`." });
-        }
+        const { outcome, reason, code = "OPERATION_FAILED", hint = "See `petrify history`.", target } = event.ended;
+        if (outcome !== "succeeded") throw new AppError(code, `${outcome}: ${reason ?? target}`, { hint });
         return output.result({ ...event.ended, changed: true }, `Done: ${target}.`);
       }
       if ("restarting" in event) {

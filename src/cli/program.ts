@@ -3,6 +3,7 @@ import { registerBuild } from "./build.ts";
 import { registerClean } from "./clean.ts";
 import { helpSections, newProgram, runProgram } from "./command-line.ts";
 import { addGlobalOptions, openCli, type Cli, type Edge } from "./context.ts";
+import { registerConfig } from "./config/config.ts";
 import { registerCopy } from "./copy.ts";
 import { diskFor, netbootFor, testDiskFor, vmDiskFor } from "./disk-for.ts";
 import { registerDelta } from "./delta/delta.ts";
@@ -35,6 +36,7 @@ const COMMANDS: readonly Register[] = [
   (program, cli) => registerVm(program, cli, vmDiskFor),
   (program, cli) => registerFlash(program, cli, diskFor),
   registerWipe,
+  registerConfig,
   (program, cli) => registerServe(program, cli, netbootFor),
   registerInspect,
   registerDiffImage,

@@ -7,18 +7,18 @@ import { openDirect } from "../host/direct-read.ts";
 import { writingTo } from "../host/disk-full.ts";
 import { readText } from "../host/files.ts";
 import { resumableFile } from "../host/resumable-file.ts";
-import { ecdsa } from "../host/ecdsa.ts";
 import { sha256 } from "../host/sha256.ts";
 import { kindOf } from "../host/stream-file.ts";
+import { secondsNow } from "../host/wall-clock.ts";
 import { zstdUnpack } from "../host/zstd.ts";
 import { parsePublicKey } from "../layout/public-key.ts";
-import { findSignatures, openRelease, readSegments, type FoundRelease } from "../registry/open-release.ts";
+import { judgeStored, withoutKeys } from "../registry/judge-stored.ts";
+import { openRelease, readSegments, type FoundRelease } from "../registry/open-release.ts";
 import { pullImage } from "../registry/pull-release.ts";
 import type { ImageStore } from "../registry/store.ts";
 import { checkFile } from "../release/check-file.ts";
-import { claimsAbout } from "../release/judge-release.ts";
 import { ARCHITECTURE } from "../release/manifest.ts";
-import { signersOf } from "../release/signers.ts";
+import type { Told } from "../release/may-upgrade.ts";
 import { trustedKey, trustedKeys } from "../release/trusted-keys.ts";
 import type { Cli, CliContext } from "./context.ts";
 import { addStoreOptions, openNamedStore, wantedOf, type StoreOptionsOfUser } from "./named-store.ts";
@@ -37,7 +37,7 @@ export function registerPull(program: Command, cli: Cli): void {
     .summary("fetch the system image of a release")
     .description(
       "Puts the image together from the segments of a release: each is compared with the release's list\n" +
-        "before it is written, the hash tree is computed, and in the end every byte is checked. A pull that\n" +
+        "before it is written, the hash tree with its root hash, and the boot files with its sums. A pull that\n" +
         "was stopped is gone on with by the same command. With --key, a release that this key has not signed\n" +
         "is not fetched; without, nobody vouches for it.",
     )
@@ -105,20 +105,19 @@ async function publicKey(path: string): Promise<ReturnType<typeof parsePublicKey
   return parsePublicKey(text, path);
 }
 
-/** @returns the id of the key @throws AppError `RELEASE_UNTRUSTED` */
+/** @returns the id of the key @throws AppError as mayUpgrade refuses what that key has not signed */
 async function signer(
   store: ImageStore,
-  { index }: FoundRelease,
+  found: FoundRelease,
   key: ReturnType<typeof parsePublicKey>,
   signal: AbortSignal,
-): Promise<string> {
-  const claims = claimsAbout(index.digest, await findSignatures(store, index, { signal }));
-  const [id] = signersOf(claims, trustedKeys(1, [trustedKey(key, sha256)]), ecdsa);
-  if (id !== undefined) return id;
-  const what = claims.length === 0 ? "is not signed" : "is not signed with that key";
-  throw new AppError("RELEASE_UNTRUSTED", `${store.origin}@${index.digest} ${what}`, {
-    hint: "Name the key of whoever made the release, or ask them to sign it.",
-  });
+): Promise<string | undefined> {
+  const question = { running: undefined, now: secondsNow(), clockIsSet: true, told: new Set<Told>(["expired"]) };
+  const trusted = trustedKeys(1, [trustedKey(key, sha256)]);
+  const answer = await judgeStored(store, withoutKeys(found), { ...question, trusted }, { signal });
+  if (answer.allowed) return answer.signedBy;
+  const { code, message } = answer.refusal;
+  throw new AppError(code, message, { hint: "Name the key of whoever made the release, or ask them to sign it." });
 }
 
 /** Whether a file is that image already, every byte of it. */

@@ -6,7 +6,7 @@ import { openDirect } from "../host/direct-read.ts";
 import { openImage } from "../host/image-file.ts";
 import { sha256 } from "../host/sha256.ts";
 import { secondsNow } from "../host/wall-clock.ts";
-import { zstdPackSegment } from "../host/zstd.ts";
+import { PACKERS_AT_ONCE, zstdPackSegment } from "../host/zstd.ts";
 import { containerOfImage } from "../inspect/container.ts";
 import { sbomOf } from "../inspect/sbom.ts";
 import { tagOfVersion, type Descriptor } from "../layout/oci-image.ts";
@@ -21,6 +21,7 @@ import type { FoundManifest } from "../release/verify-image.ts";
 import type { Cli, CliContext } from "./context.ts";
 import { parseExpiry } from "./expiry.ts";
 import { inspectContextOf, openNamedImage } from "./inspect-context.ts";
+import { formatReference } from "../registry/reference.ts";
 import { addStoreOptions, openNamedStore, type StoreOptionsOfUser } from "./named-store.ts";
 import { UsageError } from "./output.ts";
 import { pushDeltas, type PushedDelta } from "./push-deltas.ts";
@@ -92,6 +93,7 @@ async function push(context: CliContext, file: string, name: string, options: Pu
   const path = resolve(context.cwd, file);
   const found = await verified(context, path);
   const tag = reference.tag ?? tagOfVersion(found.manifest.version);
+  const where = formatReference({ ...reference, tag });
 
   await using image = await openNamedImage(path, context);
   const container = options.container
@@ -107,10 +109,10 @@ async function push(context: CliContext, file: string, name: string, options: Pu
       })
     : [];
   const about = ({ digest }: Descriptor) => [...bills, ...(predicate ? [provenanceOf(digest, predicate)] : [])];
-  const pushed = await progress.step(`push to ${store.origin}:${tag}`, async (note) => {
+  const pushed = await progress.step(`push to ${where}`, async (note) => {
     using opened = openImage(path);
     return await pushRelease({
-      ...{ store, tag, image: opened, found, container, signal, pack: zstdPackSegment, about },
+      ...{ store, tag, image: opened, found, container, signal, pack: zstdPackSegment, packers: PACKERS_AT_ONCE, about },
       facts: { created: createdOf(env), channel: options.channel, keys: await keysOf(image), ...(expires ? { expires } : {}) },
       progress: (done, of, sent) => note(`${Math.floor((done / of) * 100)} % of ${formatSize(of)}, ${formatSize(sent)} sent`),
     });
@@ -122,12 +124,12 @@ async function push(context: CliContext, file: string, name: string, options: Pu
   await pushed.publish();
   const { release, index, packed, sent, changed } = pushed;
   const value = {
-    ...{ changed, reference: `${store.origin}:${tag}`, digest: index.digest, name: release.name, version: release.version },
+    ...{ changed, reference: where, digest: index.digest, name: release.name, version: release.version },
     ...{ created: release.created, expires: release.expires, channel: release.channel, image: found.digest },
     ...{ bytes: { image: found.manifest.sizes.image, packed, sent }, container: container !== undefined, deltas },
     signedBy,
   };
-  output.result(value, pushedText(`${store.origin}:${tag}`, pushed, deltas, signedBy));
+  output.result(value, pushedText(where, pushed, deltas, signedBy));
 }
 
 /** @throws AppError `IMAGE_DAMAGED`: what is not whole is not given to anybody */

@@ -1,12 +1,12 @@
 import type { Command } from "commander";
-import type { CheckEvent, UpgradePlan } from "../agent/operations/service.ts";
+import type { CheckEvent, CheckRequest, UpgradePlan } from "../agent/operations/service.ts";
 import { AGENT_SOCKET } from "../agent/status.ts";
 import { AppError } from "../core/error.ts";
 import { formatSize } from "../core/units.ts";
 import { fileExists } from "../host/files.ts";
 import { askLocally } from "../host/unix-http.ts";
 import { targetName } from "../layout/cmdline.ts";
-import type { FinishedOperation, ImageSource } from "../layout/operation.ts";
+import type { FinishedOperation } from "../layout/operation.ts";
 import type { Told } from "../release/may-upgrade.ts";
 import { followOperation } from "./follow-operation.ts";
 import { imageSource } from "./image-source.ts";
@@ -42,6 +42,7 @@ export function registerUpgrade(program: Command, cli: NodeCli): void {
         "Of a release only what is missing is downloaded: a delta to the running image, or segments that this machine does not\n" +
         "have. A machine that has trusted keys takes only releases that one of them has signed.\n" +
         "The agent does the work: it goes on when this command is interrupted, and after a power cut where it was.\n" +
+        "With --check the whole release is fetched, compared and kept nowhere.\n" +
         "Has to be run as root. Exit code 1: refused, failed, or (with --check) the image is damaged.",
     )
     .option("--plan", "say what would be done, and change nothing")
@@ -67,18 +68,13 @@ async function upgrade(context: NodeContext, image: string | undefined, options:
   if (options.cancel) return await cancel(context);
   if (image === undefined) throw new UsageError("USAGE", "an image is missing", { hint: "See `petrify upgrade --help`." });
   const source = await imageSource(image, context.cwd, fileExists);
-  if (options.check && source.is === "registry") {
-    throw new UsageError("USAGE", "a release is checked while it is written, segment by segment", {
-      hint: "See what it is with --plan.",
-    });
-  }
-  if (options.check) return await check(context, source);
   const { recovery = false, force = false, older, expired, otherImage } = options;
   const told: readonly Told[] = [
     ...(older ? (["older"] as const) : []),
     ...(expired ? (["expired"] as const) : []),
     ...(otherImage ? (["other-image"] as const) : []),
   ];
+  if (options.check) return await check(context, { source, told });
   const request = { source, recovery, force, restart: options.stage !== true, told };
   try {
     const plan = await planOf(request, signal);
@@ -109,9 +105,9 @@ async function cancel({ output, signal }: NodeContext): Promise<void> {
   }
 }
 
-async function check({ output, signal, sinks, endWith }: NodeContext, source: ImageSource): Promise<void> {
+async function check({ output, signal, sinks, endWith }: NodeContext, request: CheckRequest): Promise<void> {
   const isLive = sinks.columns() > 0;
-  for await (const value of askLocally(AGENT_SOCKET, "POST", "/upgrade/check", signal, { source })) {
+  for await (const value of askLocally(AGENT_SOCKET, "POST", "/upgrade/check", signal, request)) {
     const { percent, result } = value as CheckEvent;
     if (percent !== undefined) output.event({ type: "progress", percent } as never, isLive ? undefined : `${percent} %`);
     if (!result) continue;

@@ -2,7 +2,7 @@
 import { dateText } from "../core/date-text.ts";
 import { sha256 } from "../host/sha256.ts";
 import { secondsNow } from "../host/wall-clock.ts";
-import { judgeStored, missingSegments } from "../registry/judge-stored.ts";
+import { judgeStored, missingSegments, withoutKeys } from "../registry/judge-stored.ts";
 import { openRelease, readSegments, type FoundRelease } from "../registry/open-release.ts";
 import type { ReleaseAnswer } from "../release/judge-release.ts";
 import { ARCHITECTURE } from "../release/manifest.ts";
@@ -34,8 +34,7 @@ export async function verifyRelease(context: CliContext, name: string, options: 
     async () => await missingSegments(store, await readSegments(store, found, { signal }), signal),
   );
   const told = new Set<Told>(options.expired ? ["expired"] : []);
-  // A single key is no list that another one could follow.
-  const judged = options.trust === undefined ? { ...found, release: { ...found.release, keys: undefined } } : found;
+  const judged = options.trust === undefined ? withoutKeys(found) : found;
   const question = { running: undefined, trusted, now: secondsNow(), clockIsSet: true, told };
   const answer = await progress.step("judge it", async () => await judgeStored(store, judged, question, { signal }));
   const { release, index } = found;

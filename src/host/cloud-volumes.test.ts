@@ -53,8 +53,8 @@ test("other labels, shown files and disks with anything are passed over", async 
 test("one with that label whose file is missing, too long or cut off says so", async () => {
   const missing = await find({ sda1: await fat("CIDATA", "userdata", TEXT) });
   assert.match((missing[0] as { problem: string }).problem, /there is no \/user-data/);
-  const long = await find({ sda1: await fat("CIDATA", "user-data", "x".repeat(256 * 1024 + 1)) });
-  assert.match((long[0] as { problem: string }).problem, /more than 256 KiB/);
+  const long = await find({ sda1: await fat("CIDATA", "user-data", "x".repeat(1024 * 1024 + 1)) });
+  assert.match((long[0] as { problem: string }).problem, /more than 1024 KiB/);
   const cut = await find({ sr0: ISO.subarray(0, ISO.length - 2 * 2048) });
   assert.match((cut[0] as { problem: string }).problem, /ends too early/);
 });

@@ -76,10 +76,7 @@ export async function targetFacts(path: string, run: Run, medium?: string): Prom
       hint: "Name a disk: `lsblk` lists them.",
     });
   }
-  const isAllowed = await access(path, constants.W_OK | constants.R_OK).then(
-    () => true,
-    (error: unknown) => (error as NodeJS.ErrnoException).code === "EROFS",
-  );
+  const isAllowed = await mayWrite(path);
   const node = info.isFile() ? undefined : await nodeOf(path, run);
   const size = node?.size ?? info.size;
   const below = node ? withChildren(node) : [];
@@ -169,6 +166,18 @@ async function loopsOn(paths: ReadonlySet<string>): Promise<string[]> {
     }),
   );
   return loops.flat();
+}
+
+/** A container may forbid a device to its root, which only opening it tells. A write-protected disk is refused for what it is. */
+async function mayWrite(path: string): Promise<boolean> {
+  try {
+    await using _ = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    await access(path, constants.W_OK | constants.R_OK);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code !== "EACCES" && code !== "EPERM";
+  }
 }
 
 /** What is on a disk: tables and file systems by name, or else that something is. */

@@ -25,6 +25,7 @@ export async function resumableFile(output: string, key: string, size: Bytes): P
   await mkdir(dirname(output), { recursive: true });
   const path = `${output}.${key}.partial`;
   await using stack = new AsyncDisposableStack();
+  await (await open(path, "a")).close(); // as readable as any output: a lock's own file is its owner's alone
   const lock = await takeLock(path);
   if (!lock) {
     throw new AppError("OUTPUT_BUSY", `${path} is being written by another process`, {

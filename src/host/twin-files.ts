@@ -20,6 +20,8 @@ export interface TwinKind<T> {
 export interface TwinFiles<T> {
   /** Of the newest whole file. */
   readonly found: T | undefined;
+  /** Of the other one; the same, or what was there before it. */
+  readonly older: T | undefined;
   /** A file was written by newer software: both are left alone. */
   readonly isNewer: boolean;
   /** A file is there, and not whole. */
@@ -52,10 +54,11 @@ export async function openTwins<T>(folder: string, { names, encode, decode }: Tw
   const whole = twins.map((twin) => (twin?.is === "whole" ? twin : undefined));
   const [one, two] = whole;
   const newest = two && (!one || two.sequence > one.sequence) ? 1 : 0;
+  const older = whole[1 - newest]?.value;
   let next = whole[newest] ? 1 - newest : 0;
   let sequence = whole[newest]?.sequence ?? 0;
   return {
-    ...{ found: whole[newest]?.value, isNewer, isDamaged: twins.some((twin) => twin?.is === "unreadable"), unread },
+    ...{ found: whole[newest]?.value, older, isNewer, isDamaged: twins.some((twin) => twin?.is === "unreadable"), unread },
     store: async (value) => {
       if (isNewer) return;
       await mkdir(folder, { recursive: true, mode: 0o700 });

@@ -1,7 +1,8 @@
 /** zstd as Node has it (RFC 8878), with bounds for what comes from elsewhere. */
+import { availableParallelism } from "node:os";
 import { promisify } from "node:util";
 import { constants, zstdCompress, zstdCompressSync, zstdDecompress } from "node:zlib";
-import type { Bytes } from "../core/units.ts";
+import { MiB, type Bytes } from "../core/units.ts";
 
 /** A window of 16 MiB: what unpacks it holds so much, and no more is accepted. */
 const WINDOW_BITS = 24;
@@ -21,6 +22,8 @@ export const zstdQuickPack = (bytes: Uint8Array): Uint8Array =>
   zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 3 } });
 
 const compress = promisify(zstdCompress);
+/** One on each core; more wait for one of the threads that Node has for such work. Source: libuv, "Thread pool work scheduling" */
+export const PACKERS_AT_ONCE: number = Math.min(availableParallelism(), 4);
 
 /** A segment of an image, at level 19: some 3 MiB a second, in another thread. */
 export const zstdPackSegment = async (bytes: Uint8Array): Promise<Uint8Array> =>
@@ -34,10 +37,15 @@ export const zstdPackSegment = async (bytes: Uint8Array): Promise<Uint8Array> =>
   });
 
 const decompress = promisify(zstdDecompress);
+/** Of this and less, all comes into one piece of memory: many pieces take twice the time, and are there a second time when they are put together. */
+const ONE_PIECE: Bytes = 16 * MiB;
+/** A piece that is filled to its last byte is followed by another one. */
+const ROOM: Bytes = 64;
 
 /** @throws NodeJS.ErrnoException when `packed` is no zstd, is cut short, comes to more than `limit` bytes, or wants a window of more than 16 MiB */
 export const zstdUnpack = async (packed: Uint8Array, limit: Bytes): Promise<Uint8Array> =>
   await decompress(packed, {
     maxOutputLength: Math.max(1, limit),
+    chunkSize: Math.min(limit, ONE_PIECE) + ROOM,
     params: { [constants.ZSTD_d_windowLogMax]: WINDOW_BITS },
   });

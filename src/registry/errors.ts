@@ -18,9 +18,16 @@ export class StoreError extends AppError<StoreErrorCode> {
   override readonly name = "StoreError";
   /** Of the answer that it comes from, where there was one. */
   readonly status: number | undefined;
-  constructor(code: StoreErrorCode, message: string, options: AppErrorOptions & { readonly status?: number } = {}) {
+  /** Whether it came from mirrors, which are left out from then on: asked again, somebody else answers. */
+  readonly ofMirror: boolean;
+  constructor(
+    code: StoreErrorCode,
+    message: string,
+    options: AppErrorOptions & { readonly status?: number; readonly ofMirror?: boolean } = {},
+  ) {
     super(code, message, options);
     this.status = options.status;
+    this.ofMirror = options.ofMirror ?? false;
   }
 }
 

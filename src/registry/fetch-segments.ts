@@ -2,6 +2,7 @@
 import { MiB, type Bytes } from "../core/units.ts";
 import type { Unpack } from "../release/delta/apply-delta.ts";
 import { AppError } from "../core/error.ts";
+import { giveBack } from "../core/give-back.ts";
 import { wholeBlob } from "./read-blob.ts";
 import type { ImageStore, StoreOptions } from "./store.ts";
 
@@ -12,6 +13,8 @@ export interface WantedSegment {
 }
 export interface FetchOptions extends StoreOptions {
   readonly unpack: Unpack;
+  /** Segments that wait for their turn are unpacked meanwhile: faster, and 24 MiB more; default false. */
+  readonly early?: boolean;
 }
 
 const AT_ONCE = 4;
@@ -19,6 +22,8 @@ const AT_ONCE = 4;
 const MEMORY: Bytes = 24 * MiB;
 
 /**
+ * Each segment is good until the next one is asked for.
+ *
  * Memory: 24 MiB of packed segments, one that is unpacked, and what unpacking takes. What comes is not compared with anything but the digests of the
  * packed bytes: whoever uses a segment does that.
  *
@@ -29,7 +34,7 @@ export async function* fetchSegments(
   store: ImageStore,
   wanted: readonly WantedSegment[],
   largest: Bytes,
-  { unpack, signal }: FetchOptions,
+  { unpack, early = false, signal }: FetchOptions,
 ): AsyncGenerator<Uint8Array> {
   const stop = new AbortController();
   const both = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
@@ -38,8 +43,9 @@ export async function* fetchSegments(
   let next = 0;
   const begin = (): void => {
     for (; next < wanted.length && coming.length < atOnce; next++) {
-      const { packed } = wanted[next]!;
-      const one = wholeBlob(store, packed, packed.size, { signal: both });
+      const { packed, length } = wanted[next]!;
+      const blob = wholeBlob(store, packed, packed.size, { signal: both });
+      const one = early ? blob.then(async (bytes) => await unpackedTo(bytes, packed.digest, length, unpack)) : blob;
       one.catch(() => {}); // whoever waits for it is told
       coming.push(one);
     }
@@ -50,7 +56,9 @@ export async function* fetchSegments(
       const bytes = await coming[0]!;
       void coming.shift();
       begin();
-      yield await unpackedTo(bytes, packed.digest, length, unpack);
+      const segment = early ? bytes : await unpackedTo(bytes, packed.digest, length, unpack);
+      yield segment;
+      giveBack(segment);
     }
   } finally {
     stop.abort();
@@ -66,6 +74,7 @@ async function unpackedTo(packed: Uint8Array, digest: string, length: Bytes, unp
   const bytes = await unpack(packed, length).catch((cause: unknown) => {
     throw invalid("cannot be unpacked to what the release says", cause);
   });
+  giveBack(packed);
   if (bytes.length !== length) throw invalid(`has ${bytes.length} bytes, and the release says ${length}`);
   return bytes;
 }

@@ -28,6 +28,9 @@ export async function judgeStored(
   return judgeRelease({ ...question, release, claims: claimsAbout(index.digest, found), ecdsa });
 }
 
+/** For whoever asks for a single key: it is no list that the release's could follow. */
+export const withoutKeys = (found: FoundRelease): FoundRelease => ({ ...found, release: { ...found.release, keys: undefined } });
+
 const LOOKS = 8;
 
 /** Segments of a release that the store does not have, or not in that size; what is in them shows when they are pulled. */

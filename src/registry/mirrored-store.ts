@@ -101,7 +101,11 @@ export function mirroredStore(mirrors: readonly ImageStore[], own: ImageStore): 
       used.delete(own);
       for (const mirror of used) leftOut.add(mirror);
       const names = [...used].map(({ origin }) => origin).join(", ");
-      throw invalidAnswer(names || own.origin, `blob ${digest} has other bytes: their digest is ${found}`);
+      const { code, message, hint } = invalidAnswer(
+        names || own.origin,
+        `blob ${digest} has other bytes: their digest is ${found}`,
+      );
+      throw new StoreError(code, message, { ...(hint === undefined ? {} : { hint }), ofMirror: used.size > 0 });
     },
     async *readBlob(descriptor, range, { signal } = {}) {
       const { start, end } = checkedRange(descriptor, range);

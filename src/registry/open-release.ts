@@ -1,6 +1,7 @@
 /** Releases as a store has them. Everything is compared with the digest that names it, from the index on; whose the index is, its signatures say. */
 import { KiB, MiB, type Bytes } from "../core/units.ts";
 import { sha256 } from "../host/sha256.ts";
+import { zstdUnpack } from "../host/zstd.ts";
 import { OCI_MEDIA } from "../layout/oci-image.ts";
 import type { FoundSignatures } from "../release/judge-release.ts";
 import type { Manifest } from "../release/manifest.ts";
@@ -13,7 +14,7 @@ import {
   parseReleaseManifest,
 } from "../release/release-artifact.ts";
 import { decodeRelease, type Release } from "../release/release.ts";
-import { imageLayout, LARGEST_LIST, parseSegments, type SegmentList } from "../release/segments.ts";
+import { imageLayout, LARGEST_LIST, packedBound, parseSegments, type SegmentList } from "../release/segments.ts";
 import { MOST_CLAIMS } from "../release/signers.ts";
 import { BUNDLE_MEDIA } from "../release/sigstore-bundle.ts";
 import { readSignatureImage, signatureTag, type SimpleSignature } from "../release/simple-signing.ts";
@@ -22,6 +23,9 @@ import { parseManifestHead, type Descriptor } from "./documents.ts";
 import { invalidAnswer, StoreError } from "./errors.ts";
 import { wholeBlob } from "./read-blob.ts";
 import type { ImageStore, StoredManifest, StoreOptions } from "./store.ts";
+
+/** cosign 3 lists its bundles in a fallback tag by the type of their empty config; what they are, their own manifest says. */
+const BUNDLES_LISTED_AS: ReadonlySet<string | undefined> = new Set([BUNDLE_MEDIA, "application/vnd.oci.empty.v1+json"]);
 
 export interface FoundRelease {
   /** What the tag leads to, and what is signed. */
@@ -76,7 +80,11 @@ export async function readSegments(
   options: StoreOptions = {},
 ): Promise<SegmentList> {
   const origin = `${store.origin}: the list of segments`;
-  const segments = parseSegments(await wholeBlob(store, list, LARGEST_LIST, options), origin);
+  const packed = await wholeBlob(store, list, packedBound(LARGEST_LIST), options);
+  const bytes = await zstdUnpack(packed, LARGEST_LIST).catch((cause: unknown) => {
+    throw new AppError("RELEASE_INVALID", `${origin}: cannot be unpacked`, { hint: "Push the release again.", cause });
+  });
+  const segments = parseSegments(bytes, origin);
   const { size, omitted } = imageLayout(imageManifest, sha256);
   const isOfImage =
     segments.imageSize === size && segments.omitted.start === omitted.start && segments.omitted.length === omitted.length;
@@ -135,7 +143,7 @@ export async function findSignatures(
   const unreadable: unknown[] = [];
   const simple = (await orNothing(async () => await simpleSignatures(store, digest, options), unreadable)) ?? [];
   const bundles: Uint8Array[] = [];
-  const listed = await store.referrers(digest, { artifactType: BUNDLE_MEDIA, ...options });
+  const listed = (await store.referrers(digest, options)).filter(({ artifactType }) => BUNDLES_LISTED_AS.has(artifactType));
   for (const entry of listed.slice(0, MOST_REFERRERS)) {
     const bundle = await orNothing(async () => await bundleOf(store, entry, options), unreadable);
     if (bundle) bundles.push(bundle);

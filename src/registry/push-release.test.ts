@@ -9,12 +9,12 @@ import { hex } from "../core/digest.ts";
 import { MiB } from "../core/units.ts";
 import { resumableFile } from "../host/resumable-file.ts";
 import { sha256 } from "../host/sha256.ts";
-import { zstdQuickPack, zstdUnpack } from "../host/zstd.ts";
+import { zstdPackSegment, zstdQuickPack, zstdUnpack } from "../host/zstd.ts";
 import { OCI_MEDIA } from "../layout/oci-image.ts";
 import { referrer } from "../release/oci-artifact.ts";
 import { DELTA_KEYS, DELTA_MEDIA, RELEASE_MEDIA, releaseIndex, releaseManifest } from "../release/release-artifact.ts";
 import { encodeRelease, type Release } from "../release/release.ts";
-import { encodeSegments, type SegmentList } from "../release/segments.ts";
+import { encodeSegments, imageLayout, LARGEST_LIST, SEGMENT_SIZE, type SegmentList } from "../release/segments.ts";
 import { BUNDLE_MEDIA } from "../release/sigstore-bundle.ts";
 import { signatureImage, signatureTag } from "../release/simple-signing.ts";
 import { layoutStore } from "./layout-store.ts";
@@ -74,6 +74,14 @@ test("what is pushed is pulled again, byte for byte, without its hash tree havin
     "a segment of zeros is not sent",
   );
   assert.ok(packed < one.bytes.length - 8 * MiB);
+});
+
+test("an image is cut finer where somebody says so", async () => {
+  await using at = await place();
+  await push(at.store, one, { segmentSize: MiB });
+  const { bytes, list } = await pull(at.store, at.folder);
+  assert.ok(bytes.equals(one.bytes));
+  assert.deepEqual([list.segmentSize, list.segments.length], [MiB, Math.ceil((list.imageSize - list.omitted.length) / MiB)]);
 });
 
 test("the same image again changes nothing and packs nothing; another channel is another release", async () => {
@@ -149,9 +157,10 @@ test("the tag leads to a release only when everything beside it is there", async
 test("a pull that is cut keeps what it has, and another one fetches the rest", async () => {
   await using at = await place();
   const { packed } = await push(at.store, one);
-  let left = 1;
+  const { segments } = await readSegments(at.store, await openRelease(at.store, "v1", { architecture }));
   const unpack = async (bytes: Uint8Array, limit: number): Promise<Uint8Array> => {
-    if (left-- <= 0) throw Object.assign(new Error("cut"), { code: "X" });
+    if (segments[0]!.packed!.digest !== `sha256:${hex(sha256.digest(bytes))}`)
+      throw Object.assign(new Error("cut"), { code: "X" });
     return await zstdUnpack(bytes, limit);
   };
   await assert.rejects(pull(at.store, at.folder, { unpack }), { code: "RELEASE_INVALID" });
@@ -161,7 +170,12 @@ test("a pull that is cut keeps what it has, and another one fetches the rest", a
 });
 
 /** A release with changes that its pusher made: digests are right, contents are not. */
-async function forged(store: ImageStore, change: (list: SegmentList) => SegmentList, more: Partial<Release> = {}): Promise<void> {
+async function forged(
+  store: ImageStore,
+  change: (list: SegmentList) => SegmentList,
+  more: Partial<Release> = {},
+  packList: (bytes: Uint8Array) => Promise<Uint8Array> = zstdPackSegment,
+): Promise<void> {
   await push(store, one);
   const found = await openRelease(store, "v1", { architecture });
   const put = async (bytes: Uint8Array) => {
@@ -171,7 +185,7 @@ async function forged(store: ImageStore, change: (list: SegmentList) => SegmentL
     });
     return descriptor;
   };
-  const list = await put(encodeSegments(change(await readSegments(store, found))));
+  const list = await put(await packList(encodeSegments(change(await readSegments(store, found)))));
   const release = await put(encodeRelease({ ...found.release, segments: list, ...more }, sha256));
   const manifest = await store.putManifest(releaseManifest({ release, list, segments: [] }), OCI_MEDIA.manifest);
   const index = releaseIndex({ container: undefined, release: manifest, architecture, annotations: {} });
@@ -181,6 +195,22 @@ const swapped = ({ segments, ...list }: SegmentList): SegmentList => ({
   ...list,
   segments: [segments[1]!, segments[0]!, ...segments.slice(2)],
 });
+for (const [what, packList] of [
+  ["not packed", async (bytes: Uint8Array) => await Promise.resolve(bytes)],
+  ["cut short", async (bytes: Uint8Array) => (await zstdPackSegment(bytes)).subarray(0, -1)],
+  ["larger unpacked than a list may be", async () => await zstdPackSegment(new Uint8Array(2 * LARGEST_LIST))],
+] as const) {
+  test(`a list of segments that is ${what} is refused`, async () => {
+    await using at = await place();
+    await forged(at.store, (list) => list, {}, packList);
+    const found = await openRelease(at.store, "v1", { architecture });
+    await assert.rejects(readSegments(at.store, found), {
+      code: "RELEASE_INVALID",
+      message: /list of segments: cannot be unpacked/,
+    });
+  });
+}
+
 describe("what is not what the release says is refused:", () => {
   for (const [what, change, message] of [
     ["segments in another order", swapped, /root hash/],
@@ -190,12 +220,12 @@ describe("what is not what the release says is refused:", () => {
         ...list,
         segments: [{ ...segments[0]!, sha256: "00".repeat(32) }, ...segments.slice(1)],
       }),
-      /is not the segment that the release names/,
+      /segment 0 of the image is not what the release says/,
     ],
     [
       "zeros where the image has none",
       ({ segments, ...list }: SegmentList) => ({ ...list, segments: [{ sha256: segments[0]!.sha256 }, ...segments.slice(1)] }),
-      /a segment of zeros is not the segment/,
+      /segment 0 of the image is not what the release says/,
     ],
     [
       "another place of the hash tree",
@@ -210,6 +240,23 @@ describe("what is not what the release says is refused:", () => {
       await assert.rejects(pull(at.store, at.folder), { code: "RELEASE_INVALID", message });
     });
   }
+  test("a byte outside the root file system that the list answers for, and the manifest does not", async () => {
+    await using at = await place();
+    const where = imageLayout(one.found.manifest, sha256).root.start - 1;
+    const index = Math.floor(where / SEGMENT_SIZE);
+    const bytes = Buffer.from(one.bytes.subarray(index * SEGMENT_SIZE, (index + 1) * SEGMENT_SIZE));
+    bytes[where % SEGMENT_SIZE]! ^= 1;
+    const blob = zstdQuickPack(bytes);
+    const packed = { digest: `sha256:${hex(sha256.digest(blob))}`, size: blob.length };
+    await at.store.putBlob(packed, async function* () {
+      yield blob;
+    });
+    await forged(at.store, (list) => ({
+      ...list,
+      segments: list.segments.with(index, { sha256: hex(sha256.digest(bytes)), packed }),
+    }));
+    await assert.rejects(pull(at.store, at.folder), { code: "RELEASE_INVALID", message: /the image is not whole/ });
+  });
   test("a list of segments that the release does not name", async () => {
     await using at = await place();
     await forged(at.store, swapped, { segments: { digest: `sha256:${"0".repeat(64)}`, size: 3 } });
@@ -271,6 +318,26 @@ test("deltas are found by the image that they are from, and what is none is pass
   assert.deepEqual(more, []);
   assert.deepEqual([only!.from, only!.fromVersion, only!.size], [from, "0.9.0", 7]);
   assert.equal(Buffer.concat(await Array.fromAsync(at.store.getBlob(only!.descriptor))).toString(), "a delta");
+});
+
+test("a bundle that is listed by the type of its empty config, as cosign 3 lists its own, is found", async () => {
+  await using at = await place();
+  const { index } = await push(at.store, one);
+  const artifact = referrer({
+    subject: index,
+    artifactType: BUNDLE_MEDIA,
+    bytes: Buffer.from("a bundle"),
+    annotations: {},
+    sha256,
+  });
+  const { artifactType: _, ...untyped } = JSON.parse(new TextDecoder().decode(artifact.manifest)) as Record<string, unknown>;
+  const manifest = new TextEncoder().encode(JSON.stringify(untyped));
+  await pushReferrers(at.store, index, [{ ...artifact, manifest }], undefined);
+  const { bundles } = await findSignatures(at.store, index);
+  assert.deepEqual(
+    bundles.map((bundle) => Buffer.from(bundle).toString()),
+    ["a bundle"],
+  );
 });
 
 test("signatures are found in both forms, and one that cannot be read does not hide the others", async () => {

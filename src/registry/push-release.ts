@@ -2,6 +2,7 @@
 import { hex } from "../core/digest.ts";
 import type { Bytes } from "../core/units.ts";
 import { sha256 } from "../host/sha256.ts";
+import { zstdPackSegment } from "../host/zstd.ts";
 import type { ReadAt } from "../layout/gpt.ts";
 import { OCI_MEDIA } from "../layout/oci-image.ts";
 import { descriptorOf, referrer, type OciArtifact, type ReferrerInput } from "../release/oci-artifact.ts";
@@ -26,7 +27,6 @@ import { openRelease, readSegments, type FoundRelease } from "./open-release.ts"
 import type { BlobSource, ImageStore } from "./store.ts";
 
 const UPLOADS = 4;
-const PACKERS = 2;
 const ZEROS = new Uint8Array(SEGMENT_SIZE);
 
 /** A container image that is to be pushed along: its manifest, and all that it names. */
@@ -49,10 +49,14 @@ export interface PushInput {
     readonly keys?: Release["keys"];
   };
   readonly container?: PushedContainer | undefined;
+  /** How the image is cut; default and most: {@link SEGMENT_SIZE}. */
+  readonly segmentSize?: Bytes;
   /** What is said about the release: bills of materials, provenance. */
   readonly about?: (index: Descriptor) => readonly Pick<ReferrerInput, "artifactType" | "bytes" | "annotations">[];
   /** zstd, with a window of at most 16 MiB; runs in another thread. */
   readonly pack: (segment: Uint8Array) => Promise<Uint8Array>;
+  /** How many are packed at once; default 2. */
+  readonly packers?: number;
   /** Bytes of the image that are done, and bytes that were sent. */
   readonly progress?: (done: Bytes, of: Bytes, sent: Bytes) => void;
   readonly signal?: AbortSignal | undefined;
@@ -72,7 +76,7 @@ export interface PushedRelease extends FoundRelease {
  * Puts everything but the tag there. The same image for the same tag, with nothing else changed, is the same release: it keeps its time of creation, until
  * it has expired.
  *
- * Memory: 4 segments and their packed forms.
+ * Memory: a segment and its packed form for each packer and for 4 that are sent, and what packing takes.
  *
  * @throws AppError `RELEASE_INVALID`, StoreError
  */
@@ -80,7 +84,7 @@ export async function pushRelease(input: PushInput): Promise<PushedRelease> {
   const { store, tag, found, container: image, about, signal } = input;
   const before = await releaseBefore(input);
   const { segments, sent } = await pushSegments(input, before?.segments);
-  const list = await putDocument(store, SEGMENT_LIST_MEDIA, encodeSegments(segments), signal);
+  const list = await putList(store, segments, before, signal);
   const release = releaseOf(input, list, before?.release);
   const document = await putDocument(store, RELEASE_MEDIA, encodeRelease(release, sha256), signal);
   const container = image && (await pushContainer(store, image, signal));
@@ -114,17 +118,20 @@ async function pushContainer(
   return await store.putManifest(manifest, OCI_MEDIA.manifest, { signal });
 }
 
+interface ReleaseBefore {
+  readonly index: string;
+  readonly release: Release;
+  readonly list: Descriptor;
+  readonly segments: SegmentList;
+}
+
 /** What the tag leads to now; nothing where that is no release that can be compared with. */
-async function releaseBefore({
-  store,
-  tag,
-  found,
-  signal,
-}: PushInput): Promise<{ readonly index: string; readonly release: Release; readonly segments: SegmentList } | undefined> {
+async function releaseBefore({ store, tag, found, signal }: PushInput): Promise<ReleaseBefore | undefined> {
   if (!(await store.headManifest(tag, { signal }))) return undefined;
   try {
     const before = await openRelease(store, tag, { architecture: found.manifest.architecture, signal });
-    return { index: before.index.digest, release: before.release, segments: await readSegments(store, before, { signal }) };
+    const segments = await readSegments(store, before, { signal });
+    return { index: before.index.digest, release: before.release, list: before.list, segments };
   } catch (error) {
     // It is replaced in any case.
     if (error instanceof AppError && /^RELEASE_|^REGISTRY_(?:INVALID|NOT_FOUND)$/.test(error.code)) return undefined;
@@ -155,16 +162,16 @@ const annotationsOf = ({ name, version, created }: Release): Readonly<Record<str
 });
 
 async function pushSegments(
-  { store, image, found, pack, progress, signal }: PushInput,
+  { store, image, found, segmentSize = SEGMENT_SIZE, pack, packers = 2, progress, signal }: PushInput,
   before: SegmentList | undefined,
 ): Promise<{ readonly segments: SegmentList; readonly sent: Bytes }> {
   const { size: imageSize, omitted } = imageLayout(found.manifest, sha256);
-  const cut = { format: 1, imageSize, segmentSize: SEGMENT_SIZE, omitted } as const;
+  const cut = { format: 1, imageSize, segmentSize, omitted } as const;
   const size = deliveredSize(cut);
   const known = new Map(before?.segments.flatMap(({ sha256: digest, packed }) => (packed ? [[digest, packed] as const] : [])));
   const going = new Map<string, Promise<Segment>>();
   const segments: Segment[] = [];
-  const packing = turnstile(PACKERS);
+  const packing = turnstile(packers);
   let done = 0;
   let sent = 0;
   const push = async (bytes: Uint8Array, digest: string, stop: AbortSignal): Promise<Segment> => {
@@ -177,8 +184,8 @@ async function pushSegments(
     if ((await store.putBlob(packed, sourceOf(blob), { signal: stop })) === "sent") sent += blob.length;
     return { sha256: digest, packed };
   };
-  const count = Math.ceil(size / SEGMENT_SIZE);
-  await forEachAtOnce(Array.from({ length: count }).keys(), UPLOADS, signal, async (index, stop) => {
+  const count = Math.ceil(size / segmentSize);
+  await forEachAtOnce(Array.from({ length: count }).keys(), UPLOADS + packers, signal, async (index, stop) => {
     const bytes = readSegment(image.read, cut, index);
     const digest = hex(sha256.digest(bytes));
     const same = going.get(digest) ?? push(bytes, digest, stop);
@@ -214,6 +221,18 @@ export async function pushReferrers(
     for (const { descriptor, bytes } of blobs) await store.putBlob(descriptor, sourceOf(bytes), { signal });
     await store.putManifest(manifest, OCI_MEDIA.manifest, { signal });
   }
+}
+
+/** The same list is the same blob, also where another version of the packer would make other bytes of it. */
+async function putList(
+  store: ImageStore,
+  segments: SegmentList,
+  before: ReleaseBefore | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Descriptor> {
+  const bytes = encodeSegments(segments);
+  if (before && isEqual(bytes, encodeSegments(before.segments))) return before.list;
+  return await putDocument(store, SEGMENT_LIST_MEDIA, await zstdPackSegment(bytes), signal);
 }
 
 async function putDocument(

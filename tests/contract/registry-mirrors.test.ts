@@ -8,6 +8,7 @@ import { run } from "../../src/host/run.ts";
 import { registryContext } from "../../src/registry/context.ts";
 import { openStore } from "../../src/registry/open-store.ts";
 import { parseReference, type RegistryReference } from "../../src/registry/reference.ts";
+import { wholeBlob } from "../../src/registry/read-blob.ts";
 import type { ImageStore } from "../../src/registry/store.ts";
 import { digestOf, testRegistry, type Fault, type RegistryOptions, type TestRegistry } from "../support/registry.ts";
 import { bytesOf, collected, describedAs, putArtifact, storeContract, testContext } from "../support/store-contract.ts";
@@ -87,6 +88,17 @@ test("a mirror that gives other bytes is not believed, named, and asked no more"
   });
   assert.ok((await collected(at.store.getBlob(describedAs(BLOB)))).equals(BLOB));
   assert.equal(at.mirror.asked.length, 1);
+});
+
+test("a blob that a mirror has otherwise is read again where it is right, once it has to be whole", async () => {
+  await using at = await open({ fault: () => ({ change: (body) => body.with(7, body[7]! ^ 1) as Buffer }) });
+  putBoth(at);
+  assert.ok(Buffer.from(await wholeBlob(at.store, describedAs(BLOB), BLOB.length, {})).equals(BLOB));
+  assert.deepEqual([at.mirror.asked.length, at.own.asked.length], [1, 1]);
+  await using wrong = await open({}, { fault: () => ({ change: (body) => body.with(7, body[7]! ^ 1) as Buffer }) });
+  wrong.own.repository("team/os").blobs.set(digestOf(BLOB), Buffer.from(BLOB));
+  await assert.rejects(wholeBlob(wrong.store, describedAs(BLOB), BLOB.length, {}), { code: "REGISTRY_INVALID" });
+  assert.equal(wrong.own.asked.length, 1);
 });
 
 test("a mirror with another manifest under a digest is passed over", async () => {

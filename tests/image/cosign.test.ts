@@ -249,7 +249,20 @@ suite("cosign 3, of Debian's sid", { skip: full ? false : "npm run test:full" },
     await assert.rejects(verify("other.pub"), /no matching|could not verify|invalid signature/);
 
     await list([]);
+    using context = testContext();
+    const store = openStore(parseReference(`http://${repository}`), context);
+    await signRelease(store, subject, key, { now: 1_900_000_000 });
+    assert.match(JSON.stringify(await verify()), /https:\/\/sigstore\.dev\/cosign\/sign\/v1/);
+    await assert.rejects(verify("other.pub"), /no matching|could not verify|invalid signature/);
+
+    await list([]);
     await cosign("sign", "--key=edge.key", "--use-signing-config=false", "--tlog-upload=false", image);
+    const found = claimsAbout(subject.digest, { ...(await findSignatures(store, subject)), simple: [] });
+    assert.equal(
+      signersOf(found, firstKeys([key.publicKey], sha256), ecdsa).length,
+      1,
+      "the release is signed by its bundle alone",
+    );
     const index = JSON.parse(new TextDecoder().decode(await registry.manifest(referrersTag, OCI_MEDIA.index)));
     const theirs = JSON.parse(new TextDecoder().decode(await registry.manifest(index.manifests[0].digest)));
     assert.equal(theirs.artifactType, BUNDLE_MEDIA);

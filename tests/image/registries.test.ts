@@ -158,6 +158,33 @@ test("skopeo takes from a folder what petrify put there, and petrify what skopeo
   }
 });
 
+test(
+  "skopeo takes from an archive what petrify put there, and petrify from one that skopeo made",
+  { timeout: 120_000 },
+  async () => {
+    using context = testContext();
+    const tools = await testTools("containers");
+    const folder = await mkdtemp(join(tmpdir(), "petrify-skopeo-"));
+    const open = (name: string): ImageStore => openStore(parseReference(name), context);
+    try {
+      await writeFiles(join(folder, "made"), layout(image([tar(file("etc/hello", "hello\n"))], { tag: "made" })));
+      const [ours, theirs] = [`oci-archive:${folder}/ours.tar`, `oci-archive:${folder}/theirs.tar`];
+      const { descriptor } = await copied(open(`oci:${folder}/made`), "made", open(ours), "v1");
+      // With more in it than one image.
+      await putArtifact(open(ours), bytesOf(1000), { subject: descriptor, tag: "more" });
+      await skopeo(tools, folder, ["copy", `${ours}:v1`, `oci:${folder}/taken:v1`]);
+      assert.equal((await open(`oci:${folder}/taken`).getManifest("v1")).descriptor.digest, descriptor.digest);
+
+      await skopeo(tools, folder, ["copy", `oci:${folder}/made:made`, `${theirs}:v2`]);
+      assert.deepEqual(await Array.fromAsync(open(theirs).tags()), ["v2"]);
+      const back = await copied(open(theirs), "v2", open(`oci:${folder}/back`), "v2");
+      assert.equal(back.descriptor.digest, descriptor.digest);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  },
+);
+
 /** @param options of skopeo's for the store; in capitals, since they have another name for where it copies from and to */
 async function bothWays(store: ImageStore, name: string, folder: string, options: readonly string[]): Promise<void> {
   const tools = await testTools("containers");
@@ -216,7 +243,9 @@ interface Blob {
 
 async function skopeo(tools: Tools, folder: string, argv: readonly string[]): Promise<string> {
   const { stdout } = await tools.run(["skopeo", "--insecure-policy", ...argv], {
-    ...{ binds: [{ source: folder, writable: true }], network: true, timeoutMs: 60_000 },
+    // It unpacks archives there.
+    ...{ binds: [folder, "/var/tmp"].map((target) => ({ source: folder, target, writable: true })) },
+    ...{ network: true, timeoutMs: 60_000 },
   });
   return stdout;
 }

@@ -10,9 +10,13 @@ import { silent } from "../../src/core/progress.ts";
 import { currentCaller } from "../../src/host/caller.ts";
 import { sha256File } from "../../src/host/files.ts";
 import { run, type Run } from "../../src/host/run.ts";
+import { sha256 } from "../../src/host/sha256.ts";
 import { openTools, type Tools } from "../../src/host/tools.ts";
 import { parseLock } from "../../src/config/lock.ts";
 import type { ImageReport } from "../../src/inspect/report.ts";
+import { firstKeys } from "../../src/release/change-keys.ts";
+import { formatKeyList } from "../../src/release/key-list.ts";
+import { newKeyPair } from "../support/signing.ts";
 import { testTools } from "../support/tools.ts";
 import { CACHE, ownCache, petrify, workspace, type Workspace } from "../support/cli.ts";
 
@@ -29,9 +33,12 @@ files:
 users: [{ name: ann, groups: [adm], sshKeys: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEJq7Q1N0hYQ0n0g5v6lN0wq0t3qkq1v0l9m2b3c4d5e ann"] }]
 units: { enable: [systemd-networkd.service], mask: [fstrim.timer] }
 persistent: [/var/lib/app]
+trust: keys.json
 `;
+const KEYS = firstKeys([newKeyPair().publicKey], sha256);
 const FILES = {
   "petrify.yaml": RECIPE,
+  "keys.json": formatKeyList(KEYS),
   "tree/etc/motd": "hello\n",
   "tree/usr/bin/tool": "#!/bin/sh\n",
   "tree/var/lib/app/state": "1\n",
@@ -83,6 +90,7 @@ describe("the same recipe, files and lock give the same image, byte for byte", (
     const [ann] = report.users.filter(({ login }) => login.length > 0);
     assert.deepEqual([ann?.name, ann?.login], ["ann", ["ssh key"]]);
     assert.ok(report.persistent.includes("/var/lib/app"));
+    assert.deepEqual(report.trust, KEYS, "machines with it know its releases by the keys of the recipe");
     const enabled = report.units.enabled.map(({ name }) => name);
     assert.ok(enabled.includes("systemd-networkd.service") && enabled.includes("petrifyd.service"), enabled.join(" "));
     assert.ok(report.units.masked.includes("fstrim.timer"));

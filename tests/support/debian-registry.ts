@@ -6,6 +6,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { httpClient } from "../../src/host/http-client.ts";
+import { selfSigned } from "./docker-registry.ts";
 import { testTools } from "./tools.ts";
 
 export const USER = "me";
@@ -24,14 +25,7 @@ export async function debianRegistry(folder: string): Promise<Debian> {
   const tools = await testTools("registries");
   await mkdir(join(folder, "store"), { recursive: true });
   const binds = [{ source: folder, writable: true }];
-  const [key, certificate] = [join(folder, "key.pem"), join(folder, "certificate.pem")];
-  await tools.run(
-    [
-      ...(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"] as const),
-      ...["-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=registry", "-addext", "subjectAltName=IP:127.0.0.1"],
-    ],
-    { binds },
-  );
+  const { key, certificate } = await selfSigned(tools, folder);
   await writeFile(join(folder, "htpasswd"), HTPASSWD);
   const host = `127.0.0.1:${await freePort()}`;
   const config = {

@@ -8,20 +8,45 @@ import type { Tools } from "../../src/host/tools.ts";
 import { OCI_MEDIA } from "../../src/layout/oci-image.ts";
 import { descriptorOf, type OciArtifact } from "../../src/release/oci-artifact.ts";
 
+/** Files (PEM) of a server on loopback. */
+export interface ServerKey {
+  readonly key: string;
+  /** Its own authority. */
+  readonly certificate: string;
+}
+
+/** A new key and certificate in a folder. */
+export async function selfSigned(tools: Tools, folder: string): Promise<ServerKey> {
+  const [key, certificate] = [join(folder, "key.pem"), join(folder, "certificate.pem")];
+  await tools.run(
+    [
+      ...(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"] as const),
+      ...["-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=registry", "-addext", "subjectAltName=IP:127.0.0.1"],
+    ],
+    { binds: [{ source: folder, writable: true }] },
+  );
+  return { key, certificate };
+}
+
+interface RegistryOptions {
+  /** In front of its command. */
+  readonly prefix?: readonly string[];
+  /** Default: plain HTTP. */
+  readonly tls?: ServerKey;
+}
+
 /** Debian's registry on loopback, at a free port, with what it stores in a folder; it ends with the scope. */
-export async function dockerRegistry(tools: Tools, folder: string) {
+export async function dockerRegistry(tools: Tools, folder: string, { prefix = [], tls }: RegistryOptions = {}) {
   const config = join(folder, "registry.json");
   await writeFile(
     config,
     JSON.stringify({
-      ...{ version: "0.1", http: { addr: "127.0.0.1:0" } },
+      ...{ version: "0.1", http: { addr: "127.0.0.1:0", ...(tls ? { tls } : {}) } },
       storage: { filesystem: { rootdirectory: join(folder, "registry") }, maintenance: { uploadpurging: { enabled: false } } },
     }),
   );
-  const [program, ...args] = tools.argv(["docker-registry", "serve", config], {
-    network: true,
-    binds: [{ source: folder, writable: true }],
-  });
+  const argv = tools.argv(["docker-registry", "serve", config], { network: true, binds: [{ source: folder, writable: true }] });
+  const [program, ...args] = [...prefix, ...argv] as [string, ...string[]];
   const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
   const host = await new Promise<string>((resolve, reject) => {
     const said: string[] = [];

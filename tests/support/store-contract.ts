@@ -28,9 +28,12 @@ export async function collected(bytes: AsyncIterable<Uint8Array>): Promise<Buffe
   return Buffer.concat(await Array.fromAsync(bytes));
 }
 
-/** Waits for nothing, and remembers how long it would have. */
-export function testContext(more: Partial<RegistryContext> = {}): RegistryContext & { readonly waits: number[] } & Disposable {
-  const client = httpClient({ stallMs: 2000 });
+/** Waits for nothing, and remembers how long it would have. @param stallMs of waiting for an answer that does not come */
+export function testContext(
+  more: Partial<RegistryContext> = {},
+  stallMs = 2000,
+): RegistryContext & { readonly waits: number[] } & Disposable {
+  const client = httpClient({ stallMs });
   const waits: number[] = [];
   return {
     http: client.http,

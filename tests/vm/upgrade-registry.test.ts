@@ -2,23 +2,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { HistoryEntry, UpgradePlan } from "../../src/agent/operations/service.ts";
-import { bytesOfHex } from "../../src/core/digest.ts";
-import { openImage } from "../../src/host/image-file.ts";
 import { sha256 } from "../../src/host/sha256.ts";
-import { zstdPack, zstdQuickPack, zstdUnpack } from "../../src/host/zstd.ts";
 import { latin1Text } from "../../src/layout/env-block.ts";
 import { encodeNumbered } from "../../src/layout/numbered-text.ts";
 import { keyId } from "../../src/layout/public-key.ts";
 import { openStore } from "../../src/registry/open-store.ts";
-import { pushReferrers, pushRelease } from "../../src/registry/push-release.ts";
 import { parseReference } from "../../src/registry/reference.ts";
-import { signRelease } from "../../src/registry/sign-release.ts";
 import { firstKeys } from "../../src/release/change-keys.ts";
-import { makeDelta } from "../../src/release/delta/make-delta.ts";
-import { referrer } from "../../src/release/oci-artifact.ts";
-import { DELTA_KEYS, DELTA_MEDIA } from "../../src/release/release-artifact.ts";
 import { encodeTrustedKeys } from "../../src/release/trusted-keys.ts";
-import { findManifest, type FoundManifest } from "../../src/release/verify-image.ts";
+import { publishUnsigned, publishWithDelta } from "../support/delta-release.ts";
 import { testRegistry } from "../support/registry.ts";
 import { newKeyPair } from "../support/signing.ts";
 import { testContext } from "../support/store-contract.ts";
@@ -33,7 +25,7 @@ const LIMIT_MS = 400_000;
 const KILL = "kill -9 $(systemctl show petrifyd --property=MainPID --value)";
 const NAMES = { repository: "team/edge", tag: "2" } as const;
 
-test("a machine with keys takes a signed release by a delta, goes on after its agent was killed, and says how few bytes came", async () => {
+test("a machine with keys takes no unsigned release, and a signed one by a delta, goes on after its agent was killed, and says how few bytes came", async () => {
   const made = await fixture(UPDATE);
   const key = newKeyPair();
   await using registry = await testRegistry();
@@ -58,6 +50,8 @@ test("a machine with keys takes a signed release by a delta, goes on after its a
   const plan = await json<UpgradePlan>(guest, `petrify upgrade ${reference} --plan --json`);
   assert.equal(plan.image.trust, `signed by ${keyId(key.publicKey, sha256)}`);
   assert.match(plan.delivery!.way, /^a delta from the running image/);
+  const unsigned = await guest.run(`petrify upgrade ${reference}-unsigned`);
+  assert.match(unsigned.output, /is not signed/);
   const alone = await guest.run("petrify upgrade /etc/os-release");
   assert.match(alone.output, /takes signed releases only/);
 
@@ -87,28 +81,10 @@ async function publish(
 ): Promise<void> {
   using context = testContext();
   const store = openStore(parseReference(`http://${host}/${NAMES.repository}`), context);
-  using from = openImage(old);
-  using to = openImage(wanted);
-  const [before, after] = [await manifestOf(from), await manifestOf(to)];
-  const now = Math.floor(Date.now() / 1000);
-  const release = await pushRelease({
-    ...{ store, tag: NAMES.tag, image: to, found: after, facts: { created: now } },
-    pack: async (bytes) => await Promise.resolve(zstdQuickPack(bytes)),
-  });
-  await signRelease(store, release.index, key, { now });
-  const { bytes } = await makeDelta({
-    old: { image: from, digest: bytesOfHex(before.digest) },
-    new: { image: to, digest: bytesOfHex(after.digest) },
-    ...{ sha256, pack: zstdPack, quickPack: zstdQuickPack, unpack: zstdUnpack },
-  });
-  const annotations = { [DELTA_KEYS.from]: before.digest, [DELTA_KEYS.version]: "1", [DELTA_KEYS.size]: String(bytes.length) };
-  const delta = referrer({ subject: release.manifest, artifactType: DELTA_MEDIA, bytes, annotations, sha256 });
-  await pushReferrers(store, release.manifest, [delta], undefined);
-  await release.publish();
+  const created = Math.floor(Date.now() / 1000);
+  await publishWithDelta({ store, tag: NAMES.tag, from: old, image: wanted, created, key });
+  await publishUnsigned({ store, tag: `${NAMES.tag}-unsigned`, image: wanted, created });
 }
-
-const manifestOf = async ({ size, read }: ReturnType<typeof openImage>): Promise<FoundManifest> =>
-  await findManifest({ size, read: async (at, length) => await Promise.resolve(read(at, length)) }, sha256);
 
 /** What the last line of a command's output says. */
 async function json<T extends object>(guest: Guest, command: string): Promise<T> {
