@@ -25,7 +25,7 @@ const INSTALLED: Installed = {
 const never = new AbortController().signal;
 
 /** An installation whose steps the test makes happen. */
-function desk(slot: AgentPorts["facts"]["slot"] = "ram") {
+function desk(slot: AgentPorts["facts"]["slot"] = "ram", ports: Partial<AgentPorts["install"]> = {}) {
   const said: string[] = [];
   const init = fakeInitSystem();
   const begun: { tell: (news: InstallNews) => void; signal: AbortSignal; request: InstallRequest }[] = [];
@@ -44,6 +44,7 @@ function desk(slot: AgentPorts["facts"]["slot"] = "ram") {
         begun.push({ tell, signal, request });
         return await ends.promise;
       },
+      ...ports,
     },
   });
   return { installer, init, said, begun, end: () => ends };
@@ -107,6 +108,58 @@ suite("an installation", () => {
     await settle();
     end().resolve(INSTALLED);
     assert.deepEqual((await second).at(-1), { installed: INSTALLED });
+  });
+
+  test("and every look at the disks have them alone, in the order they came: two consoles ask at once", async () => {
+    const events: string[] = [];
+    let free: PromiseWithResolvers<void>;
+    const step = async <T>(name: string, result: T): Promise<T> => {
+      events.push(`${name} begins`);
+      free = Promise.withResolvers();
+      await free.promise;
+      events.push(`${name} ends`);
+      return result;
+    };
+    const { installer } = desk("ram", {
+      disks: async (signal) => {
+        const disks = await step("look", [PLAN.disk]);
+        signal.throwIfAborted();
+        return disks;
+      },
+      plan: async () => await step("plan", PLAN),
+      install: async () => await step("installation", INSTALLED),
+    });
+    const gone = AbortSignal.abort(new Error("gone"));
+    const all = Promise.allSettled([
+      installer.disks(gone),
+      installer.disks(never),
+      installer.plan(REQUEST, never),
+      Array.fromAsync(installer.install({ ...REQUEST, after: "stay" }, never)),
+    ]);
+    for (const _ of Array(4)) {
+      await settle();
+      free!.resolve();
+    }
+    const ends = await all;
+    assert.deepEqual(
+      events,
+      ["look", "look", "plan", "installation"].flatMap((name) => [`${name} begins`, `${name} ends`]),
+    );
+    assert.deepEqual(
+      ends.map(({ status }) => status),
+      ["rejected", "fulfilled", "fulfilled", "fulfilled"],
+    );
+  });
+
+  test("has the disks alone: no look finds the disk that it has in use", async () => {
+    const { installer, end } = desk();
+    const first = Array.fromAsync(installer.install({ ...REQUEST, after: "stay" }, never));
+    await assert.rejects(installer.disks(never), { code: "INSTALL_RUNNING" });
+    await assert.rejects(installer.plan(REQUEST, never), { code: "INSTALL_RUNNING" });
+    await settle();
+    end().resolve(INSTALLED);
+    await first;
+    assert.deepEqual(await installer.disks(never), { disks: [PLAN.disk] });
   });
 
   test("ends when whoever began it goes, not when one who follows does", async () => {

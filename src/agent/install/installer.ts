@@ -8,8 +8,9 @@ export interface Installer {
   readonly isInstaller: boolean;
   /** Whether an installation has begun and not ended. */
   readonly isUnderWay: () => boolean;
+  /** @throws AppError `NOT_AN_INSTALLER`, `INSTALL_RUNNING` */
   readonly disks: (signal: AbortSignal) => Promise<{ readonly disks: readonly InstallDisk[] }>;
-  /** @throws AppError the first reason against it */
+  /** @throws AppError the first reason against it; as `disks` does */
   readonly plan: (request: Pick<InstallRequest, "device" | "wipe">, signal: AbortSignal) => Promise<InstallPlan>;
   /**
    * Begins an installation, and tells of it; what `after` says follows its end. An abort ends it, unless only the tables are still to be written.
@@ -42,6 +43,13 @@ export function openInstaller({
   wait,
 }: Pick<AgentPorts, "facts" | "install" | "init" | "log" | "wait">): Installer {
   let current: Job | undefined;
+  let turn: Promise<unknown> = Promise.resolve();
+  /** Who looks at a disk has it alone for a moment, and would find it in use by another who looks: a machine has several consoles. */
+  const inTurn = async <T>(work: () => Promise<T>): Promise<T> => {
+    const mine = turn.then(work);
+    turn = mine.catch(() => {});
+    return await mine;
+  };
   const isInstaller = facts.slot === "ram";
   const assertInstaller = (): void => {
     if (isInstaller) return;
@@ -50,13 +58,16 @@ export function openInstaller({
     });
   };
 
-  const begin = (request: InstallRequest, signal: AbortSignal): Job => {
+  const assertIdle = (): void => {
     assertInstaller();
-    if (current && !current.end) {
-      throw new AppError("INSTALL_RUNNING", "an installation is under way", {
-        hint: "To see how far it is: petrify install --follow.",
-      });
-    }
+    if (!current || current.end) return;
+    throw new AppError("INSTALL_RUNNING", "an installation is under way", {
+      hint: "To see how far it is: petrify install --follow.",
+    });
+  };
+
+  const begin = (request: InstallRequest, signal: AbortSignal): Job => {
+    assertIdle();
     const job: Job = { changed: Promise.withResolvers() };
     current = job;
     void carryOut(job, request, signal);
@@ -77,7 +88,7 @@ export function openInstaller({
     try {
       signal.throwIfAborted();
       const tell = (news: InstallNews): void => change("plan" in news ? news : { progress: news as Progress });
-      const installed = await ports.install(request, tell, stop.signal);
+      const installed = await inTurn(async () => await ports.install(request, tell, stop.signal));
       log("info", `${installed.name} ${installed.version} is installed on ${installed.disk}`);
       change({ end: { installed } });
     } catch (cause) {
@@ -97,12 +108,12 @@ export function openInstaller({
     isInstaller,
     isUnderWay: () => current !== undefined && !current.end,
     disks: async (signal) => {
-      assertInstaller();
-      return { disks: await ports.disks(signal) };
+      assertIdle();
+      return { disks: await inTurn(async () => await ports.disks(signal)) };
     },
     plan: async (request, signal) => {
-      assertInstaller();
-      return await ports.plan(request, signal);
+      assertIdle();
+      return await inTurn(async () => await ports.plan(request, signal));
     },
     install: async function* (request, signal) {
       yield* newsOf(begin(request, signal), signal);
