@@ -1,8 +1,10 @@
 import { dirname } from "node:path";
 import { defaultSlotSize } from "../layout/disk.ts";
 import { diskOfImage, digestOf } from "../build/image-disk.ts";
+import { makeConfigVolume } from "../build/config-volume.ts";
 import { netbootOfImage } from "../build/netboot.ts";
 import { readManifest } from "../build/read-manifest.ts";
+import type { ConfigVolumeFor } from "./machine-config-option.ts";
 import type { DiskFor, NetbootFor } from "./run.ts";
 import type { TestDiskFor } from "./test-image.ts";
 import type { VmDiskFor } from "./vm/create.ts";
@@ -19,6 +21,10 @@ export const diskFor: DiskFor = async (image, output, tools, { random, signal, p
 /** What `petrify run IMAGE --ram` boots. */
 export const netbootFor: NetbootFor = async (image, folder, tools, { signal, progress }) =>
   await progress.step("put the image into an initrd", async () => await netbootOfImage(tools, image, folder, signal));
+
+/** The volume that a machine finds its config on: `--config`. */
+export const configVolumeFor: ConfigVolumeFor = async (volume, tools, { signal }) =>
+  await makeConfigVolume(tools, volume, signal);
 
 /** The disk that `petrify test` boots: the old image in slot a, and slots that have room for both. */
 export const testDiskFor: TestDiskFor = async ({ from, image }, output, tools, { random, signal, progress }) =>

@@ -5,7 +5,7 @@ import { helpSections, newProgram, runProgram } from "./command-line.ts";
 import { addGlobalOptions, openCli, type Cli, type Edge } from "./context.ts";
 import { registerConfig } from "./config/config.ts";
 import { registerCopy } from "./copy.ts";
-import { diskFor, netbootFor, testDiskFor, vmDiskFor } from "./disk-for.ts";
+import { configVolumeFor, diskFor, netbootFor, testDiskFor, vmDiskFor } from "./disk-for.ts";
 import { registerDelta } from "./delta/delta.ts";
 import { registerDiffImage } from "./diff-image.ts";
 import { registerFlash } from "./flash.ts";
@@ -31,9 +31,9 @@ const COMMANDS: readonly Register[] = [
   registerQuickstart,
   registerInit,
   registerBuild,
-  (program, cli) => registerRun(program, cli, { diskFor, netbootFor }),
+  (program, cli) => registerRun(program, cli, { configVolumeFor, diskFor, netbootFor }),
   (program, cli) => registerTestImage(program, cli, testDiskFor),
-  (program, cli) => registerVm(program, cli, vmDiskFor),
+  (program, cli) => registerVm(program, cli, { configVolumeFor, diskFor: vmDiskFor }),
   (program, cli) => registerFlash(program, cli, diskFor),
   registerWipe,
   registerConfig,

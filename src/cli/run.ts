@@ -9,6 +9,7 @@ import type { Bootable } from "../vm/bootable.ts";
 import type { MediumDescription } from "../layout/medium.ts";
 import { disksWithMedium, type MediumKind } from "../vm/medium-disks.ts";
 import { requireMemory } from "../vm/host-memory.ts";
+import { configDisk } from "../vm/config-disk.ts";
 import type { Forward, VmOptions } from "../vm/options.ts";
 import { startVm, type VmHost } from "../vm/vm.ts";
 import { toolsOf, type Cli, type CliContext } from "./context.ts";
@@ -24,6 +25,7 @@ import {
   processors,
   refuseMediumOptions,
 } from "./machine-options.ts";
+import { configOption, soundConfig, type ConfigVolumeFor } from "./machine-config-option.ts";
 import { attend } from "./run-console.ts";
 
 /** Makes a disk with the system image in slot a, as a raw file at `output`. */
@@ -38,11 +40,13 @@ export type NetbootFor = (
 ) => Promise<{ readonly kernel: string; readonly initrd: string; readonly cmdline: string; readonly memory: Bytes }>;
 
 interface Makers {
+  readonly configVolumeFor: ConfigVolumeFor;
   readonly diskFor: DiskFor;
   readonly netbootFor: NetbootFor;
 }
 
 interface RunOptions {
+  readonly config?: string;
   readonly uefi?: boolean;
   readonly memory?: Bytes;
   readonly ram?: boolean;
@@ -61,6 +65,7 @@ Examples:
   petrify run out/my-os-0.1.0.raw
   petrify run out/my-os-0.1.0.raw --uefi --forward 2222:22 --memory 2GiB
   petrify run out/my-os-0.1.0.img --headless --json
+  petrify run out/my-os-0.1.0.img --config node.yaml     # a machine of its own: docs/machine-config.md
   petrify run out/my-os-0.1.0.img --ram
   petrify run out/my-os-0.1.0.iso                        # with an empty disk to install to
   petrify run out/my-os-0.1.0.iso --medium usb --uefi --disk-size 20GiB`;
@@ -86,6 +91,7 @@ export function registerRun(program: Command, cli: Cli, makers: Makers): void {
     .option("--ram", "boot the image from memory, without a disk: nothing is kept")
     .addOption(mediumOption())
     .addOption(diskSizeOption("size of the empty disk beside an iso, e.g. 20GiB (default: the smallest it installs to)"))
+    .addOption(configOption())
     .option("--cpus <number>", "processors of the machine", processors, 1)
     .option("--forward <host:guest>", "make a TCP port of the guest a port of 127.0.0.1; repeatable", forward)
     .option("--online", "let the guest reach the network of this machine")
@@ -120,15 +126,20 @@ async function runMachine(context: CliContext, file: string, options: RunOptions
   if (medium) memoryFor(path, options.memory, medium.memory); // said before any work is done
   else refuseMediumOptions(options);
 
+  const config = options.config === undefined ? undefined : await soundConfig(context, options.config);
   const tools = await toolsOf(context);
   const host: VmHost = { tools, caller, run, folder: join(context.cacheFolder, "vm"), signal };
   await using work = await workDir(host.folder, caller, run);
   const choice = await acceleratorFor(host, options.kvm, path, work.path);
   const { needed, ...boots } = await bootOf(context, tools, { path, kind, medium, work: work.path }, options, makers);
+  const volume = join(work.path, "config.raw");
+  if (config)
+    await makers.configVolumeFor({ path: volume, userData: config, instance: "petrify-run", work: work.path }, tools, context);
   const size = memoryFor(path, options.memory, needed);
   await requireMemory(size);
   const vm: VmOptions = {
-    ...{ ...boots, accelerator: choice.accelerator, cpus: options.cpus, memory: size },
+    ...{ ...boots, disks: config ? [...boots.disks, configDisk(volume)] : boots.disks },
+    ...{ accelerator: choice.accelerator, cpus: options.cpus, memory: size },
     ...{ firmware: options.uefi ? "uefi" : "bios", forwards: options.forward ?? [], online: options.online === true },
   };
   const started = clock();

@@ -9,6 +9,7 @@ export const VM_FILES = {
   description: "vm.json",
   variables: "firmware-variables.fd",
   medium: "medium.iso",
+  config: "config.raw",
   console: "console.log",
   supervisorLog: "supervisor.log",
   lock: "lock",
@@ -33,6 +34,8 @@ const schema = z.strictObject({
   disk: z.strictObject({ format: z.enum(["raw", "qcow2"]), size: z.int().positive().optional() }),
   /** How it has the install medium that it was made of. */
   medium: z.enum(MEDIUM_KINDS).optional(),
+  /** Of the machine config that it finds on a volume. */
+  config: z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/) }).optional(),
   firmware: z.enum(["bios", "uefi"]),
   /** Bytes. */
   memory: z.int().positive(),
@@ -99,6 +102,7 @@ export function differences(a: NamedVm, b: NamedVm): string[] {
       image: vm.source.sha256,
       "--disk-size": vm.disk.size,
       "--medium": vm.medium,
+      "--config": vm.config?.sha256,
       "--uefi": vm.firmware,
       "--memory": vm.memory,
       "--cpus": vm.cpus,

@@ -19,6 +19,18 @@ test("a VM keeps what it writes: on its disk, and in the variables of its firmwa
   assert.equal(vmOptions({ ...VM, firmware: "bios" }, "/vms/web", CHOICE).variables, undefined);
 });
 
+test("a VM finds its machine config on the last disk, which it cannot change", () => {
+  const { disks } = vmOptions({ ...VM, medium: "cd", config: { sha256: "b".repeat(64) } }, "/vms/web", CHOICE);
+  assert.deepEqual(
+    disks.map(({ path, readOnly }) => [path, readOnly]),
+    [
+      ["/vms/web/disk.qcow2", undefined],
+      ["/vms/web/medium.iso", undefined],
+      ["/vms/web/config.raw", true],
+    ],
+  );
+});
+
 test("a VM reaches no network unless it was made so, and its ports are on this machine only", () => {
   const line = (vm: NamedVm): string => qemuArgv(vmOptions(vm, "/vms/web", CHOICE)).join(" ");
   assert.match(line(VM), /restrict=on/);

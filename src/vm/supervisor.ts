@@ -13,6 +13,7 @@ import { decodeNamedVm, diskFile, VM_FILES, type NamedVm } from "./named-vm.ts";
 import type { VmOptions } from "./options.ts";
 import type { AcceleratorChoice } from "./kvm.ts";
 import { lockVm } from "./vm-lock.ts";
+import { configDisk } from "./config-disk.ts";
 import { disksWithMedium } from "./medium-disks.ts";
 import { startVm, type Vm, type VmExit, type VmHost } from "./vm.ts";
 
@@ -94,12 +95,13 @@ export async function superviseVm(host: VmHost, options: Supervised): Promise<Vm
 
 /** What QEMU is started with: the guest writes to the VM's own disk, and to variables of its own. */
 export function vmOptions(vm: NamedVm, folder: string, { accelerator }: AcceleratorChoice): VmOptions {
-  const { disk, medium, firmware, memory, cpus, forwards, online } = vm;
+  const { disk, medium, config, firmware, memory, cpus, forwards, online } = vm;
   const own = { path: join(folder, diskFile(vm)), format: disk.format, writes: "keep" } as const;
+  const disks = medium ? disksWithMedium(own, join(folder, VM_FILES.medium), medium, firmware) : [own];
   return {
     ...{ accelerator, firmware, memory, cpus, forwards, online, ports: [AGENT_PORT], consoleKept: CONSOLE_KEPT },
     ...(firmware === "uefi" ? { variables: join(folder, VM_FILES.variables) } : {}),
-    disks: medium ? disksWithMedium(own, join(folder, VM_FILES.medium), medium, firmware) : [own],
+    disks: config ? [...disks, configDisk(join(folder, VM_FILES.config))] : disks,
   };
 }
 

@@ -11,12 +11,13 @@ export const FILES = "machine configs in their order, later ones win; - is what 
 /** @throws AppError `FILE_UNREADABLE` */
 export async function readDocuments(context: CliContext, files: readonly string[]): Promise<ParsedDocument[]> {
   const documents: ParsedDocument[] = [];
-  for (const file of files) {
-    documents.push(
-      file === "-" ? parseDocument(await readInput(context), "stdin") : parseDocument(await readFile(context, file), file),
-    );
-  }
+  for (const file of files) documents.push(parseDocument(await readDocument(context, file), file === "-" ? "stdin" : file));
   return documents;
+}
+
+/** @throws AppError `FILE_UNREADABLE` */
+export async function readDocument(context: CliContext, file: string): Promise<Uint8Array> {
+  return file === "-" ? await readInput(context) : await readFile(context, file);
 }
 
 /** One byte more than is taken, so that what is too long is refused as such. */

@@ -1,8 +1,10 @@
 import { join, resolve } from "node:path";
 import { Option, type Command } from "commander";
 import { AppError } from "../../core/error.ts";
+import { hex } from "../../core/digest.ts";
 import { formatSize, type Bytes } from "../../core/units.ts";
 import { copyFile, sha256File, sparseFile, syncFile } from "../../host/files.ts";
+import { sha256 } from "../../host/sha256.ts";
 import { toolFailed, type Tools } from "../../host/tools.ts";
 import type { Bootable } from "../../vm/bootable.ts";
 import type { MediumKind } from "../../vm/medium-disks.ts";
@@ -21,6 +23,7 @@ import {
   processors,
   refuseMediumOptions,
 } from "../machine-options.ts";
+import { configOption, soundConfig, type ConfigVolumeFor } from "../machine-config-option.ts";
 import { openStore } from "./store.ts";
 
 /** Makes a disk with the system image in slot a, as a raw file at `output`; says what the image is. */
@@ -30,7 +33,13 @@ export type VmDiskFor = (
   context: CliContext,
 ) => Promise<{ readonly name: string; readonly version: string }>;
 
+export interface VmMakers {
+  readonly configVolumeFor: ConfigVolumeFor;
+  readonly diskFor: VmDiskFor;
+}
+
 interface CreateOptions {
+  readonly config?: string;
   readonly uefi?: boolean;
   readonly memory?: Bytes;
   readonly medium?: MediumKind;
@@ -46,11 +55,12 @@ The disk is a copy: building the image again changes nothing about the VM.
 Examples:
   petrify vm create web out/my-os-0.1.0.img
   petrify vm create web out/my-os-0.1.0.img --memory 2GiB --forward 8080:80 --forward 2222:22 --online
+  petrify vm create edge out/my-os-0.1.0.img --config node.yaml  # a machine of its own: docs/machine-config.md
   petrify vm create node out/my-os-0.1.0.iso --disk-size 20GiB   # an empty disk, and the medium to install from
   petrify vm create old backup.qcow2 --uefi --disk-size 20GiB --json`;
 
 /** `petrify vm create NAME IMAGE|DISK`. */
-export function registerVmCreate(vm: Command, cli: Cli, diskFor: VmDiskFor): void {
+export function registerVmCreate(vm: Command, cli: Cli, makers: VmMakers): void {
   vm.command("create")
     .summary("make a VM of an image or a disk")
     .description(
@@ -67,13 +77,14 @@ export function registerVmCreate(vm: Command, cli: Cli, diskFor: VmDiskFor): voi
     .option("--cpus <number>", "processors of the machine", processors, 1)
     .addOption(diskSizeOption("size of its disk, e.g. 20GiB (default: as small as the image allows, or the disk's own)"))
     .addOption(mediumOption())
+    .addOption(configOption())
     .option("--forward <host:guest>", "make a TCP port of the guest a port of 127.0.0.1; repeatable", forward)
     .option("--online", "let the guest reach the network of this machine")
     .addHelpText("after", EXAMPLES)
     .action(
       cli.action(
         async (context, name: string, file: string, options: CreateOptions) =>
-          await createVm(context, name, file, options, diskFor),
+          await createVm(context, name, file, options, makers),
       ),
     );
 }
@@ -83,7 +94,7 @@ async function createVm(
   name: string,
   file: string,
   options: CreateOptions,
-  diskFor: VmDiskFor,
+  makers: VmMakers,
 ): Promise<void> {
   const { output, signal, cwd, progress } = context;
   requireVmName(name);
@@ -91,14 +102,16 @@ async function createVm(
   const kind = kindOfFile(path);
   const facts = kind === "medium" ? mediumFacts(path) : undefined;
   if (!facts) refuseMediumOptions({ ...(options.medium ? { medium: options.medium } : {}) });
-  const sha256 = await progress.step(`read ${file}`, async () => await sha256File(path, signal));
+  const config = options.config === undefined ? undefined : await soundConfig(context, options.config);
+  const digest = await progress.step(`read ${file}`, async () => await sha256File(path, signal));
   const wanted: NamedVm = {
-    ...{ format: 1, name, source: { path, sha256 } },
+    ...{ format: 1, name, source: { path, sha256: digest } },
     disk: {
       format: kind === "system-image" || kind === "medium" || kind === "raw" ? "raw" : "qcow2",
       ...(options.diskSize === undefined ? {} : { size: options.diskSize }),
     },
     ...(facts ? { medium: options.medium ?? "cd" } : {}),
+    ...(config ? { config: { sha256: hex(sha256.digest(config)) } } : {}),
     ...{ firmware: options.uefi ? "uefi" : "bios", memory: memoryFor(path, options.memory, facts?.memory), cpus: options.cpus },
     ...{ forwards: options.forward ?? [], online: options.online === true },
   };
@@ -110,7 +123,8 @@ async function createVm(
   }
   const tools = await toolsOf(context);
   const vm = await store.add(name, async (made, work) => {
-    const image = await makeDisk(context, tools, { path, kind, vm: wanted, folder: made, work }, diskFor);
+    const image = await makeDisk(context, tools, { path, kind, vm: wanted, folder: made, work }, makers.diskFor);
+    if (config) await makeConfig(context, tools, { name, config, folder: made, work }, makers);
     return image ? { ...wanted, image } : wanted;
   });
   output.result({ changed: true, folder, vm }, `the VM ${name} is made; \`petrify vm start ${name} --console\` starts it`);
@@ -166,6 +180,22 @@ async function makeDisk(
   if (vm.firmware === "uefi") await tools.run(["cp", OVMF_VARIABLES, join(folder, VM_FILES.variables)], inFolder);
   await syncFile(output);
   return image;
+}
+
+async function makeConfig(
+  context: CliContext,
+  tools: Tools,
+  {
+    name,
+    config,
+    folder,
+    work,
+  }: { readonly name: string; readonly config: Uint8Array; readonly folder: string; readonly work: string },
+  { configVolumeFor }: VmMakers,
+): Promise<void> {
+  const path = join(folder, VM_FILES.config);
+  await configVolumeFor({ path, userData: config, instance: `petrify-vm-${name}`, work }, tools, context);
+  await syncFile(path);
 }
 
 /** @throws AppError `DISK_TOO_SMALL` */

@@ -119,6 +119,14 @@ suite("petrify vm list", () => {
 });
 
 suite("petrify vm create", () => {
+  test("a machine config that is not sound is refused with its line, and nothing is made", async () => {
+    await using user = await home();
+    await writeFile(join(user.path, "node.yaml"), "#cloud-config\nhostname: edge\nhostnam: edge\n");
+    const ran = await runForTest(["vm", "create", "edge", "disk.img", "--config", "node.yaml"], { cwd: user.path });
+    assert.match(refusal(ran), /node\.yaml:3:1: hostnam: is not a key of a machine config/);
+    assert.deepEqual(await readdir(user.vms), ["web"]);
+  });
+
   test("the same VM a second time changes nothing", async () => {
     await using user = await home();
     const again = await runForTest(["vm", "create", "web", "disk.img", "--forward", "8080:80", "--json"], { cwd: user.path });

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { Cli } from "../context.ts";
 import { registerVmConsole } from "./console.ts";
-import { registerVmCreate, type VmDiskFor } from "./create.ts";
+import { registerVmCreate, type VmMakers } from "./create.ts";
 import { registerVmDelete } from "./delete.ts";
 import { registerVmList } from "./list.ts";
 import { registerVmStart } from "./start.ts";
@@ -9,7 +9,7 @@ import { registerVmStop } from "./stop.ts";
 import { registerVmSupervise } from "./supervise.ts";
 
 /** `petrify vm`: machines with a name, which keep what they write. */
-export function registerVm(program: Command, cli: Cli, diskFor: VmDiskFor): void {
+export function registerVm(program: Command, cli: Cli, makers: VmMakers): void {
   const vm = program
     .command("vm")
     .summary("keep virtual machines of images, for trying things")
@@ -19,7 +19,7 @@ export function registerVm(program: Command, cli: Cli, diskFor: VmDiskFor): void
       "after",
       "\nExamples:\n  petrify vm create web out/my-os-0.1.0.img\n  petrify vm start web --console\n  petrify vm list",
     );
-  registerVmCreate(vm, cli, diskFor);
+  registerVmCreate(vm, cli, makers);
   for (const register of [
     registerVmStart,
     registerVmStop,
