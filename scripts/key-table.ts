@@ -7,7 +7,8 @@ interface Described extends JsonSchema {
   readonly const?: string;
   readonly enum?: readonly string[];
   readonly default?: unknown;
-  readonly definitions?: Readonly<Record<string, JsonSchema>>;
+  /** Of a key that is refused. */
+  readonly not?: object;
 }
 
 /** A Markdown table of every key, in the order of the schema. */
@@ -16,13 +17,15 @@ export function keyTable(schema: JsonSchema): string {
 }
 
 /** With what is said once in the place of each reference to it. */
-function unfolded(schema: Described): Described {
+export function unfolded<T extends object>(schema: T & { readonly definitions?: Readonly<Record<string, object>> }): T {
   const { definitions = {} } = schema;
   const unfold = (_: string, value: unknown): unknown => {
-    const { $ref: reference, ...rest } = (value ?? {}) as { readonly $ref?: string };
-    return reference === undefined ? value : { ...definitions[reference.replace("#/definitions/", "")], ...rest };
+    const { $ref: reference, allOf, ...rest } = (value ?? {}) as { readonly $ref?: string; readonly allOf?: readonly object[] };
+    if (reference !== undefined) return { ...definitions[reference.replace("#/definitions/", "")], ...rest };
+    // A reference with a description of its own.
+    return allOf?.length === 1 ? { ...allOf[0], ...rest } : value;
   };
-  return JSON.parse(JSON.stringify(schema), unfold) as Described;
+  return JSON.parse(JSON.stringify(schema), unfold) as T;
 }
 
 /** Keys that all mean the same are one line. */
@@ -37,7 +40,8 @@ const MANY = 10;
 
 /** @param seen keys that have been listed: the same ones elsewhere are not listed again */
 function rows(schema: Described, prefix: string, seen: Set<string>): string[] {
-  return keysOf(schema).flatMap(([name, at]) => {
+  const taken = keysOf(schema).filter(([, { not }]) => not === undefined);
+  return taken.flatMap(([name, at]) => {
     const list = forms(at).find(({ items }) => items !== undefined);
     const item = list && forms(list.items as Described).find(({ properties }) => properties);
     const path = `${prefix}${name}${item ? "[]" : ""}`;

@@ -3,6 +3,7 @@ import { IFUPDOWN_KEYS } from "../src/config/network/ifupdown.ts";
 import { KINDS } from "../src/config/network/links.ts";
 import { NETWORK_MANAGER_KEYS, NETWORK_MANAGER_OVERRIDES } from "../src/config/network/network-manager.ts";
 import { NetworkKeys } from "../src/config/network/netplan.ts";
+import { unfolded } from "./key-table.ts";
 
 /** The part of JSON Schema that the tables show. */
 interface Described {
@@ -22,7 +23,7 @@ const REFUSED = "Refused: ";
 
 /** Tables of every key of a network, by the kind of link, with the programs that can do it; then those that are refused. */
 export function networkTable(): string {
-  const schema = z.toJSONSchema(NetworkKeys, { target: "draft-7", io: "input" }) as Described;
+  const schema = unfolded(z.toJSONSchema(NetworkKeys, { target: "draft-7", io: "input" }) as Described);
   const top = Object.entries(schema.properties ?? {}).map(([path, { description: says = "" }]): Row => ({
     path,
     key: path,

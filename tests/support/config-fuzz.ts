@@ -29,7 +29,7 @@ runcmd: [ls, [sleep, 5], ~]
 ntp: ~
 `,
   `#cloud-config
-network: { version: 2, wifis: { wlan0: { access-points: { x: { password: ${SECRET} } } } } }
+network: { version: 2, wifis: { wlan0: { access-points: { x: { password: ${SECRET}${SECRET} } } } } }
 environment: &env { TOKEN: ${SECRET} }
 containers:
   - { name: a, image: registry.example/a, environment: *env, ports: ["80:80"] }
@@ -155,13 +155,7 @@ export function fuzzConfigs(seed: number, isOver: (tried: number) => boolean, no
 
 function judge(texts: readonly string[], told: readonly string[], effective: EffectiveConfig): void {
   const about = (): string => JSON.stringify(texts);
-  // What is written as a key is told as one, as far as it is a word; and a word where no secret belongs.
-  const leak = told.find((text) =>
-    text
-      .replace(/^\S+: [A-Za-z0-9_./@…[\]-]+: /, "")
-      .replace(/, found "\S*"/, "")
-      .includes(SECRET),
-  );
+  const leak = told.find((text) => text.includes(SECRET));
   assert.equal(leak, undefined, `${leak} ← ${about()}`);
   const yaml = renderYaml(effective.tree, { showSecrets: true });
   const again = parseDocument(yaml, "again");

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { AFTER_INSTALL } from "../../layout/install.ts";
 import { parseDiskName } from "../../layout/choose-disk.ts";
+import { NetworkKeys } from "../network/netplan.ts";
 import type { JsonSchema } from "../recipe.ts";
 import { whyNotPersistent } from "../persistent-path.ts";
 import { AbsolutePath, CmdlineWord, Duration, UserName } from "../words.ts";
@@ -195,10 +196,7 @@ export const MachineDocument = z
       .optional()
       .describe("Language and customs: en_GB.UTF-8"),
     keyboard: Keyboard.optional().describe("Keyboard of the console"),
-    network: z
-      .looseObject({ version: z.literal(2).describe("Of netplan's format") })
-      .optional()
-      .describe("Network, as netplan has it, version 2"),
+    network: NetworkKeys.optional().describe("Network, as netplan has it, version 2; its keys: docs/concepts/network.md"),
     ca_certs: Certificates.optional().describe("Authorities that are trusted"),
     proxy: Proxy.optional().describe("Proxy of every service and login"),
     sysctl: z.record(words.SysctlName, words.PlainValue).optional().describe("Kernel parameters: `net.ipv4.ip_forward: 1`"),

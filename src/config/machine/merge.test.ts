@@ -122,7 +122,7 @@ write_files: [{ path: /etc/a, content: "hunter2\\n" }]
 environment: { TOKEN: hunter2 }
 containers: [{ name: a, image: i, environment: { TOKEN: hunter2 } }]
 proxy: { https: 'https://u:hunter2@proxy.example' }
-network: { version: 2, wifis: { wlan0: { access-points: { home: { password: hunter2 } } } } }
+network: { version: 2, wifis: { wlan0: { access-points: { home: { password: hunter2-hunter2 } } } } }
 stages: { boot: [{ environment: { A: hunter2 }, downloads: [{ path: /etc/b, url: 'https://x/?t=hunter2' }], ensure_entities: [{ entity: "{ kind: shadow, username: a, password: hunter2 }" }] }] }
 `;
   test("has no secret, and says nothing of one", () => {
@@ -207,7 +207,13 @@ const sound = fc.record(
     ),
     network: fc.record({
       version: fc.constant(2),
-      ethernets: fc.dictionary(name, fc.record({ dhcp4: fc.boolean(), addresses: names }, { requiredKeys: [] })),
+      ethernets: fc.dictionary(
+        name,
+        fc.record(
+          { dhcp4: fc.constantFrom(true, "no"), addresses: names.map((all) => all.map((one) => `fd00::${one}/64`)) },
+          { requiredKeys: [] },
+        ),
+      ),
     }),
   },
   { requiredKeys: [] },

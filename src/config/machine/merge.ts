@@ -1,5 +1,6 @@
 /** @portable Documents, in their order, to one config whose values know where they come from. docs/machine-config.md, "Several documents" */
 import type { Path } from "../issue-text.ts";
+import { NetworkSection } from "../network/network-section.ts";
 import { MachineDocument } from "./document.ts";
 import { UNPACKED_LIMIT, type Gunzip } from "./file-content.ts";
 import type { NodeConfig } from "./node-config.ts";
@@ -34,7 +35,12 @@ const REPLACED: Readonly<Record<string, readonly PropertyKey[]>> = {
   fs_setup: ["device", "partition"],
 };
 /** Lists and mappings that are one value. */
-const WHOLE = new Set(["containers[].command", "disk_setup.*.layout", "config_url", "users[].sudo", "user.sudo"]);
+const WHOLE = new Set([
+  ...["containers[].command", "disk_setup.*.layout", "config_url", "users[].sudo", "user.sudo"],
+  ...["network.tunnels.*.port-range"],
+]);
+/** Only all documents together say what the parts of a network have to do with each other. */
+const WholeConfig = MachineDocument.extend({ network: NetworkSection.optional() });
 
 /**
  * Later documents win: a value takes the place of the earlier one, mappings are merged key by key, entries of lists by what they are known by, other
@@ -89,7 +95,7 @@ function identity(item: Tree, keys: readonly PropertyKey[] | undefined): string 
  */
 export function effectiveConfig(documents: readonly ParsedDocument[], gunzip: Gunzip): EffectiveConfig {
   const merged = mergeTrees(documents.map(({ tree }) => tree));
-  const sound = soundPart(without(merged, [["config_url"]]));
+  const sound = soundPart(without(merged, [["config_url"]]), WholeConfig);
   const { tree: owned, problems: ownerless } = passwordOwned(sound.tree);
   let tree = owned;
   let problems = [...sound.problems, ...ownerless];

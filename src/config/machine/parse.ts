@@ -4,6 +4,7 @@ import { canonical } from "./canonical.ts";
 import { faultsOf, inOrder, refusal, wholeAround, type Fault, type Problem } from "./problems.ts";
 import { readTree } from "./read-yaml.ts";
 import { spelled } from "./spelling.ts";
+import { toldPath } from "./told.ts";
 import { emptyMap, plain, without, type MapTree } from "./tree.ts";
 
 /** A document, read and checked. */
@@ -25,7 +26,8 @@ export interface ParsedDocument {
  */
 export function parseDocument(data: string | Uint8Array, origin: string): ParsedDocument {
   const read = readTree(data, origin);
-  if (!("kind" in read)) return { origin, tree: emptyMap(origin), problems: [{ ...read, path: [] }], notes: [] };
+  if (!("kind" in read))
+    return { origin, tree: emptyMap(origin), problems: [{ ...read, path: toldPath(read.path ?? []) }], notes: [] };
   const { tree, notes } = spelled(read);
   const { tree: sound, problems } = soundPart(tree);
   return { origin, tree: canonical(sound), problems, notes };
@@ -39,18 +41,23 @@ export function requireSound(documents: readonly { readonly problems: readonly P
 
 /** Enough for what is only found once something else is gone. */
 const ROUNDS = 20;
+/** After so many, keys of the top level go as a whole: what hangs together in a long chain would fall one by one. */
+const SMALL_ROUNDS = 15;
 /** More are counted, not told. */
 const TOLD = 200;
 
-/** The tree without what is wrong in it. */
-export function soundPart(tree: MapTree): { readonly tree: MapTree; readonly problems: readonly Problem[] } {
+/** The tree without what is wrong in it. @param schema that it is held against */
+export function soundPart(
+  tree: MapTree,
+  schema: typeof MachineDocument = MachineDocument,
+): { readonly tree: MapTree; readonly problems: readonly Problem[] } {
   const problems: Problem[] = [];
   let rest: MapTree = tree;
   for (let round = 0; round < ROUNDS; round++) {
-    const checked = MachineDocument.safeParse(plain(rest));
+    const checked = schema.safeParse(plain(rest));
     if (checked.success) return { tree: rest, problems: inOrder(problems) };
     const faults = faultsOf(checked.error.issues.slice(0, TOLD * 10), rest);
-    const removed = faults.map(({ remove }) => wholeAround(remove, rest));
+    const removed = faults.flatMap(({ remove }) => (round < SMALL_ROUNDS ? wholeAround(remove, rest) : [remove.slice(0, 1)]));
     // What is missing now may be what was taken out before.
     if (round === 0 || !faults.every(isMissing))
       problems.push(...faults.filter((fault) => round === 0 || !isMissing(fault)).map(({ problem }) => problem));

@@ -3,10 +3,12 @@ import type { z } from "zod";
 import { AppError } from "../../core/error.ts";
 import { dotted, expected, type Path } from "../issue-text.ts";
 import { nearest } from "../nearest.ts";
+import { goesWith } from "../network/left-out.ts";
 import { shortKey } from "./read-yaml.ts";
 import { REFUSED, REFUSED_WITHIN } from "./refused.ts";
-import { isTold, keysAt } from "./secrets.ts";
-import { child, nearestTo, type Place, type Tree } from "./tree.ts";
+import { isNameAt, isSecret, isTold, keysAt, MASK } from "./secrets.ts";
+import { isSlip, toldKey } from "./told.ts";
+import { child, nearestTo, plain, type Place, type Tree } from "./tree.ts";
 
 export interface Problem {
   readonly at: Place;
@@ -23,9 +25,9 @@ export interface Fault {
   readonly remove: Path;
 }
 
-/** As it is told: keys that are no words are cut. */
+/** As it is told: names that are no words are cut. */
 export const pathText = (path: Path): string =>
-  path.length === 0 ? "" : dotted(path.map((key) => (typeof key === "string" ? shortKey(key) : key)));
+  path.length === 0 ? "" : dotted(path.map((key) => (typeof key === "string" && key !== MASK ? shortKey(key) : key)));
 
 /** `origin:line:column: users[0].name: is missing`, and what was probably meant. */
 export function problemText({ at, path, message, hint }: Problem): string {
@@ -38,6 +40,8 @@ const SHOWN = 20;
 const GUESSED = 50;
 /** Longer lists of keys help nobody. */
 const LISTED = 30;
+/** A key of the top level that holds more than one value: one of a newer language, no secret. */
+const SECTION = /^[a-z]+(?:_[a-z]+)*$/;
 const DOCS = "Every key is explained in docs/machine-config.md.";
 
 /** All of them as one failure, the first places first. */
@@ -93,14 +97,16 @@ function oneForm(issue: Issue): Issue[] {
 function faultOf(issue: Issue, tree: Tree): Fault[] {
   if (issue.code === "unrecognized_keys") {
     const around = nearestTo(tree, issue.path).tree;
+    const known = keysAt(issue.path);
     return issue.keys.map((key, index) => {
       const entry = around.kind === "map" ? around.entries.get(key) : undefined;
-      const path = entry?.value.path ?? [...around.path, key];
+      const isSection = issue.path.length === 0 && entry !== undefined && entry.value.kind !== "scalar" && SECTION.test(key);
+      const told = isSection ? key : toldKey(String(entry?.value.path.at(-1) ?? key), index < GUESSED ? known : []);
+      const path = [...around.path, told];
       const reason = whyRefused(issue.path, key);
       const problem = { at: entry?.at ?? around.at, path };
       const remove = [...issue.path, key];
       if (reason !== undefined) return { problem: { ...problem, message: reason }, remove };
-      const known = keysAt(issue.path);
       const meant = index < GUESSED ? nearest(key, known) : undefined;
       const all = known.length === 0 || known.length > LISTED ? DOCS : `Keys here: ${known.join(", ")}.`;
       const hint = meant === undefined ? all : `did you mean ${meant}?`;
@@ -114,22 +120,28 @@ function faultOf(issue: Issue, tree: Tree): Fault[] {
   const { tree: found, depth } = nearestTo(tree, path);
   const isMissing = depth < path.length;
   const remove = path.slice(0, isMissing ? depth : path.length);
-  const written = isMissing ? [...found.path, ...path.slice(depth)] : found.path;
+  const written = isMissing ? [...found.path, ...path.slice(depth)] : withoutSecretName(path, found.path);
   const problem = { at: found.at, path: written };
   if (issue.code === "invalid_key") {
     const message = issue.issues[0]?.message ?? issue.message;
-    return [{ problem: { ...problem, message: `${message} (the key)` }, remove }];
+    const told = [...written.slice(0, -1), toldKey(String(written.at(-1)), [])];
+    return [{ problem: { ...problem, path: told, message: `${message} (the key)` }, remove }];
   }
   if (isMissing && (issue.code === "invalid_type" || issue.code === "invalid_value" || isKinds(issue))) {
     return [{ problem: { ...problem, message: "is missing" }, remove }];
   }
   if (issue.code === "invalid_type" || issue.code === "invalid_value" || isKinds(issue)) {
     const message = isKinds(issue) ? issue.message : `must be ${expected(issue as Parameters<typeof expected>[0])}`;
-    const shown = `, found ${foundText(found, isTold(issue.path) && !/mapping|list/.test(message))}`;
+    const allowed = issue.code === "invalid_value" && isTold(issue.path) ? issue.values.map(String) : [];
+    const shown = `, found ${foundText(found, allowed)}`;
     return [{ problem: { ...problem, message: `${message}${shown}`, ...guess(issue, message, found) }, remove }];
   }
   return [{ problem: { ...problem, message: boundText(issue) ?? issue.message }, remove }];
 }
+
+/** Of `{ hunter2 }`, where a name of a variable was to be, the value is the key. */
+const withoutSecretName = (path: Path, written: Path): Path =>
+  isSecret(path) && isNameAt(path.slice(0, -1), String(path.at(-1))) ? [...written.slice(0, -1), MASK] : written;
 
 /** Where the schema has no sentence of its own. */
 function boundText(issue: Issue): string | undefined {
@@ -150,34 +162,38 @@ export const pattern = (path: Path): string =>
   path
     .map((key, depth) => {
       if (typeof key === "number") return "[]";
-      const named =
-        (depth === 1 && (path[0] === "stages" || path[0] === "disk_setup")) ||
-        (path[0] === "stages" && path[depth - 1] === "users");
-      return `${depth > 0 ? "." : ""}${named ? "*" : String(key)}`;
+      return `${depth > 0 ? "." : ""}${isName(path, depth) ? "*" : String(key)}`;
     })
     .join("");
+function isName([top, ...rest]: Path, depth: number): boolean {
+  const before = rest[depth - 2];
+  if (top === "stages") return depth === 1 || before === "users";
+  if (top === "network") return depth === 2 || ["access-points", "path-cost", "port-priority"].includes(String(before));
+  return top === "disk_setup" && depth === 1;
+}
 
-/** @param mayBeTold one word of it: a line that is indented too far belongs to the value above it, and may be a secret */
-function foundText(tree: Tree, mayBeTold: boolean): string {
+/** A slip may be told, and a word that is a truth value elsewhere. Whatever else stands there may be a secret in a wrong place. */
+function foundText(tree: Tree, allowed: readonly string[]): string {
   if (tree.kind === "map") return "a mapping";
   if (tree.kind === "list") return "a list";
   if (tree.value === null) return "nothing";
-  if (typeof tree.value !== "string") return mayBeTold ? String(tree.value) : `a ${typeof tree.value}`;
-  return mayBeTold && /^\S{0,40}$/.test(tree.value) ? JSON.stringify(tree.value) : "text";
+  if (typeof tree.value !== "string") return typeof tree.value === "boolean" ? String(tree.value) : "a number";
+  return OTHER_TRUTH.test(tree.value) || isSlip(tree.value, allowed) ? JSON.stringify(tree.value) : "text";
 }
+const OTHER_TRUTH = /^(?:yes|no|on|off|y|n)$/i;
 
 /** What was probably meant. YAML 1.1, which cloud-init reads, has `yes` as true and 0644 as 420; here these are text and 644. */
 function guess(issue: Issue, message: string, found: Tree): { hint?: string } {
   if (found.kind !== "scalar") return {};
   if (found.value === null) return { hint: "Remove the key, or write [] or {} for none." };
-  if (message.includes("true or false") && typeof found.value === "string" && /^(?:yes|no|on|off|y|n)$/i.test(found.value)) {
+  if (message.includes("true or false") && typeof found.value === "string" && OTHER_TRUTH.test(found.value)) {
     return { hint: `Write ${/^(?:yes|on|y)$/i.test(found.value) ? "true" : "false"}: ${found.value} is text in YAML 1.2.` };
   }
   if (message.includes("text") && (typeof found.value === "number" || typeof found.value === "boolean")) {
     // As it was written: `0644` is the number 644 by now.
-    return isTold(issue.path)
-      ? { hint: `Put it in quotes: "${(found.source ?? String(found.value)).replace(/^0o/, "0")}".` }
-      : { hint: "Put it in quotes." };
+    const mode = /^0o?([0-7]{3,4})$/.exec(found.source ?? "")?.[1];
+    const isMode = mode !== undefined && issue.path.at(-1) === "permissions";
+    return { hint: isMode ? `Put it in quotes: "0${mode}".` : "Put it in quotes." };
   }
   if (issue.code !== "invalid_value" || typeof found.value !== "string") return {};
   const meant = nearest(found.value, issue.values.map(String));
@@ -186,14 +202,19 @@ function guess(issue: Issue, message: string, found: Tree): { hint?: string } {
 
 /** The part of a tree that is used or not as a whole: half of it could be more open than all of it. */
 const WHOLE = [
-  /^(?:bootcmd|runcmd|network|kernel|proxy|ca_certs|config_url|disk_setup|fs_setup|install)\b/,
+  /^(?:bootcmd|runcmd|kernel|proxy|ca_certs|config_url|disk_setup|fs_setup|install)\b/,
   /^(?:write_files|units|containers|mounts)\[\]/,
   /^health\.checks\[\]/,
   /^stages\.\*\[\]/,
 ];
 
 /** What has to go, when something at this path has to. */
-export function wholeAround(path: Path, tree: Tree): Path {
+export function wholeAround(path: Path, tree: Tree): readonly Path[] {
+  const [top, ...below] = path;
+  if (top === "network" && below.length > 0) {
+    const network = child(tree, "network");
+    return goesWith(below, network && plain(network)).map((one) => ["network", ...one]);
+  }
   for (let length = 1; length <= path.length; length++) {
     const head = path.slice(0, length);
     const text = pattern(head);
@@ -201,8 +222,8 @@ export function wholeAround(path: Path, tree: Tree): Path {
       WHOLE.some((one) => one.exec(text)?.[0].length === text.length) &&
       child(nearestTo(tree, head.slice(0, -1)).tree, head.at(-1)!)
     ) {
-      return head;
+      return [head];
     }
   }
-  return path;
+  return [path];
 }

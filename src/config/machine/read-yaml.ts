@@ -2,7 +2,7 @@
 import { isAlias, isMap, isPair, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from "yaml";
 import { KiB } from "../../core/units.ts";
 import { MACHINE_CONFIG_LIMIT } from "../../layout/machine-config-place.ts";
-import { dotted, type Path } from "../issue-text.ts";
+import type { Path } from "../issue-text.ts";
 import { emptyMap, type Entry, type MapTree, type Place, type Scalar, type Tree } from "./tree.ts";
 
 /** The text cannot be used at all. */
@@ -10,6 +10,8 @@ export interface Unreadable {
   readonly at: Place;
   readonly message: string;
   readonly hint?: string;
+  /** As it was written, where it is about a key. */
+  readonly path?: Path;
 }
 
 /** Source: cloud-init, "User data formats" */
@@ -36,9 +38,9 @@ const NOT_YAML =
 /** Tells why nothing follows. */
 class Stop extends Error {
   readonly why: Unreadable;
-  constructor(at: Place, message: string, hint?: string) {
+  constructor(at: Place, message: string, hint?: string, path?: Path) {
     super(message);
-    this.why = { at, message, ...(hint === undefined ? {} : { hint }) };
+    this.why = { at, message, ...(hint !== undefined && { hint }), ...(path && { path }) };
   }
 }
 
@@ -193,12 +195,7 @@ class Builder {
       if (!isScalar(pair.key)) throw new Stop(at, "a key must be text");
       const key = String(pair.key.value);
       const first = entries.get(key);
-      if (first)
-        throw new Stop(
-          at,
-          `${dotted([...path, shortKey(key)])}: is here for the second time`,
-          `The first one is in line ${first.at.line}.`,
-        );
+      if (first) throw new Stop(at, "is here for the second time", `The first one is in line ${first.at.line}.`, [...path, key]);
       if (key === "__proto__") throw new Stop(at, "__proto__ is no key");
       entries.set(key, { at, value: this.build(pair.value, [...path, key], depth + 1, at) });
     }

@@ -1,7 +1,7 @@
 /** @portable The effective config for people and programs: each value with where it comes from. */
 import { parseDocument as parseYaml, stringify, type Document, type Node } from "yaml";
 import { dotted, type Path } from "../issue-text.ts";
-import { isSecret } from "./secrets.ts";
+import { isSecret, MASK } from "./secrets.ts";
 import { plain, type Place, type Tree } from "./tree.ts";
 
 export interface RenderOptions {
@@ -10,9 +10,6 @@ export interface RenderOptions {
 
 /** `site.yaml:12` */
 const sourceText = ({ origin, line }: Place): string => `${origin}:${line}`;
-
-/** In place of a secret: a length or a part of a digest would say which guesses are worth a try. */
-const MASK = "<secret>";
 
 /** The same values, secrets aside. */
 export function shownTree(tree: Tree, { showSecrets }: RenderOptions, path: Path = []): Tree {

@@ -9,7 +9,13 @@ interface MarkedSchema extends JsonSchema {
   readonly secret?: boolean;
   readonly additionalProperties?: JsonSchema | boolean;
   readonly allOf?: readonly JsonSchema[];
+  readonly propertyNames?: { readonly pattern?: string };
+  /** Of a key that is refused. */
+  readonly not?: object;
 }
+
+/** In place of a secret: a length or a part of a digest would say which guesses are worth a try. */
+export const MASK = "<secret>";
 
 /** Every schema that a value at this path may follow. */
 function schemasAt(path: Path): readonly JsonSchema[] {
@@ -20,22 +26,36 @@ function schemasAt(path: Path): readonly JsonSchema[] {
 
 /** The keys that a mapping at this path may have. */
 export const keysAt = (path: Path): string[] => [
-  ...new Set(schemasAt(path).flatMap(({ properties }) => Object.keys(properties ?? {}))),
+  ...new Set(
+    schemasAt(path).flatMap(({ properties }) =>
+      Object.entries(properties ?? {}).flatMap(([key, at]) => (isTaken(at) ? key : [])),
+    ),
+  ),
 ];
+const isTaken = (schema: MarkedSchema): boolean => schema.not === undefined;
 
-/** Netplan's, of any kind of link. */
-const NETWORK_SECRETS = new Set(["password", "key", "keys", "private", "shared", "client-key-password", "client-key"]);
+/** Every key of the language. */
+export function allKeys(): string[] {
+  const found = new Set<string>();
+  JSON.stringify(machineConfigJsonSchema(), (_, value: unknown) => {
+    for (const key of Object.keys((value as JsonSchema | null)?.properties ?? {})) found.add(key);
+    return value;
+  });
+  return [...found];
+}
+
+/** Whether a key is a name that whoever wrote the document has chosen: of a variable, a user, an interface. */
+export const isNameAt = (path: Path, key: string): boolean =>
+  schemasAt(path).some(
+    ({ additionalProperties: more, propertyNames }: MarkedSchema) =>
+      typeof more === "object" && (propertyNames?.pattern === undefined || new RegExp(propertyNames.pattern).test(key)),
+  );
 
 /** Whether the value at the path is a secret, or lies in one. */
-export const isSecret = (path: Path): boolean =>
-  path.some((key, depth) => {
-    if (path[0] === "network") return depth > 0 && NETWORK_SECRETS.has(String(key));
-    return schemasAt(path.slice(0, depth + 1)).some(isMarked);
-  });
+export const isSecret = (path: Path): boolean => path.some((_, depth) => schemasAt(path.slice(0, depth + 1)).some(isMarked));
 
 /** Whether a value that stands at the path can be told in a message: it is no secret, holds none, and is known. */
 export function isTold(path: Path): boolean {
-  if (path[0] === "network") return false;
   const schemas = schemasAt(path);
   return schemas.length > 0 && !isSecret(path) && !schemas.some(holdsSecret);
 }

@@ -87,7 +87,7 @@ function references(links: readonly Link[]): Problem[] {
   const report = (link: Link, path: Path, message: string): unknown => problems.push(below(link, { path, message }));
   const missing = (to: string): string => {
     const meant = ids.length > 200 ? undefined : nearest(to, ids);
-    return `names ${JSON.stringify(to)}, which is described nowhere${meant === undefined ? "" : `, did you mean ${meant}?`}`;
+    return `names a link that is described nowhere${meant === undefined ? "" : `, did you mean ${meant}?`}`;
   };
   const owners = new Map<string, Link>();
   for (const link of links) {
@@ -316,12 +316,12 @@ function tunnel({ is }: LinkOf<"tunnels">): Problem[] {
 function addresses({ is }: Link): Problem[] {
   const problems: Problem[] = [];
   const seen = new Set<string>();
-  for (const [index, { address, length, label, family }] of addressesOf(is).entries()) {
+  for (const [index, { address, length, label, family, cidr }] of addressesOf(is).entries()) {
     const key = `${addressKey(address)}/${length}`;
     if (seen.has(key)) problems.push({ path: ["addresses", index], message: "is there twice" });
     seen.add(key);
     if (label !== undefined && family === 6)
-      problems.push({ path: ["addresses", index], message: "has a label, which only addresses of IPv4 have" });
+      problems.push({ path: ["addresses", index, cidr, "label"], message: "is only for addresses of IPv4" });
   }
   return problems;
 }

@@ -37,7 +37,7 @@ const Mtu = (what: string) => whole(68, 65_535, what);
 const Table = whole(1, 4_294_967_295, "Number of the routing table; default: main");
 const Metric = (what: string) => whole(0, 4_294_967_295, what);
 
-const overrides = (family: Family) => ({
+const Overrides = keys({
   "use-dns": flag("Whether its name servers are taken; default: true"),
   "use-ntp": flag("Whether its time servers are taken; default: true"),
   "use-mtu": flag("Whether its MTU is taken; default: true"),
@@ -49,9 +49,8 @@ const overrides = (family: Family) => ({
   "use-hostname": flag("Whether the host's name may come from it; default: true"),
   "send-hostname": flag("Whether the host's name is told; default: true"),
   hostname: HostName.optional().describe("The name that is told in place of the host's"),
-  "route-metric": Metric(`Metric of its routes; default: 100, wireless 600 (IPv${family})`),
-});
-type Family = 4 | 6;
+  "route-metric": Metric("Metric of its routes; default: 100, wireless 600"),
+}).meta({ id: "DhcpOverrides" });
 
 const AddressOptions = keys({
   label: z
@@ -103,7 +102,7 @@ const Route = keys({
   "congestion-window": whole(1, 1_000_000, "First congestion window of TCP, in segments"),
   "advertised-receive-window": whole(1, 1_000_000, "First receive window of TCP, in segments"),
   "advertised-mss": whole(1, 65_535, "Segment size that TCP tells, bytes"),
-});
+}).meta({ id: "Route" });
 
 const Policy = keys({
   from: Network.optional().describe("Of packets from there"),
@@ -112,7 +111,7 @@ const Policy = keys({
   priority: whole(0, 4_294_967_295, "Rules with a lower one come first"),
   mark: whole(1, 4_294_967_295, "Of packets with this mark of the firewall"),
   "type-of-service": whole(0, 255, "Of packets with this type of service"),
-});
+}).meta({ id: "RoutingPolicy" });
 
 const routing = {
   routes: z.array(Route).max(5000).optional().describe("Routes"),
@@ -128,8 +127,8 @@ const COMMON = {
     .describe("Addresses with the bits of their network, perhaps with `label`, `lifetime`"),
   dhcp4: flag("Whether an address of IPv4 is asked for"),
   dhcp6: flag("Whether an address of IPv6 is asked for"),
-  "dhcp4-overrides": keys(overrides(4)).optional().describe("What of the answer is taken"),
-  "dhcp6-overrides": keys(overrides(6)).optional().describe("What of the answer is taken"),
+  "dhcp4-overrides": Overrides.optional().describe("What of the answer is taken"),
+  "dhcp6-overrides": Overrides.optional().describe("What of the answer is taken"),
   "dhcp-identifier": z.enum(["mac", "duid"]).optional().describe("As what the machine asks; default: duid"),
   "ra-overrides": keys({
     "use-dns": flag("Whether the router's name servers are taken; default: true"),
@@ -218,7 +217,7 @@ const Auth = keys({
     .regex(/^[A-Za-z0-9_-]{1,40}$/, "must be a method, such as MSCHAPV2")
     .optional()
     .describe("Method inside the tunnel"),
-});
+}).meta({ id: "Auth" });
 
 const SRIOV = "virtual functions are made by a program of netplan's, which is not here: use a unit or a stage";
 const Ethernet = keys({

@@ -12,8 +12,11 @@ const word = (pattern: RegExp, expected: string): z.ZodString => z.string().rege
 export const keys = <Shape extends z.ZodRawShape>(shape: Shape) =>
   z.strictObject(shape, {
     error: (issue) =>
-      issue.code === "unrecognized_keys" ? issue.keys.map((key) => unknownKey(key, Object.keys(shape))).join("; ") : undefined,
+      issue.code === "unrecognized_keys" ? issue.keys.map((key) => unknownKey(key, taken(shape))).join("; ") : undefined,
   });
+/** Those that are not {@link refused}. */
+const taken = (shape: z.ZodRawShape): string[] => Object.keys(shape).filter((key) => !isRefused(shape[key]));
+const isRefused = (schema: unknown): boolean => "not" in ((schema as z.ZodType | undefined)?.meta() ?? {});
 function unknownKey(key: string, known: readonly string[]): string {
   const meant = nearest(key, known);
   const shown = JSON.stringify(key.slice(0, 40));
@@ -25,7 +28,7 @@ export const refused = (why: string) =>
   z
     .unknown()
     .refine(() => false, why)
-    .describe(`Refused: ${why}`)
+    .meta({ description: `Refused: ${why}`, not: {} })
     .optional();
 
 /** Netplan's truth values, which are those of YAML 1.1. */
