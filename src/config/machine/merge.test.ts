@@ -113,6 +113,26 @@ suite("two documents", () => {
   test("that are sound alone and not together are told", () => {
     const wrong = effectiveConfig(documentsOf("write_files: [{ path: /etc/a, content: x }]", "password: '!'"), gunzip);
     assert.deepEqual(wrong.problems.map(problemText), ["b:2:1: password: needs user, which says whose it is"]);
+    const disk = "disk_setup: { /dev/vdb: { layout: [50, 50] } }";
+    const disks: readonly (readonly [fileSystem: string, problem: string | undefined])[] = [
+      ["partition: 2", undefined],
+      ["label: data", undefined],
+      ["partition: 3", "must be at most 2: disk_setup makes no more there"],
+      ["partition: none", "would be in the place of the table that disk_setup makes there: give its number"],
+      ["overwrite: true", "would be in the place of the table that disk_setup makes there: give its number"],
+    ];
+    for (const [fileSystem, problem] of disks) {
+      const found = effectiveConfig(
+        documentsOf(disk, `fs_setup: [{ device: /dev/vdb, filesystem: ext4, ${fileSystem} }]`),
+        gunzip,
+      );
+      assert.deepEqual(
+        found.problems.map(({ message }) => message),
+        problem === undefined ? [] : [problem],
+        fileSystem,
+      );
+      assert.equal(found.config.fileSystems.length, problem === undefined ? 1 : 0, "at boot it is left out");
+    }
   });
 });
 

@@ -1,6 +1,7 @@
 /** @portable Documents, in their order, to one config whose values know where they come from. docs/machine-config.md, "Several documents" */
 import type { Path } from "../issue-text.ts";
 import { NetworkSection } from "../network/network-section.ts";
+import { disksFit } from "./disks.ts";
 import { MachineDocument } from "./document.ts";
 import { UNPACKED_LIMIT, type Gunzip } from "./file-content.ts";
 import type { NodeConfig } from "./node-config.ts";
@@ -39,8 +40,8 @@ const WHOLE = new Set([
   ...["containers[].command", "disk_setup.*.layout", "config_url", "users[].sudo", "user.sudo"],
   ...["network.tunnels.*.port-range"],
 ]);
-/** Only all documents together say what the parts of a network have to do with each other. */
-const WholeConfig = MachineDocument.extend({ network: NetworkSection.optional() });
+/** Only all documents together say what the parts of a network, and disks and file systems, have to do with each other. */
+const WholeConfig = MachineDocument.extend({ network: NetworkSection.optional() }).superRefine(disksFit);
 
 /**
  * Later documents win: a value takes the place of the earlier one, mappings are merged key by key, entries of lists by what they are known by, other

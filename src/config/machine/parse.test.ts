@@ -351,6 +351,28 @@ suite("what is wrong is told with its place, its path and what was probably mean
       /a user needs uid$/,
     ],
     ["stages: { boot: [{ only_os: '(' }] }", /only_os: must be a regular expression$/],
+    ["disk_setup: { /dev/sdb1: {} }", /disk_setup\.\/dev\/sdb1: is a partition, which gets no table: name the disk$/],
+    ["disk_setup: { /dev/nvme0n1p2: {} }", /is a partition/],
+    ["disk_setup: { /dev/disk/by-id/ata-x-part1: {} }", /is a partition/],
+    ["disk_setup: { /dev/vdb: { layout: [60, 60] } }", /vdb\.layout: must not be more than 100 together$/],
+    [
+      "disk_setup: { /dev/vdb: { table_type: mbr, layout: [10, 10, 10, 10, 10] } }",
+      /vdb\.layout: must be at most 4 with table_type: mbr$/,
+    ],
+    [
+      "fs_setup: [{ device: /dev/vdb, partition: none, filesystem: vfat, label: more-than-eleven }]",
+      /fs_setup\[0\]\.label: must be at most 11 characters for vfat$/,
+    ],
+    ["fs_setup: [{ device: /dev/vdb1, partition: 1, filesystem: ext4 }]", /partition: is of a partition, which has none$/],
+    ["stages: { boot: [{ layout: { device: { path: /dev/vdb2 }, add_partitions: [{}] } }] }", /device\.path: is a partition/],
+    [
+      "stages: { boot: [{ layout: { device: { path: /dev/vdb }, add_partitions: [{}, { size: 5 }] } }] }",
+      /add_partitions\[0\]\.size: is all that is left, and another one follows$/,
+    ],
+    [
+      "stages: { boot: [{ layout: { device: { path: /dev/vdb }, add_partitions: [{ filesystem: vfat, fsLabel: more-than-eleven }] } }] }",
+      /fsLabel: must be at most 11 characters for vfat$/,
+    ],
     ["users: &a [[]]\nmodules: *a", /m\.yaml:2:12: modules\[0\]: must be/],
   ];
   for (const [text, message] of refused) {

@@ -1,6 +1,7 @@
 /** @portable `stages`: steps in the manner of yip. docs/concepts/cloud-init.md */
 import { z } from "zod";
 import { AbsolutePath } from "../words.ts";
+import { Layout } from "./disks.ts";
 import { entityLine } from "./entities.ts";
 import { configuredFile, type Unpack } from "./file-content.ts";
 import { Download, ownerOf, StepFile, StepFolder } from "./files.ts";
@@ -39,28 +40,6 @@ const Timesyncd = z.strictObject({
   NTP: words.Line.optional().describe("Servers, with spaces between them"),
   FallbackNTP: words.Line.optional().describe("Servers where no other is known"),
 });
-const Layout = z.strictObject({
-  device: z
-    .strictObject({
-      path: AbsolutePath.optional().describe("A disk, best by /dev/disk/by-id"),
-      label: words.Line.optional().describe("Or: the label of a file system on it"),
-    })
-    .refine(({ path, label }) => (path === undefined) !== (label === undefined), "must have exactly one of path, label")
-    .describe("The disk, never the system's own"),
-  add_partitions: z
-    .array(
-      z.strictObject({
-        fsLabel: words.Line.optional().describe("Label of the file system; a partition that has it is left alone"),
-        pLabel: words.Line.optional().describe("Name of the partition"),
-        size: z.int().min(0).default(0).describe("MiB; 0: what is left"),
-        filesystem: z.enum(["ext4", "vfat"]).default("ext4").describe("Its file system"),
-      }),
-    )
-    .min(1, "must name a partition")
-    .max(100)
-    .describe("Partitions that are added where they are missing"),
-});
-
 const StepDocument = z
   .strictObject({
     name: words.Line.min(1, "must not be empty")
