@@ -5,6 +5,7 @@
 import { fullTries, restoreTries } from "../layout/record-change.ts";
 import { otherSlot } from "../layout/slots.ts";
 import { beginBoot, endBoot, failedBoots } from "./boot-history.ts";
+import { openConfigService, type ConfigService } from "./config/service.ts";
 import { openAutomatic, type Automatic } from "./install/automatic.ts";
 import { openInstaller, type Installer } from "./install/installer.ts";
 import { openHealthWatch } from "./health-watch.ts";
@@ -28,6 +29,7 @@ export interface Agent {
   /** What is installed without anybody being asked. */
   readonly automatic: Pick<Automatic, "status">;
   readonly reset: Pick<Reset, "plan" | "reset" | "wipe">;
+  readonly config: Omit<ConfigService, "loop">;
   /** Works until the signal is aborted; then what the next boot needs is stored. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -52,6 +54,7 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
     install: installer.install,
   });
   const health = openHealthWatch(world, upkeep.unusable, operations.healthy);
+  const config = openConfigService(world, { refusal: reset.refusal, changed: health.planned });
 
   await begin(world);
   const fingerprint = await fingerprintOf(world);
@@ -66,6 +69,7 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
     installer,
     automatic,
     reset,
+    config,
     operations: openOperationService(world, operations),
     run: async (signal) => {
       const unlessAlone = (error: unknown): void => {
@@ -79,7 +83,7 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
         upkeep.beat,
         upkeep.recordCopies,
         // A boot that is there to reset the machine does nothing else to its images.
-        ...(ports.facts.resetting ? [] : [scrubber.loop, operations.loop, recovery.loop]),
+        ...(ports.facts.resetting ? [] : [scrubber.loop, operations.loop, recovery.loop, config.loop]),
         ...(installer.isInstaller ? [automatic.loop] : []),
       ];
       try {
@@ -97,7 +101,7 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
       ...bootStatus(world),
       ...(fingerprint === undefined ? {} : { fingerprint }),
       ...trustStatus(ports.trust),
-      ...configStatus(ports.config),
+      ...configStatus(ports.machineConfig.now()),
       health: health.status(),
       ...(operations.status() ? { operation: operations.status()! } : {}),
       ...(recovery.status() ? { recovery: recovery.status()! } : {}),

@@ -16,6 +16,7 @@ import type { ImagePorts, ReleaseJudgement } from "./operations/ports.ts";
 import type { AgentPorts, VerificationResult } from "./ports.ts";
 import type { ResetDisk } from "./reset-disk.ts";
 import type { SlotStore, StoreFaults } from "./slot-store.ts";
+import type { BootConfig } from "./config/boot-config.ts";
 import type { MountedData } from "./degraded.ts";
 import type { CheckReport } from "./health/check.ts";
 import type { TrustedKeys } from "../release/trusted-keys.ts";
@@ -71,6 +72,8 @@ export interface FakeMachine extends AgentPorts {
   readonly failing: Record<string, string>;
   readonly mounts: { oem: MountedData | undefined; persistent: MountedData | undefined };
   readonly damage: { [image: string]: string };
+  /** What it has of a machine config. */
+  boot: BootConfig;
   /** Called where the agent waits, in place of time that passes; ends the boot by returning false. */
   onWait: (uptime: number) => boolean;
 }
@@ -104,7 +107,6 @@ export function fakeMachine(
       bootId: boot.id,
       jitter: 0,
       recoveryPlan: DEFAULT_RECOVERY_PLAN,
-      plan: { ...DEFAULT_HEALTH_PLAN, deadlineSeconds: 60 },
     },
     facts: {
       ...{
@@ -124,6 +126,12 @@ export function fakeMachine(
       image: { name: "test", version: "1.0", created: 0, persistent: [] },
       ...(isResetting ? { resetting: true } : {}),
     },
+    machineConfig: {
+      now: () => machine.boot,
+      read: async () => await Promise.resolve(),
+      work: async ({ do: what }) => await Promise.reject(new Error(`no machine config: ${what}`)),
+    },
+    boot: { plan: { ...DEFAULT_HEALTH_PLAN, deadlineSeconds: 60 }, notes: [] },
     machine: { id: "00", hostname: "test" },
     init: fakeInitSystem(),
     onWait: () => true,

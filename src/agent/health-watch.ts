@@ -23,6 +23,8 @@ export interface HealthWatch {
   readonly status: () => AgentStatus["health"];
   /** First of all, and once. */
   readonly begin: () => Promise<void>;
+  /** There may be other checks than before: they are run at once. */
+  readonly planned: () => Promise<void>;
   /** Checks until the signal is aborted. */
   readonly loop: (signal: AbortSignal) => Promise<void>;
   /** A check that hangs must not hold up the end of patience. */
@@ -46,6 +48,7 @@ export function openHealthWatch(
   let report: CheckReport | undefined;
   /** Whoever waits for health goes on when it comes: by then what follows from it is stored. */
   let isCommitting = false;
+  let wake = Promise.withResolvers<void>();
 
   const judged = async (event: HealthEvent): Promise<void> => {
     const verdict = judge(health, event);
@@ -101,18 +104,23 @@ export function openHealthWatch(
       const { lastHealthRestart } = world.state;
       const slotState = subjectOf(stateOf(running, world.record));
       const before = lastHealthRestart === undefined ? {} : { lastHealthRestart };
-      await judged({ type: "started", nowMs: ports.uptime(), slotState, plan: ports.plan, ...before });
+      await judged({ type: "started", nowMs: ports.uptime(), slotState, plan: ports.machineConfig.now().plan, ...before });
+    },
+    planned: async () => {
+      await judged({ type: "planned", plan: ports.machineConfig.now().plan });
+      wake.resolve();
     },
     loop: async (signal) => {
       await ports.wait(FIRST_CHECK_MS, signal);
       for (;;) {
+        wake = Promise.withResolvers();
         report = await ports.check(world.state, unusable(), signal);
         signal.throwIfAborted();
         await judged({ type: "report", nowMs: ports.uptime(), now: ports.now(), report });
         if (report.ok && isSlot(running) && world.state.recovery) await remember(forgetAttempts);
         // Nobody knows what was proven, but this is: the record is made anew.
         if (report.ok && isSlot(running) && world.record.found.is === "unreadable") await commit();
-        await ports.wait(checkIntervalMs(health!, ports.uptime()), signal);
+        await Promise.race([ports.wait(checkIntervalMs(health!, ports.uptime()), signal), wake.promise]);
       }
     },
     deadline: async (signal) => {

@@ -1,10 +1,8 @@
 /** The agent's ports on a real machine. */
 import { crc32 } from "../layout/crc32.ts";
-import { HEALTH_PLAN_PATH } from "../layout/health-plan.ts";
 import { decodeLastWords } from "../layout/last-words.ts";
 import { parseRecoveryPlan, RECOVERY_PLAN_PATH } from "../layout/recovery-plan.ts";
 import { LAST_WORDS_OFFSET, LAST_WORDS_SIZE } from "../layout/record.ts";
-import { parseRunConfig, RUN_CONFIG_PATH } from "../layout/run-config.ts";
 import { parseRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
 import { INSTALLER_CONFIG, MACHINE_CONFIG_LIMIT } from "../layout/machine-config-place.ts";
 import { bootRecordOn } from "../host/boot-record.ts";
@@ -25,9 +23,10 @@ import { recordSeenFiles } from "../host/seen-files.ts";
 import { forgetfulStore, openStateStore } from "../host/state-store.ts";
 import { wait } from "../host/wait.ts";
 import type { AgentPorts } from "./ports.ts";
+import { readBootConfig } from "./config/boot-config.ts";
+import { configWork } from "./config/work.ts";
 import { DATA_FOLDERS } from "./degraded.ts";
 import { runChecks } from "./health/check.ts";
-import { planOfBoot } from "./health/plan-of-boot.ts";
 import { checksOf } from "./health/registry.ts";
 import { installWork } from "./install/work.ts";
 import { imageWork } from "./image-work.ts";
@@ -37,6 +36,11 @@ import { slotStore } from "./slot-store.ts";
 import { openTrustStore } from "./trust-store.ts";
 
 const STATE_FOLDER = "/oem/petrify/agent";
+/** A service of its own, with these streams; it goes on where the agent ends. Source: systemd-run(1) */
+const OUTSIDE = [
+  ...["systemd-run", "--quiet", "--collect", "--pipe", "--wait", "--service-type=exec", "--description=Machine config"],
+  ...["--property=UMask=0077", "--setenv=MALLOC_ARENA_MAX=1", "--"],
+] as const;
 
 export interface MachineEdge extends Pick<AgentPorts, "pid" | "uptime" | "now" | "random" | "log"> {
   readonly run: Run;
@@ -46,13 +50,15 @@ export interface MachineEdge extends Pick<AgentPorts, "pid" | "uptime" | "now" |
   readonly proxies: ProxySettings;
   /** argv of install-main.ts. */
   readonly installWorker: readonly [string, ...string[]];
+  /** argv of config-main.ts. */
+  readonly configWorker: readonly [string, ...string[]];
   /** Folder of mke2fs and debugfs. */
   readonly programs: string;
 }
 
 /** @throws AppError `RUN_FACTS_INVALID` */
 export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
-  const { run, imageWorker, installWorker, programs } = edge;
+  const { run, imageWorker, installWorker, configWorker, programs } = edge;
   const text = async (path: string): Promise<string> => (await readText(path)).trim();
   const facts = parseRunFacts(await readText(RUN_FACTS_PATH));
   const { record: recordPart, efi } = facts.partitions;
@@ -60,8 +66,7 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
     facts.slot !== "ram" && recordPart && efi ? bootRecordOn({ record: recordPart.device, efi: efi.device }) : undefined;
   const machineId = await text("/etc/machine-id");
   const init = await initSystem(run, fileExists);
-  const config = parseRunConfig(await readText(RUN_CONFIG_PATH).catch(() => ""));
-  const { plan, notes } = planOfBoot(config, await readText(HEALTH_PLAN_PATH).catch(() => undefined));
+  let config = await readBootConfig(facts);
   const recovery = parseRecoveryPlan(await readText(RECOVERY_PLAN_PATH).catch(() => undefined));
   const folder = facts.slot === "ram" || facts.resetting ? undefined : STATE_FOLDER;
   const store = folder === undefined ? forgetfulStore : await openStateStore(folder);
@@ -74,8 +79,13 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
   };
   return {
     ...edge,
-    ...(config ? { config } : {}),
-    facts: { ...facts, notes: [...facts.notes, ...notes, ...recovery.notes] },
+    machineConfig: {
+      now: () => config,
+      read: async () => void (config = await readBootConfig(facts)),
+      // The agent may write neither to /etc nor set the host name, and the less so what a config may do.
+      work: configWork({ run, program: configWorker, outside: init.kind === "systemd" ? OUTSIDE : [] }),
+    },
+    facts: { ...facts, notes: [...facts.notes, ...config.notes, ...recovery.notes] },
     machine: { id: machineId, hostname: await text("/proc/sys/kernel/hostname") },
     bootId: await text("/proc/sys/kernel/random/boot_id"),
     record,
@@ -91,11 +101,10 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
       },
     },
     lastWordsId,
-    plan,
     recoveryPlan: recovery.plan,
     check: async (state, degraded, signal) => {
       const ports = { init, run, httpProbe, tcpProbe, readText, degraded: () => degraded, baseline: () => state.failedUnits };
-      return await runChecks(checksOf(plan, ports), signal, edge.uptime);
+      return await runChecks(checksOf(config.plan, ports), signal, edge.uptime);
     },
     failedUnits: async () => await init.failed(),
     mounted: async (partition) => await mountedAt(DATA_FOLDERS[partition], "ext4"),

@@ -36,6 +36,7 @@ const ports = await openMachine({
   imageWorker: worker("image"),
   proxies: proxySettings(process.env),
   installWorker: worker("install"),
+  configWorker: worker("config"),
   uptime: () => before + performance.now(),
   now: () => Date.now() / 1000,
   random: randomBytes,

@@ -7,11 +7,11 @@ import type { InitSystem } from "../host/init-system.ts";
 import type { StateStore } from "../host/state-store.ts";
 import type { AgentState } from "../layout/agent-state.ts";
 import type { DataPartition } from "../layout/fstab.ts";
-import type { HealthPlan } from "../layout/health-plan.ts";
 import type { RecoveryPlan } from "../layout/recovery-plan.ts";
-import type { RunConfig } from "../layout/run-config.ts";
 import type { RunFacts } from "../layout/run-facts.ts";
 import type { RecoveryFile } from "../layout/slots.ts";
+import type { BootConfig } from "./config/boot-config.ts";
+import type { DoConfigWork } from "./config/work.ts";
 import type { MountedData } from "./degraded.ts";
 import type { LogSources } from "./failed-boot-log.ts";
 import type { CheckReport } from "./health/check.ts";
@@ -36,11 +36,18 @@ export interface VerificationProgress {
   readonly total: number;
 }
 
+export interface MachineConfigPorts {
+  /** As it was read last. */
+  readonly now: () => BootConfig;
+  /** Reads it again: something may have changed it. Never throws. */
+  readonly read: () => Promise<void>;
+  readonly work: DoConfigWork;
+}
+
 export interface AgentPorts {
   readonly pid: number;
   readonly facts: RunFacts;
-  /** What this boot has of a machine config; absent where the initrd left nothing. */
-  readonly config?: RunConfig;
+  readonly machineConfig: MachineConfigPorts;
   readonly machine: AgentStatus["machine"];
   /** Of the kernel. */
   readonly bootId: string;
@@ -53,7 +60,6 @@ export interface AgentPorts {
   readonly logs: LogSources;
   /** CRC-32 of the last words that are there now. */
   readonly lastWordsId: () => Promise<string | undefined>;
-  readonly plan: HealthPlan;
   readonly recoveryPlan: RecoveryPlan;
   /** Runs every check once. */
   readonly check: (state: AgentState, degraded: ReadonlySet<DataPartition>, signal: AbortSignal) => Promise<CheckReport>;

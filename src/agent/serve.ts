@@ -4,11 +4,20 @@ import type { ChannelReady } from "../layout/agent-channel.ts";
 import { INSTALL_CALLS, parseInstallRequest, parsePlanRequest } from "../layout/install.ts";
 import type { Agent } from "./agent.ts";
 import type { AutomaticReport } from "./install/automatic.ts";
-import { checkRequest, resetRequest, restartRequest, rollbackRequest, upgradeRequest } from "./operations/wire.ts";
+import {
+  applyRequest,
+  checkRequest,
+  configDiffRequest,
+  configRollbackRequest,
+  resetRequest,
+  restartRequest,
+  rollbackRequest,
+  upgradeRequest,
+} from "./operations/wire.ts";
 import { VERIFIABLE } from "./verification.ts";
 
 export function agentRoutes(agent: Agent): LocalRoutes {
-  const { operations, installer } = agent;
+  const { operations, installer, config } = agent;
   return {
     "GET /status": () => Promise.resolve(agent.status()),
     "POST /scrub": (signal) => agent.scrub(VERIFIABLE, signal),
@@ -28,6 +37,11 @@ export function agentRoutes(agent: Agent): LocalRoutes {
       await operations.restart(into);
       return { restarting: true };
     }),
+    "POST /config/apply": asked(applyRequest, async (request, signal) => await config.apply(request, signal)),
+    "POST /config/rollback": asked(configRollbackRequest, async (request, signal) => await config.rollback(request, signal)),
+    "POST /config/confirm": async () => await config.confirm(),
+    "POST /config/diff": asked(configDiffRequest, async (request, signal) => await config.diff(request, signal)),
+    "GET /config/history": async (signal) => await config.history(signal),
     [INSTALL_CALLS.disks]: (signal) => installer.disks(signal),
     [INSTALL_CALLS.plan]: asked(parsePlanRequest, (request, signal) => installer.plan(request, signal)),
     [INSTALL_CALLS.install]: asked(parseInstallRequest, (request, signal) => installer.install(request, signal)),

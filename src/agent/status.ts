@@ -1,8 +1,8 @@
 /** What the agent says of its machine: the answer to `GET /status`, and what `petrify status` prints. */
 import type { BootEntry, ScrubResult } from "../layout/agent-state.ts";
 import type { RecordFacts } from "../layout/record-change.ts";
-import type { RunConfig } from "../layout/run-config.ts";
 import type { BootTarget, SlotName, SlotState } from "../layout/slots.ts";
+import type { BootConfig } from "./config/boot-config.ts";
 import type { Degradation } from "./degraded.ts";
 import type { OperationStatus } from "./operations/driver.ts";
 import type { RecoveryStep } from "./recovery.ts";
@@ -51,8 +51,10 @@ export interface RecoveryStatus {
 export interface ConfigStatus {
   /** Absent where none was laid down. */
   readonly generation?: number;
-  /** It is laid at this boot only, unless it is confirmed. */
+  /** It is kept only if it is confirmed. */
   readonly trial: boolean;
+  /** When a config on trial is given back, in seconds since 1970; absent where only the next boot does. */
+  readonly until?: number;
   /** What of it could not be done, a sentence each. */
   readonly notes: readonly string[];
 }
@@ -112,15 +114,18 @@ export function trustStatus({ trusted }: TrustStore): { readonly trust?: TrustSt
   return { trust: { epoch: set.epoch, keys } };
 }
 
-export const configStatus = (config: RunConfig | undefined): { readonly config?: ConfigStatus } =>
-  config
-    ? {
-        config: {
-          ...(config.generation === undefined ? {} : { generation: config.generation }),
-          ...{ trial: config.trial !== undefined, notes: config.notes },
-        },
-      }
-    : {};
+export function configStatus({ config, trial }: Pick<BootConfig, "config" | "trial">): { readonly config?: ConfigStatus } {
+  if (!config) return {};
+  const { generation, notes } = config;
+  return {
+    config: {
+      ...(generation === undefined ? {} : { generation }),
+      trial: config.trial !== undefined || trial !== undefined,
+      ...(trial?.until === undefined ? {} : { until: trial.until }),
+      notes,
+    },
+  };
+}
 
 export function roleOf(running: BootTarget | "ram", { found }: RecordFacts): AgentStatus["role"] {
   if (running === "recovery") return "recovery";

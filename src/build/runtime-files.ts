@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { readBytes, walk } from "../host/files.ts";
 import { serialConsoles } from "../layout/cmdline.ts";
-import { DATA_PARTITIONS } from "../layout/fstab.ts";
+import { DATA_PARTITIONS, EARLY_PROGRAM } from "../layout/fstab.ts";
 import { agentPrograms } from "./agent-programs.ts";
 import { agentRuntime, RUNTIME_FOLDER } from "./agent-runtime.ts";
 import type { BuildContext } from "./context.ts";
@@ -17,7 +17,6 @@ export type RuntimeFile = { readonly path: string } & (
 
 /** Laid out as in the image: what all have, and what those of one init have. */
 const SOURCES = join(import.meta.dirname, "rootfs");
-const PROGRAM = "/usr/lib/petrify/petrify-early";
 /** What every boot starts, and by which target. */
 const WANTED = {
   "petrifyd.service": "multi-user.target",
@@ -55,7 +54,7 @@ export async function runtimeFiles(
 ): Promise<RuntimeFile[]> {
   const programs = await agentPrograms();
   return [
-    { path: PROGRAM, mode: 0o755, data: await readBytes(await earlyProgram(context.tools, work, context.signal)) },
+    { path: EARLY_PROGRAM, mode: 0o755, data: await readBytes(await earlyProgram(context.tools, work, context.signal)) },
     ...(await filesBelow(await agentRuntime(context, work), RUNTIME_FOLDER)),
     ...programs.map(({ path, mode, text }) => ({ path, mode, data: new TextEncoder().encode(text) })),
     { path: "/usr/bin/petrify", target: "../lib/petrify/petrify.mjs" },

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { helpSections, newProgram, runProgram } from "./command-line.ts";
+import { registerNodeConfig } from "./config/node-config.ts";
 import { registerDiff } from "./diff.ts";
 import { registerHistory } from "./history.ts";
 import { registerInstall } from "./install.ts";
@@ -19,6 +20,7 @@ type Register = (program: Command, cli: NodeCli) => void;
 
 const COMMANDS: readonly Register[] = [
   registerStatus,
+  registerNodeConfig,
   registerUpgrade,
   registerRollback,
   registerReboot,

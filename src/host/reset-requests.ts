@@ -1,15 +1,12 @@
 import { join } from "node:path";
 import { AppError } from "../core/error.ts";
-import { RESET_REQUEST_PATH } from "../layout/fstab.ts";
+import { EARLY_PROGRAM, RESET_REQUEST_PATH } from "../layout/fstab.ts";
 import { stepsBelow } from "../layout/persistent-folder.ts";
 import { encodeResetRequest, parseResetRequest } from "../layout/reset-request.ts";
 import { readText } from "./files.ts";
 import { factsBelow, hasVanished, type Layers } from "./layer-walk.ts";
 import { replaceFile } from "./replace-file.ts";
 import type { Run } from "./run.ts";
-
-/** Knows what Node cannot ask: the extended attributes of a layer. */
-const EARLY_PROGRAM = "/usr/lib/petrify/petrify-early";
 
 /**
  * What the next boot will make the image's again.

@@ -31,8 +31,8 @@ export async function serveLocally(path: string, routes: LocalRoutes): Promise<A
   };
 }
 
-/** A document of the machine's own commands: an image's place, a word or two, a machine config. */
-const MAX_BODY = 512 * 1024;
+/** A document of the machine's own commands: an image's place, a word or two, machine configs, of which each may have a mebibyte. */
+const MAX_BODY = 4 * 1024 * 1024;
 
 async function bodyOf(message: IncomingMessage): Promise<unknown> {
   const chunks: Uint8Array[] = [];

@@ -9,3 +9,13 @@ export async function wait(ms: number, signal: AbortSignal): Promise<void> {
     throw error;
   }
 }
+
+/** The same for what is not a matter of time; it goes on all the same. */
+export async function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  const aborted = Promise.withResolvers<void>();
+  const stop = (): void => aborted.resolve();
+  signal.addEventListener("abort", stop, { once: true });
+  await Promise.race([promise, aborted.promise]);
+  signal.removeEventListener("abort", stop);
+  signal.throwIfAborted();
+}

@@ -9,6 +9,7 @@ import { makeHomes } from "./homes.ts";
 import { isBelow } from "./inside.ts";
 import { layEntries, onlyIn, ownerNames, type LayPlace, type OwnerNames } from "./lay-entries.ts";
 import { layAccounts, rootPlace } from "./machine-config.ts";
+import { keepFromNowOn } from "./new-persistent.ts";
 import type { Sys } from "./sys.ts";
 import { readWhole } from "./whole-file.ts";
 
@@ -33,9 +34,10 @@ export function layData(sys: Sys): void {
 export function layFile(sys: Sys, path: string): string[] {
   const data = parseConfigData(sys.readText(path));
   if (!data) return [`${path} is of another format: nothing of it is laid down`];
+  const notes: string[] = [];
+  keepFromNowOn(sys, data.persistent ?? [], notes);
   const { image } = parseRunFacts(sys.readText(RUN_FACTS_PATH));
   const folders = [...(image?.persistent ?? []), PERSISTENT_FOLDER, OEM];
-  const notes: string[] = [];
   for (const name of ACCOUNT_FILES) {
     const text = data.accounts?.[name];
     if (text === undefined) continue;

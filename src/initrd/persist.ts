@@ -55,7 +55,7 @@ function keepLocalFolders(sys: Sys): void {
   }
 }
 
-function makeLayers(sys: Sys, path: string): void {
+export function makeLayers(sys: Sys, path: string): void {
   const { lower, upper, work } = persistentOverlay(path);
   const parts = work.slice(PERSISTENT_FOLDER.length + 1).split("/");
   for (const [index] of parts.entries()) {

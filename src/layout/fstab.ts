@@ -7,6 +7,8 @@ export const IMAGE_ROOT = `${RUN_FOLDER}/root`;
 export const IMAGES_FOLDER = `${RUN_FOLDER}/images`;
 /** Lower layer of a persistent folder that the image does not have. */
 export const EMPTY_FOLDER = `${RUN_FOLDER}/empty`;
+/** What is left of early boot, in the image: src/initrd/init.ts */
+export const EARLY_PROGRAM = "/usr/lib/petrify/petrify-early";
 /** A tmpfs: upper layers of /etc and /var. */
 export const EPHEMERAL_FOLDER = `${RUN_FOLDER}/ephemeral`;
 

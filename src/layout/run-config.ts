@@ -12,6 +12,12 @@ export const RUN_CONFIG_PATH = `${RUN_FOLDER}/config.json`;
 export const CONFIG_WANTED = `${RUN_FOLDER}/config-wanted`;
 /** Is there when something belongs on data partitions; for root only, and removed once it is there. */
 export const CONFIG_DATA_PATH = `${RUN_FOLDER}/config-data.json`;
+/** What a new config changes, while `petrify-early lay` lays it; for root only. */
+export const CONFIG_LAY_PATH = `${RUN_FOLDER}/config-lay.json`;
+/** Is there while a generation is laid on the running system: its number. */
+export const CONFIG_HALF_PATH = `${RUN_FOLDER}/config-half`;
+/** Whoever changes the config of this machine holds it. */
+export const CONFIG_LOCK = `${RUN_FOLDER}/config.lock`;
 const FORMAT = 1;
 
 /** What was laid down. Nothing of it is secret but what a health check says. */
@@ -41,6 +47,8 @@ export const NO_RUN_CONFIG: RunConfig = { notes: [], stages: [], users: {}, grou
 export interface ConfigData {
   /** Texts of files of `/etc`, Latin-1; those that are missing stay. */
   readonly accounts?: AccountTexts;
+  /** Folders that keep what is written to them from then on, besides those that do already. */
+  readonly persistent?: readonly string[];
   readonly homes: readonly Home[];
   readonly entries: readonly TreeEntry[];
 }

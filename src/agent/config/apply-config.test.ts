@@ -12,9 +12,10 @@ import { fakeSys, type FakeSys } from "../../initrd/fake-sys.ts";
 import type { TreeEntry } from "../../layout/compiled-config.ts";
 import { encodeConfigData } from "../../layout/run-config.ts";
 import { encodeRunFacts } from "../../layout/run-facts.ts";
-import { applyConfig, configDiff, confirmConfig, documentsOf, revertTrial, type ApplyMode } from "./apply-config.ts";
+import { applyConfig, configDiff, confirmConfig, documentsOf, revertTrial } from "./apply-config.ts";
 import { configDocument, fakeNode, type FakeNode } from "./fake-ports.ts";
 import { readGeneration } from "./generation-files.ts";
+import type { ApplyMode } from "./work.ts";
 
 const NEXT = "/run/petrify/config-lay.json";
 const PASSWD = "root:x:0:0:root:/root:/bin/bash\n";

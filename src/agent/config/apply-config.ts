@@ -9,6 +9,7 @@ import {
 } from "../../config/machine/compile/compile-config.ts";
 import type { ImageView } from "../../config/machine/compile/image-view.ts";
 import { planChanges, type ChangePlan } from "../../config/machine/compile/plan-changes.ts";
+import type { TextPlan } from "../../config/machine/compile/plan-text.ts";
 import type { NodeConfig } from "../../config/machine/node-config.ts";
 import { hex } from "../../core/digest.ts";
 import { AppError } from "../../core/error.ts";
@@ -21,13 +22,7 @@ import type { BootTarget } from "../../layout/slots.ts";
 import { filesToLay } from "./files-to-lay.ts";
 import { generationFiles, readGeneration, type ConfigDocument, type Generation } from "./generation-files.ts";
 import { layChange, type LayPorts } from "./lay-change.ts";
-
-/**
- * `auto`: now, and at each boot. `no-reboot`: the same, unless anything of it needs a reboot. `staged`: from the next boot on. `try`: now, and only kept when
- * it is confirmed. `dry-run`: nothing changes.
- */
-export const APPLY_MODES = ["auto", "no-reboot", "staged", "try", "dry-run"] as const;
-export type ApplyMode = (typeof APPLY_MODES)[number];
+import type { ApplyMode } from "./work.ts";
 
 export interface ApplyPorts extends LayPorts {
   /** The slot that runs. */
@@ -65,19 +60,25 @@ export interface ConfigResult {
   readonly mode: ApplyMode;
   /** Absent where nothing was kept. */
   readonly generation?: GenerationNumber;
-  readonly plan: ShownPlan;
+  /** Names only: contents may be secret. */
+  readonly plan: TextPlan;
   /** What of it could not be done, a sentence each. */
   readonly problems: readonly string[];
   readonly trial?: { readonly id: string; readonly until: number };
-}
-/** A plan without contents. */
-export interface ShownPlan extends Pick<ChangePlan, "changes" | "reboot"> {
-  readonly actions: readonly { readonly id: string; readonly says: string; readonly after: readonly string[] }[];
 }
 
 /** A trial of a config on the running system. */
 const TRIAL_SECONDS = 60;
 const REBOOT_HINT = "Apply it with --mode auto or staged, and restart.";
+
+export interface ApplyOptions {
+  readonly mode: ApplyMode;
+  readonly how: "strict" | "tolerant";
+  /** That was applied before: it counts again, where it comes to the same. */
+  readonly again?: GenerationNumber;
+  /** What is known to be missing, a sentence each. */
+  readonly notes?: readonly string[];
+}
 
 /**
  * Every refusal comes before the first write. What the slot boots with changes before anything is laid, so a power cut in the middle is made good by the next
@@ -87,13 +88,14 @@ const REBOOT_HINT = "Apply it with --mode auto or staged, and restart.";
  */
 export async function applyConfig(
   documents: readonly ConfigDocument[],
-  { mode, how }: { readonly mode: ApplyMode; readonly how: "strict" | "tolerant" },
+  { mode, how, again, notes = [] }: ApplyOptions,
   ports: ApplyPorts,
 ): Promise<ConfigResult> {
   const { store, target } = ports;
   if (target === "recovery")
     throw new AppError("CONFIG_IN_RECOVERY", "the recovery system takes no machine config", { hint: "Start one of the slots." });
-  const { after, problems } = compiledOf(documents, how, ports);
+  const { after, problems: left } = compiledOf(documents, how, ports);
+  const problems = [...notes, ...left];
   const change = await changeTo(after.compiled, ports);
   const { plan } = change;
   if (mode === "no-reboot" && plan.reboot.length > 0)
@@ -103,7 +105,8 @@ export async function applyConfig(
   const isKept = kept?.generation !== undefined && sameConfig(await stored(store, kept.generation), after.compiled);
   if (mode === "dry-run") return { ...result, changed: !isKept || !isNothing(change) };
 
-  const generation = isKept ? kept.generation : await keep(after, problems, documents, ports);
+  const isAgain = again !== undefined && sameConfig(await stored(store, again), after.compiled);
+  const generation = isKept ? kept.generation : isAgain ? again : await keep(after, problems, documents, ports);
   const isNew = !isKept || kept.trial !== undefined;
   if (mode === "try") return await tryOut(generation, { ...result, change, isKept }, ports);
   if (isNew) await store.point((slots) => endTrial(keepGeneration(slots, target, generation), target));
@@ -119,10 +122,15 @@ async function tryOut(
 ): Promise<ConfigResult> {
   const { store, target, now, random } = ports;
   if (isKept && isNothing(change)) return { ...result, changed: false, generation };
-  const trial = { id: hex(random(4)), until: now() + TRIAL_SECONDS };
-  await store.point((slots) => beginTrial(slots, target, { ...trial, generation, how: "live" }));
+  const id = hex(random(4));
+  const begin = async (until: number): Promise<void> =>
+    await store.point((slots) => beginTrial(slots, target, { id, generation, how: "live", until }));
+  await begin(now() + TRIAL_SECONDS);
   const laid = await layOn(change, generation, ports);
-  return { ...result, problems: [...result.problems, ...laid], changed: true, generation, trial };
+  // However long that took: whoever is to confirm it could not before.
+  const until = now() + TRIAL_SECONDS;
+  await begin(until);
+  return { ...result, problems: [...result.problems, ...laid], changed: true, generation, trial: { id, until } };
 }
 
 /** The config on trial is kept. @throws AppError `CONFIG_NO_TRIAL` */
@@ -240,9 +248,15 @@ async function layOn(
   generation: GenerationNumber | undefined,
   ports: ApplyPorts,
 ): Promise<readonly string[]> {
-  if (isNothing(change)) return [];
   const { before, after, plan, half } = change;
   const { compiled } = after;
+  if (isNothing(change)) {
+    const { wanted, ...boot } = await ports.running();
+    // The same under another number, or for another image.
+    if (generation !== undefined && (boot.generation !== generation || wanted !== undefined))
+      await ports.nowRuns({ ...boot, generation, config: compiled.config });
+    return [];
+  }
   const merged = mergeAccounts(await ports.imageAccounts(), compiled.accounts, ports.store.remembered());
   // Files on disks carry the numbers.
   await ports.store.remember(merged.ids);
@@ -250,7 +264,10 @@ async function layOn(
   await ports.nowLaying(generation);
   const files = filesToLay({ before: before?.compiled, after: compiled, plan, half }, ports.ofImage);
   const accounts: MergedAccounts | undefined = areOthers ? merged : undefined;
-  const notes = [...(accounts?.notes ?? []), ...(await layChange({ plan, accounts, ...files }, ports))];
+  const notes = [
+    ...(accounts?.notes ?? []),
+    ...(await layChange({ plan, accounts, persistent: ports.isBooting ? compiled.persistent : [], ...files }, ports)),
+  ];
   const { trial: _trial, generation: _old, config: _config, health: _health, wanted: _wanted, ...boot } = await ports.running();
   await ports.nowRuns({
     ...boot,
@@ -263,7 +280,8 @@ async function layOn(
   return notes;
 }
 
-const shown = ({ changes, actions, reboot }: ChangePlan): ShownPlan => ({
+/** Without what the actions are. */
+export const shown = ({ changes, actions, reboot }: ChangePlan): TextPlan => ({
   changes,
   actions: actions.map(({ id, says, after }) => ({ id, says, after })),
   reboot,

@@ -54,10 +54,16 @@ export async function readGeneration(
     parse(await store.read(number, name)) as T | undefined;
   const rest = await part<Omit<Compiled, "compiled">>(REST_NAME);
   const found = await part<Pick<Generation, "documents">>(DOCUMENTS_NAME);
-  const about = await part<GenerationAbout>(ABOUT_NAME);
+  const about = await readAbout(store, number);
   if (!rest || !found || !about) return undefined;
   return { compiled: { compiled: compiled.value, ...rest }, documents: found.documents, about };
 }
+
+/** When it was made, and what was left out; nothing where that cannot be read. @throws NodeJS.ErrnoException */
+export const readAbout = async (
+  store: Pick<GenerationStore, "read">,
+  number: GenerationNumber,
+): Promise<GenerationAbout | undefined> => parse(await store.read(number, ABOUT_NAME)) as GenerationAbout | undefined;
 
 /** Only root can write there, and it is whole with the rest of its folder, so nothing but the format is checked. */
 function parse(bytes: Uint8Array | undefined): object | undefined {

@@ -19,6 +19,8 @@ export interface LayPorts {
 export interface Change extends FilesToLay {
   readonly plan: Pick<ChangePlan, "actions">;
   readonly accounts: Pick<MergedAccounts, "texts" | "homes"> | undefined;
+  /** Folders that keep what is written to them from now on: while a machine boots nobody has written to them. */
+  readonly persistent: readonly string[];
 }
 
 /** Of one that hangs. */
@@ -29,7 +31,10 @@ const WAITING = new Set(["start", "stop", "restart", "try-restart", "try-reload-
 const ASKED_LATER = new Set(["networkctl", "nmcli"]);
 
 /** Never throws. @returns what could not be done, a sentence each: the rest is */
-export async function layChange({ plan, accounts, entries, emptied }: Change, ports: LayPorts): Promise<readonly string[]> {
+export async function layChange(
+  { plan, accounts, persistent, entries, emptied }: Change,
+  ports: LayPorts,
+): Promise<readonly string[]> {
   const notes: string[] = [];
   const attempt = async (says: string, act: () => Promise<readonly string[] | void>): Promise<void> => {
     try {
@@ -47,8 +52,12 @@ export async function layChange({ plan, accounts, entries, emptied }: Change, po
     if (argv) await attempt(says, async () => void (await ports.run(argv, { timeoutMs: LIMIT_MS, keepOutput: 4000 })));
   };
   for (const action of first) await carryOut(action);
-  if (accounts || entries.length > 0) {
-    const data = { ...(accounts && { accounts: accounts.texts }), homes: accounts?.homes ?? [], entries };
+  if (accounts || entries.length > 0 || persistent.length > 0) {
+    const data = {
+      ...(accounts && { accounts: accounts.texts }),
+      ...(persistent.length > 0 && { persistent }),
+      ...{ homes: accounts?.homes ?? [], entries },
+    };
     await attempt("files are not laid down", async () => await ports.lay(data));
   }
   for (const path of emptied) await attempt(`${path} is still there`, async () => await ports.removeEmptyFolder(path));

@@ -23,6 +23,8 @@ export type HealthEvent =
       readonly now: number;
       readonly report: Pick<CheckReport, "ok" | "results">;
     }
+  /** There are other checks from now on, with what a failure of them asks for; the deadline of the boot stays. */
+  | { readonly type: "planned"; readonly plan: Pick<HealthPlan, "onFailure"> }
   /** Time has passed: at the latest at {@link HealthState.deadlineMs}, or nobody would notice that no report came. */
   | { readonly type: "tick"; readonly nowMs: number; readonly now: number };
 
@@ -84,6 +86,7 @@ export function judge(state: HealthState | undefined, event: HealthEvent): Healt
   if (event.type === "started") return { state: begin(event), action: NONE };
   if (!state) throw new Error("the first event is `started`");
   if (state.restart) return { state, action: state.restart };
+  if (event.type === "planned") return { state: { ...state, onFailure: event.plan.onFailure }, action: NONE };
   return decide(event.type === "report" ? withReport(state, event.report) : state, event);
 }
 

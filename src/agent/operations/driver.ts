@@ -24,6 +24,7 @@ import type { World } from "../world.ts";
 import { next, todo, type Job, type OperationEvent } from "./operation.ts";
 import type { WriteProgress } from "./ports.ts";
 import { describe, failureOf, finished } from "./summary.ts";
+import { untilAborted } from "../../host/wait.ts";
 import { shortLine } from "../../layout/short-line.ts";
 
 /** How far an operation is. */
@@ -445,13 +446,4 @@ function onlyIfDifferent({ record, tries }: RecordChange, { found, tries: now }:
     ...(record && !(found.is === "whole" && same(record, found.record)) ? { record } : {}),
     ...(tries && !same(tries, now) ? { tries } : {}),
   };
-}
-
-async function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  const aborted = Promise.withResolvers<void>();
-  const stop = (): void => aborted.resolve();
-  signal.addEventListener("abort", stop, { once: true });
-  await Promise.race([promise, aborted.promise]);
-  signal.removeEventListener("abort", stop);
-  signal.throwIfAborted();
 }

@@ -2,7 +2,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { AppError } from "../../core/error.ts";
-import { checkRequest, resetRequest, restartRequest, rollbackRequest, upgradeRequest } from "./wire.ts";
+import {
+  applyRequest,
+  checkRequest,
+  configDiffRequest,
+  configRollbackRequest,
+  resetRequest,
+  restartRequest,
+  rollbackRequest,
+  upgradeRequest,
+} from "./wire.ts";
 
 const source = { is: "file", path: "/x.img" } as const;
 
@@ -36,6 +45,27 @@ for (const [what, body] of [
 ] as const) {
   test(`${what} is refused`, () => {
     assert.throws(() => upgradeRequest(body), { code: "REQUEST_INVALID" });
+  });
+}
+
+test("a request about the machine config is what it says, and auto where it does not say how", () => {
+  const documents = [{ origin: "a.yaml", text: "#cloud-config\n" }];
+  assert.deepEqual(applyRequest({ documents, mode: "try" }), { documents, mode: "try" });
+  assert.deepEqual(applyRequest(undefined), { mode: "auto" });
+  assert.deepEqual(configRollbackRequest({ to: 3 }), { to: 3, mode: "auto" });
+  assert.deepEqual(configDiffRequest({ from: 2 }), { from: 2 });
+});
+
+for (const [what, parse, body] of [
+  ["in another mode", applyRequest, { mode: "now" }],
+  ["without a document in its list", applyRequest, { documents: [] }],
+  ["with a document that is no text", applyRequest, { documents: [{ origin: "a", text: 5 }] }],
+  ["with more of a document than it has", applyRequest, { documents: [{ origin: "a", text: "", path: "/etc" }] }],
+  ["to a generation that is no number", configRollbackRequest, { to: "3" }],
+  ["from no generation", configDiffRequest, { from: 0 }],
+] as const) {
+  test(`a request about the machine config ${what} is refused`, () => {
+    assert.throws(() => parse(body), { code: "REQUEST_INVALID" });
   });
 }
 

@@ -5,6 +5,8 @@ import { BOOT_TARGETS, type BootTarget } from "../../layout/slots.ts";
 import { AFTER_RESET, RESET_KEEPS } from "../../layout/reset-order.ts";
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
 import { TOLD, type Told } from "../../release/may-upgrade.ts";
+import type { ConfigDocument } from "../config/generation-files.ts";
+import { APPLY_MODES, type ApplyMode } from "../config/work.ts";
 import type { ResetRequest } from "../reset-loop.ts";
 import type { CheckRequest, UpgradeRequest } from "./service.ts";
 
@@ -73,6 +75,47 @@ function checkedReference(text: string): string {
   const path = reference.kind === "layout" ? reference.folder : reference.kind === "archive" ? reference.file : undefined;
   if (path !== undefined && !path.startsWith("/")) throw invalid("source: an absolute path of a folder, or of an archive");
   return formatReference(reference);
+}
+
+export function applyRequest(body: unknown): { readonly documents?: readonly ConfigDocument[]; readonly mode: ApplyMode } {
+  const fields = fieldsOf(body, ["documents", "mode"]);
+  const { documents } = fields;
+  if (documents === undefined) return { mode: modeOf(fields) };
+  if (!Array.isArray(documents) || documents.length === 0) throw invalid("documents: a list of machine configs");
+  return { documents: documents.map(documentOf), mode: modeOf(fields) };
+}
+
+export function configRollbackRequest(body: unknown): { readonly to?: number; readonly mode: ApplyMode } {
+  const fields = fieldsOf(body, ["to", "mode"]);
+  return { ...numbered(fields, "to"), mode: modeOf(fields) };
+}
+
+export function configDiffRequest(body: unknown): { readonly from?: number; readonly to?: number } {
+  const fields = fieldsOf(body, ["from", "to"]);
+  return { ...numbered(fields, "from"), ...numbered(fields, "to") };
+}
+
+function documentOf(value: unknown): ConfigDocument {
+  const { origin, text } = fieldsOf(value, ["origin", "text"]);
+  if (typeof origin === "string" && typeof text === "string") return { origin, text };
+  throw invalid("documents: each with its origin and its text");
+}
+
+function modeOf({ mode = "auto" }: Readonly<Record<string, unknown>>): ApplyMode {
+  const found = APPLY_MODES.find((name) => name === mode);
+  if (found) return found;
+  throw invalid(`mode: one of ${APPLY_MODES.join(", ")}`);
+}
+
+/** The number of a generation, where it is said. */
+function numbered<Name extends string>(
+  fields: Readonly<Record<string, unknown>>,
+  name: Name,
+): { readonly [key in Name]?: number } {
+  const value = fields[name];
+  if (value === undefined) return {};
+  if (Number.isSafeInteger(value) && (value as number) > 0) return { [name]: value } as { readonly [key in Name]?: number };
+  throw invalid(`${name}: the number of a machine config`);
 }
 
 function fieldsOf(value: unknown, known: readonly string[]): Readonly<Record<string, unknown>> {

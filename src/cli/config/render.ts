@@ -6,7 +6,8 @@ import { renderYaml, shownTree, sourcesOf } from "../../config/machine/render.ts
 import { plain } from "../../config/machine/tree.ts";
 import { gunzip } from "../../host/gunzip.ts";
 import type { Cli, CliContext } from "../context.ts";
-import { FILES, readDocuments } from "./documents.ts";
+import { FILES } from "./document-bytes.ts";
+import { readDocuments } from "./documents.ts";
 
 interface RenderArguments {
   readonly showSecrets?: boolean;

@@ -3,7 +3,8 @@ import { effectiveConfig } from "../../config/machine/merge.ts";
 import { pathText, problemText, refusal, type Problem } from "../../config/machine/problems.ts";
 import { gunzip } from "../../host/gunzip.ts";
 import type { Cli, CliContext } from "../context.ts";
-import { FILES, readDocuments } from "./documents.ts";
+import { FILES } from "./document-bytes.ts";
+import { readDocuments } from "./documents.ts";
 
 export function registerConfigValidate(config: Command, cli: Cli): void {
   config

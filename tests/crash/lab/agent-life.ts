@@ -53,7 +53,11 @@ export async function agentLife(lab: Lab, { clock, healthy, restarts, ask }: Lif
     init,
     logs: { journal: async () => undefined, pstore: async () => undefined, lastWords: async () => undefined },
     lastWordsId: async () => undefined,
-    plan: DEFAULT_HEALTH_PLAN,
+    machineConfig: {
+      now: () => ({ plan: DEFAULT_HEALTH_PLAN, notes: [] }),
+      read: async () => {},
+      work: async () => await Promise.reject(new Error("the lab has no machine config")),
+    },
     recoveryPlan: DEFAULT_RECOVERY_PLAN,
     check: async () => await Promise.resolve({ at: 0, ok: healthy, results: [{ name: "lab", ok: healthy, ms: 1 }] }),
     failedUnits: async () => [],

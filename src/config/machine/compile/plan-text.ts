@@ -1,5 +1,11 @@
 /** @portable A plan of changes for people: what differs, what follows in which order, what waits for a reboot. */
-import type { Change, ChangePlan } from "./plan-changes.ts";
+import type { Action, Change, ChangePlan } from "./plan-changes.ts";
+
+type Waiting = Pick<Action, "id" | "says" | "after">;
+/** Without what the actions are. */
+export interface TextPlan extends Pick<ChangePlan, "changes" | "reboot"> {
+  readonly actions: readonly Waiting[];
+}
 
 const SIGNS = { added: "+", changed: "~", removed: "-" } as const;
 const KINDS: Readonly<Record<Change["kind"], string>> = {
@@ -16,7 +22,7 @@ const KINDS: Readonly<Record<Change["kind"], string>> = {
 };
 
 /** One that needs nothing is one line. */
-export function planText({ changes, actions, reboot }: ChangePlan): string {
+export function planText({ changes, actions, reboot }: TextPlan): string {
   if (changes.length === 0) return "nothing would change\n";
   const numbers = new Map(actions.map(({ id }, index) => [id, index + 1]));
   const lines = [
@@ -38,7 +44,7 @@ export function planText({ changes, actions, reboot }: ChangePlan): string {
 const shortest = (after: readonly string[], over: (id: string) => ReadonlySet<string>): string[] =>
   after.filter((id) => !after.some((other) => other !== id && over(other).has(id)));
 
-function above(id: string, actions: ChangePlan["actions"]): Set<string> {
+function above(id: string, actions: readonly Waiting[]): Set<string> {
   const found = new Set<string>();
   const waiting = [...(actions.find((action) => action.id === id)?.after ?? [])];
   while (waiting.length > 0) {

@@ -1,0 +1,37 @@
+/** What a running system has of a machine config, as the agent is to know it. */
+import { readText } from "../../host/files.ts";
+import { openGenerationStore } from "../../host/generation-store.ts";
+import type { ConfigTrial } from "../../layout/generations.ts";
+import { HEALTH_PLAN_PATH, type HealthPlan } from "../../layout/health-plan.ts";
+import { parseRunConfig, RUN_CONFIG_PATH, type RunConfig } from "../../layout/run-config.ts";
+import type { RunFacts } from "../../layout/run-facts.ts";
+import { planOfBoot } from "../health/plan-of-boot.ts";
+import { readAbout } from "./generation-files.ts";
+import { configPlace } from "./place.ts";
+
+export interface BootConfig {
+  /** Its notes, and what was left out of it; absent where the initrd left nothing. */
+  readonly config?: RunConfig;
+  /** The checks that there are with it. */
+  readonly plan: HealthPlan;
+  /** A config that is laid on the running system, and is only kept when it is confirmed. */
+  readonly trial?: ConfigTrial;
+  /** What is not as it should be, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+/** Never throws. */
+export async function readBootConfig(facts: Pick<RunFacts, "slot">): Promise<BootConfig> {
+  const config = parseRunConfig(await readText(RUN_CONFIG_PATH).catch(() => ""));
+  const { plan, notes } = planOfBoot(config, await readText(HEALTH_PLAN_PATH).catch(() => undefined));
+  if (!config) return { plan, notes };
+  const { folder, target } = await configPlace(facts);
+  const store = await openGenerationStore(folder);
+  const about = config.generation === undefined ? undefined : await readAbout(store, config.generation).catch(() => undefined);
+  const trial = store.slots().slots[target]?.trial;
+  return {
+    ...{ plan, notes },
+    config: { ...config, notes: [...new Set([...config.notes, ...(about?.problems ?? [])])] },
+    ...(trial?.how === "live" ? { trial } : {}),
+  };
+}

@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { debian } from "../../config/machine/compile/fake-image.ts";
+import { openGenerationStore } from "../../host/generation-store.ts";
+import { generationsInUse } from "../../layout/generations.ts";
+import type { FoundConfig } from "../config-sources.ts";
+import type { ConfigResult } from "./apply-config.ts";
+import { carryOut, type CarryOutPorts } from "./carry-out.ts";
+import { configDocument, fakeNode, type FakeNode } from "./fake-ports.ts";
+import type { ConfigAnswers, ConfigWork } from "./work.ts";
+
+interface Machine extends AsyncDisposable {
+  readonly ports: CarryOutPorts & FakeNode;
+  readonly found: { now: FoundConfig };
+  readonly does: <Do extends ConfigWork["do"]>(
+    work: Extract<ConfigWork, { readonly do: Do }>,
+    other?: Partial<CarryOutPorts>,
+  ) => Promise<ConfigAnswers[Do]>;
+}
+
+async function machine(): Promise<Machine> {
+  const folder = await mkdtemp(join(tmpdir(), "petrify-config-"));
+  const found: Machine["found"] = { now: { documents: [], problems: [] } };
+  const fake = fakeNode({ view: debian(), store: await openGenerationStore(folder), lay: () => [] });
+  const ports = {
+    ...fake,
+    find: async () => await Promise.resolve(found.now),
+    noneWanted: async () => await Promise.resolve(void fake.done.push("none wanted")),
+  };
+  return {
+    ...{ ports, found },
+    does: async (work, other = {}) => (await carryOut(work, { ...ports, ...other })) as never,
+    [Symbol.asyncDispose]: async () => await rm(folder, { recursive: true }),
+  };
+}
+const named = (hostname: string) => [configDocument({ hostname }, `${hostname}.yaml`)];
+const apply = async ({ does }: Machine, hostname: string): Promise<ConfigResult> =>
+  await does({ do: "apply", documents: named(hostname), mode: "auto" });
+
+test("a machine without any document is left alone, and is still in want of one", async () => {
+  await using at = await machine();
+  assert.deepEqual(await at.does({ do: "boot" }, { isBooting: true }), { none: true });
+  assert.deepEqual([at.ports.done, await at.ports.store.list()], [[], []]);
+});
+
+test("the first boot takes what lies there, leaves out what is wrong, and wants no more", async () => {
+  await using at = await machine();
+  at.found.now = { documents: [configDocument({ hostname: "web", bad: "b:1: is bad" })], problems: ["c.yaml cannot be read"] };
+  const result = (await at.does({ do: "boot" }, { isBooting: true })) as ConfigResult;
+  assert.deepEqual(result.problems, ["c.yaml cannot be read", "b:1: is bad"]);
+  assert.deepEqual([at.ports.state.running.generation, at.ports.done.at(-1)], [1, "none wanted"]);
+});
+
+test("under another image the documents that were applied last are compiled again, whatever lies there", async () => {
+  await using at = await machine();
+  await apply(at, "web-1");
+  at.found.now = { documents: named("other"), problems: [] };
+  const { running } = at.ports.state;
+  at.ports.state.running = { ...running, wanted: "it was made for another image" };
+  const result = (await at.does({ do: "boot" }, { isBooting: true, view: { ...debian(), version: "2.0.0" } })) as ConfigResult;
+  assert.deepEqual([result.generation, result.plan.changes], [2, []]);
+  assert.deepEqual([at.ports.state.running.generation, at.ports.state.running.wanted], [2, undefined]);
+});
+
+test("without a file what lies there is applied; nothing there, or what cannot be read, is refused", async () => {
+  await using at = await machine();
+  await assert.rejects(at.does({ do: "apply", mode: "auto" }), { code: "CONFIG_NOT_FOUND" });
+  at.found.now = { documents: named("web"), problems: ["c.yaml cannot be read"] };
+  await assert.rejects(at.does({ do: "apply", mode: "auto" }), { code: "CONFIG_NOT_FOUND", message: "c.yaml cannot be read" });
+  at.found.now = { documents: named("web"), problems: [] };
+  assert.equal((await at.does({ do: "apply", mode: "auto" })).changed, true);
+});
+
+test("a rollback counts the old generation again, and makes no new one", async () => {
+  await using at = await machine();
+  for (const name of ["web-1", "web-2", "web-3"]) await apply(at, name);
+  const back = await at.does({ do: "rollback", mode: "auto" });
+  assert.deepEqual([back.changed, back.generation], [true, 2]);
+  assert.deepEqual(at.ports.store.slots().slots.a, { generation: 2, before: 3 });
+  assert.deepEqual(await at.ports.store.list(), [1, 2, 3]);
+  assert.equal((await at.does({ do: "rollback", to: 1, mode: "staged" })).generation, 1);
+  assert.deepEqual(generationsInUse(at.ports.store.slots()), new Set([1, 2]));
+  await assert.rejects(at.does({ do: "rollback", to: 9, mode: "auto" }), { code: "CONFIG_UNKNOWN" });
+});
+
+test("a machine without a config before this one has none to go back to, and none to compare with", async () => {
+  await using at = await machine();
+  await assert.rejects(at.does({ do: "rollback", mode: "auto" }), { code: "CONFIG_UNKNOWN" });
+  await apply(at, "web-1");
+  await assert.rejects(at.does({ do: "rollback", mode: "auto" }), { code: "CONFIG_UNKNOWN" });
+  await assert.rejects(at.does({ do: "diff" }), { code: "CONFIG_UNKNOWN" });
+});
+
+test("the history has every generation, the newest first, with what boots with it", async () => {
+  await using at = await machine();
+  await apply(at, "web-1");
+  await at.does({ do: "apply", documents: named("web-2"), mode: "staged" });
+  await at.does({ do: "apply", documents: named("web-3"), mode: "try" });
+  const { generations } = await at.does({ do: "history" });
+  assert.deepEqual(
+    generations.map(({ generation, documents, running, slots, trial }) => [generation, documents, running, slots, trial?.how]),
+    [
+      [3, ["web-3.yaml"], true, [], "live"],
+      [2, ["web-2.yaml"], false, ["a"], undefined],
+      [1, ["web-1.yaml"], false, [], undefined],
+    ],
+  );
+});
+
+test("a difference is from the one before to the slot's own, from one that is named to that, or between two", async () => {
+  await using at = await machine();
+  for (const name of ["web-1", "web-2", "web-3"]) await apply(at, name);
+  const between = async (request: Partial<Extract<ConfigWork, { do: "diff" }>>): Promise<string> => {
+    const { from, to, changes } = await at.does({ do: "diff", ...request });
+    return `${from} ${to} ${changes.map(({ name }) => name).join(" ")}`;
+  };
+  assert.equal(await between({}), "2 3 web-3 /etc/hostname");
+  assert.equal(await between({ from: 1 }), "1 3 web-3 /etc/hostname");
+  assert.equal(await between({ from: 3, to: 1 }), "3 1 web-1 /etc/hostname");
+});
+
+test("what is only kept until the next boot says so", async () => {
+  await using at = await machine();
+  const forgets = "this system runs from memory";
+  const { problems } = await at.does({ do: "apply", documents: named("web"), mode: "auto" }, { forgets });
+  assert.deepEqual(problems, [`it is kept until the next boot: ${forgets}`]);
+});

@@ -1,0 +1,115 @@
+/** Each piece of work on the machine config, on the ports of a machine. */
+import { AppError } from "../../core/error.ts";
+import type { ConfigMachine } from "../../host/config-machine.ts";
+import type { GenerationNumber } from "../../layout/generations.ts";
+import { BOOT_TARGETS } from "../../layout/slots.ts";
+import type { FoundConfig } from "../config-sources.ts";
+import { applyConfig, configDiff, confirmConfig, documentsOf, revertTrial, shown, type ApplyPorts } from "./apply-config.ts";
+import { readGeneration } from "./generation-files.ts";
+import type { ConfigAnswers, ConfigWork, GenerationEntry } from "./work.ts";
+
+export interface CarryOutPorts extends ApplyPorts, Pick<ConfigMachine, "noneWanted"> {
+  /** Documents of every place that a machine looks at. */
+  readonly find: () => Promise<FoundConfig>;
+  /** Why the oem partition is not what keeps the config; then it is kept until the next boot. */
+  readonly forgets?: string;
+}
+
+/** @throws AppError those of apply-config.ts, `CONFIG_NOT_FOUND`, `CONFIG_UNKNOWN` */
+export async function carryOut(work: ConfigWork, ports: CarryOutPorts): Promise<ConfigAnswers[ConfigWork["do"]]> {
+  switch (work.do) {
+    case "apply":
+      return await applyFound(work, ports);
+    case "boot":
+      return await boot(ports);
+    case "confirm":
+      return { generation: await confirmConfig(ports) };
+    case "revert":
+      return { changed: await revertTrial(ports, work.id) };
+    case "rollback": {
+      const to = work.to ?? before(ports);
+      const documents = await documentsOf(ports, to);
+      return await applyConfig(documents, { mode: work.mode, how: "tolerant", again: to }, ports);
+    }
+    case "history":
+      return { generations: await history(ports) };
+    case "diff": {
+      const { to = present(ports), from = to === slotOf(ports)?.generation ? before(ports) : present(ports) } = work;
+      return { from, to, ...shown(await configDiff(ports, from, to)) };
+    }
+  }
+}
+
+async function applyFound(
+  { documents, mode }: Extract<ConfigWork, { readonly do: "apply" }>,
+  ports: CarryOutPorts,
+): Promise<ConfigAnswers["apply"]> {
+  if (documents) return withForgets(await applyConfig(documents, { mode, how: "strict" }, ports), ports);
+  const found = await ports.find();
+  const [problem] = found.problems;
+  if (problem !== undefined)
+    throw new AppError("CONFIG_NOT_FOUND", problem, { hint: "Mend it, or name the file that is to be applied." });
+  if (found.documents.length === 0)
+    throw new AppError("CONFIG_NOT_FOUND", "there is no machine config in any place that this machine looks at", {
+      hint: "Name the file that is to be applied.",
+    });
+  return withForgets(await applyConfig(found.documents, { mode, how: "strict" }, ports), ports);
+}
+
+/** The documents that were applied last are this machine's, under another image too; else what lies somewhere. What is wrong is left out. */
+async function boot(ports: CarryOutPorts): Promise<ConfigAnswers["boot"]> {
+  const { generation } = await ports.running();
+  const kept = generation === undefined ? undefined : await readGeneration(ports.store, generation);
+  const found: FoundConfig = kept ? { documents: kept.documents, problems: [] } : await ports.find();
+  if (found.documents.length === 0 && found.problems.length === 0) return { none: true };
+  const result = await applyConfig(found.documents, { mode: "auto", how: "tolerant", notes: found.problems }, ports);
+  await ports.noneWanted();
+  return withForgets(result, ports);
+}
+
+const withForgets = <Result extends { readonly problems: readonly string[]; readonly changed: boolean }>(
+  result: Result,
+  { forgets }: CarryOutPorts,
+): Result =>
+  forgets === undefined || !result.changed
+    ? result
+    : { ...result, problems: [...result.problems, `it is kept until the next boot: ${forgets}`] };
+
+const slotOf = ({ store, target }: ApplyPorts) => store.slots().slots[target];
+
+function present(ports: ApplyPorts): GenerationNumber {
+  const { generation } = slotOf(ports) ?? {};
+  if (generation !== undefined) return generation;
+  throw new AppError("CONFIG_UNKNOWN", "this machine has no machine config", {
+    hint: "Apply one: `petrify config apply FILE`.",
+  });
+}
+function before(ports: ApplyPorts): GenerationNumber {
+  const now = present(ports);
+  const last = slotOf(ports)?.before;
+  if (last !== undefined) return last;
+  throw new AppError("CONFIG_UNKNOWN", `there is no machine config before ${now}`, {
+    hint: "See `petrify config history`.",
+  });
+}
+
+/** Newest first. */
+async function history({ store, running }: ApplyPorts): Promise<readonly GenerationEntry[]> {
+  const { slots } = store.slots();
+  const now = (await running()).generation;
+  const entries: GenerationEntry[] = [];
+  for (const generation of (await store.list()).toReversed()) {
+    const found = await readGeneration(store, generation);
+    const trial = Object.values(slots).find((slot) => slot.trial?.generation === generation)?.trial;
+    entries.push({
+      ...{ generation, readable: found !== undefined, running: generation === now },
+      ...(found && {
+        ...{ at: found.about.at, image: found.compiled.compiled.image, problems: found.about.problems },
+        documents: found.documents.map(({ origin }) => origin),
+      }),
+      slots: BOOT_TARGETS.filter((target) => slots[target]?.generation === generation),
+      ...(trial && { trial: { how: trial.how, ...(trial.until === undefined ? {} : { until: trial.until }) } }),
+    });
+  }
+  return entries;
+}

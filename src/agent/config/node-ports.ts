@@ -1,0 +1,69 @@
+/** The way of a config on a real machine: what {@link applyConfig} needs of it. */
+import { compileNetwork } from "../../config/network/compile-network.ts";
+import { effectiveConfig } from "../../config/machine/merge.ts";
+import { parseDocument, requireSound } from "../../config/machine/parse.ts";
+import { problemText } from "../../config/machine/problems.ts";
+import { configMachine, type ConfigMachine } from "../../host/config-machine.ts";
+import { readText } from "../../host/files.ts";
+import { openGenerationStore } from "../../host/generation-store.ts";
+import { gunzip } from "../../host/gunzip.ts";
+import { imageEntries } from "../../host/image-entries.ts";
+import type { Run } from "../../host/run.ts";
+import { sha256 } from "../../host/sha256.ts";
+import { IMAGE_ROOT } from "../../layout/fstab.ts";
+import { IMAGE_FACTS_PATH, parseImageFacts } from "../../layout/image-facts.ts";
+import { ACCOUNT_FILES, type AccountTexts } from "../../layout/merge-accounts.ts";
+import { parseRunFacts, RUN_FACTS_PATH } from "../../layout/run-facts.ts";
+import { mountedImage } from "../mounted-image.ts";
+import type { ApplyPorts, Judged } from "./apply-config.ts";
+import type { ConfigDocument } from "./generation-files.ts";
+import { configPlace } from "./place.ts";
+
+export interface NodeEdge extends Pick<ApplyPorts, "isBooting" | "now" | "random" | "sha1"> {
+  readonly run: Run;
+  /** As uname(1) says it. */
+  readonly architecture: string;
+}
+export interface NodePorts extends ApplyPorts, Pick<ConfigMachine, "noneWanted"> {
+  readonly forgets?: string;
+}
+
+/** @throws AppError `RUN_FACTS_INVALID`, `IMAGE_FACTS_INVALID`; NodeJS.ErrnoException */
+export async function openNodePorts(edge: NodeEdge): Promise<NodePorts> {
+  const { architecture, ...given } = edge;
+  const place = await configPlace(parseRunFacts(await readText(RUN_FACTS_PATH)));
+  // Those of the running system have the folders that a config adds, too.
+  const image = parseImageFacts(await readText(IMAGE_ROOT + IMAGE_FACTS_PATH));
+  return {
+    ...given,
+    ...configMachine(edge.run, "/"),
+    ...(place.forgets === undefined ? {} : { forgets: place.forgets }),
+    target: place.target,
+    view: mountedImage(IMAGE_ROOT, image, architecture),
+    store: await openGenerationStore(place.folder),
+    judge,
+    network: ({ network }, view) => compileNetwork(network, view),
+    ofImage: (path, options) => imageEntries(IMAGE_ROOT, path, options),
+    imageAccounts: async () => await Promise.resolve(imageAccounts(IMAGE_ROOT)),
+    sha256: (bytes) => sha256.digest(bytes),
+  };
+}
+
+/** Read, merged and checked, whatever the image. @throws AppError `MACHINE_CONFIG_INVALID` unless tolerant */
+export function judge(documents: readonly ConfigDocument[], how: "strict" | "tolerant"): Judged {
+  const parsed = documents.map(({ origin, text }) => parseDocument(text, origin));
+  if (how === "strict") requireSound(parsed);
+  const effective = effectiveConfig(parsed, gunzip);
+  if (how === "strict") requireSound([effective]);
+  return { config: effective.config, problems: [...parsed, effective].flatMap(({ problems }) => problems).map(problemText) };
+}
+
+/** Latin-1. @throws NodeJS.ErrnoException */
+function imageAccounts(root: string): AccountTexts {
+  const found = ACCOUNT_FILES.flatMap((name) => {
+    const what = imageEntries(root, `/etc/${name}`, { deep: false })[0]?.what;
+    if (what?.is !== "file" || !("base64" in what.content)) return [];
+    return [[name, Buffer.from(what.content.base64, "base64").toString("latin1")] as const];
+  });
+  return Object.fromEntries(found);
+}

@@ -1,0 +1,176 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { AppError } from "../../core/error.ts";
+import { DEFAULT_HEALTH_PLAN } from "../../layout/health-plan.ts";
+import type { Operation } from "../../layout/operation.ts";
+import { NO_RUN_CONFIG } from "../../layout/run-config.ts";
+import type { MachineConfigPorts } from "../ports.ts";
+import type { World } from "../world.ts";
+import type { ConfigResult } from "./apply-config.ts";
+import type { BootConfig } from "./boot-config.ts";
+import { openConfigService } from "./service.ts";
+import type { ConfigWork } from "./work.ts";
+
+const APPLIED: ConfigResult = {
+  ...{ changed: true, mode: "auto", generation: 2, problems: ["zsh: not in the image"] },
+  plan: { changes: [], actions: [], reboot: [] },
+};
+const LIVE: BootConfig = {
+  ...{ plan: DEFAULT_HEALTH_PLAN, notes: [], config: { ...NO_RUN_CONFIG, generation: 2 } },
+  trial: { id: "0123abcd", generation: 2, how: "live", until: 1060 },
+};
+const HOME: BootConfig = { plan: DEFAULT_HEALTH_PLAN, notes: [], config: { ...NO_RUN_CONFIG, generation: 1 } };
+
+/** @param works what work comes to; the clock stands at 1000 s, and only waiting moves it */
+function desk(works: (request: ConfigWork, desk: { boot: BootConfig }) => object | Promise<object>, operation?: Operation) {
+  const done: string[] = [];
+  const state = { boot: HOME, uptime: 0, refused: undefined as AppError | undefined };
+  const stop = new AbortController();
+  const machineConfig: MachineConfigPorts = {
+    now: () => state.boot,
+    read: async () => await Promise.resolve(void done.push("read")),
+    work: async (request) => {
+      done.push(request.do);
+      return (await works(request, state)) as never;
+    },
+  };
+  const ports = {
+    machineConfig,
+    now: () => 1000,
+    uptime: () => state.uptime,
+    log: (_: string, line: string) => void done.push(line),
+    wait: async (ms: number, signal: AbortSignal) => {
+      done.push(`wait ${ms}`);
+      state.uptime += ms;
+      await Promise.resolve();
+      signal.throwIfAborted();
+    },
+  };
+  const world = {
+    ...{ ports, state: { operation } },
+    raise: (code: string) => void done.push(`raise ${code}`),
+    clear: () => {},
+  } as unknown as World;
+  const service = openConfigService(world, {
+    refusal: () => state.refused,
+    changed: async () => await Promise.resolve(void done.push("checks")),
+  });
+  return { ...{ service, done, state, stop }, signal: stop.signal };
+}
+
+test("what is applied is told, and what runs is read again, with its checks", async () => {
+  const { service, done, signal } = desk(() => APPLIED);
+  assert.equal(await service.apply({ mode: "auto" }, signal), APPLIED);
+  assert.deepEqual(done, [
+    ...["apply", "read", "checks"],
+    ...["machine config 2 is in place", "machine config 2: zsh: not in the image"],
+  ]);
+});
+
+test("one change comes after the other, and one that fails holds up none", async () => {
+  const first = Promise.withResolvers<object>();
+  const { service, done, signal } = desk(({ do: what }) => (what === "apply" ? first.promise : { ...APPLIED, changed: false }));
+  const failing = service.apply({ mode: "auto" }, signal);
+  const next = service.rollback({ mode: "auto" }, signal);
+  await new Promise(setImmediate);
+  assert.deepEqual(done, ["apply"]);
+  first.reject(new AppError("CONFIG_UNSUPPORTED", "no"));
+  await assert.rejects(failing, { code: "CONFIG_UNSUPPORTED" });
+  assert.equal((await next).generation, 2);
+  assert.deepEqual(done, ["apply", "read", "checks", "rollback", "read", "checks"]);
+});
+
+for (const [at, refused] of [
+  ["writing", true],
+  ["flipped", true],
+  ["trial", false],
+] as const) {
+  test(`while an upgrade is ${at} a change is ${refused ? "refused" : "made"}, and a dry run is not`, async () => {
+    const { service, signal } = desk(() => APPLIED, { at } as Operation);
+    await service.apply({ mode: "dry-run" }, signal);
+    const applied = service.apply({ mode: "auto" }, signal);
+    if (refused) await assert.rejects(applied, { code: "OPERATION_RUNNING" });
+    else await applied;
+  });
+}
+
+test("while the machine is being reset a change is refused", async () => {
+  const { service, state, signal } = desk(() => APPLIED);
+  state.refused = new AppError("OPERATION_RUNNING", "this machine is being reset");
+  await assert.rejects(service.apply({ mode: "auto" }, signal), { message: "this machine is being reset" });
+});
+
+test("a trial that nobody confirms is given back when its minute is over", async () => {
+  const { service, done, state, stop } = desk((request, at) => {
+    assert.deepEqual(request, { do: "revert", id: "0123abcd" });
+    at.boot = HOME;
+    stop.abort(new Error("stopped"));
+    return { changed: true };
+  });
+  state.boot = LIVE;
+  await assert.rejects(service.loop(stop.signal), /stopped/);
+  assert.deepEqual(done, [
+    "wait 60000",
+    "revert",
+    "read",
+    "checks",
+    "machine config 2 was not confirmed: machine config 1 is back",
+  ]);
+});
+
+test("a trial whose minute was over while no agent ran, or which is of an earlier boot, is given back at once", async () => {
+  for (const boot of [
+    { ...LIVE, trial: { ...LIVE.trial!, until: 999 } },
+    { ...LIVE, config: HOME.config! },
+  ]) {
+    const { service, done, state, stop } = desk((_, at) => {
+      at.boot = HOME;
+      stop.abort(new Error("stopped"));
+      return { changed: true };
+    });
+    state.boot = boot;
+    await assert.rejects(service.loop(stop.signal), /stopped/);
+    assert.equal(done[0], "revert");
+  }
+});
+
+test("a clock that is set back does not make the minute longer", async () => {
+  const { service, done, state, stop } = desk((_, at) => {
+    at.boot = HOME;
+    stop.abort(new Error("stopped"));
+    return { changed: true };
+  });
+  state.boot = { ...LIVE, trial: { ...LIVE.trial!, until: 90_000 } };
+  await assert.rejects(service.loop(stop.signal), /stopped/);
+  assert.equal(done[0], "wait 60000");
+});
+
+test("a trial that cannot be given back is an alarm, and is tried again", async () => {
+  let tries = 0;
+  const { service, done, state, stop } = desk((_, at) => {
+    if (++tries < 3) throw new AppError("CONFIG_BUSY", "another one is being applied");
+    at.boot = HOME;
+    stop.abort(new Error("stopped"));
+    return { changed: true };
+  });
+  state.boot = { ...LIVE, trial: { ...LIVE.trial!, until: 1000 } };
+  await assert.rejects(service.loop(stop.signal), /stopped/);
+  assert.deepEqual(
+    done.filter((line) => /^(?:revert|raise|wait)/.test(line)),
+    ["revert", "raise CONFIG_TRIAL", "wait 2000", "revert", "raise CONFIG_TRIAL", "wait 2000", "revert"],
+  );
+});
+
+test("one that is confirmed is not given back", async () => {
+  const { service, done, state, stop } = desk((_, at) => {
+    at.boot = { ...LIVE, trial: undefined } as unknown as BootConfig;
+    return { generation: 2 };
+  });
+  const ended = service.loop(stop.signal);
+  state.boot = HOME;
+  assert.deepEqual(await service.confirm(), { generation: 2 });
+  await new Promise(setImmediate);
+  stop.abort(new Error("stopped"));
+  await assert.rejects(ended, /stopped/);
+  assert.ok(!done.includes("revert"));
+});

@@ -1,0 +1,146 @@
+/** The machine config as people and programs ask for it: one change at a time, and a trial that ends. docs/concepts/config.md */
+import { AppError } from "../../core/error.ts";
+import { untilAborted } from "../../host/wait.ts";
+import type { ConfigTrial } from "../../layout/generations.ts";
+import type { RunConfig } from "../../layout/run-config.ts";
+import type { World } from "../world.ts";
+import type { ConfigResult } from "./apply-config.ts";
+import type { ConfigAnswers, ConfigDifference, ConfigWork } from "./work.ts";
+
+type Request<Do extends ConfigWork["do"]> = Omit<Extract<ConfigWork, { readonly do: Do }>, "do">;
+
+export interface ConfigService {
+  /** With mode `dry-run` nothing changes, and nothing keeps it from being told. @throws AppError `OPERATION_RUNNING`, those of applying */
+  readonly apply: (request: Request<"apply">, signal: AbortSignal) => Promise<ConfigResult>;
+  /** The same, from a generation that there was. */
+  readonly rollback: (request: Request<"rollback">, signal: AbortSignal) => Promise<ConfigResult>;
+  /** @throws AppError `CONFIG_NO_TRIAL` */
+  readonly confirm: () => Promise<ConfigAnswers["confirm"]>;
+  readonly history: (signal: AbortSignal) => Promise<ConfigAnswers["history"]>;
+  readonly diff: (request: Request<"diff">, signal: AbortSignal) => Promise<ConfigDifference>;
+  /** Works until the signal is aborted: a trial that nobody confirms is given back. */
+  readonly loop: (signal: AbortSignal) => Promise<void>;
+}
+
+/** Of a clock that is set back meanwhile. */
+const LONGEST_TRIAL_MS = 60_000;
+const RETRY_MS = 2000;
+
+/**
+ * @param refusal why nothing may begin now, whatever it is
+ * @param changed the config that runs may be another than before
+ */
+export function openConfigService(
+  world: Pick<World, "ports" | "state" | "raise" | "clear">,
+  { refusal, changed }: { readonly refusal: () => AppError | undefined; readonly changed: () => Promise<void> },
+): ConfigService {
+  const { ports, raise, clear } = world;
+  const { machineConfig } = ports;
+  let turn: Promise<unknown> = Promise.resolve();
+  let wake = Promise.withResolvers<void>();
+
+  /** Not cut short where somebody stops waiting for it: half of a change is worse than either. */
+  const inTurn = async <Do extends keyof ConfigAnswers>(
+    request: Extract<ConfigWork, { readonly do: Do }>,
+    mayBegin: () => void = () => {},
+  ): Promise<ConfigAnswers[Do]> => {
+    const mine = turn.then(async () => {
+      mayBegin();
+      try {
+        return await machineConfig.work(request, new AbortController().signal);
+      } finally {
+        await machineConfig.read();
+        await changed();
+        wake.resolve();
+      }
+    });
+    turn = mine.catch(() => {});
+    return await mine;
+  };
+
+  const assertFree = (): void => {
+    const refused = refusal();
+    if (refused) throw refused;
+    const { operation } = world.state;
+    // A slot on trial runs: its config is its own.
+    if (!operation || operation.at === "trial") return;
+    const isStaged = operation.at === "flipped";
+    throw new AppError(
+      "OPERATION_RUNNING",
+      isStaged ? "an upgrade waits for a restart: the config would be that of the old slot" : "an operation is under way",
+      {
+        hint: isStaged
+          ? "Restart first with `petrify reboot`, or take the upgrade back with `petrify upgrade --cancel`."
+          : "Wait for it with `petrify upgrade --follow`, or end it with `petrify upgrade --cancel`.",
+      },
+    );
+  };
+
+  const change = async (
+    request: Extract<ConfigWork, { readonly do: "apply" | "rollback" }>,
+    signal: AbortSignal,
+  ): Promise<ConfigResult> => {
+    if (request.mode === "dry-run") return await machineConfig.work<"apply" | "rollback">(request, signal);
+    const result = await inTurn<"apply" | "rollback">(request, assertFree);
+    if (!result.changed) return result;
+    ports.log("info", `machine config ${result.generation} ${VERBS[result.mode]}`);
+    for (const problem of result.problems) ports.log("info", `machine config ${result.generation}: ${problem}`);
+    return result;
+  };
+
+  /** In the boot after it nothing of it is there. */
+  const isLive = ({ generation }: ConfigTrial): boolean => machineConfig.now().config?.generation === generation;
+
+  const giveBack = async ({ id, generation }: ConfigTrial, signal: AbortSignal): Promise<void> => {
+    try {
+      const { changed: isBack } = await inTurn({ do: "revert", id });
+      clear("CONFIG_TRIAL");
+      if (isBack)
+        ports.log("alarm", `machine config ${generation} was not confirmed: ${present(machineConfig.now().config)} is back`);
+    } catch (error) {
+      signal.throwIfAborted();
+      raise(
+        "CONFIG_TRIAL",
+        `machine config ${generation} was not confirmed, and cannot be given back: ${(error as Error).message}`,
+      );
+      await ports.wait(RETRY_MS, signal);
+    }
+  };
+
+  return {
+    apply: async (request, signal) => await change({ do: "apply", ...request }, signal),
+    rollback: async (request, signal) => await change({ do: "rollback", ...request }, signal),
+    confirm: async () => await inTurn({ do: "confirm" }),
+    history: async (signal) => await machineConfig.work({ do: "history" }, signal),
+    diff: async (request, signal) => await machineConfig.work({ do: "diff", ...request }, signal),
+    loop: async (signal) => {
+      let known: { readonly id: string; readonly until: number | undefined; readonly endsMs: number } | undefined;
+      for (;;) {
+        signal.throwIfAborted();
+        wake = Promise.withResolvers();
+        const { trial } = machineConfig.now();
+        if (!trial) {
+          await untilAborted(wake.promise, signal);
+          continue;
+        }
+        const { id, until = 0 } = trial;
+        // By a clock that nobody sets, once it is seen.
+        if (known?.id !== id || known.until !== until)
+          known = { id, until, endsMs: ports.uptime() + Math.min(LONGEST_TRIAL_MS, (until - ports.now()) * 1000) };
+        const left = isLive(trial) ? known.endsMs - ports.uptime() : 0;
+        if (left <= 0) await giveBack(trial, signal);
+        else await Promise.race([ports.wait(left, signal), untilAborted(wake.promise, signal)]);
+      }
+    },
+  };
+}
+
+const VERBS: Readonly<Record<ConfigResult["mode"], string>> = {
+  auto: "is in place",
+  "no-reboot": "is in place",
+  staged: "is laid at the next boot",
+  try: "is on trial for a minute",
+  "dry-run": "is not applied",
+};
+const present = (config: RunConfig | undefined): string =>
+  config?.generation === undefined ? "none" : `machine config ${config.generation}`;

@@ -1,0 +1,96 @@
+/** Machine configs as the agent sees them: work of a process of its own, config-main.ts. docs/concepts/config.md */
+import type { TextPlan } from "../../config/machine/compile/plan-text.ts";
+import { AppError } from "../../core/error.ts";
+import type { Run } from "../../host/run.ts";
+import type { ConfigTrial, GenerationNumber } from "../../layout/generations.ts";
+import type { BootTarget } from "../../layout/slots.ts";
+import { work } from "../worker.ts";
+import type { ConfigResult } from "./apply-config.ts";
+import type { ConfigDocument } from "./generation-files.ts";
+
+/**
+ * `auto`: now, and at each boot. `no-reboot`: the same, unless anything of it needs a reboot. `staged`: from the next boot on. `try`: now, and only kept when
+ * it is confirmed. `dry-run`: nothing changes.
+ */
+export const APPLY_MODES = ["auto", "staged", "try", "no-reboot", "dry-run"] as const;
+export type ApplyMode = (typeof APPLY_MODES)[number];
+
+/** What config-main.ts is told. */
+export type ConfigWork =
+  /** @property documents in their order; absent: those of every place that a machine looks at */
+  | { readonly do: "apply"; readonly documents?: readonly ConfigDocument[]; readonly mode: ApplyMode }
+  /** The machine starts, and wants one. */
+  | { readonly do: "boot" }
+  | { readonly do: "confirm" }
+  /** @property id of the trial that is over; absent: whichever there is */
+  | { readonly do: "revert"; readonly id?: string }
+  /** @property to absent: the one before */
+  | { readonly do: "rollback"; readonly to?: GenerationNumber; readonly mode: ApplyMode }
+  | { readonly do: "history" }
+  /** @property to absent: the slot's own. @property from absent: the one before that */
+  | { readonly do: "diff"; readonly from?: GenerationNumber; readonly to?: GenerationNumber };
+
+/** What comes of each. */
+export interface ConfigAnswers {
+  readonly apply: ConfigResult;
+  /** `none`: there is no document anywhere. */
+  readonly boot: ConfigResult | { readonly none: true };
+  readonly confirm: { readonly generation: GenerationNumber };
+  /** Whether there was one on trial. */
+  readonly revert: { readonly changed: boolean };
+  readonly rollback: ConfigResult;
+  readonly history: { readonly generations: readonly GenerationEntry[] };
+  readonly diff: ConfigDifference;
+}
+/** One that this machine has had. */
+export interface GenerationEntry {
+  readonly generation: GenerationNumber;
+  /** Nothing more is known of one that cannot be read. */
+  readonly readable: boolean;
+  /** When it was made, in seconds since 1970. */
+  readonly at?: number;
+  /** What it was compiled for. */
+  readonly image?: { readonly name: string; readonly version: string };
+  /** Where its documents were found. */
+  readonly documents?: readonly string[];
+  /** What was left out of it, a sentence each. */
+  readonly problems?: readonly string[];
+  /** It is what this boot has. */
+  readonly running: boolean;
+  /** What boots with it. */
+  readonly slots: readonly BootTarget[];
+  readonly trial?: Pick<ConfigTrial, "how" | "until">;
+}
+export interface ConfigDifference extends TextPlan {
+  readonly from: GenerationNumber;
+  readonly to: GenerationNumber;
+}
+
+/** Does it, in a process of its own. @throws AppError those of apply-config.ts, `CONFIG_BUSY`, `MACHINE_CONFIG_INVALID` */
+export type DoConfigWork = <Do extends keyof ConfigAnswers>(
+  request: Extract<ConfigWork, { readonly do: Do }>,
+  signal: AbortSignal,
+) => Promise<ConfigAnswers[Do]>;
+
+export interface ConfigEdge {
+  readonly run: Run;
+  /** argv of config-main.ts. */
+  readonly program: readonly [string, ...string[]];
+  /** argv that comes before it where it changes the machine: a program that runs the rest outside of the agent's sandbox. */
+  readonly outside: readonly string[];
+}
+
+/** They read, and are done inside the sandbox. */
+const READING: ReadonlySet<ConfigWork["do"]> = new Set(["history", "diff"]);
+const isReading = (request: ConfigWork): boolean => READING.has(request.do) || ("mode" in request && request.mode === "dry-run");
+
+export const configWork =
+  ({ run, program, outside }: ConfigEdge): DoConfigWork =>
+  async (request, signal) => {
+    const argv = isReading(request) ? program : ([...outside, ...program] as [string, ...string[]]);
+    const last = await work({ run, program: argv }, request, () => {}, signal);
+    if (last) return last as ConfigAnswers[typeof request.do];
+    throw new AppError("CONFIG_WORK_FAILED", "the program that works on the machine config has said nothing", {
+      hint: "See the log of the machine.",
+    });
+  };
