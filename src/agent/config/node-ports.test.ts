@@ -10,11 +10,11 @@ test("documents come to one config, in which later ones win", () => {
 });
 
 test("what is wrong is refused with its line and its path; at a boot it is left out and told", () => {
-  const wrong = [document("a.yaml", "hostname: a", "colour: red")];
-  assert.throws(() => judge(wrong, "strict"), { code: "MACHINE_CONFIG_INVALID", message: /^a\.yaml:3:1: colour: is not a key/ });
+  const wrong = [document("a.yaml", "hostname: a", "timezon: UTC")];
+  assert.throws(() => judge(wrong, "strict"), { code: "MACHINE_CONFIG_INVALID", message: /^a\.yaml:3:1: timezon: is not a key/ });
   const { config, problems } = judge(wrong, "tolerant");
   assert.equal(config.hostname, "a");
-  assert.match(problems.join("\n"), /^a\.yaml:3:1: colour: is not a key/);
+  assert.match(problems.join("\n"), /^a\.yaml:3:1: timezon: is not a key/);
 });
 
 test("without a document a machine is as its image has it", () => {

@@ -41,10 +41,10 @@ test("what could not be done is told beside the result, and is part of it for pr
   const told = { out: "", err: "" };
   const sinks = { out: (text: string) => (told.out += text), err: (text: string) => (told.err += text), columns: () => 0 };
   const one = result({ plan: NOTHING, problems: ["timezone: is left out"] });
-  tellResult({ output: humanOutput(sinks as never) }, one);
+  tellResult({ output: humanOutput(sinks) }, one);
   assert.deepEqual(told, { out: "Machine config 3 is in place.\n", err: "note: timezone: is left out\n" });
   told.out = "";
-  tellResult({ output: jsonOutput(sinks as never) }, one);
+  tellResult({ output: jsonOutput(sinks) }, one);
   const lines = told.out
     .trim()
     .split("\n")
@@ -74,5 +74,5 @@ test("a file that is not there or is no text is told, and a machine without an a
   assert.match((await plan("none.yaml")).err, /none\.yaml cannot be read/);
   assert.match((await plan("bad.yaml")).err, /bad\.yaml: is not UTF-8/);
   const { exitCode, err } = await plan("a.yaml");
-  assert.deepEqual([exitCode, /^error: the agent does not answer/.test(err)], [1, true]);
+  assert.deepEqual([exitCode, err.startsWith("error: the agent does not answer")], [1, true]);
 });
