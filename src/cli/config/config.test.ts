@@ -4,6 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { suite, test } from "node:test";
+import { smallSystem } from "../../../tests/support/small-system.ts";
+import { testTools } from "../../../tests/support/tools.ts";
+import { treeImage } from "../../../tests/support/tree-image.ts";
 import { runForTest, type Ran } from "../testing.ts";
 
 async function desk(files: Readonly<Record<string, string | Uint8Array>>) {
@@ -66,6 +69,33 @@ suite("petrify config validate", () => {
     assert.match((await at.config("validate big.yaml")).err, /more than 1024 KiB/);
     assert.match((await at.config("validate bad.yaml")).err, /is not UTF-8/);
   });
+});
+
+test("petrify config validate --image tells what the image cannot do", async () => {
+  await using at = await desk({
+    "good.yaml":
+      "#cloud-config\nhostname: a\nusers: [{ name: ops, shell: /bin/bash }]\nwrite_files: [{ path: /etc/a, owner: '0:0', content: x }]\n",
+    "bad.yaml": "#cloud-config\ntimezone: Europe/Paris\nusers: [{ name: ops, shell: /bin/zsh }]\npassword: hunter2-hunter2\n",
+    "paris.yaml": "#cloud-config\ntimezone: Europe/Paris\nusers: [{ name: ops, shell: /bin/zsh }]\n",
+  });
+  await treeImage(await testTools(), [{ path: "bin", target: "usr/bin" }, ...smallSystem], join(at.cwd, "os.img"));
+  const good = await at.config("validate good.yaml --image os.img");
+  assert.deepEqual(
+    [good.exitCode, good.out],
+    [0, "good.yaml is as a machine config should be, and test 1.2.3 can do all of it.\n"],
+    good.err,
+  );
+  const { exitCode, err } = await at.config("validate paris.yaml --image os.img");
+  assert.equal(exitCode, 1);
+  assert.match(err, /the image test 1\.2\.3 cannot do all that the config says:\n/);
+  assert.match(err, /timezone: the image has no time zones/);
+  assert.match(err, /users\[ops\]\.shell: \/bin\/zsh is not in the image/);
+  const lines = jsonLines(await at.config("validate paris.yaml --image os.img --json"));
+  assert.deepEqual(
+    lines.filter(({ type }) => type === "problem").map(({ path }) => path),
+    ["users[ops].shell", "timezone"],
+  );
+  assert.doesNotMatch((await at.config("validate bad.yaml --image os.img")).err, /the image/, "the document comes first");
 });
 
 suite("petrify config render", () => {

@@ -131,13 +131,19 @@ export function compileTolerantly(config: NodeConfig, view: ImageView, means: Co
  */
 export function compileConfig(config: NodeConfig, view: ImageView, means: CompileMeans): Compilation {
   const compilation = compileTolerantly(config, view, means);
-  const { unsupported } = compilation;
-  if (unsupported.length === 0) return compilation;
+  const refused = unsupportedError(compilation);
+  if (refused) throw refused;
+  return compilation;
+}
+
+/** Nothing where the image can do all of it. */
+export function unsupportedError({ unsupported, compiled: { image } }: Compilation): AppError | undefined {
+  if (unsupported.length === 0) return undefined;
   const hints = [...new Set(unsupported.flatMap(({ hint }) => (hint === undefined ? [] : [hint])))];
   const lines = unsupported.map(({ key, problem }) => `  ${key}: ${problem}`);
-  throw new AppError(
+  return new AppError(
     "CONFIG_UNSUPPORTED",
-    `the image ${view.name} ${view.version} cannot do all that the config says:\n${lines.join("\n")}`,
+    `the image ${image.name} ${image.version} cannot do all that the config says:\n${lines.join("\n")}`,
     hints.length > 0 ? { hint: hints.join(" ") } : {},
   );
 }

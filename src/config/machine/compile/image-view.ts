@@ -1,5 +1,7 @@
 /** @portable What compiling a machine config has to know of the image that it is for. */
+import type { ImageFacts } from "../../../layout/image-facts.ts";
 import { resolveInTree, type FoundPath, type ImageTree } from "../../../layout/image-tree.ts";
+import { parseOsRelease } from "../../../layout/os-release.ts";
 import type { InitKind } from "../../words.ts";
 
 /** Of the image alone, without anything that a boot has written. */
@@ -23,6 +25,24 @@ interface ImageFactsView {
   readonly architecture: string;
   /** Every folder of the image that keeps what is written to it. */
   readonly persistent: readonly string[];
+}
+
+/**
+ * @param facts what the image says of itself
+ * @param architecture as uname(1) says it
+ */
+export function viewOfImage(
+  tree: ImageTree,
+  { name, version, persistent, init }: Pick<ImageFacts, "name" | "version" | "persistent" | "init">,
+  architecture: string,
+): ImageView {
+  const text = ["/etc/os-release", "/usr/lib/os-release"]
+    .map((path) => resolveInTree(tree, path, "follow"))
+    .map((found) => (found?.node === "file" ? tree.text(found.path) : undefined))
+    .find((found) => found !== undefined);
+  const { ID: os = "", VERSION_ID: osVersion = "" } = parseOsRelease(text ?? "");
+  // Images of before there was a choice have systemd.
+  return imageView({ name, version, persistent, init: init?.kind ?? "systemd", os, osVersion, architecture }, tree);
 }
 
 export function imageView(facts: ImageFactsView, tree: ImageTree): ImageView {
