@@ -35,6 +35,8 @@ const MEDIA = ["xorriso", "bubblewrap"] as const;
 const REGISTRIES = ["cosign", "docker-registry", "openssl", "bubblewrap"] as const;
 /** Only for tests: judges of machine configs. */
 const CONFIG = ["cloud-init", "netplan.io", "bubblewrap"] as const;
+/** Only for tests: what the documented playbook runs with, and what Node needs where both are on one machine. */
+const ANSIBLE = ["ansible-core", "openssh-client", "bubblewrap", "libstdc++6", "libatomic1"] as const;
 const SETS = {
   build: BUILD,
   containers: CONTAINERS,
@@ -42,6 +44,7 @@ const SETS = {
   media: MEDIA,
   registries: REGISTRIES,
   config: CONFIG,
+  ansible: ANSIBLE,
 } as const;
 const LEFT_OUT = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"];
 /** What a set has of that all the same. */
