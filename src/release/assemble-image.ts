@@ -56,13 +56,15 @@ export async function assembleImage(input: AssembleInput): Promise<Assembly> {
   const { segments } = list;
   const isSegment = (index: number, bytes: Uint8Array): boolean =>
     bytes.length === segmentAt(list, index).length && hex(sha256.digest(bytes)) === segments[index]!.sha256;
-  /** The tree is made of what is known to be right, in order. */
-  const pass = (index: number, bytes: Uint8Array): void => {
-    for (const { start, length, inSegment } of placesInImage(list, index)) {
-      const from = Math.max(root.start - start, 0);
-      const to = Math.min(root.start + root.size - start, length);
-      if (from < to) verity.add(bytes.subarray(inSegment + from, inSegment + to));
-    }
+  /** Where the part of the root ends that the tree has. */
+  let hashed = root.start;
+  /** The tree is made of what is known to be right, in order, and once: what was not written comes again. */
+  const pass = (start: Bytes, bytes: Uint8Array): void => {
+    const from = Math.max(hashed - start, 0);
+    const to = Math.min(root.start + root.size - start, bytes.length);
+    if (from >= to) return;
+    verity.add(bytes.subarray(from, to));
+    hashed = start + to;
   };
 
   let count = 0;
@@ -71,7 +73,8 @@ export async function assembleImage(input: AssembleInput): Promise<Assembly> {
     signal?.throwIfAborted();
     const found = await readSegment(place, list, count, buffer);
     if (!found || !isSegment(count, found)) break;
-    pass(count, found);
+    for (const { start, length, inSegment } of placesInImage(list, count))
+      pass(start, found.subarray(inSegment, inSegment + length));
   }
 
   let unflushed = 0;
@@ -89,9 +92,8 @@ export async function assembleImage(input: AssembleInput): Promise<Assembly> {
         });
       }
       for (const { start, length, inSegment } of placesInImage(list, count)) {
-        await writeRun(writer, start, bytes.subarray(inSegment, inSegment + length), signal);
+        await writeRun(writer, start, bytes.subarray(inSegment, inSegment + length), signal, pass);
       }
-      pass(count, bytes);
       count++;
       unflushed += bytes.length;
       if (unflushed >= FLUSH_EVERY) await flush();
@@ -138,14 +140,19 @@ export async function readSegment(
   return into.subarray(0, segmentAt(list, index).length);
 }
 
+/** @param meanwhile called with each piece while it is written */
 async function writeRun(
   { write }: ImageWriter,
   offset: Bytes,
   bytes: Uint8Array,
   signal: AbortSignal | undefined,
+  meanwhile?: (offset: Bytes, piece: Uint8Array) => void,
 ): Promise<void> {
   for (let done = 0; done < bytes.length; done += MAX_READ) {
     signal?.throwIfAborted();
-    await write(offset + done, bytes.subarray(done, done + MAX_READ));
+    const piece = bytes.subarray(done, done + MAX_READ);
+    const writing = write(offset + done, piece);
+    meanwhile?.(offset + done, piece);
+    await writing;
   }
 }
