@@ -13,7 +13,7 @@ import { openOperations } from "./operations/driver.ts";
 import { openOperationService, type OperationService } from "./operations/service.ts";
 import type { AgentPorts } from "./ports.ts";
 import { openScrubber, type Scrubber } from "./scrubber.ts";
-import { configStatus, roleOf, slotStatus, stateOf, trustStatus, type AgentStatus, type Alarm } from "./status.ts";
+import { configStatus, roleOf, slotStatus, stageStatus, stateOf, trustStatus, type AgentStatus, type Alarm } from "./status.ts";
 import { openUpkeep } from "./upkeep.ts";
 import { openRecovery } from "./recovery-loop.ts";
 import { openReset, type Reset } from "./reset-loop.ts";
@@ -102,6 +102,7 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
       ...(fingerprint === undefined ? {} : { fingerprint }),
       ...trustStatus(ports.trust),
       ...configStatus(ports.machineConfig.now()),
+      ...stageStatus(ports.stageRuns()),
       health: health.status(),
       ...(operations.status() ? { operation: operations.status()! } : {}),
       ...(recovery.status() ? { recovery: recovery.status()! } : {}),

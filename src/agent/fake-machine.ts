@@ -131,6 +131,7 @@ export function fakeMachine(
       read: async () => await Promise.resolve(),
       work: async ({ do: what }) => await Promise.reject(new Error(`no machine config: ${what}`)),
     },
+    stageRuns: () => [],
     boot: { plan: { ...DEFAULT_HEALTH_PLAN, deadlineSeconds: 60 }, notes: [] },
     machine: { id: "00", hostname: "test" },
     init: fakeInitSystem(),

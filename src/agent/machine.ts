@@ -17,6 +17,7 @@ import { nodeKeyOn } from "../host/node-key.ts";
 import { httpProbe, tcpProbe } from "../host/probe.ts";
 import type { Run } from "../host/run.ts";
 import { sha256 } from "../host/sha256.ts";
+import { stageRuns } from "../host/stage-machine.ts";
 import { takeWatchdog } from "../host/hardware-watchdog.ts";
 import { keepReserve } from "../host/reserve.ts";
 import { recordSeenFiles } from "../host/seen-files.ts";
@@ -85,6 +86,7 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
       // The agent may write neither to /etc nor set the host name, and the less so what a config may do.
       work: configWork({ run, program: configWorker, outside: init.kind === "systemd" ? OUTSIDE : [] }),
     },
+    stageRuns,
     facts: { ...facts, notes: [...facts.notes, ...config.notes, ...recovery.notes] },
     machine: { id: machineId, hostname: await text("/proc/sys/kernel/hostname") },
     bootId: await text("/proc/sys/kernel/random/boot_id"),

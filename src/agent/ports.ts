@@ -10,6 +10,7 @@ import type { DataPartition } from "../layout/fstab.ts";
 import type { RecoveryPlan } from "../layout/recovery-plan.ts";
 import type { RunFacts } from "../layout/run-facts.ts";
 import type { RecoveryFile } from "../layout/slots.ts";
+import type { StageRun } from "../layout/stage-results.ts";
 import type { BootConfig } from "./config/boot-config.ts";
 import type { DoConfigWork } from "./config/work.ts";
 import type { MountedData } from "./degraded.ts";
@@ -48,6 +49,8 @@ export interface AgentPorts {
   readonly pid: number;
   readonly facts: RunFacts;
   readonly machineConfig: MachineConfigPorts;
+  /** What came of the stages of this boot. */
+  readonly stageRuns: () => readonly StageRun[];
   readonly machine: AgentStatus["machine"];
   /** Of the kernel. */
   readonly bootId: string;

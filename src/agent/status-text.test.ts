@@ -82,6 +82,25 @@ test("the keys that a machine trusts have a line each, and which of them count",
   );
 });
 
+test("what came of the stages is one line, and each step that failed is said", () => {
+  const step = (name: string, is: "done" | "failed" | "skipped", why?: string) => ({ name, is, tookMs: 1, ...(why && { why }) });
+  const run = { run: "boot", at: 1, tookMs: 5, ended: true, problems: [] } as const;
+  const text = (stages: AgentStatus["stages"]): string => statusText({ ...status, ...(stages ? { stages } : {}) });
+  const fine = { ...run, stages: [{ name: "boot", failed: false, steps: [step("a", "done")] }] };
+  assert.match(
+    text([fine, { run: "network", at: 1, tookMs: 0, stages: [], problems: [] }]),
+    /^stages {4}boot, network \(runs\)\nrunning/m,
+  );
+  const steps = [step("a", "failed", "its command exited with status 1"), step("b", "skipped", "the stage ended with a")];
+  assert.match(
+    text([{ ...run, stages: [{ name: "boot.after", failed: true, steps }], problems: ["one"] }]),
+    /^stages {4}boot: 3 problems\n {10}one\n {10}boot\.after: a failed: its command .* 1\n {10}boot\.after: b was not run: the .*\nrunning/m,
+  );
+  const many = Array.from({ length: 10 }, (_, index) => step(String(index), "failed", "x"));
+  assert.match(text([{ ...run, stages: [{ name: "boot", failed: true, steps: many }] }]), /and 2 more: see --json\nrunning/);
+  assert.doesNotMatch(text(undefined), /^stages/m);
+});
+
 test("what a machine has of its config is one line, and what it has not of it is said", () => {
   const text = (config: AgentStatus["config"]): string => statusText({ ...status, ...(config ? { config } : {}) });
   assert.match(text({ generation: 12, trial: false, notes: [] }), /^config {4}generation 12\nrunning/m);

@@ -2,12 +2,14 @@
 import { dateText } from "../core/date-text.ts";
 import type { BootEntry } from "../layout/agent-state.ts";
 import { targetName } from "../layout/cmdline.ts";
+import { stageProblems, type StageRun } from "../layout/stage-results.ts";
 import type { AgentStatus, ConfigStatus, RecoveryStatus, SlotStatus, TrustStatus } from "./status.ts";
 
 const WIDTH = 10;
 const LOG_LINES = 8;
 const MAX_BOOTS = 3;
 const MAX_NOTES = 3;
+const MAX_STEPS = 8;
 
 export function statusText(status: AgentStatus): string {
   const {
@@ -30,6 +32,7 @@ export function statusText(status: AgentStatus): string {
     reset,
     trust,
     config,
+    stages,
   } = status;
   const row = (name: string, ...lines: readonly string[]): string[] =>
     lines.map((line, index) => `${(index === 0 ? name : "").padEnd(WIDTH)}${line}`.trimEnd());
@@ -42,6 +45,7 @@ export function statusText(status: AgentStatus): string {
     ...row("image", `${image.name} ${image.version}`, ...(image.digest ? [`sha256:${image.digest}`] : [])),
     ...(trust ? row("trusts", ...trustLines(trust, now)) : []),
     ...(config ? row("config", ...configLines(config)) : []),
+    ...(stages ? row("stages", ...stageLines(stages)) : []),
     ...row("running", `${runs}, for ${duration(boot.uptime)}`),
     ...row("slots", slotLine("a", slots.a, now), slotLine("b", slots.b, now)),
     ...(next ? row("next", `${targetName(next)}, once`) : []),
@@ -94,6 +98,19 @@ function configLines({ generation, trial, notes }: ConfigStatus): string[] {
   const words = [...(trial ? ["on trial"] : []), ...(notes.length > 0 ? [count] : [])];
   const what = generation === undefined ? "none" : `generation ${generation}`;
   return [words.length > 0 ? `${what} (${words.join(", ")})` : what, ...notes.slice(0, MAX_NOTES)];
+}
+
+/** Everything that is not as the config says, below what has run. */
+function stageLines(runs: readonly StageRun[]): string[] {
+  const names = runs.map(({ run, ended }) => (ended ? run : `${run} (runs)`)).join(", ");
+  const problems = runs.flatMap(stageProblems);
+  const count = `${problems.length} ${problems.length === 1 ? "problem" : "problems"}`;
+  const more = problems.length - MAX_STEPS;
+  return [
+    problems.length > 0 ? `${names}: ${count}` : names,
+    ...problems.slice(0, MAX_STEPS),
+    ...(more > 0 ? [`and ${more} more: see --json`] : []),
+  ];
 }
 
 function recoveryLines({ text, until, attempts, slots }: RecoveryStatus, uptime: number): string[] {

@@ -2,6 +2,7 @@
 import type { BootEntry, ScrubResult } from "../layout/agent-state.ts";
 import type { RecordFacts } from "../layout/record-change.ts";
 import type { BootTarget, SlotName, SlotState } from "../layout/slots.ts";
+import type { StageRun } from "../layout/stage-results.ts";
 import type { BootConfig } from "./config/boot-config.ts";
 import type { Degradation } from "./degraded.ts";
 import type { OperationStatus } from "./operations/driver.ts";
@@ -74,6 +75,8 @@ export interface AgentStatus {
   readonly image: { readonly name: string; readonly version: string; readonly digest?: string; readonly rootHash: string };
   /** Absent where the initrd looked for none: of a machine that is being reset, or an older image. */
   readonly config?: ConfigStatus;
+  /** What came of the stages of this boot, in the order in which they began; absent where none has run. */
+  readonly stages?: readonly StageRun[];
   /** What runs: `ram` has neither role nor state. */
   readonly running: BootTarget | "ram";
   readonly role: "active" | "passive" | "recovery" | "memory" | "unknown";
@@ -126,6 +129,8 @@ export function configStatus({ config, trial }: Pick<BootConfig, "config" | "tri
     },
   };
 }
+
+export const stageStatus = (runs: readonly StageRun[]): Pick<AgentStatus, "stages"> => (runs.length > 0 ? { stages: runs } : {});
 
 export function roleOf(running: BootTarget | "ram", { found }: RecordFacts): AgentStatus["role"] {
   if (running === "recovery") return "recovery";

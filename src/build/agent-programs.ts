@@ -17,9 +17,9 @@ export interface AgentProgram {
 export async function agentPrograms(): Promise<AgentProgram[]> {
   const { version } = JSON.parse(await readText(join(SOURCES, "../package.json"))) as { readonly version: string };
   const values = { PETRIFY_VERSION: version };
-  const [agent, ...[imageWorker, installWorker, configWorker, commands]] = await Promise.all([
+  const [agent, ...[imageWorker, installWorker, configWorker, stageRunner, commands]] = await Promise.all([
     bundleInParts(join(SOURCES, "agent/main.ts"), "petrifyd", values),
-    ...["agent/image-main.ts", "agent/install-main.ts", "agent/config-main.ts", "cli/node-main.ts"].map(
+    ...["agent/image-main.ts", "agent/install-main.ts", "agent/config-main.ts", "agent/stage-main.ts", "cli/node-main.ts"].map(
       async (path) => await bundleForNode(join(SOURCES, path), values),
     ),
   ]);
@@ -28,6 +28,7 @@ export async function agentPrograms(): Promise<AgentProgram[]> {
     { path: `${FOLDER}/image.mjs`, mode: 0o644, text: imageWorker! },
     { path: `${FOLDER}/install.mjs`, mode: 0o644, text: installWorker! },
     { path: `${FOLDER}/config.mjs`, mode: 0o644, text: configWorker! },
+    { path: `${FOLDER}/stage.mjs`, mode: 0o644, text: stageRunner! },
     { path: `${FOLDER}/petrify.mjs`, mode: 0o755, text: `#!${NODE} --disable-warning=ExperimentalWarning\n${commands!}` },
   ];
 }

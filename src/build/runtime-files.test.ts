@@ -35,7 +35,7 @@ test("systemd finds nothing wrong with the units, and what they start and are st
       units.push(copy);
     }
   }
-  assert.equal(units.length, 10);
+  assert.equal(units.length, 11);
   const { stderr } = await tools.run(units, { binds: [{ source: folder.path }] });
   assert.equal(stderr, "");
 });
@@ -100,8 +100,8 @@ test("OpenRC starts services that are the image's, each a script that sh underst
   assert.ok("data" in console && console.mode === 0o755);
   await tools.run(["sh", "-n", "-c", Buffer.from(console.data).toString()]);
   const services = files.map(({ path }) => path).filter((path) => path.startsWith("/etc/init.d/"));
-  // petrify-mount is started by its links' names.
-  assert.deepEqual([...started, "petrify-mount"].toSorted(), services.map((path) => basename(path)).toSorted());
+  // These are started by their links' names.
+  assert.deepEqual([...started, "petrify-mount", "petrify-stage"].toSorted(), services.map((path) => basename(path)).toSorted());
 });
 
 test("an image has the files of its own init only, and what both have", async () => {

@@ -17,12 +17,17 @@ export type RuntimeFile = { readonly path: string } & (
 
 /** Laid out as in the image: what all have, and what those of one init have. */
 const SOURCES = join(import.meta.dirname, "rootfs");
-/** What every boot starts, and by which target. */
+/** What every boot starts, and what wants it. */
 const WANTED = {
   "petrifyd.service": "multi-user.target",
   "petrify-grow.service": "multi-user.target",
   "petrify-config-data.service": "sysinit.target",
+  "petrify-stage@fs.service": "sysinit.target",
+  "petrify-stage@boot.service": "basic.target",
+  "petrify-stage@network.service": "petrifyd.service",
 } as const;
+/** Stages of a boot; OpenRC's are services of these names. */
+const BOOT_RUNS = ["fs", "boot", "network"] as const;
 /** What every boot of OpenRC starts, and in which runlevel. */
 const IN_RUNLEVEL = {
   ...Object.fromEntries(DATA_PARTITIONS.map((name) => [`petrify-mount.${name}`, "sysinit"])),
@@ -31,6 +36,9 @@ const IN_RUNLEVEL = {
   "petrify-data": "sysinit",
   "petrify-config-data": "sysinit",
   petrifyd: "sysinit",
+  "petrify-stage.fs": "sysinit",
+  "petrify-stage.boot": "boot",
+  "petrify-stage.network": "default",
   "petrify-tmpfiles": "sysinit",
   "petrify-grow": "default",
   "petrify-ssh-keys": "default",
@@ -70,7 +78,7 @@ const UNITS = "/usr/lib/systemd/system";
 const systemdFiles = (consoles: readonly string[]): RuntimeFile[] => [
   ...Object.entries(WANTED).map(([unit, target]) => ({
     path: `${UNITS}/${target}.wants/${unit}`,
-    target: `../${unit}`,
+    target: `../${unit.replace(/@.*\./, "@.")}`,
   })),
   // What others than Debian call it.
   { path: `${UNITS}/sshd.service.d/50-petrify.conf`, target: "../ssh.service.d/50-petrify.conf" },
@@ -104,6 +112,7 @@ const openrcFiles = (consoles: readonly string[], init: OpenrcInit): RuntimeFile
   // They would set the clock to the hardware's, which may be before the last time that the machine has stored.
   { path: "/etc/udev/rules.d/85-hwclock.rules", target: "/dev/null" },
   ...DATA_PARTITIONS.map((name) => ({ path: `/etc/init.d/petrify-mount.${name}`, target: "petrify-mount" })),
+  ...BOOT_RUNS.map((name) => ({ path: `/etc/init.d/petrify-stage.${name}`, target: "petrify-stage" })),
   ...Object.entries(IN_RUNLEVEL).map(([name, runlevel]) => ({
     path: `/etc/runlevels/${runlevel}/${name}`,
     target: `/etc/init.d/${name}`,

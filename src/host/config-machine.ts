@@ -18,6 +18,7 @@ import {
 import { readText, removeFile } from "./files.ts";
 import { replaceFile } from "./replace-file.ts";
 import type { Run } from "./run.ts";
+import { markStages } from "./stage-marks.ts";
 
 export interface ConfigMachine {
   /** What this boot has of a config; {@link NO_RUN_CONFIG} where nothing tells. */
@@ -46,7 +47,10 @@ export function configMachine(run: Run, root: string): ConfigMachine {
   const leave = async (path: string, text: string): Promise<void> => await replaceFile(at(path), text, PRIVATE);
   return {
     running: async () => parseRunConfig((await readIfThere(at(RUN_CONFIG_PATH))) ?? "") ?? NO_RUN_CONFIG,
-    nowRuns: async (config) => await leave(RUN_CONFIG_PATH, encodeRunConfig(config)),
+    nowRuns: async (config) => {
+      await leave(RUN_CONFIG_PATH, encodeRunConfig(config));
+      await markStages(root, config.stages);
+    },
     noneWanted: async () => await removeFile(at(CONFIG_WANTED)),
     half: async () => generationOf(((await readIfThere(at(CONFIG_HALF_PATH))) ?? "").trim()),
     nowLaying: async (generation) =>

@@ -1,13 +1,14 @@
 /** @portable Lays a machine config down in a running system. docs/concepts/persistence.md, docs/formats/run-config.md */
 import type { TreeEntry } from "../layout/compiled-config.ts";
-import { PERSISTENT_FOLDER } from "../layout/fstab.ts";
+import { PERSISTENT_FOLDER, RUN_FOLDER } from "../layout/fstab.ts";
 import { ACCOUNT_FILES } from "../layout/merge-accounts.ts";
 import { CONFIG_DATA_PATH, parseConfigData } from "../layout/run-config.ts";
 import { parseRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
+import { ownerNames, type OwnerNames } from "../layout/owner-names.ts";
 import { sentence } from "./failure.ts";
 import { makeHomes } from "./homes.ts";
 import { isBelow } from "./inside.ts";
-import { layEntries, onlyIn, ownerNames, type LayPlace, type OwnerNames } from "./lay-entries.ts";
+import { layEntries, onlyIn, type LayPlace } from "./lay-entries.ts";
 import { layAccounts, rootPlace } from "./machine-config.ts";
 import { keepFromNowOn } from "./new-persistent.ts";
 import type { Sys } from "./sys.ts";
@@ -15,7 +16,9 @@ import { readWhole } from "./whole-file.ts";
 
 const OEM = "/oem";
 /** What petrify keeps there is not the config's to change. */
-const OWN = [`${PERSISTENT_FOLDER}/.petrify`, `${OEM}/petrify`] as const;
+const OWN = [`${PERSISTENT_FOLDER}/.petrify`, `${OEM}/petrify`, RUN_FOLDER, "/run/systemd"] as const;
+/** At each boot, by itself. */
+const EMPTIED = ["/run", "/tmp"] as const;
 
 /** What waits for data partitions, once they are mounted. @throws as {@link layFile} */
 export function layData(sys: Sys): void {
@@ -52,6 +55,7 @@ export function layFile(sys: Sys, path: string): string[] {
   const of = (when: TreeEntry["when"]): TreeEntry[] => data.entries.filter((entry) => entry.when === when);
   layEntries(sys, of("root"), rootPlace("", names), notes);
   layEntries(sys, of("data"), dataPlace(folders, names), notes);
+  layEntries(sys, of("run"), dataPlace(EMPTIED, names), notes);
   sys.remove(path);
   return notes;
 }

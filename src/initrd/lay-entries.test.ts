@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TreeEntry } from "../layout/compiled-config.ts";
+import { ownerNames } from "../layout/owner-names.ts";
 import { fakeSys, type FakeSys } from "./fake-sys.ts";
-import { layEntries, onlyIn, ownerNames, type LayPlace } from "./lay-entries.ts";
+import { layEntries, onlyIn, type LayPlace } from "./lay-entries.ts";
 
 const NAMES = ownerNames("root:x:0:0::/:/bin/sh\nada:x:1000:1001::/:\n# x\nada:x:7:7::/:\n", "root:x:0:\nstaff:x:50:ada\n");
 const ROOT: LayPlace = {

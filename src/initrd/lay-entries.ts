@@ -1,19 +1,14 @@
 /** @portable Makes paths what a compiled config says they are. docs/formats/compiled-config.md */
 import { AppError } from "../core/error.ts";
 import type { EntryContent, TreeEntry } from "../layout/compiled-config.ts";
+import { ownerIds, type OwnerNames } from "../layout/owner-names.ts";
 import { base64Bytes } from "./base64-bytes.ts";
 import { sentence } from "./failure.ts";
 import { folderInside, isA, isBelow, refused, type InsideOptions } from "./inside.ts";
 import type { FileStatus, Sys } from "./sys.ts";
 
 type Status = Pick<FileStatus, "mode" | "uid" | "gid">;
-type Ids = Pick<FileStatus, "uid" | "gid">;
 
-/** Names to numbers, as passwd(5) and group(5) have them. */
-export interface OwnerNames {
-  readonly users: ReadonlyMap<string, Ids>;
-  readonly groups: ReadonlyMap<string, number>;
-}
 /** Where entries go. */
 export interface LayPlace extends InsideOptions {
   readonly names: OwnerNames;
@@ -26,24 +21,6 @@ const PERMISSIONS = 0o7777;
 const SET_IDS = 0o6000;
 const FRESH = ".petrify-new";
 const MOST_LINKS = 40;
-
-/** @param passwd Latin-1, as `group` is */
-export function ownerNames(passwd: string, group: string): OwnerNames {
-  const lines = (text: string): string[][] => text.split("\n").map((line) => line.split(":"));
-  const users = new Map<string, Ids>();
-  const groups = new Map<string, number>();
-  for (const [name = "", , user, own] of lines(passwd)) {
-    const [uid, gid] = [idOf(user), idOf(own)];
-    if (uid !== undefined && gid !== undefined && !users.has(name)) users.set(name, { uid, gid });
-  }
-  for (const [name = "", , own] of lines(group)) {
-    const gid = idOf(own);
-    if (gid !== undefined && !groups.has(name)) groups.set(name, gid);
-  }
-  return { users, groups };
-}
-const idOf = (text: string | undefined): number | undefined =>
-  /^\d{1,10}$/.test(text ?? "") && Number(text) < 2 ** 32 - 1 ? Number(text) : undefined;
 
 /**
  * Lays down each entry, or says why not. What is as it should be is left alone.
@@ -174,15 +151,6 @@ function contentOf(content: EntryContent): Content {
   const bytes = base64Bytes(content.base64);
   if (!bytes) throw new AppError("CONTENT_INVALID", "its content is no Base64");
   return bytes;
-}
-
-/** `user`, `user:group`, names or numbers; nothing where nobody has the name. */
-function ownerIds(owner: string, { users, groups }: OwnerNames): Ids | undefined {
-  const [user = "", group] = owner.split(":");
-  const known = users.get(user);
-  const uid = known?.uid ?? idOf(user);
-  const gid = group === undefined ? (known?.gid ?? uid) : (groups.get(group) ?? idOf(group));
-  return uid === undefined || gid === undefined ? undefined : { uid, gid };
 }
 
 /** Only these folders can be written to, and what they are themselves is nobody's to change but for owner and mode. */

@@ -19,12 +19,15 @@ import {
   encodeRunConfig,
   NO_RUN_CONFIG,
   RUN_CONFIG_PATH,
+  runOf,
+  stageMark,
   type RunConfig,
 } from "../layout/run-config.ts";
+import { ownerNames, type OwnerNames } from "../layout/owner-names.ts";
 import { sentence } from "./failure.ts";
 import type { FoundConfig } from "./find-config.ts";
 import { isA, refused } from "./inside.ts";
-import { layEntries, onlyIn, ownerNames, type LayPlace, type OwnerNames } from "./lay-entries.ts";
+import { layEntries, onlyIn, type LayPlace } from "./lay-entries.ts";
 import type { FileStatus, Sys } from "./sys.ts";
 import { readWhole } from "./whole-file.ts";
 
@@ -76,6 +79,7 @@ export function layConfig(sys: Sys, root: string, { found, image, isRecovery, si
   const homes = laid?.homes ?? [];
   try {
     leave(sys, RUN_CONFIG_PATH, encodeRunConfig(facts));
+    for (const run of new Set(facts.stages.map(runOf))) leave(sys, stageMark(run), "");
     if (wanted !== undefined) leave(sys, CONFIG_WANTED, `${wanted}\n`);
     if (data.length > 0 || homes.length > 0) leave(sys, CONFIG_DATA_PATH, encodeConfigData({ homes, entries: data }));
   } catch (error) {

@@ -33,10 +33,13 @@ export interface CompiledConfig {
   readonly stages: readonly string[];
 }
 
-/** What a path is to be. `root`: in `/etc` or `/var`, by the initrd; `data`: on a data partition, once that is mounted. */
+/**
+ * What a path is to be. `root`: in `/etc` or `/var`, by the initrd; `data`: on a data partition, once that is mounted; `run`: in `/run` or `/tmp`, by a stage,
+ * and in no compiled config.
+ */
 export interface TreeEntry {
   readonly path: string;
-  readonly when: "root" | "data";
+  readonly when: "root" | "data" | "run";
   /** `user:group`, by name or number; of a link its own. */
   readonly owner: string;
   /** Also laid down while recovery runs: what a machine needs to be reached. */

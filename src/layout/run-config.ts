@@ -20,6 +20,11 @@ export const CONFIG_HALF_PATH = `${RUN_FOLDER}/config-half`;
 export const CONFIG_LOCK = `${RUN_FOLDER}/config.lock`;
 const FORMAT = 1;
 
+/** What a stage belongs to, and is run with: `fs` of `fs.before`. */
+export const runOf = (stage: string): string => stage.replace(/\..*/, "");
+/** Is there when a run has something to do; its service is not started otherwise. */
+export const stageMark = (run: string): string => `${RUN_FOLDER}/stage-${run}`;
+
 /** What was laid down. Nothing of it is secret but what a health check says. */
 export interface RunConfig {
   /** Absent where none was. */

@@ -221,8 +221,8 @@ async function keep(
 const sameConfig = (before: Compiled | undefined, after: Compiled): boolean =>
   before !== undefined && canonical(before) === canonical(after);
 /** In one order of keys; what is not there is what is undefined. */
-const canonical = ({ compiled, init, kernelArgs, updates, stages, once }: Compiled): string =>
-  JSON.stringify([compiled, init, kernelArgs, updates, stages, once]);
+const canonical = ({ compiled, init, kernelArgs, updates, plan }: Compiled): string =>
+  JSON.stringify([compiled, init, kernelArgs, updates, plan]);
 
 /** A change that is ready to be laid. */
 interface LaidChange {

@@ -1,11 +1,14 @@
 /** The files of a generation besides what the initrd reads. docs/formats/generations.md */
 import type { Compiled } from "../../config/machine/compile/compile-config.ts";
+import type { StagePlan } from "../../config/machine/compile/stage-plan.ts";
 import { asciiJson } from "../../layout/ascii-json.ts";
 import { decodeCompiledConfig, encodeCompiledConfig } from "../../layout/compiled-config.ts";
 import { COMPILED_NAME, type GenerationNumber } from "../../layout/generations.ts";
 import type { GenerationStore } from "../../host/generation-store.ts";
 
 const REST_NAME = "rest.json";
+/** By itself: who runs the stages reads nothing else. */
+const STAGES_NAME = "stages.json";
 const DOCUMENTS_NAME = "documents.json";
 const ABOUT_NAME = "about.json";
 const FORMAT = 1;
@@ -30,17 +33,25 @@ export interface Generation {
   readonly about: GenerationAbout;
 }
 
+const json = (value: object): string => `${asciiJson({ format: FORMAT, ...value })}\n`;
+
 /** @throws AppError `CONFIG_TOO_LARGE` */
 export function generationFiles({ compiled: whole, documents, about }: Generation): Readonly<Record<string, string>> {
-  const { compiled, init, kernelArgs, updates, stages, once } = whole;
-  const json = (value: object): string => `${asciiJson({ format: FORMAT, ...value })}\n`;
+  const { compiled, init, kernelArgs, updates, plan } = whole;
   return {
     [COMPILED_NAME]: encodeCompiledConfig(compiled),
-    [REST_NAME]: json({ init, kernelArgs, ...(updates && { updates }), stages, once }),
+    [REST_NAME]: json({ init, kernelArgs, ...(updates && { updates }) }),
+    [STAGES_NAME]: json(plan),
     [DOCUMENTS_NAME]: json({ documents }),
     [ABOUT_NAME]: json(about),
   };
 }
+
+/** What the stages of a generation have to do. @returns as {@link readGeneration} @throws the same */
+export const readStagePlan = async (
+  store: Pick<GenerationStore, "read">,
+  number: GenerationNumber,
+): Promise<StagePlan | undefined> => parse(await store.read(number, STAGES_NAME)) as StagePlan | undefined;
 
 /** @returns nothing for one that is not there, is damaged, or is of another format @throws NodeJS.ErrnoException */
 export async function readGeneration(
@@ -52,11 +63,12 @@ export async function readGeneration(
   if (compiled?.is !== "whole") return undefined;
   const part = async <T extends object>(name: string): Promise<T | undefined> =>
     parse(await store.read(number, name)) as T | undefined;
-  const rest = await part<Omit<Compiled, "compiled">>(REST_NAME);
+  const rest = await part<Omit<Compiled, "compiled" | "plan">>(REST_NAME);
+  const plan = await readStagePlan(store, number);
   const found = await part<Pick<Generation, "documents">>(DOCUMENTS_NAME);
   const about = await readAbout(store, number);
-  if (!rest || !found || !about) return undefined;
-  return { compiled: { compiled: compiled.value, ...rest }, documents: found.documents, about };
+  if (!rest || !plan || !found || !about) return undefined;
+  return { compiled: { compiled: compiled.value, ...rest, plan }, documents: found.documents, about };
 }
 
 /** When it was made, and what was left out; nothing where that cannot be read. @throws NodeJS.ErrnoException */

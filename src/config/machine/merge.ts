@@ -7,6 +7,8 @@ import { UNPACKED_LIMIT, type Gunzip } from "./file-content.ts";
 import type { NodeConfig } from "./node-config.ts";
 import { soundPart, type ParsedDocument } from "./parse.ts";
 import { inOrder, pattern, type Problem } from "./problems.ts";
+import { graphProblems } from "./step-graph.ts";
+import { STAGE_NAMES, usualStepName } from "./stages.ts";
 import { nodeConfigOf } from "./to-node-config.ts";
 import { child, emptyMap, nearestTo, plain, without, type MapTree, type Tree } from "./tree.ts";
 
@@ -98,8 +100,9 @@ export function effectiveConfig(documents: readonly ParsedDocument[], gunzip: Gu
   const merged = mergeTrees(documents.map(({ tree }) => tree));
   const sound = soundPart(without(merged, [["config_url"]]), WholeConfig);
   const { tree: owned, problems: ownerless } = passwordOwned(sound.tree);
-  let tree = owned;
-  let problems = [...sound.problems, ...ownerless];
+  const ordered = stepsOrdered(owned);
+  let { tree } = ordered;
+  let problems = [...sound.problems, ...ownerless, ...ordered.problems];
   for (;;) {
     const broken: { path: Path }[] = [];
     let unpacked = 0;
@@ -128,6 +131,39 @@ export function effectiveConfig(documents: readonly ParsedDocument[], gunzip: Gu
       broken.map(({ path }) => steps(path)),
     );
   }
+}
+
+/** Only all documents together have all steps of a stage. Steps that have no place in the order are left out, and those that wait for them. */
+function stepsOrdered(whole: MapTree): { readonly tree: MapTree; readonly problems: readonly Problem[] } {
+  const problems: Problem[] = [];
+  let tree = whole;
+  for (;;) {
+    const stages = child(tree, "stages");
+    const removed: Path[] = [];
+    for (const stage of STAGE_NAMES) {
+      const steps = stages && child(stages, stage);
+      if (steps?.kind !== "list") continue;
+      const nodes = steps.items.map((step, index) => ({
+        name: textOf(child(step, "name")) ?? usualStepName(stage, index),
+        after: afterOf(step),
+      }));
+      for (const { index, at, problem } of graphProblems(nodes)) {
+        const around = nearestTo(tree, ["stages", stage, index, "after", at]).tree;
+        problems.push({ at: around.at, path: around.path, message: `${JSON.stringify(nodes[index]!.after[at])} ${problem}` });
+        removed.push(["stages", stage, index]);
+      }
+    }
+    if (removed.length === 0) return { tree, problems };
+    tree = without(tree, removed);
+  }
+}
+
+const textOf = (tree: Tree | undefined): string | undefined =>
+  tree?.kind === "scalar" && typeof tree.value === "string" ? tree.value : undefined;
+/** Names, or mappings with one. */
+function afterOf(step: Tree): string[] {
+  const after = child(step, "after");
+  return after?.kind === "list" ? after.items.map((item) => textOf(item) ?? textOf(child(item, "name")) ?? "") : [];
 }
 
 /** Only all documents together say whose a password is. */

@@ -264,6 +264,8 @@ suite("a document comes to", () => {
       after: [{ name: x }, y]
       on_error: continue
     - commands: ["true"]
+    - name: x
+    - name: y
 `);
     const [first, second] = stages.initramfs!;
     assert.equal(second!.name, "initramfs.2");

@@ -25,6 +25,9 @@ export const STAGE_NAMES: readonly StageName[] = [...BOOT_STAGES, ...OTHER_STAGE
   stage.includes("-") ? [stage as StageName] : ([`${stage}.before`, stage, `${stage}.after`] as StageName[]),
 );
 
+/** Of a step that says no name. */
+export const usualStepName = (stage: StageName, index: number): string => `${stage}.${index + 1}`;
+
 /** What a step is for, and when it is passed over. Everything that is absent is done nothing about. */
 export interface Step {
   /** Unique in its stage; default: `STAGE.N`, counted from 1. */

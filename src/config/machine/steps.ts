@@ -6,7 +6,7 @@ import { entityLine } from "./entities.ts";
 import { configuredFile, type Unpack } from "./file-content.ts";
 import { Download, ownerOf, StepFile, StepFolder } from "./files.ts";
 import type { NtpConfig } from "./node-config.ts";
-import { STAGE_NAMES, type StageName, type Step } from "./stages.ts";
+import { STAGE_NAMES, usualStepName, type StageName, type Step } from "./stages.ts";
 import { configuredUser, optional, SshKeys, UsersByName } from "./users.ts";
 import { noTwice } from "./no-twice.ts";
 import * as words from "./words.ts";
@@ -62,7 +62,10 @@ const StepDocument = z
       .max(100)
       .default([])
       .describe("Steps of the same stage that come before it"),
-    on_error: z.enum(["fail", "continue"]).default("fail").describe("fail: the stage ends here"),
+    on_error: z
+      .enum(["fail", "continue"])
+      .default("fail")
+      .describe("fail: the steps after it in this stage are not run, and what waits for the stage is refused"),
     commands: z.array(words.CommandLine).max(2000).default([]).describe("Lines for /bin/sh -c, or programs with their arguments"),
     files: z.array(StepFile).max(2000).default([]).describe("Files"),
     directories: z.array(StepFolder).max(2000).default([]).describe("Folders"),
@@ -109,7 +112,7 @@ export const Stages = z.strictObject(shape);
 export function stepOf(stage: StageName, index: number, fields: StepFields, unpack: Unpack): Step {
   const files = fields.if_files ?? { all: [], any: [], none: [] };
   return {
-    name: fields.name ?? `${stage}.${index + 1}`,
+    name: fields.name ?? usualStepName(stage, index),
     conditions: {
       ...optional("command", fields.if),
       files: files.all,

@@ -684,7 +684,7 @@ test("what is on data waits for data, what recovery needs is marked", () => {
 });
 
 test("what comes from elsewhere, later, or to a place that is emptied is for the stage runner", () => {
-  const { compiled, stages } = compile({
+  const { compiled, plan } = compile({
     files: [
       fakeFile("/etc/a", { content: { url: "https://mirror.example/a" } }),
       fakeFile("/etc/b", { defer: true }),
@@ -696,7 +696,7 @@ test("what comes from elsewhere, later, or to a place that is emptied is for the
   });
   assert.deepEqual(compiled.entries, []);
   assert.deepEqual(
-    Object.entries(stages).map(([stage, steps]) => [stage, steps.map(({ name }) => name)]),
+    Object.entries(plan.stages).map(([stage, steps]) => [stage, steps.map(({ name }) => name)]),
     [
       ["fs.before", ["bootcmd"]],
       ["fs", ["write_files /run/c", "write_files /var/run/d"]],

@@ -2,19 +2,21 @@
 import { AppError } from "../../../core/error.ts";
 import type { CompiledConfig } from "../../../layout/compiled-config.ts";
 import type { InitKind } from "../../words.ts";
-import type { CommandLine, ConfiguredDisk, ConfiguredFileSystem, NodeConfig, UpdatesConfig } from "../node-config.ts";
-import { STAGE_NAMES, type StageName, type Step } from "../stages.ts";
+import type { NodeConfig, UpdatesConfig } from "../node-config.ts";
+import { STAGE_NAMES, type StageName } from "../stages.ts";
 import { compileAccounts } from "./accounts.ts";
 import { compileCertificates } from "./certificates.ts";
 import { compileContainers } from "./containers.ts";
 import { foldEarlyStages } from "./early-stages.ts";
-import { compileEnvironment } from "./environment.ts";
+import { diskProblems } from "./disks.ts";
+import { compileEnvironment, variablesOf } from "./environment.ts";
 import { compileFiles } from "./files.ts";
 import { compileGrowth } from "./growth.ts";
 import { compileHealth } from "./health.ts";
 import type { ImageView } from "./image-view.ts";
 import { compileModules, compileSysctl } from "./kernel.ts";
 import { knownAccounts } from "./known-accounts.ts";
+import { compileLaterStages } from "./later-stages.ts";
 import { compileKeyboard, compileLocale } from "./locale.ts";
 import { compileMounts } from "./mounts.ts";
 import { compileNames } from "./names.ts";
@@ -22,6 +24,7 @@ import { gone, plannedStep, textFile, type Draft, type Part, type PlannedStep, t
 import { compilePersistent } from "./persistent.ts";
 import { settleEntries } from "./settle-entries.ts";
 import { compileSsh } from "./ssh.ts";
+import type { StagePlan } from "./stage-plan.ts";
 import { compileTime } from "./time.ts";
 import { compileUnits } from "./units.ts";
 
@@ -49,15 +52,8 @@ export interface Compiled {
   readonly init: InitKind;
   readonly kernelArgs: { readonly append: readonly string[]; readonly remove: readonly string[] };
   readonly updates?: UpdatesConfig;
-  /** For the stage runner, those of the config before petrify's own. */
-  readonly stages: Readonly<Partial<Record<StageName, readonly Step[]>>>;
-  /** Once for each instance: disks and file systems as soon as their devices are there, commands when the network is up. */
-  readonly once: Once;
-}
-export interface Once {
-  readonly disks: readonly ConfiguredDisk[];
-  readonly fileSystems: readonly ConfiguredFileSystem[];
-  readonly commands: readonly CommandLine[];
+  /** For the stage runner. */
+  readonly plan: StagePlan;
 }
 export interface Compilation extends Compiled {
   /** Left out, each with its reason. Empty: the image can do all of the config. */
@@ -72,14 +68,14 @@ export function compileTolerantly(config: NodeConfig, view: ImageView, means: Co
   const { config: whole, labels } = folded;
   const { persistent, ...persistence } = compilePersistent(whole, view);
   const kept = [...view.persistent, ...persistent];
-  const accounts = knownAccounts(whole, view);
+  const known = knownAccounts(whole, view);
   // Of two that want one path the first is laid down, so files by name come last.
   const parts: readonly Part[] = [
     { unsupported: folded.unsupported },
     persistence,
     compileNames(whole, view),
-    compileAccounts(whole, view, { accounts, labels }),
-    compileSsh(whole, view, { accounts, labels, further: folded.keys }),
+    compileAccounts(whole, view, { accounts: known, labels }),
+    compileSsh(whole, view, { accounts: known, labels, further: folded.keys }),
     networkPart(means.network),
     compileTime(whole, view),
     compileLocale(whole, view),
@@ -94,32 +90,35 @@ export function compileTolerantly(config: NodeConfig, view: ImageView, means: Co
     compileGrowth(whole, view),
     compileHealth(whole, view),
     { drafts: folded.drafts },
-    compileFiles(whole, view, { persistent: kept, accounts, labels }),
+    compileFiles(whole, view, { persistent: kept, accounts: known, labels }),
   ];
   const settled = settleEntries(all(parts, "drafts"), view, kept);
-  const stages = stagesOf(whole, all(parts, "steps"));
+  const later = compileLaterStages(whole, ownSteps(whole, all(parts, "steps")), view, kept);
+  const plan: StagePlan = {
+    stages: later.stages,
+    once: { disks: whole.disks, fileSystems: whole.fileSystems, commands: whole.runCommands },
+    environment: variablesOf(whole),
+    drift: whole.drift,
+  };
+  const accounts = parts.find((part) => part.accounts)?.accounts ?? { users: [], groups: [] };
   const hostname = parts.find((part) => part.hostname !== undefined)?.hostname;
   const health = parts.find((part) => part.health)?.health;
-  const left = STAGE_NAMES.filter(
-    (name) => (stages[name]?.length ?? 0) > 0 || (name === "network.after" && config.runCommands.length > 0),
-  );
   return {
     compiled: {
       config: means.digest,
       image: { name: view.name, version: view.version },
       ...(hostname !== undefined && { hostname }),
-      accounts: parts.find((part) => part.accounts)?.accounts ?? { users: [], groups: [] },
+      accounts,
       entries: settled.entries,
       persistent,
       ...(health && { health }),
-      stages: left,
+      stages: stagesLeft(plan, settled.entries.length > 0 || accounts.users.length + accounts.groups.length > 0),
     },
     init: view.init,
     kernelArgs: whole.kernelArgs ?? { append: [], remove: [] },
     ...(whole.updates && { updates: whole.updates }),
-    stages,
-    once: { disks: whole.disks, fileSystems: whole.fileSystems, commands: whole.runCommands },
-    unsupported: [...all(parts, "unsupported"), ...settled.unsupported],
+    plan,
+    unsupported: [...all(parts, "unsupported"), ...settled.unsupported, ...later.unsupported, ...diskProblems(whole, view)],
     notes: all(parts, "notes"),
   };
 }
@@ -160,15 +159,20 @@ function networkPart({ files, links = [], gone: hidden = [], unsupported = [], n
   return { drafts: drafts.map((draft): Draft => ({ ...draft, recovery: true })), unsupported, notes };
 }
 
-function stagesOf({ stages, bootCommands }: NodeConfig, own: readonly PlannedStep[]): Compiled["stages"] {
-  const boot = bootCommands.length > 0 ? [plannedStep("fs.before", "bootcmd", { commands: bootCommands })] : [];
-  const planned = [...boot, ...own];
-  return Object.fromEntries(
-    STAGE_NAMES.map((name): [StageName, readonly Step[]] => [
-      name,
-      [...(stages[name] ?? []), ...planned.filter(({ stage }) => stage === name).map(({ step }) => step)],
-    ]).filter(([, steps]) => steps.length > 0),
-  );
+/** `bootcmd` comes before what other keys come to. */
+const ownSteps = ({ bootCommands }: NodeConfig, own: readonly PlannedStep[]): readonly PlannedStep[] => [
+  ...(bootCommands.length > 0 ? [plannedStep("fs.before", "bootcmd", { commands: bootCommands })] : []),
+  ...own,
+];
+
+/** Those that have anything to do. @param hasPaths whether there is anything that could be another than the config says */
+function stagesLeft({ stages, once, drift }: StagePlan, hasPaths: boolean): StageName[] {
+  const has: Partial<Record<StageName, boolean>> = {
+    "fs.before": once.disks.length + once.fileSystems.length > 0,
+    "network.after": once.commands.length > 0,
+    reconcile: drift !== "off" && hasPaths,
+  };
+  return STAGE_NAMES.filter((name) => (stages[name]?.length ?? 0) > 0 || has[name] === true);
 }
 
 const all = <Key extends "drafts" | "unsupported" | "notes" | "steps">(

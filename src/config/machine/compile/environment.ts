@@ -28,6 +28,12 @@ export function compileEnvironment({ environment, proxy }: NodeConfig, view: Ima
   return { drafts: environmentFiles(key, entries, view), unsupported };
 }
 
+/** What every program is given that a stage runs. */
+export const variablesOf = ({ environment, proxy }: NodeConfig): Readonly<Record<string, string>> => ({
+  ...Object.fromEntries(proxyVariables(proxy)),
+  ...environment,
+});
+
 /** Why a file like `/etc/environment` cannot hold a variable, as the end of a sentence. */
 export function whyNoVariable(name: string, value: string): string | undefined {
   if (!NAME.test(name)) return "is no name of a variable";

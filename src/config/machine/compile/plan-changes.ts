@@ -122,7 +122,7 @@ export function planChanges(before: Compiled | undefined, after: Compiled): Chan
     ...diff(kernelArgs(before), kernelArgs(after)).map(named("kernel-args")),
     ...diff(one("health", before?.compiled.health), one("health", after.compiled.health)).map(named("health")),
     ...diff(one("updates", before?.updates), one("updates", after.updates)).map(named("updates")),
-    ...diff(new Map(Object.entries(before?.stages ?? {})), new Map(Object.entries(after.stages))).map(named("stage")),
+    ...diff(new Map(Object.entries(before?.plan.stages ?? {})), new Map(Object.entries(after.plan.stages))).map(named("stage")),
     ...diff(onceOf(before), onceOf(after)).map(named("once")),
   ];
   const units = unitChanges(before?.compiled.entries ?? [], after.compiled.entries, paths, after.init);
@@ -155,7 +155,7 @@ const listed = (names: readonly string[] | undefined): Map<string, unknown> => n
 const one = (name: string, value: unknown): Map<string, unknown> => new Map(value === undefined ? [] : [[name, value]]);
 /** By the keys of a document. */
 const onceOf = (config: Compiled | undefined): Map<string, unknown> => {
-  const { disks = [], fileSystems = [], commands = [] } = config?.once ?? {};
+  const { disks = [], fileSystems = [], commands = [] } = config?.plan.once ?? {};
   const all = [["disk_setup", disks] as const, ["fs_setup", fileSystems] as const, ["runcmd", commands] as const];
   return new Map<string, unknown>(all.filter(([, list]) => list.length > 0));
 };

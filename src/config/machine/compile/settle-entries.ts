@@ -80,33 +80,42 @@ interface Placed {
  * Puts together what all keys want. Of two that contradict each other the first counts, and the second is told.
  *
  * @param persistent every folder that keeps what is written to it, those of the config included
+ * @param options `run`: also what is emptied at each boot, for a stage of a running system
  */
-export function settleEntries(drafts: readonly Draft[], view: ImageView, persistent: readonly string[]): Settled {
+export function settleEntries(
+  drafts: readonly Draft[],
+  view: ImageView,
+  persistent: readonly string[],
+  { run }: { readonly run: boolean } = { run: false },
+): Settled {
   const placed = new Map<string, Placed>();
   const holding = new Map<string, string>();
   const unsupported: Unsupported[] = [];
   for (const draft of drafts) {
-    const problem = settle(draft, placed, holding, view, persistent);
+    const problem = settle(draft, { placed, holding, view, persistent, run });
     if (problem !== undefined) unsupported.push({ key: draft.key, problem });
   }
   const entries = [...placed.values()].map(({ entry }) => entry).sort(({ path: a }, { path: b }) => (a < b ? -1 : 1));
   return { entries, unsupported };
 }
 
-/** @param holding folders that something lies in, and whose key that is @returns what is wrong with it */
-function settle(
-  draft: Draft,
-  placed: Map<string, Placed>,
-  holding: Map<string, string>,
-  view: ImageView,
-  persistent: readonly string[],
-): string | undefined {
+interface Settling {
+  readonly placed: Map<string, Placed>;
+  /** Folders that something lies in, and whose key that is. */
+  readonly holding: Map<string, string>;
+  readonly view: ImageView;
+  readonly persistent: readonly string[];
+  readonly run: boolean;
+}
+
+/** @returns what is wrong with it */
+function settle(draft: Draft, { placed, holding, view, persistent, run }: Settling): string | undefined {
   const { what } = draft;
   const appends = what.is === "file" && what.append === true;
   const at = locate(draft.path, view, persistent, appends);
   if (at.is === "refused") return `${draft.path} ${at.why}`;
   const { path } = at;
-  if (at.is === "run") return `${path} is emptied at each boot, and made too late for this`;
+  if (at.is === "run" && !run) return `${path} is emptied at each boot, and made too late for this`;
   if (appends && at.is === "data") return `${path} is kept over reboots: it would grow at each of them`;
 
   const inTheWay = whatIsInTheWay(what.is, path, view);

@@ -62,6 +62,9 @@ export function compileSsh(config: NodeConfig, view: ImageView, { accounts, labe
   return { drafts: [...drafts, server], unsupported };
 }
 
+/** Of the server itself; the others hold keys. */
+export const isServerFile = ({ path }: Draft): boolean => path === MAIN || path === DROP_IN;
+
 /** Of one user together, in the order written. */
 function keysOf(
   { users, authorizedKeys, defaultUser }: NodeConfig,

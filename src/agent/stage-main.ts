@@ -1,0 +1,69 @@
+/**
+ * Runs the stages of one name, in a process of its own. Nothing imports this file. Its argument is the name: `fs` stands for `fs.before`, `fs` and `fs.after`.
+ * What came of it is a file in `/run/petrify/stages`; the exit status is 1 where a step failed whose `on_error` is `fail`.
+ */
+import { dirname } from "node:path";
+import { hex } from "../core/digest.ts";
+import { machineArchitecture } from "../host/architecture.ts";
+import { configMachine } from "../host/config-machine.ts";
+import { useProxies } from "../host/download-file.ts";
+import { readText } from "../host/files.ts";
+import { openGenerationStore } from "../host/generation-store.ts";
+import { run } from "../host/run.ts";
+import { sha256 } from "../host/sha256.ts";
+import { keepStageRun } from "../host/stage-machine.ts";
+import { RUN_FOLDER } from "../layout/fstab.ts";
+import { INSTANCE_FOLDER } from "../layout/instance-record.ts";
+import { parseRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
+import { hasFailed } from "../layout/stage-results.ts";
+import { readStagePlan } from "./config/generation-files.ts";
+import { configPlace } from "./config/place.ts";
+import { DATA_FOLDERS } from "./degraded.ts";
+import { openStagePorts } from "./stages/node-stage-ports.ts";
+import type { StagePorts } from "./stages/ports.ts";
+import { runStages } from "./stages/run-stages.ts";
+
+/** While these run, the init has not come to most services. */
+const OF_A_BOOT = ["fs", "boot"];
+/** Until there is a network. */
+const ONLINE_MS = 120_000;
+/** Of sd-daemon(3), and of the kernel's log. */
+const PRIORITIES = { error: 3, info: 6, output: 6 } as const;
+
+const [name = ""] = process.argv.slice(2);
+const stop = new AbortController();
+for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stop.abort());
+const log = (level: keyof typeof PRIORITIES, line: string): void => {
+  const stream = level === "output" ? process.stdout : process.stderr;
+  stream.write(`<${PRIORITIES[level]}>${line}\n`);
+};
+
+const facts = parseRunFacts(await readText(RUN_FACTS_PATH));
+const { folder, forgets } = await configPlace(facts);
+// A system that runs from memory is another one at each boot.
+const instanceFolder =
+  facts.slot === "ram" ? RUN_FOLDER + INSTANCE_FOLDER : forgets === undefined ? DATA_FOLDERS.oem + INSTANCE_FOLDER : undefined;
+const store = await openGenerationStore(folder);
+const { generation } = await configMachine(run, "/").running();
+const plan = generation === undefined ? undefined : await readStagePlan(store, generation);
+if (plan) {
+  const ports = await openStagePorts({
+    ...{ run, facts, architecture: machineArchitecture(), programs: dirname(process.execPath), store, log },
+    ...{ instanceFolder, isBooting: OF_A_BOOT.includes(name), stopping: stop.signal },
+    sha256: (text) => hex(sha256.digest(new TextEncoder().encode(text))),
+    uptime: () => performance.now(),
+    now: () => Math.floor(Date.now() / 1000),
+  });
+  useProxies(plan.environment);
+  if (name === "network") await networkOnline(ports);
+  const ended = await runStages({ run: name, generation, plan, problems: ports.instance.problems }, ports, keepStageRun);
+  if (hasFailed(ended)) process.exitCode = 1;
+} else log("info", `stage ${name}: this boot has no machine config with stages`);
+
+/** Only who needs it waits for it; without one the stage says itself what it lacks. */
+async function networkOnline({ init, run: start }: StagePorts): Promise<void> {
+  if (init !== "systemd") return;
+  await start(["systemctl", "start", "network-online.target"], { timeoutMs: ONLINE_MS }).catch((error: unknown) =>
+    log("error", `the network is not there: ${(error as Error).message.split("\n")[0]}`),
+  );
+}

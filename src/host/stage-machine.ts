@@ -1,0 +1,76 @@
+/** A running system, as stages change it: the kernel's parameters, block devices, accounts, results. */
+import { readdirSync, readFileSync } from "node:fs";
+import { mkdir, readFile, realpath, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { ACCOUNT_FILES, type AccountTexts } from "../layout/merge-accounts.ts";
+import { LSBLK_COLUMNS, parseLsblk, withChildren } from "../layout/lsblk.ts";
+import { encodeStageRun, parseStageRun, STAGE_RESULTS, type StageRun } from "../layout/stage-results.ts";
+import { replaceFile } from "./replace-file.ts";
+import type { Run } from "./run.ts";
+
+const PARAMETERS = "/proc/sys";
+/** For devices that are being found. */
+const SETTLE_SECONDS = 10;
+
+/**
+ * Where a kernel parameter lies. The first separator decides: in names with slashes dots are kept. Source: sysctl.d(5)
+ */
+const parameterPath = (name: string): string => {
+  const isDotted = /^[^/]*\./.test(name);
+  const path = isDotted ? name.replaceAll(/[./]/g, (one) => (one === "." ? "/" : ".")) : name;
+  return `${PARAMETERS}/${path}`;
+};
+
+/** @throws NodeJS.ErrnoException; Error for a name that leads elsewhere */
+export async function setParameter(name: string, value: string): Promise<void> {
+  const path = parameterPath(name);
+  if (path.split("/").includes("..")) throw new Error("is no kernel parameter");
+  await writeFile(path, `${value}\n`, { flag: "r+" });
+}
+
+/** Of the running system; Latin-1. */
+export async function accountsNow(): Promise<AccountTexts> {
+  const found = await Promise.all(
+    ACCOUNT_FILES.map(async (name) => [name, await readFile(`/etc/${name}`, "latin1").catch(() => undefined)] as const),
+  );
+  return Object.fromEntries(found.filter(([, text]) => text !== undefined));
+}
+
+/** @param lsblk argv of the program */
+export const blockDeviceList = async (run: Run, lsblk: string): Promise<string> =>
+  (await run([lsblk, "--json", "--bytes", "--paths", "--output", LSBLK_COLUMNS])).stdout;
+
+/** The kernel's name of a device, or of the one whose file system has a label; waits for those that are being found. */
+export async function findDevice(
+  run: Run,
+  lsblk: string,
+  at: { readonly path: string } | { readonly label: string },
+): Promise<string | undefined> {
+  const look = async (): Promise<string | undefined> => {
+    if ("path" in at) return await realpath(at.path).catch(() => undefined);
+    const nodes = parseLsblk(await blockDeviceList(run, lsblk)).flatMap(withChildren);
+    return nodes.find(({ label, content }) => label === at.label && content !== undefined)?.path;
+  };
+  const there = await look();
+  if (there !== undefined) return there;
+  // Where there is no udev, devices are there when the kernel has found them.
+  await run(["udevadm", "settle", `--timeout=${SETTLE_SECONDS}`]).catch(() => {});
+  return await look();
+}
+
+/** For root only. */
+export async function keepStageRun(run: StageRun): Promise<void> {
+  await mkdir(STAGE_RESULTS, { recursive: true, mode: 0o700 });
+  await replaceFile(join(STAGE_RESULTS, `${run.run}.json`), encodeStageRun(run), 0o600);
+}
+
+/** Of this boot, in the order in which they began; none where no stage has run. A few small files in memory. Never throws. */
+export function stageRuns(folder: string = STAGE_RESULTS): readonly StageRun[] {
+  try {
+    const names = readdirSync(folder).filter((name) => name.endsWith(".json"));
+    const runs = names.flatMap((name) => parseStageRun(readFileSync(join(folder, name), "utf8")) ?? []);
+    return runs.toSorted((a, b) => a.at - b.at || (a.run < b.run ? -1 : 1));
+  } catch {
+    return [];
+  }
+}
