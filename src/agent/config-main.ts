@@ -7,12 +7,19 @@ import { text } from "node:stream/consumers";
 import { AppError } from "../core/error.ts";
 import { takeLock } from "../host/lock-file.ts";
 import { machineArchitecture } from "../host/architecture.ts";
+import { readText } from "../host/files.ts";
+import { openGenerationStore } from "../host/generation-store.ts";
 import { run } from "../host/run.ts";
-import { CONFIG_LOCK } from "../layout/run-config.ts";
-import { findConfig } from "./config-sources.ts";
+import { CONFIG_LOCK, parseRunConfig, RUN_CONFIG_PATH } from "../layout/run-config.ts";
+import { parseRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
+import { findConfig, type FoundConfig } from "./config-sources.ts";
+import { keptDocuments } from "./config-sources/kept-documents.ts";
+import { nodeSources } from "./config-sources/node-means.ts";
 import { carryOut } from "./config/carry-out.ts";
+import type { ConfigDocument } from "./config/generation-files.ts";
+import { configPlace } from "./config/place.ts";
 import { openNodePorts, type NodePorts } from "./config/node-ports.ts";
-import type { ConfigAnswers, ConfigWork } from "./config/work.ts";
+import type { ConfigAnswers, ConfigWork, LockedWork } from "./config/work.ts";
 import { workerError } from "./worker.ts";
 
 const work = JSON.parse(await text(process.stdin)) as ConfigWork;
@@ -22,14 +29,14 @@ const tell = (line: object): void => void process.stdout.write(`${JSON.stringify
 const log = (priority: 3 | 4 | 6, line: string): void => void process.stderr.write(`<${priority}>${line}\n`);
 
 try {
-  tell(await alone());
+  tell(work.do === "sources" ? await look(work) : await alone(work));
 } catch (error) {
   log(3, `the machine config: ${(error as Error).message}`);
   tell(workerError(error, "CONFIG_WORK_FAILED"));
 }
 
 /** @throws AppError `CONFIG_BUSY` */
-async function alone(): Promise<object> {
+async function alone(locked: LockedWork): Promise<object> {
   await using lock = await takeLock(CONFIG_LOCK);
   if (!lock) throw new AppError("CONFIG_BUSY", "a machine config is being applied right now", { hint: "Try again in a moment." });
   const ports = await openNodePorts({
@@ -38,15 +45,32 @@ async function alone(): Promise<object> {
     sha1: (bytes) => createHash("sha1").update(bytes).digest(),
   });
   for (const problem of ports.store.problems) log(4, problem);
-  if (!isBooting) return await carryOut(work, { ...ports, find: findConfig });
+  const find = async (): Promise<FoundConfig> => {
+    const { generation } = await ports.running();
+    // Nobody can be reached before there is a network, which may have to come out of this very config.
+    return await found(await keptDocuments(ports.store, generation), isBooting ? "local" : "network");
+  };
+  if (!isBooting) return await carryOut(locked, { ...ports, find });
   try {
-    const result = await carryOut(work, { ...ports, find: findConfig });
+    const result = await carryOut(locked, { ...ports, find });
     tellBoot(result as ConfigAnswers["boot"]);
     return result;
   } catch (error) {
     await keepReason(ports, error);
     throw error;
   }
+}
+
+const found = async (kept: readonly ConfigDocument[], phase: "local" | "network"): Promise<FoundConfig> =>
+  await findConfig(await nodeSources({ root: "/", kept, signal: new AbortController().signal }), phase);
+
+/** It changes nothing and may take long, so that nobody has to wait for it. */
+async function look({ local }: { readonly local: boolean }): Promise<ConfigAnswers["sources"]> {
+  const { folder } = await configPlace(parseRunFacts(await readText(RUN_FACTS_PATH)));
+  const { generation } = parseRunConfig(await readText(RUN_CONFIG_PATH).catch(() => "")) ?? {};
+  const kept = await keptDocuments(await openGenerationStore(folder), generation);
+  const { sources, waitsForNetwork, instance } = await found(kept, local ? "local" : "network");
+  return { sources, waitsForNetwork, ...(instance === undefined ? {} : { instance }) };
 }
 
 function tellBoot(result: ConfigAnswers["boot"]): void {

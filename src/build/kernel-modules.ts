@@ -29,6 +29,8 @@ const BY_DEVICE = [
   ...["virtio_pci", "virtio_mmio", "virtio_blk", "virtio_scsi", "hv_vmbus", "hv_storvsc", "vmw_pvscsi", "xen_blkfront"],
   // before the agent: its sandbox lets in the devices of the drivers that are there when it starts
   "virtio_console",
+  // what a machine config may come by, before anything else loads drivers
+  ...["qemu_fw_cfg", "sr_mod"],
   // SATA, NVMe, SCSI
   ...["sd_mod", "ahci", "ata_piix", "ata_generic", "sata_mv", "sata_nv", "sata_sil", "sata_sil24", "sata_via", "nvme", "vmd"],
   ...["mptspi", "mptsas", "mpt3sas", "megaraid_sas", "aacraid", "hpsa", "smartpqi", "sym53c8xx"],

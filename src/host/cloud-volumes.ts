@@ -1,50 +1,79 @@
-/** Volumes labelled `cidata`, as cloud-init's NoCloud has them. They are read, not mounted: the kernel sees nothing of them. */
+/** Volumes that bring a machine config, known by their labels: cloud-init's NoCloud and config drives. They are read, not mounted: the kernel sees nothing of them. */
 import { open, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError } from "../core/error.ts";
 import { KiB, type Bytes } from "../core/units.ts";
-import { fatLabel, findInFat } from "../layout/fat.ts";
+import { CLOUD_LABEL, isNoVolume } from "../layout/config-sources.ts";
 import type { ReadAt } from "../layout/gpt.ts";
 import { MACHINE_CONFIG_LIMIT } from "../layout/machine-config-place.ts";
-import { findInIso, isoLabel } from "../layout/iso9660.ts";
+import { isMissing, openVolume, type VolumeFile } from "../layout/volume.ts";
 import { withReads } from "./sparse-reads.ts";
 
-/** What a volume says, or why that cannot be read. */
+/** What an installer reads of a volume, or why that cannot be read. */
 export type CloudVolume = { readonly device: string } & ({ readonly text: string } | { readonly problem: string });
 
-/** Source: cloud-init, "NoCloud": either case */
-const LABEL = "cidata";
-const FILE = "user-data";
-/** Shown files, memory, floppies, whose drives take seconds to say that they are empty. */
-const NEVER = /^(?:loop|ram|zram|fd|dm-|md)\d/;
+/** A file of a volume, or why it cannot be read. */
+export type VolumeContent = { readonly bytes: Uint8Array } | { readonly problem: string; readonly isMissing: boolean };
+export interface LabelledVolume {
+  readonly device: string;
+  /** In lower case. */
+  readonly label: string;
+  /** By path, every one that was asked for. */
+  readonly files: Readonly<Record<string, VolumeContent>>;
+}
+interface Devices {
+  readonly sys: string;
+  readonly dev: string;
+}
+
+const DEVICES: Devices = { sys: "/sys/class/block", dev: "/dev" };
+const USER_DATA = "user-data";
 
 /**
  * Names and sizes of everything that may be a disk, or a part of one, right now, by name.
  *
  * @param sys of tests
  */
-export async function blockDevices(
-  sys = "/sys/class/block",
-): Promise<readonly { readonly name: string; readonly sectors: number }[]> {
-  const names = (await readdir(sys).catch(() => [])).filter((name) => !NEVER.test(name)).toSorted();
+export async function blockDevices(sys = DEVICES.sys): Promise<readonly { readonly name: string; readonly sectors: number }[]> {
+  const names = (await readdir(sys).catch(() => [])).filter((name) => !isNoVolume(name)).toSorted();
   const sizes = names.map(async (name) => Number(await readFile(join(sys, name, "size"), "utf8").catch(() => "0")));
   return (await Promise.all(sizes)).map((sectors, index) => ({ name: names[index]!, sectors }));
 }
 
-/** Every volume with that label and a `user-data`, by device. Disks that cannot be read are others' concern. */
-export async function findCloudVolumes(
-  { sys, dev }: { readonly sys: string; readonly dev: string } = { sys: "/sys/class/block", dev: "/dev" },
-): Promise<readonly CloudVolume[]> {
-  const found: CloudVolume[] = [];
+/** Every NoCloud volume's `user-data`, by device. */
+export async function findCloudVolumes(devices: Devices = DEVICES): Promise<readonly CloudVolume[]> {
+  const volumes = await findVolumes({ [CLOUD_LABEL]: [USER_DATA] }, devices);
+  return volumes.map(({ device, files }) => {
+    const content = files[USER_DATA]!;
+    return {
+      device,
+      ...("bytes" in content ? { text: Buffer.from(content.bytes).toString("utf8") } : { problem: content.problem }),
+    };
+  });
+}
+
+/**
+ * Every volume with one of these labels, by device, with what was asked for. Disks that cannot be read are others' concern.
+ *
+ * @param wanted paths of files by label, in lower case; volumes have them in either case
+ */
+export async function findVolumes(
+  wanted: Readonly<Record<string, readonly string[]>>,
+  { sys, dev }: Devices = DEVICES,
+): Promise<readonly LabelledVolume[]> {
+  const found: LabelledVolume[] = [];
   for (const { name, sectors } of await blockDevices(sys)) {
     if (sectors === 0) continue;
-    const volume = await cloudVolume(join(dev, name));
+    const volume = await readVolume(join(dev, name), wanted);
     if (volume) found.push(volume);
   }
   return found;
 }
 
-async function cloudVolume(device: string): Promise<CloudVolume | undefined> {
+async function readVolume(
+  device: string,
+  wanted: Readonly<Record<string, readonly string[]>>,
+): Promise<LabelledVolume | undefined> {
   const file = await open(device, "r").catch(() => undefined);
   if (!file) return undefined;
   try {
@@ -52,41 +81,31 @@ async function cloudVolume(device: string): Promise<CloudVolume | undefined> {
       const { bytesRead, buffer } = await file.read(Buffer.alloc(length), 0, length, at);
       return buffer.subarray(0, bytesRead);
     };
-    const bytes = await withReads(read, userDataOf);
-    return bytes && { device, text: Buffer.from(bytes).toString("utf8") };
-  } catch (error) {
-    return error instanceof AppError ? { device, problem: error.message } : undefined;
+    const label = await withReads(read, (readAt) => openVolume(readAt)?.label.toLowerCase());
+    const paths = label === undefined || !Object.hasOwn(wanted, label) ? undefined : wanted[label];
+    if (label === undefined || !paths) return undefined;
+    const files: Record<string, VolumeContent> = {};
+    for (const path of paths) files[path] = await contentOf(read, path);
+    return { device, label, files };
+  } catch {
+    return undefined;
   } finally {
     await file.close();
   }
 }
 
-/** @returns nothing for a volume of another label or kind @throws AppError for one with that label whose file cannot be read */
-function userDataOf(read: ReadAt): Uint8Array | undefined {
-  if (isoLabelOf(read) === LABEL) {
-    const { start, size } = findInIso(read, FILE);
-    return wholeOf(read, [{ start, size }], size);
-  }
-  if (fatLabelOf(read) !== LABEL) return undefined;
-  const { size, extents } = findInFat(read, `/${FILE}`);
-  return wholeOf(read, extents, size);
-}
-
-function wholeOf(read: ReadAt, extents: readonly { readonly start: Bytes; readonly size: Bytes }[], size: Bytes): Uint8Array {
-  if (size > MACHINE_CONFIG_LIMIT)
-    throw new AppError("MACHINE_CONFIG_INVALID", `its ${FILE} has more than ${MACHINE_CONFIG_LIMIT / KiB} KiB`);
-  const bytes = Buffer.concat(extents.map((extent) => read(extent.start, extent.size)));
-  if (bytes.length < size) throw new AppError("MACHINE_CONFIG_INVALID", `its ${FILE} ends too early`);
-  return bytes;
-}
-
-const isoLabelOf = (read: ReadAt): string | undefined => ifSound(() => isoLabel(read));
-const fatLabelOf = (read: ReadAt): string | undefined => ifSound(() => fatLabel(read));
-function ifSound(label: () => string | undefined): string | undefined {
+async function contentOf(read: (at: Bytes, length: Bytes) => Promise<Uint8Array>, path: string): Promise<VolumeContent> {
   try {
-    return label()?.toLowerCase();
+    return { bytes: await withReads(read, (readAt) => wholeOf(readAt, path, openVolume(readAt)!.find(path))) };
   } catch (error) {
-    if (error instanceof AppError) return undefined;
-    throw error;
+    return { problem: (error as Error).message, isMissing: error instanceof AppError && isMissing(error) };
   }
+}
+
+function wholeOf(read: ReadAt, path: string, { size, extents }: VolumeFile): Uint8Array {
+  if (size > MACHINE_CONFIG_LIMIT)
+    throw new AppError("MACHINE_CONFIG_INVALID", `its ${path} has more than ${MACHINE_CONFIG_LIMIT / KiB} KiB`);
+  const bytes = Buffer.concat(extents.map((extent) => read(extent.start, extent.size)));
+  if (bytes.length < size) throw new AppError("MACHINE_CONFIG_INVALID", `its ${path} ends too early`);
+  return bytes;
 }

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
-import { fetchText } from "./fetch-text.ts";
+import { fetchBytes, fetchText } from "./fetch-text.ts";
 
 const never = new AbortController().signal;
 
@@ -59,4 +60,58 @@ test("it ends when whoever asked does not want it any more", async () => {
   const asked = fetchText(server.url, 10, stop.signal);
   stop.abort(new Error("enough"));
   await assert.rejects(asked, /enough/);
+});
+
+const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+
+test("a checksum in the URL is what the bytes must come to, and is not sent", async () => {
+  const asked: (string | undefined)[] = [];
+  await using server = await serve((request, response) => {
+    asked.push(request.url);
+    response.end("right");
+  });
+  assert.equal(await fetchText(`${server.url}/a#sha256=${sha256("right")}`, 100, never), "right");
+  assert.deepEqual(asked, ["/a"]);
+  for (const hash of [`sha256=${sha256("wrong")}`, "sha256=", "sha1=00", "x"]) {
+    await assert.rejects(fetchText(`${server.url}/a#${hash}`, 100, never), { code: "FETCH_MISMATCH" }, hash);
+  }
+});
+
+test("headers are told to the first server, and to no other one that it leads to", async () => {
+  const heard: (string | undefined)[] = [];
+  await using other = await serve((request, response) => {
+    heard.push(request.headers["x-token"] as string | undefined);
+    response.end("there");
+  });
+  await using server = await serve((request, response) => {
+    heard.push(request.headers["x-token"] as string | undefined);
+    const location = request.url === "/1" ? "/2" : `${other.url}/3`;
+    response.writeHead(307, { location }).end();
+  });
+  const bytes = await fetchBytes(`${server.url}/1`, { limit: 10, signal: never, headers: { "X-Token": "s3cret" } });
+  assert.equal(Buffer.from(bytes).toString(), "there");
+  assert.deepEqual(heard, ["s3cret", "s3cret", undefined]);
+});
+
+test("what leads on and on, or to no web address, is not followed", async () => {
+  let asked = 0;
+  await using server = await serve((request, response) => {
+    asked++;
+    const location = request.url === "/file" ? "file:///etc/shadow" : "/loop";
+    response.writeHead(302, { location }).end();
+  });
+  await assert.rejects(fetchText(`${server.url}/loop`, 10, never), /leads on more than 5 times/);
+  assert.equal(asked, 6);
+  await assert.rejects(fetchText(`${server.url}/file`, 10, never), /no web address/);
+});
+
+test("an answer without end is not kept", async () => {
+  await using server = await serve((_request, response) => {
+    const more = (): void => {
+      while (!response.destroyed && response.write(Buffer.alloc(1000)));
+    };
+    response.on("drain", more);
+    more();
+  });
+  await assert.rejects(fetchText(server.url, 100_000, never), { code: "FETCH_TOO_LARGE" });
 });

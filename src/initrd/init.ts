@@ -1,11 +1,13 @@
 /**
  * The only program of the initrd, where it is PID 1. In the image the same program does what is left to do before the data is mounted:
- * `petrify-early persist`, what is left when it is (`data`), `lay` for a new machine config, and `opaque` for programs that cannot ask for extended attributes.
+ * `petrify-early persist`, what is left when it is (`data`), `lay` for a new machine config, `config-sources` tells by its exit code whether one may come
+ * from anywhere, and `opaque` is for programs that cannot ask for extended attributes.
  */
 import * as native from "native";
 import * as std from "std";
 import { boot, type Known } from "./boot.ts";
 import { layData, layFile } from "./config-data.ts";
+import { mayHaveConfig } from "./config-sources.ts";
 import { fail, sentence } from "./failure.ts";
 import { persist } from "./persist.ts";
 import { quickJsSys } from "./quickjs-sys.ts";
@@ -14,10 +16,12 @@ import type { Sys } from "./sys.ts";
 const GETPID = 39;
 const USAGE = 64; // sysexits.h
 
-const COMMANDS: Readonly<Record<string, (sys: Sys, ...words: string[]) => string | void>> = {
+/** What one says is printed; one that says no ends with 1. */
+const COMMANDS: Readonly<Record<string, (sys: Sys, ...words: string[]) => string | boolean | void>> = {
   persist,
   data: layData,
   lay: (sys, ...paths) => JSON.stringify(paths.flatMap((path) => layFile(sys, path))),
+  "config-sources": (sys) => mayHaveConfig(sys),
   opaque: (sys, ...paths) => JSON.stringify(paths.filter((path) => sys.isOpaque(path))),
 };
 
@@ -39,7 +43,8 @@ function main(): void {
   }
   try {
     const done = command(sys, ...words.slice(1));
-    if (done) std.out.puts(`${done}\n`);
+    if (typeof done === "string") std.out.puts(`${done}\n`);
+    if (done === false) std.exit(1);
   } catch (error) {
     std.err.puts(`${sentence(error)}\n`);
     std.exit(1);

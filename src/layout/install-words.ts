@@ -1,6 +1,7 @@
 /** @portable What the kernel command line says of an installation. docs/formats/cmdline.md */
 import { AppError } from "../core/error.ts";
 import { commandLineWords } from "./cmdline.ts";
+import { checkedUrl, configWords } from "./config-sources.ts";
 import { AFTER_INSTALL, type AfterInstall } from "./install.ts";
 
 /** What somebody who installs has said; what is missing, nobody has. */
@@ -13,7 +14,7 @@ export interface InstallWish {
 export interface InstallWords {
   /** Overrides what a machine config says. */
   readonly wish: InstallWish;
-  /** Where the machine config is. */
+  /** Where the machine config is; what its bytes must come to may stand at its end. */
   readonly configUrl?: string;
   /** Of the medium that the machine was started from: 32 hexadecimal digits. */
   readonly medium?: string;
@@ -42,7 +43,7 @@ export function parseInstallWords(text: string): InstallWords {
   const device = values.get("petrify.install.device");
   const wipe = values.get("petrify.install.wipe");
   const after = values.get("petrify.install.after");
-  const url = values.get("petrify.config_url");
+  const { url, sha256 } = configWords(text);
   const medium = values.get("petrify.medium");
   if (device === "") throw invalid("petrify.install.device", device, "the name of a disk");
   return {
@@ -51,7 +52,7 @@ export function parseInstallWords(text: string): InstallWords {
       ...(wipe === undefined ? {} : { wipe: flag("petrify.install.wipe", wipe) }),
       ...(after === undefined ? {} : { after: oneOf("petrify.install.after", after) }),
     },
-    ...(url === undefined ? {} : { configUrl: webAddress("petrify.config_url", url) }),
+    ...(url === undefined ? {} : { configUrl: webAddress(url, sha256) }),
     ...(medium !== undefined && MEDIUM.test(medium) ? { medium } : {}),
     isInstaller: values.has("petrify.installer"),
   };
@@ -69,9 +70,13 @@ function oneOf(name: string, value: string): AfterInstall {
   return found;
 }
 
-function webAddress(name: string, value: string): string {
-  if (!/^https?:\/\/[^\s/]+/i.test(value)) throw invalid(name, value, "a URL of http or https");
-  return value;
+/** Neither is shown: a URL may hold a password. */
+function webAddress(url: string, sha256: string | undefined): string {
+  const checked = checkedUrl(url, sha256);
+  if (checked !== undefined) return checked;
+  throw new AppError("CMDLINE_INVALID", "the kernel command line has a malformed petrify.config_url", {
+    hint: "It takes a URL of http or https; petrify.config_sha256 takes 64 hexadecimal digits.",
+  });
 }
 
 const invalid = (name: string, value: string, expected: string): AppError =>

@@ -1,4 +1,4 @@
-/** @portable The root folder of an ISO 9660 volume: its label, and where a file lies. Source: ECMA-119, 4th edition; Joliet specification; IEEE P1282 (Rock Ridge) */
+/** @portable An ISO 9660 volume: its label, and where a file lies. Source: ECMA-119, 4th edition; Joliet specification; IEEE P1282 (Rock Ridge) */
 import { AppError } from "../core/error.ts";
 import { MiB, type Bytes } from "../core/units.ts";
 import { latin1Text } from "./env-block.ts";
@@ -11,22 +11,30 @@ const MAX_DESCRIPTORS = 16;
 const PRIMARY = 1;
 const SUPPLEMENTARY = 2;
 const TERMINATOR = 255;
-/** Of a root folder: a larger one is not believed. */
+/** Of a folder: a larger one is not believed. */
 const MAX_FOLDER: Bytes = MiB;
 /** UCS-2, levels 1 to 3. Source: Joliet, "Escape sequences" */
 const JOLIET = ["%/@", "%/C", "%/E"] as const;
-/** A folder, or a file in several pieces. Source: ECMA-119, 9.1.6 */
-const FOLDER_OR_PIECES = 0x82;
+/** Source: ECMA-119, 9.1.6 */
+const FOLDER = 0x02;
+/** A file in several pieces. */
+const PIECES = 0x80;
 
 interface Volume {
   readonly label: string;
   /** Folders to look in, the one with the truest names first. */
-  readonly roots: readonly Root[];
+  readonly roots: readonly Folder[];
 }
-interface Root {
+interface Folder {
   readonly start: Bytes;
   readonly size: Bytes;
   readonly isJoliet: boolean;
+}
+interface Entry {
+  readonly name: string;
+  readonly start: Bytes;
+  readonly size: Bytes;
+  readonly isFolder: boolean;
 }
 
 /** @returns nothing when this is no ISO 9660 volume */
@@ -35,24 +43,33 @@ export function isoLabel(read: ReadAt): string | undefined {
 }
 
 /**
- * A file of the root folder, by its long name (Joliet or Rock Ridge) or, where there is none, by its plain one, in any case.
+ * A file, by its long names (Joliet or Rock Ridge) or, where there are none, by its plain ones, in any case.
  *
+ * @param path from the root: `user-data`, `openstack/latest/user_data`
  * @throws AppError `ISO_INVALID`, `ISO_FILE_MISSING`
  */
-export function findInIso(read: ReadAt, name: string): { readonly start: Bytes; readonly size: Bytes } {
+export function findInIso(read: ReadAt, path: string): { readonly start: Bytes; readonly size: Bytes } {
   const volume = openIso(read);
   if (!volume) throw invalid("it has no volume descriptor");
+  const names = path.split("/").filter((name) => name !== "");
   for (const root of volume.roots) {
-    for (const entry of entriesOf(read, root)) {
-      if (entry.name.toLowerCase() === name.toLowerCase()) return { start: entry.start, size: entry.size };
-    }
+    const found = names.length === 0 ? undefined : findBelow(read, root, names);
+    if (found) return { start: found.start, size: found.size };
   }
-  throw new AppError("ISO_FILE_MISSING", `there is no ${name} on this ISO 9660 volume`);
+  throw new AppError("ISO_FILE_MISSING", `there is no ${path} on this ISO 9660 volume`);
+}
+
+function findBelow(read: ReadAt, folder: Folder, [name, ...rest]: readonly string[]): Entry | undefined {
+  for (const entry of entriesOf(read, folder)) {
+    if (entry.name.toLowerCase() !== name!.toLowerCase() || entry.isFolder !== rest.length > 0) continue;
+    return entry.isFolder ? findBelow(read, { ...entry, isJoliet: folder.isJoliet }, rest) : entry;
+  }
+  return undefined;
 }
 
 function openIso(read: ReadAt): Volume | undefined {
   let label: string | undefined;
-  const roots: Root[] = [];
+  const roots: Folder[] = [];
   for (let number = 0; number < MAX_DESCRIPTORS; number++) {
     const bytes = read((FIRST_DESCRIPTOR + number) * SECTOR, SECTOR);
     if (bytes.length < SECTOR || latin1Text(bytes.subarray(1, 6)) !== "CD001") break;
@@ -72,11 +89,8 @@ function openIso(read: ReadAt): Volume | undefined {
   return label === undefined ? undefined : { label, roots };
 }
 
-function* entriesOf(
-  read: ReadAt,
-  { start, size, isJoliet }: Root,
-): Generator<{ readonly name: string; readonly start: Bytes; readonly size: Bytes }> {
-  if (size > MAX_FOLDER) throw invalid("its root folder is too large");
+function* entriesOf(read: ReadAt, { start, size, isJoliet }: Folder): Generator<Entry> {
+  if (size > MAX_FOLDER) throw invalid("a folder is too large");
   const folder = read(start, size);
   if (folder.length < size) throw invalid("it ends too early");
   for (let at = 0; at < size;) {
@@ -89,9 +103,9 @@ function* entriesOf(
     }
     const record = folder.subarray(at, at + length);
     const nameLength = record[32] ?? 0;
-    if (length > left || record.length < 33 + nameLength) throw invalid("its root folder is damaged");
+    if (length > left || record.length < 33 + nameLength) throw invalid("a folder is damaged");
     at += length;
-    if ((record[25]! & FOLDER_OR_PIECES) !== 0) continue;
+    if ((record[25]! & PIECES) !== 0) continue;
     const view = viewOf(record);
     const plain = record.subarray(33, 33 + nameLength);
     const system = record.subarray(33 + nameLength + (nameLength % 2 === 0 ? 1 : 0));
@@ -100,6 +114,7 @@ function* entriesOf(
       name: name.replace(/;\d+$/, "").replace(/\.$/, ""),
       start: view.getUint32(2, true) * SECTOR,
       size: view.getUint32(10, true),
+      isFolder: (record[25]! & FOLDER) !== 0,
     };
   }
 }

@@ -10,13 +10,13 @@ import type { FoundConfig } from "../config-sources.ts";
 import type { ConfigResult } from "./apply-config.ts";
 import { carryOut, type CarryOutPorts } from "./carry-out.ts";
 import { configDocument, fakeNode, type FakeNode } from "./fake-ports.ts";
-import type { ConfigAnswers, ConfigWork } from "./work.ts";
+import type { ConfigAnswers, ConfigWork, LockedWork } from "./work.ts";
 
 interface Machine extends AsyncDisposable {
   readonly ports: CarryOutPorts & FakeNode;
-  readonly found: { now: FoundConfig };
-  readonly does: <Do extends ConfigWork["do"]>(
-    work: Extract<ConfigWork, { readonly do: Do }>,
+  readonly found: { now: Pick<FoundConfig, "documents" | "problems"> };
+  readonly does: <Do extends LockedWork["do"]>(
+    work: Extract<LockedWork, { readonly do: Do }>,
     other?: Partial<CarryOutPorts>,
   ) => Promise<ConfigAnswers[Do]>;
 }

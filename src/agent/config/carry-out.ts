@@ -6,17 +6,18 @@ import { BOOT_TARGETS } from "../../layout/slots.ts";
 import type { FoundConfig } from "../config-sources.ts";
 import { applyConfig, configDiff, confirmConfig, documentsOf, revertTrial, shown, type ApplyPorts } from "./apply-config.ts";
 import { readGeneration } from "./generation-files.ts";
-import type { ConfigAnswers, ConfigWork, GenerationEntry } from "./work.ts";
+import type { ConfigAnswers, ConfigWork, GenerationEntry, LockedWork } from "./work.ts";
 
+type Found = Pick<FoundConfig, "documents" | "problems">;
 export interface CarryOutPorts extends ApplyPorts, Pick<ConfigMachine, "noneWanted"> {
   /** Documents of every place that a machine looks at. */
-  readonly find: () => Promise<FoundConfig>;
+  readonly find: () => Promise<Found>;
   /** Why the oem partition is not what keeps the config; then it is kept until the next boot. */
   readonly forgets?: string;
 }
 
 /** @throws AppError those of apply-config.ts, `CONFIG_NOT_FOUND`, `CONFIG_UNKNOWN` */
-export async function carryOut(work: ConfigWork, ports: CarryOutPorts): Promise<ConfigAnswers[ConfigWork["do"]]> {
+export async function carryOut(work: LockedWork, ports: CarryOutPorts): Promise<ConfigAnswers[LockedWork["do"]]> {
   switch (work.do) {
     case "apply":
       return await applyFound(work, ports);
@@ -60,7 +61,7 @@ async function applyFound(
 async function boot(ports: CarryOutPorts): Promise<ConfigAnswers["boot"]> {
   const { generation } = await ports.running();
   const kept = generation === undefined ? undefined : await readGeneration(ports.store, generation);
-  const found: FoundConfig = kept ? { documents: kept.documents, problems: [] } : await ports.find();
+  const found: Found = kept ? { documents: kept.documents, problems: [] } : await ports.find();
   if (found.documents.length === 0 && found.problems.length === 0) return { none: true };
   const result = await applyConfig(found.documents, { mode: "auto", how: "tolerant", notes: found.problems }, ports);
   await ports.noneWanted();

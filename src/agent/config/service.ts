@@ -17,6 +17,8 @@ export interface ConfigService {
   /** @throws AppError `CONFIG_NO_TRIAL` */
   readonly confirm: () => Promise<ConfigAnswers["confirm"]>;
   readonly history: (signal: AbortSignal) => Promise<ConfigAnswers["history"]>;
+  /** Takes as long as the network does. */
+  readonly sources: (request: Request<"sources">, signal: AbortSignal) => Promise<ConfigAnswers["sources"]>;
   readonly diff: (request: Request<"diff">, signal: AbortSignal) => Promise<ConfigDifference>;
   /** Works until the signal is aborted: a trial that nobody confirms is given back. */
   readonly loop: (signal: AbortSignal) => Promise<void>;
@@ -112,6 +114,7 @@ export function openConfigService(
     rollback: async (request, signal) => await change({ do: "rollback", ...request }, signal),
     confirm: async () => await inTurn({ do: "confirm" }),
     history: async (signal) => await machineConfig.work({ do: "history" }, signal),
+    sources: async (request, signal) => await machineConfig.work({ do: "sources", ...request }, signal),
     diff: async (request, signal) => await machineConfig.work({ do: "diff", ...request }, signal),
     loop: async (signal) => {
       let known: { readonly id: string; readonly until: number | undefined; readonly endsMs: number } | undefined;

@@ -11,6 +11,7 @@ for (const [request, isOutside] of [
   [{ do: "revert" }, true],
   [{ do: "history" }, false],
   [{ do: "diff" }, false],
+  [{ do: "sources", local: true }, true],
 ] as const satisfies readonly (readonly [ConfigWork, boolean])[]) {
   test(`${request.do} ${"mode" in request ? request.mode : ""} is done ${isOutside ? "outside of" : "in"} the agent's sandbox`, async () => {
     const calls: string[] = [];

@@ -4,6 +4,7 @@ import { AppError } from "../../core/error.ts";
 import type { Run } from "../../host/run.ts";
 import type { ConfigTrial, GenerationNumber } from "../../layout/generations.ts";
 import type { BootTarget } from "../../layout/slots.ts";
+import type { FoundConfig } from "../config-sources.ts";
 import { work } from "../worker.ts";
 import type { ConfigResult } from "./apply-config.ts";
 import type { ConfigDocument } from "./generation-files.ts";
@@ -27,8 +28,13 @@ export type ConfigWork =
   /** @property to absent: the one before */
   | { readonly do: "rollback"; readonly to?: GenerationNumber; readonly mode: ApplyMode }
   | { readonly do: "history" }
+  /** @property local nobody is asked over the network */
+  | { readonly do: "sources"; readonly local: boolean }
   /** @property to absent: the slot's own. @property from absent: the one before that */
   | { readonly do: "diff"; readonly from?: GenerationNumber; readonly to?: GenerationNumber };
+
+/** Work that has the configs of the machine to itself. */
+export type LockedWork = Exclude<ConfigWork, { readonly do: "sources" }>;
 
 /** What comes of each. */
 export interface ConfigAnswers {
@@ -41,6 +47,7 @@ export interface ConfigAnswers {
   readonly rollback: ConfigResult;
   readonly history: { readonly generations: readonly GenerationEntry[] };
   readonly diff: ConfigDifference;
+  readonly sources: FoundSources;
 }
 /** One that this machine has had. */
 export interface GenerationEntry {
@@ -61,6 +68,10 @@ export interface GenerationEntry {
   readonly slots: readonly BootTarget[];
   readonly trial?: Pick<ConfigTrial, "how" | "until">;
 }
+/** What every place has that a machine looks at. Nothing of it is secret. */
+export interface FoundSources extends Pick<FoundConfig, "sources" | "waitsForNetwork"> {
+  readonly instance?: string;
+}
 export interface ConfigDifference extends TextPlan {
   readonly from: GenerationNumber;
   readonly to: GenerationNumber;
@@ -80,7 +91,7 @@ export interface ConfigEdge {
   readonly outside: readonly string[];
 }
 
-/** They read, and are done inside the sandbox. */
+/** They read, and are done inside the sandbox; `sources` would not see every disk there. */
 const READING: ReadonlySet<ConfigWork["do"]> = new Set(["history", "diff"]);
 const isReading = (request: ConfigWork): boolean => READING.has(request.do) || ("mode" in request && request.mode === "dry-run");
 

@@ -7,6 +7,7 @@ import {
   checkRequest,
   configDiffRequest,
   configRollbackRequest,
+  configSourcesRequest,
   resetRequest,
   restartRequest,
   rollbackRequest,
@@ -54,6 +55,7 @@ test("a request about the machine config is what it says, and auto where it does
   assert.deepEqual(applyRequest(undefined), { mode: "auto" });
   assert.deepEqual(configRollbackRequest({ to: 3 }), { to: 3, mode: "auto" });
   assert.deepEqual(configDiffRequest({ from: 2 }), { from: 2 });
+  assert.deepEqual([configSourcesRequest(undefined), configSourcesRequest({ local: true })], [{ local: false }, { local: true }]);
 });
 
 for (const [what, parse, body] of [
@@ -62,6 +64,7 @@ for (const [what, parse, body] of [
   ["with a document that is no text", applyRequest, { documents: [{ origin: "a", text: 5 }] }],
   ["with more of a document than it has", applyRequest, { documents: [{ origin: "a", text: "", path: "/etc" }] }],
   ["to a generation that is no number", configRollbackRequest, { to: "3" }],
+  ["to look with what is neither true nor false", configSourcesRequest, { local: "yes" }],
   ["from no generation", configDiffRequest, { from: 0 }],
 ] as const) {
   test(`a request about the machine config ${what} is refused`, () => {

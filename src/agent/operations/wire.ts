@@ -95,6 +95,12 @@ export function configDiffRequest(body: unknown): { readonly from?: number; read
   return { ...numbered(fields, "from"), ...numbered(fields, "to") };
 }
 
+export function configSourcesRequest(body: unknown): { readonly local: boolean } {
+  const { local = false } = fieldsOf(body, ["local"]);
+  if (typeof local === "boolean") return { local };
+  throw invalid("local: true or false");
+}
+
 function documentOf(value: unknown): ConfigDocument {
   const { origin, text } = fieldsOf(value, ["origin", "text"]);
   if (typeof origin === "string" && typeof text === "string") return { origin, text };

@@ -6,6 +6,7 @@ import { registerConfigDiff } from "./diff.ts";
 import { registerConfigHistory } from "./history.ts";
 import { registerConfigPlan } from "./plan.ts";
 import { registerConfigRollback } from "./rollback.ts";
+import { registerConfigSources } from "./sources.ts";
 
 const COMMANDS = [
   registerConfigApply,
@@ -14,6 +15,7 @@ const COMMANDS = [
   registerConfigRollback,
   registerConfigHistory,
   registerConfigDiff,
+  registerConfigSources,
 ] as const;
 
 /** `petrify config` on the node: what makes this machine this one, now. */
