@@ -102,7 +102,7 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
       ...(fingerprint === undefined ? {} : { fingerprint }),
       ...trustStatus(ports.trust),
       ...configStatus(ports.machineConfig.now()),
-      ...stageStatus(ports.stageRuns()),
+      ...stageStatus(ports.stages.runs()),
       health: health.status(),
       ...(operations.status() ? { operation: operations.status()! } : {}),
       ...(recovery.status() ? { recovery: recovery.status()! } : {}),

@@ -48,6 +48,8 @@ export interface FakeDisk {
   makingFails?: (Error | undefined)[];
   /** One for each write, from the next one on. */
   writeFails?: (Error | undefined)[];
+  /** Those that its config has, and why they fail. */
+  stages?: Readonly<Record<string, string | undefined>>;
   /** Makes {@link FakeMachine.kept} fail. */
   refusesState?: boolean;
   keyUnreadable?: boolean;
@@ -131,7 +133,16 @@ export function fakeMachine(
       read: async () => await Promise.resolve(),
       work: async ({ do: what }) => await Promise.reject(new Error(`no machine config: ${what}`)),
     },
-    stageRuns: () => [],
+    stages: {
+      runs: () => [],
+      start: async (name) => {
+        await Promise.resolve();
+        if (!disk.stages || !Object.hasOwn(disk.stages, name)) return;
+        done.push(`stage ${name}`);
+        const why = disk.stages[name];
+        if (why !== undefined) throw new AppError("STAGE_FAILED", why);
+      },
+    },
     boot: { plan: { ...DEFAULT_HEALTH_PLAN, deadlineSeconds: 60 }, notes: [] },
     machine: { id: "00", hostname: "test" },
     init: fakeInitSystem(),

@@ -34,6 +34,7 @@ import { imageWork } from "./image-work.ts";
 import type { ProxySettings } from "./proxy-settings.ts";
 import { resetDisk } from "./reset-disk.ts";
 import { slotStore } from "./slot-store.ts";
+import { stageControl } from "./stages/stage-control.ts";
 import { openTrustStore } from "./trust-store.ts";
 
 const STATE_FOLDER = "/oem/petrify/agent";
@@ -53,13 +54,15 @@ export interface MachineEdge extends Pick<AgentPorts, "pid" | "uptime" | "now" |
   readonly installWorker: readonly [string, ...string[]];
   /** argv of config-main.ts. */
   readonly configWorker: readonly [string, ...string[]];
+  /** argv of stage-main.ts. */
+  readonly stageRunner: readonly [string, ...string[]];
   /** Folder of mke2fs and debugfs. */
   readonly programs: string;
 }
 
 /** @throws AppError `RUN_FACTS_INVALID` */
 export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
-  const { run, imageWorker, installWorker, configWorker, programs } = edge;
+  const { run, imageWorker, installWorker, configWorker, stageRunner, programs } = edge;
   const text = async (path: string): Promise<string> => (await readText(path)).trim();
   const facts = parseRunFacts(await readText(RUN_FACTS_PATH));
   const { record: recordPart, efi } = facts.partitions;
@@ -86,7 +89,7 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
       // The agent may write neither to /etc nor set the host name, and the less so what a config may do.
       work: configWork({ run, program: configWorker, outside: init.kind === "systemd" ? OUTSIDE : [] }),
     },
-    stageRuns,
+    stages: stageControl({ run, init, program: stageRunner, exists: fileExists, runs: stageRuns, now: edge.now }),
     facts: { ...facts, notes: [...facts.notes, ...config.notes, ...recovery.notes] },
     machine: { id: machineId, hostname: await text("/proc/sys/kernel/hostname") },
     bootId: await text("/proc/sys/kernel/random/boot_id"),

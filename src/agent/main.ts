@@ -37,6 +37,7 @@ const ports = await openMachine({
   proxies: proxySettings(process.env),
   installWorker: worker("install"),
   configWorker: worker("config"),
+  stageRunner: worker("stage"),
   uptime: () => before + performance.now(),
   now: () => Date.now() / 1000,
   random: randomBytes,

@@ -10,7 +10,6 @@ import type { DataPartition } from "../layout/fstab.ts";
 import type { RecoveryPlan } from "../layout/recovery-plan.ts";
 import type { RunFacts } from "../layout/run-facts.ts";
 import type { RecoveryFile } from "../layout/slots.ts";
-import type { StageRun } from "../layout/stage-results.ts";
 import type { BootConfig } from "./config/boot-config.ts";
 import type { DoConfigWork } from "./config/work.ts";
 import type { MountedData } from "./degraded.ts";
@@ -21,6 +20,7 @@ import type { InstallPorts } from "./install/work.ts";
 import type { ImagePorts } from "./operations/ports.ts";
 import type { ResetDisk } from "./reset-disk.ts";
 import type { SlotStore } from "./slot-store.ts";
+import type { StageControl } from "./stages/stage-control.ts";
 import type { AgentStatus } from "./status.ts";
 import type { TrustStore } from "./trust-store.ts";
 import type { Verification } from "./verification.ts";
@@ -49,8 +49,7 @@ export interface AgentPorts {
   readonly pid: number;
   readonly facts: RunFacts;
   readonly machineConfig: MachineConfigPorts;
-  /** What came of the stages of this boot. */
-  readonly stageRuns: () => readonly StageRun[];
+  readonly stages: StageControl;
   readonly machine: AgentStatus["machine"];
   /** Of the kernel. */
   readonly bootId: string;

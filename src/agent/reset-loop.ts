@@ -86,6 +86,7 @@ export function openReset(world: World, isBusy: () => boolean): Reset {
   let percent: number | undefined;
   let failures = 0;
   let isLeaving = false;
+  let isAfterReset = false;
   const alone = new AbortController();
 
   const say = (line: string): void => ports.log("alarm", `reset: ${line}`);
@@ -308,6 +309,7 @@ export function openReset(world: World, isBusy: () => boolean): Reset {
         hint: "Bring a new one first: `petrify upgrade --recovery IMAGE`.",
       });
     }
+    if (kind === "reset") await ports.stages.start("before-reset", signal);
     assertPossible(); // that took a while
     isLeaving = true;
     const why = `a ${kind} was asked for, which recovery does`;
@@ -348,12 +350,18 @@ export function openReset(world: World, isBusy: () => boolean): Reset {
       if (!order) return;
       const isOver = order.at === "ended" || (order.at === "written" && running !== "recovery");
       if (isOver && running !== "recovery") {
+        isAfterReset = order.kind === "reset" && order.reason === undefined;
         await enterHistory({ ...order, at: "ended" }).catch((error: unknown) =>
           ports.log("info", `the order to reset stays: ${(error as Error).message}`),
         );
       }
     },
     loop: async (signal) => {
+      if (isAfterReset)
+        await ports.stages.start("after-reset", signal).catch((error: unknown) => {
+          signal.throwIfAborted();
+          say((error as Error).message);
+        });
       if (!isResetting && !(order && isResetPending({ is: "order", order }))) return;
       for (;;) {
         signal.throwIfAborted();

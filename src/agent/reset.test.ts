@@ -42,6 +42,24 @@ const begun = (): FakeDisk =>
   });
 
 suite("a reset", () => {
+  test("runs the stages around it: one that fails before it keeps everything as it is", async () => {
+    const on = used({ stages: { "before-reset": "no" } });
+    const refused = await boot(on, {
+      ask: async (agent, signal) => await assert.rejects(ask()(agent, signal), { code: "STAGE_FAILED" }),
+    });
+    assert.deepEqual([on.order, on.data, refused.machine.init.restarts], [undefined, FULL_DATA, []]);
+    const other = used({ stages: { "before-reset": undefined, "after-reset": undefined } });
+    const ran = [
+      (await boot(other, { ask: ask({ keep: ["config"] }) })).machine,
+      (await boot(other)).machine,
+      (await boot(other)).machine,
+    ];
+    assert.deepEqual(
+      [...ran, (await boot(other)).machine].map(({ done }) => done.filter((line) => line.startsWith("stage"))),
+      [["stage before-reset"], [], ["stage after-reset"], []],
+    );
+  });
+
   test("wipes what is not kept, writes both slots from recovery, and the machine is healthy in slot a", async () => {
     const on = used();
     const news: ResetNews[] = [];

@@ -1,6 +1,7 @@
 /**
  * Runs the stages of one name, in a process of its own. Nothing imports this file. Its argument is the name: `fs` stands for `fs.before`, `fs` and `fs.after`.
- * What came of it is a file in `/run/petrify/stages`; the exit status is 1 where a step failed whose `on_error` is `fail`.
+ * What came of it is a file in `/run/petrify/stages`; of a boot's the exit status is 1 where a step failed whose
+ * `on_error` is `fail`.
  */
 import { dirname } from "node:path";
 import { hex } from "../core/digest.ts";
@@ -24,7 +25,8 @@ import type { StagePorts } from "./stages/ports.ts";
 import { runStages } from "./stages/run-stages.ts";
 
 /** While these run, the init has not come to most services. */
-const OF_A_BOOT = ["fs", "boot"];
+const EARLY = ["fs", "boot"];
+const BOOT = [...EARLY, "network"];
 /** Until there is a network. */
 const ONLINE_MS = 120_000;
 /** Of sd-daemon(3), and of the kernel's log. */
@@ -49,7 +51,7 @@ const plan = generation === undefined ? undefined : await readStagePlan(store, g
 if (plan) {
   const ports = await openStagePorts({
     ...{ run, facts, architecture: machineArchitecture(), programs: dirname(process.execPath), store, log },
-    ...{ instanceFolder, isBooting: OF_A_BOOT.includes(name), stopping: stop.signal },
+    ...{ instanceFolder, isBooting: EARLY.includes(name), stopping: stop.signal },
     sha256: (text) => hex(sha256.digest(new TextEncoder().encode(text))),
     uptime: () => performance.now(),
     now: () => Math.floor(Date.now() / 1000),
@@ -57,7 +59,8 @@ if (plan) {
   useProxies(plan.environment);
   if (name === "network") await networkOnline(ports);
   const ended = await runStages({ run: name, generation, plan, problems: ports.instance.problems }, ports, keepStageRun);
-  if (hasFailed(ended)) process.exitCode = 1;
+  // Whoever starts another one reads what came of it: a unit that has failed would be one of the machine's.
+  if (hasFailed(ended) && BOOT.includes(name)) process.exitCode = 1;
 } else log("info", `stage ${name}: this boot has no machine config with stages`);
 
 /** Only who needs it waits for it; without one the stage says itself what it lacks. */

@@ -25,7 +25,11 @@ const INSTALLED: Installed = {
 const never = new AbortController().signal;
 
 /** An installation whose steps the test makes happen. */
-function desk(slot: AgentPorts["facts"]["slot"] = "ram", ports: Partial<AgentPorts["install"]> = {}) {
+function desk(
+  slot: AgentPorts["facts"]["slot"] = "ram",
+  ports: Partial<AgentPorts["install"]> = {},
+  stage: AgentPorts["stages"]["start"] = async () => await Promise.resolve(),
+) {
   const said: string[] = [];
   const init = fakeInitSystem();
   const begun: { tell: (news: InstallNews) => void; signal: AbortSignal; request: InstallRequest }[] = [];
@@ -35,6 +39,7 @@ function desk(slot: AgentPorts["facts"]["slot"] = "ram", ports: Partial<AgentPor
     init,
     wait: async () => await Promise.resolve(),
     log: (level, line) => void said.push(`${level}: ${line}`),
+    stages: { runs: () => [], start: stage },
     install: {
       disks: async () => await Promise.resolve([PLAN.disk]),
       plan: async () => await Promise.resolve(PLAN),
@@ -52,6 +57,20 @@ function desk(slot: AgentPorts["facts"]["slot"] = "ram", ports: Partial<AgentPor
 const settle = async (): Promise<void> => await new Promise((resolve) => setImmediate(resolve));
 
 suite("an installation", () => {
+  test("is refused by a stage before it, before anything is written; one after it that fails is told", async () => {
+    const failing = (name: string) => async (started: string) =>
+      await (started === name ? Promise.reject(new AppError("STAGE_FAILED", `${name} has failed`)) : Promise.resolve());
+    const before = desk("ram", {}, failing("before-install"));
+    await assert.rejects(Array.fromAsync(before.installer.install(REQUEST, never)), { code: "STAGE_FAILED" });
+    assert.equal(before.begun.length, 0);
+    const after = desk("ram", {}, failing("after-install"));
+    const news = Array.fromAsync(after.installer.install(REQUEST, never));
+    await settle();
+    after.end().resolve(INSTALLED);
+    assert.deepEqual(await news, [{ installed: INSTALLED }]);
+    assert.ok(after.said.includes("alarm: after-install has failed"));
+  });
+
   test("is told to whoever began it and to whoever follows, from its plan on; then what comes after it", async () => {
     const { installer, init, begun, end, said } = desk();
     const first = Array.fromAsync(installer.install(REQUEST, never));

@@ -41,7 +41,8 @@ export function openInstaller({
   init,
   log,
   wait,
-}: Pick<AgentPorts, "facts" | "install" | "init" | "log" | "wait">): Installer {
+  stages,
+}: Pick<AgentPorts, "facts" | "install" | "init" | "log" | "wait" | "stages">): Installer {
   let current: Job | undefined;
   let turn: Promise<unknown> = Promise.resolve();
   /** Who looks at a disk has it alone for a moment, and would find it in use by another who looks: a machine has several consoles. */
@@ -88,8 +89,12 @@ export function openInstaller({
     try {
       signal.throwIfAborted();
       const tell = (news: InstallNews): void => change("plan" in news ? news : { progress: news as Progress });
+      await stages.start("before-install", stop.signal);
       const installed = await inTurn(async () => await ports.install(request, tell, stop.signal));
       log("info", `${installed.name} ${installed.version} is installed on ${installed.disk}`);
+      await stages
+        .start("after-install", new AbortController().signal)
+        .catch((error: unknown) => log("alarm", (error as Error).message));
       change({ end: { installed } });
     } catch (cause) {
       const error = stop.signal.aborted ? stopped(cause) : cause;

@@ -238,6 +238,12 @@ export function openOperations(world: World, refusal: () => AppError | undefined
     if (release?.keys) await ports.trust.keep(release.keys as TrustedKeys);
   };
 
+  const afterUpgrade = async (signal: AbortSignal): Promise<void> =>
+    await ports.stages.start("after-upgrade", signal).catch((error: unknown) => {
+      signal.throwIfAborted();
+      ports.log("alarm", (error as Error).message);
+    });
+
   const empty = async (slot: SlotName): Promise<void> => {
     await changed((facts) => markEmpty(slot, facts));
     await forgetScrub(slot);
@@ -388,6 +394,8 @@ export function openOperations(world: World, refusal: () => AppError | undefined
           // Cancelled meanwhile, it waits for other work: what this came to is no answer to that.
           const now = current();
           if (event && now?.id === operation.id && now.at === operation.at) await take(event);
+          // What boots next is settled; the restart waits.
+          if (event?.is === "done" && operation.kind !== "rollback" && SETTLING.has(job.do)) await afterUpgrade(both);
           const after = current();
           if (event?.is === "failed" && after && "failures" in after) {
             await ports.wait(Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (after.failures - 1)), both);
@@ -409,6 +417,8 @@ function withReached({ asked, ...rest }: AgentState, running: BootTarget | "ram"
 }
 
 class Cancelled extends Error {}
+
+const SETTLING: ReadonlySet<Job["do"]> = new Set(["flip", "switch-recovery"]);
 
 /** A line that is down comes back. */
 const TRIED_AGAIN: ReadonlySet<string> = new Set([

@@ -100,6 +100,42 @@ suite("an upgrade", () => {
     assert.equal(second.agent.status().operation, undefined);
   });
 
+  test("runs the stages around it: the one before it before anything is written, the one after it before the restart", async () => {
+    const on = disk({ stages: { "before-upgrade": undefined, "after-upgrade": "it is not as it should be" } });
+    const { machine } = await boot(on, { ask: upgrade });
+    const steps = machine.done.filter((line) => /^(stage|check|write|record|tries)/.test(line));
+    assert.deepEqual(steps.slice(steps.indexOf("stage before-upgrade")), [
+      ...[
+        "stage before-upgrade",
+        "check /new.img",
+        "record",
+        "tries",
+        "write b from 0",
+        "tries",
+        "record",
+        "stage after-upgrade",
+      ],
+    ]);
+    assert.ok(machine.said.includes("alarm: it is not as it should be"));
+    assert.deepEqual(machine.init.restarts, ["upgrade to edge 2.0"]);
+    assert.equal((await boot(on)).slot, "b");
+  });
+
+  test("that a stage refuses changes nothing", async () => {
+    const on = disk({ stages: { "before-upgrade": "the database is not stopped" } });
+    const before = states(on);
+    const { machine, agent } = await boot(on, {
+      ask: async (asked, signal) =>
+        await assert.rejects(upgrade(asked, signal), { code: "STAGE_FAILED", message: "the database is not stopped" }),
+    });
+    assert.equal(states(on), before);
+    assert.equal(
+      machine.done.some((line) => line.startsWith("write") || line.startsWith("check ")),
+      false,
+    );
+    assert.deepEqual(agent.operations.history(), []);
+  });
+
   test("of b, back and forth, goes to a; the same image again is nothing to do", async () => {
     const on = disk();
     await boot(on, { ask: upgrade });

@@ -121,6 +121,7 @@ export function openOperationService(world: World, operations: Operations): Oper
     upgrade: async function* (request, signal) {
       operations.assertFree(request.recovery ? "recovery-upgrade" : "upgrade"); // before the image is looked at, which may take long
       const { operation } = await prepare(request, signal);
+      await ports.stages.start("before-upgrade", signal);
       yield* begin(operation, signal);
     },
     rollback: (restart, signal) => begin(rollbackOf(situation(), restart, asked()), signal),
