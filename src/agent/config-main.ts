@@ -24,15 +24,23 @@ import { workerError } from "./worker.ts";
 
 const work = JSON.parse(await text(process.stdin)) as ConfigWork;
 const isBooting = work.do === "boot";
+/** A boot goes on without what hangs. */
+const BOOT_LIMIT_MS = 240_000;
 const tell = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
 /** Priorities of sd-daemon(3), which the kernel's log has, too. */
 const log = (priority: 3 | 4 | 6, line: string): void => void process.stderr.write(`<${priority}>${line}\n`);
 
+if (isBooting) setTimeout(giveUp, BOOT_LIMIT_MS).unref();
 try {
   tell(work.do === "sources" ? await look(work) : await alone(work));
 } catch (error) {
   log(3, `the machine config: ${(error as Error).message}`);
   tell(workerError(error, "CONFIG_WORK_FAILED"));
+}
+
+function giveUp(): never {
+  log(3, `the machine config is not in place after ${BOOT_LIMIT_MS / 1000} s: the boot goes on without it`);
+  process.exit();
 }
 
 /** @throws AppError `CONFIG_BUSY` */

@@ -69,6 +69,7 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
   const record =
     facts.slot !== "ram" && recordPart && efi ? bootRecordOn({ record: recordPart.device, efi: efi.device }) : undefined;
   const machineId = await text("/etc/machine-id");
+  const hostname = await text("/proc/sys/kernel/hostname");
   const init = await initSystem(run, fileExists);
   let config = await readBootConfig(facts);
   const recovery = parseRecoveryPlan(await readText(RECOVERY_PLAN_PATH).catch(() => undefined));
@@ -91,7 +92,9 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
     },
     stages: stageControl({ run, init, program: stageRunner, exists: fileExists, runs: stageRuns, now: edge.now }),
     facts: { ...facts, notes: [...facts.notes, ...config.notes, ...recovery.notes] },
-    machine: { id: machineId, hostname: await text("/proc/sys/kernel/hostname") },
+    get machine() {
+      return { id: machineId, hostname: config.hostname ?? hostname };
+    },
     bootId: await text("/proc/sys/kernel/random/boot_id"),
     record,
     store,

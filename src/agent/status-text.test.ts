@@ -109,6 +109,8 @@ test("what a machine has of its config is one line, and what it has not of it is
     text({ generation: 13, trial: true, notes: ["one", "two"] }),
     /^config {4}generation 13 \(on trial, 2 notes\)\n {10}one\n {10}two\nrunning/m,
   );
+  const live = { generation: 14, trial: true, until: status.at + 40, notes: [] };
+  assert.match(text(live), /^config {4}generation 14 \(on trial, given back in 40 s\)\nrunning/m);
   assert.doesNotMatch(text(undefined), /^config/m);
 });
 

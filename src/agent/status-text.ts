@@ -44,7 +44,7 @@ export function statusText(status: AgentStatus): string {
     ...(fingerprint ? row("key", fingerprint) : []),
     ...row("image", `${image.name} ${image.version}`, ...(image.digest ? [`sha256:${image.digest}`] : [])),
     ...(trust ? row("trusts", ...trustLines(trust, now)) : []),
-    ...(config ? row("config", ...configLines(config)) : []),
+    ...(config ? row("config", ...configLines(config, now)) : []),
     ...(stages ? row("stages", ...stageLines(stages)) : []),
     ...row("running", `${runs}, for ${duration(boot.uptime)}`),
     ...row("slots", slotLine("a", slots.a, now), slotLine("b", slots.b, now)),
@@ -93,9 +93,10 @@ function trustLines({ epoch, keys }: TrustStatus, now: number): string[] {
   return keys.map((key, index) => `${key.id.slice(0, 12)}${words(key)}${index === 0 ? ` (epoch ${epoch})` : ""}`);
 }
 
-function configLines({ generation, trial, notes }: ConfigStatus): string[] {
+function configLines({ generation, trial, until, notes }: ConfigStatus, now: number): string[] {
   const count = `${notes.length} ${notes.length === 1 ? "note" : "notes"}`;
-  const words = [...(trial ? ["on trial"] : []), ...(notes.length > 0 ? [count] : [])];
+  const left = until === undefined ? "" : `, given back in ${duration(Math.max(0, until - now))}`;
+  const words = [...(trial ? [`on trial${left}`] : []), ...(notes.length > 0 ? [count] : [])];
   const what = generation === undefined ? "none" : `generation ${generation}`;
   return [words.length > 0 ? `${what} (${words.join(", ")})` : what, ...notes.slice(0, MAX_NOTES)];
 }

@@ -44,6 +44,7 @@ test("a machine whose config comes from nowhere has none", () => {
 
 for (const [what, files] of [
   ["a file of the oem partition", { "/oem/50-site.yaml": "" }],
+  ["a config that was applied before", { "/oem/petrify/config/12/compiled": "" }],
   ["what it was installed with", { "/oem/machine.yaml": "" }],
   ["a file of the data partition", { "/usr/local/cloud-config/a.yml": "" }],
   ["a file of the image", { "/usr/lib/petrify/config.d/a.yaml": "" }],

@@ -17,6 +17,7 @@ import {
   serialSeed,
   type Dmi,
 } from "../layout/config-sources.ts";
+import { CONFIG_FOLDER, generationOf } from "../layout/generations.ts";
 import { INSTALLER_CONFIG } from "../layout/machine-config-place.ts";
 import { openVolume } from "../layout/volume.ts";
 import { poll, type Sys } from "./sys.ts";
@@ -30,6 +31,8 @@ const DRIVE_MS = 2000;
 
 /** Never throws: what cannot be looked at has none. */
 export function mayHaveConfig(sys: Sys): boolean {
+  // Under another image what was applied before is compiled again.
+  if (sys.list(CONFIG_FOLDERS.oem + CONFIG_FOLDER).some((name) => generationOf(name) !== undefined)) return true;
   const lies = Object.values(CONFIG_FOLDERS).some((folder) => sys.list(folder).some(isConfigName));
   if (lies || sys.exists(INSTALLER_CONFIG) || sys.exists(`${FW_CFG_FOLDER}/${FW_CFG_NAME}/raw`)) return true;
   const words = configWords(textOf(sys, "/proc/cmdline"));

@@ -9,9 +9,13 @@ import { planOfBoot } from "../health/plan-of-boot.ts";
 import { readAbout } from "./generation-files.ts";
 import { configPlace } from "./place.ts";
 
+const HOSTNAME = "/etc/hostname";
+
 export interface BootConfig {
   /** Its notes, and what was left out of it; absent where the initrd left nothing. */
   readonly config?: RunConfig;
+  /** Of the running system. The kernel's is another in the agent's sandbox; absent where none is configured. */
+  readonly hostname?: string;
   /** The checks that there are with it. */
   readonly plan: HealthPlan;
   /** A config that is laid on the running system, and is only kept when it is confirmed. */
@@ -25,12 +29,14 @@ export async function readBootConfig(facts: Pick<RunFacts, "slot">): Promise<Boo
   const config = parseRunConfig(await readText(RUN_CONFIG_PATH).catch(() => ""));
   const { plan, notes } = planOfBoot(config, await readText(HEALTH_PLAN_PATH).catch(() => undefined));
   if (!config) return { plan, notes };
+  const hostname = (await readText(HOSTNAME).catch(() => "")).trim();
   const { folder, target } = await configPlace(facts);
   const store = await openGenerationStore(folder);
   const about = config.generation === undefined ? undefined : await readAbout(store, config.generation).catch(() => undefined);
   const trial = store.slots().slots[target]?.trial;
   return {
     ...{ plan, notes },
+    ...(hostname === "" ? {} : { hostname }),
     config: { ...config, notes: [...new Set([...config.notes, ...(about?.problems ?? [])])] },
     ...(trial?.how === "live" ? { trial } : {}),
   };
