@@ -36,6 +36,12 @@ const STEPS: readonly (readonly [
     { units: [app(`${UNIT}# b\n`)] },
     ["lay", "reload", "restart app.service"],
   ],
+  [
+    "one that is for when the network is online waits until somebody asks for that",
+    {},
+    { units: [app("[Service]\nExecStart=/usr/bin/true\n[Install]\nWantedBy=network-online.target\n")] },
+    ["lay", "reload", "restart app.service"],
+  ],
   ["one that is no longer there stops before its file goes", { units: [app()] }, {}, ["stop app.service", "remove", "reload"]],
   [
     "one that is masked stops",

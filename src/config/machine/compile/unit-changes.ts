@@ -22,6 +22,8 @@ const LEFT_ALONE = /\.(?:target|slice|mount|automount|swap)$|^(?:dbus|dbus-broke
 /** What these want is not for now. Source: systemd.special(7) */
 const OF_AN_END =
   /^(?:shutdown|reboot|soft-reboot|poweroff|halt|kexec|final|umount|exit|rescue|emergency|sleep|suspend|hibernate|hybrid-sleep|suspend-then-hibernate|factory-reset)\.target\./;
+/** Reached where somebody asks for them, or a device comes: what they want is not started before. Source: systemd.special(7) */
+const ON_DEMAND = /^(?:network-online|time-sync|bluetooth|printer|smartcard|sound|usb-gadget)\.target\./;
 
 /** @param changed the paths that differ */
 export function unitChanges(
@@ -66,6 +68,7 @@ function systemdWish(path: string, before: What, after: What): Found {
   if (dropInOf !== undefined) return restarted(dropInOf);
   if (!/\.target\.(?:wants|requires|upholds)$/.test(first) || OF_AN_END.test(first)) return undefined;
   const [was, is] = [before?.is === "link", after?.is === "link"];
+  if (is && ON_DEMAND.test(first)) return undefined;
   if (was !== is) return { unit: second, wish: is ? "start" : "stop" };
   // The image's link is hidden, or back.
   return after?.is === "gone"
