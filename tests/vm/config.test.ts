@@ -53,7 +53,7 @@ test("a document on the oem partition is in place at the first boot and after th
       / ada$/,
       what,
     );
-    await guest.check("until ip -4 address show dev br7 | grep -q 10.9.8.7/24; do sleep 0.5; done");
+    await guest.check("until test -e /sys/class/net/br7 && grep -q 10.9.8.7 /proc/net/fib_trie; do sleep 0.5; done");
     const {
       config,
       machine: { hostname },
