@@ -39,7 +39,7 @@ test("systemd finds nothing wrong with the units, and what they start and are st
       units.push(copy);
     }
   }
-  assert.equal(units.length, 11);
+  assert.equal(units.length, 12);
   const { stderr } = await tools.run(units, { binds: [{ source: folder.path }] });
   assert.equal(stderr, "");
 });
