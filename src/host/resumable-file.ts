@@ -11,6 +11,8 @@ export interface ResumableFile extends AsyncDisposable {
   /** Zeros where nothing was written yet. */
   readonly read: (offset: Bytes, length: Bytes) => Promise<Uint8Array>;
   readonly write: (offset: Bytes, bytes: Uint8Array) => Promise<void>;
+  /** Begins to bring to the disk what was written, unless that is under way: `finish` has less to wait for. What fails is told there. */
+  readonly settle: () => void;
   /** Makes it durable, and renames it to the output, replacing what was there. */
   readonly finish: () => Promise<void>;
 }
@@ -35,6 +37,14 @@ export async function resumableFile(output: string, key: string, size: Bytes): P
   stack.use(lock);
   const file = stack.use(await open(path, "r+"));
   await file.truncate(size); // sparse where it is new
+  let settling: Promise<void> | undefined;
+  /** The kernel tells a failed write once, to whoever synchronises first. Source: fsync(2) */
+  let failure: { readonly error: unknown } | undefined;
+  const settle = async (): Promise<void> => {
+    await file.datasync().catch((error: unknown) => (failure ??= { error }));
+    settling = undefined;
+  };
+  stack.defer(async () => await settling);
   const scope = stack.move();
   return {
     path,
@@ -51,7 +61,10 @@ export async function resumableFile(output: string, key: string, size: Bytes): P
       for (let done = 0; done < bytes.length;)
         done += (await file.write(bytes, done, bytes.length - done, offset + done)).bytesWritten;
     },
+    settle: () => void (settling ??= settle()),
     finish: async () => {
+      await settling;
+      if (failure) throw failure.error;
       await file.sync();
       await rename(path, output);
       await syncDirectory(dirname(output));

@@ -16,6 +16,8 @@ import type { ImageStore } from "./store.ts";
 export interface ImageTarget {
   readonly read: (offset: Bytes, length: Bytes) => Promise<Uint8Array>;
   readonly write: (offset: Bytes, bytes: Uint8Array) => Promise<void>;
+  /** Called now and then: what was written may begin to go to the disk. */
+  readonly settle: () => void;
 }
 export interface PullInput {
   readonly store: ImageStore;
@@ -47,7 +49,7 @@ export async function pullImage(input: PullInput): Promise<Pulled> {
   const assembly = await assembleImage({
     ...{ list, manifest: found.imageManifest, sha256, signal, durable: () => {} },
     place: { size: list.imageSize, read: target.read },
-    writer: { write: target.write, flush: async () => {} }, // whoever has the target makes it durable
+    writer: { write: target.write, flush: async () => target.settle() }, // whoever has the target makes it durable
   });
   const first = assembly.count();
   const lengthOf = (index: number): Bytes => segmentAt(list, index).length;
