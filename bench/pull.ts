@@ -19,7 +19,8 @@ import { isImage, parseTime, programOf, together, type Cost } from "./delta-lab.
 import { petrifyBuilder } from "./petrify.ts";
 import type { Comparison, Report } from "./report.ts";
 
-const MAIN = join(import.meta.dirname, "../src/cli/main.ts");
+/** As people start it. */
+const PETRIFY = join(import.meta.dirname, "../petrify");
 const [REPOSITORY, TAG] = ["os", "bench"] as const;
 /** 0.8 of curl's speed, as time. */
 const GOAL = { ratio: 1 / 0.8 } as const;
@@ -144,9 +145,9 @@ async function builtImage(context: BenchContext): Promise<string> {
 const turned = <T>(list: readonly T[], by: number): T[] => list.map((_, index) => list[(index + by) % list.length]!);
 
 /** The image as a release, and all of its packed segments as one blob. What an earlier run has stored of the same image is not made again. */
-async function storedIn(host: string, image: string, { run, signal }: BenchContext): Promise<Stored> {
+async function storedIn(host: string, image: string, { run, signal, folder }: BenchContext): Promise<Stored> {
   const name = `http://${host}/${REPOSITORY}:${TAG}`;
-  await run([process.execPath, MAIN, "push", image, name, "--no-container", "--no-sbom"], { signal });
+  await run([PETRIFY, "push", image, name, "--no-container", "--no-sbom"], { signal, env: cacheIn(folder) });
   const settings = { environment: {}, run, random: Math.random, now: () => performance.now() };
   using opened = await storeFor(parseReference(name), settings);
   const { store } = opened;
@@ -162,6 +163,9 @@ async function storedIn(host: string, image: string, { run, signal }: BenchConte
   return { blobs, one };
 }
 
+/** For what Node made of petrify's sources: kept from the first start on, as it is on any machine. Source: ../petrify */
+const cacheIn = (folder: string) => ({ XDG_CACHE_HOME: join(folder, "pull/cache") });
+
 interface Place {
   readonly image: string;
   readonly folder: string;
@@ -176,7 +180,8 @@ async function sidesOf({ title, host, prefix, ca }: Line, { blobs, one }: Stored
   const cost = async (argv: readonly string[]): Promise<Cost> => {
     const time = [...programOf(peers, "time"), "--quiet", "--format=%e %M %O", `--output=${at("time")}`, "--"];
     const since = performance.now();
-    await context.run([...prefix, ...time, ...argv] as [string, ...string[]], { signal: context.signal });
+    const options = { signal: context.signal, env: cacheIn(context.folder) };
+    await context.run([...prefix, ...time, ...argv] as [string, ...string[]], options);
     const seconds = (performance.now() - since) / 1000; // time(1) counts hundredths
     return { ...parseTime(await readText(at("time"))), seconds };
   };
@@ -201,8 +206,7 @@ async function sidesOf({ title, host, prefix, ca }: Line, { blobs, one }: Stored
   const reference = `${ca === undefined ? "http://" : ""}${host}/${REPOSITORY}:${TAG}`;
   return {
     petrify: async () => {
-      const argv = [MAIN, "pull", reference, "-o", at("pulled.img"), ...(ca === undefined ? [] : ["--ca", ca])];
-      const pulled = await cost([process.execPath, ...argv]);
+      const pulled = await cost([PETRIFY, "pull", reference, "-o", at("pulled.img"), ...(ca === undefined ? [] : ["--ca", ca])]);
       await isImage(at("pulled.img"), image, "petrify");
       return pulled;
     },
