@@ -1,20 +1,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type RequestListener } from "node:http";
+import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
+import { EC2_KEY, EC2_VALUES, ec2Service } from "../../../tests/support/ec2-service.ts";
 import { askEc2, type Ec2Answer } from "./ec2.ts";
-
-const KEY = "ssh-ed25519 AAAA ops@desk";
-const VALUES: Readonly<Record<string, string>> = {
-  "/latest/meta-data/instance-id": "i-0123456789abcdef0\n",
-  "/latest/meta-data/local-hostname": "ip-10-0-0-1.ec2.internal",
-  "/latest/meta-data/public-keys/": "0=mine\n1=other\nnonsense\n../x=y\n",
-  "/latest/meta-data/public-keys/0/openssh-key": `${KEY}\n`,
-  "/latest/user-data": "#cloud-config\n",
-};
-const TOKEN = "AQAAtoken==";
-const TTL = "x-aws-ec2-metadata-token-ttl-seconds";
 
 /** Asks a service that answers so. */
 async function ask(listener: RequestListener): Promise<Ec2Answer> {
@@ -28,31 +18,16 @@ async function ask(listener: RequestListener): Promise<Ec2Answer> {
     server.close();
   }
 }
-/** A service with the values; sessions are needed, or not known. */
-function service(sessions: "needed" | "unknown", values = VALUES): RequestListener {
-  const isRefused = (request: IncomingMessage): boolean =>
-    sessions === "needed" && request.headers["x-aws-ec2-metadata-token"] !== TOKEN;
-  return (request, response) => {
-    if (request.method === "PUT") {
-      const isAsked = sessions === "needed" && request.url === "/latest/api/token" && Number(request.headers[TTL]) > 0;
-      return void response.writeHead(isAsked ? 200 : 405).end(isAsked ? TOKEN : "no");
-    }
-    const value = values[request.url ?? ""];
-    if (isRefused(request)) response.writeHead(401).end();
-    else response.writeHead(value === undefined ? 404 : 200).end(value);
-  };
-}
-
 for (const sessions of ["needed", "unknown"] as const) {
   test(`instance, name, keys and user data are read of a service whose sessions are ${sessions}`, async () => {
-    const { userData, ...rest } = await ask(service(sessions));
-    assert.deepEqual(rest, { instance: "i-0123456789abcdef0", hostname: "ip-10-0-0-1.ec2.internal", keys: [KEY] });
-    assert.equal(Buffer.from(userData!).toString(), "#cloud-config\n");
+    const { userData, ...rest } = await ask(ec2Service(sessions));
+    assert.deepEqual(rest, { instance: "i-0123456789abcdef0", hostname: "ip-10-0-0-1.ec2.internal", keys: [EC2_KEY] });
+    assert.equal(Buffer.from(userData!).toString(), EC2_VALUES["/latest/user-data"]);
   });
 }
 
 test("a service that says nothing gives nothing", async () => {
-  assert.deepEqual(await ask(service("needed", {})), { keys: [] });
+  assert.deepEqual(await ask(ec2Service("needed", {})), { keys: [] });
 });
 
 for (const [what, listener, why] of [
@@ -67,7 +42,7 @@ for (const [what, listener, why] of [
     "whose names never end",
     (request, response) => {
       if (request.url?.endsWith("local-hostname")) response.end("x".repeat(100_000));
-      else service("unknown")(request, response);
+      else ec2Service("unknown")(request, response);
     },
     /more than 16 KiB/,
   ],
@@ -75,7 +50,7 @@ for (const [what, listener, why] of [
     "whose user data is too long",
     (request, response) => {
       if (request.url === "/latest/user-data") response.end(Buffer.alloc(10 * 1000 ** 2));
-      else service("unknown")(request, response);
+      else ec2Service("unknown")(request, response);
     },
     /more than 1024 KiB/,
   ],
