@@ -13,6 +13,7 @@ import { defaultCacheFolder } from "../src/host/cache-folder.ts";
 import { currentCaller } from "../src/host/caller.ts";
 import { run } from "../src/host/run.ts";
 import type { Tools } from "../src/host/tools.ts";
+import { measureConfig } from "./config.ts";
 import type { BenchContext } from "./context.ts";
 import { debianTree, type PeerTree } from "./debian-tree.ts";
 import { DELTA_PAIRS, measureDeltas, type DeltaPairName } from "./measure-deltas.ts";
@@ -31,7 +32,7 @@ import { markdown, replaceTables, type Report } from "./report.ts";
 
 const TOP = join(import.meta.dirname, "..");
 const PAGE = join(TOP, "docs/benchmarks.md");
-const PARTS = ["builds", "boots", "agent", "upgrades", "installs", "sizes", "pull", "deltas"] as const;
+const PARTS = ["builds", "boots", "agent", "upgrades", "installs", "sizes", "pull", "config", "deltas"] as const;
 type Part = (typeof PARTS)[number];
 
 interface Options {
@@ -56,7 +57,7 @@ const listOf =
   };
 const options = new Command("bench")
   .option("--json", "print the measurements as JSON, one document for each part")
-  .option("--runs <n>", "of each build and pull", count, 3)
+  .option("--runs <n>", "of each build, pull and apply", count, 3)
   .option("--boots <n>", "of each system", count, 5)
   .option("--only <parts>", PARTS.join(", "), listOf(PARTS), [...PARTS])
   .option("--pairs <pairs>", `of images, for deltas: ${DELTA_PAIRS.join(", ")}`, listOf(DELTA_PAIRS), [...DELTA_PAIRS])
@@ -93,6 +94,7 @@ const MEASURE = {
   installs: async () => await measureInstalls(options.boots, context),
   sizes: async () => await measureSizes(context),
   pull: async () => await measurePulls(options.runs, options.image, context),
+  config: async () => await measureConfig(options.runs, context),
   deltas: async () => await measureDeltas(options.pairs, context),
 } as const;
 
@@ -104,6 +106,7 @@ const TITLES = {
   installs: "An installation",
   sizes: "Size",
   pull: "A pull",
+  config: "Machine configs",
   deltas: "Deltas",
 } as const;
 const tables: string[] = [];
