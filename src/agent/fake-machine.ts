@@ -6,17 +6,19 @@ import { DEFAULT_RECOVERY_PLAN } from "../layout/recovery-plan.ts";
 import type { AcceptedRelease, ImageSource, ImageSummary } from "../layout/operation.ts";
 import type { RecordChange, RecordFacts } from "../layout/record-change.ts";
 import type { BootRecord } from "../layout/record.ts";
+import { NO_RUN_CONFIG } from "../layout/run-config.ts";
 import { isResetPending, type ResetOrder } from "../layout/reset-order.ts";
-import type { BootTarget } from "../layout/slots.ts";
+import type { BootTarget, SlotName } from "../layout/slots.ts";
 import type { Tries } from "../layout/tries.ts";
 import type { BootRecordStore } from "../host/boot-record.ts";
 import { sha256 } from "../host/sha256.ts";
 import { fakeInitSystem, type FakeInitSystem } from "../host/init-system.ts";
-import type { ImagePorts, ReleaseJudgement } from "./operations/ports.ts";
+import type { ImagePorts, InspectedImage, ReleaseJudgement } from "./operations/ports.ts";
 import type { AgentPorts, VerificationResult } from "./ports.ts";
 import type { ResetDisk } from "./reset-disk.ts";
 import type { SlotStore, StoreFaults } from "./slot-store.ts";
 import type { BootConfig } from "./config/boot-config.ts";
+import type { ConfigWork, DoConfigWork } from "./config/work.ts";
 import type { MountedData } from "./degraded.ts";
 import type { CheckReport } from "./health/check.ts";
 import type { TrustedKeys } from "../release/trusted-keys.ts";
@@ -53,6 +55,12 @@ export interface FakeDisk {
   /** Makes {@link FakeMachine.kept} fail. */
   refusesState?: boolean;
   keyUnreadable?: boolean;
+  /** Of its machine config, by slot: digest of the image that it was made for; absent where it has none. */
+  config?: { readonly [slot in SlotName]?: string };
+  /** Digests of images that cannot do what it says; its only key is `hostname`, and their manifests may tell that they do not know it. */
+  refusing?: readonly string[];
+  /** What manifests say besides. */
+  tells?: Pick<InspectedImage, "machineConfig">;
   /** What lies on the data partitions. */
   data?: FakeData;
   /** That it is to be reset. */
@@ -131,7 +139,12 @@ export function fakeMachine(
     machineConfig: {
       now: () => machine.boot,
       read: async () => await Promise.resolve(),
-      work: async ({ do: what }) => await Promise.reject(new Error(`no machine config: ${what}`)),
+      work: fakeConfigWork(disk, done),
+    },
+    boot: {
+      plan: { ...DEFAULT_HEALTH_PLAN, deadlineSeconds: 60 },
+      ...(disk.config ? { config: { ...NO_RUN_CONFIG, generation: 1 } } : {}),
+      notes: [],
     },
     stages: {
       runs: () => [],
@@ -143,7 +156,6 @@ export function fakeMachine(
         if (why !== undefined) throw new AppError("STAGE_FAILED", why);
       },
     },
-    boot: { plan: { ...DEFAULT_HEALTH_PLAN, deadlineSeconds: 60 }, notes: [] },
     machine: { id: "00", hostname: "test" },
     init: fakeInitSystem(),
     onWait: () => true,
@@ -258,6 +270,26 @@ export function fakeMachine(
   return machine;
 }
 
+/** Of one whose config no test looks into. */
+function fakeConfigWork(disk: FakeDisk, done: string[]): DoConfigWork {
+  const refuse = (name: string): AppError =>
+    new AppError("CONFIG_UNSUPPORTED", `the image ${name} cannot do all that the config says`, {
+      hint: "Apply another one first.",
+    });
+  return async (given) => {
+    await Promise.resolve();
+    const request: ConfigWork = given;
+    if (request.do === "fits") {
+      if (!Object.hasOwn(request.language, "hostname")) throw refuse(`${request.image.name} ${request.image.version}`);
+    } else if (request.do === "take-along") {
+      done.push(`take config along to ${request.slot}`);
+      if (disk.refusing?.includes(request.digest)) throw refuse(request.digest);
+      disk.config = { ...disk.config, [request.slot]: request.digest };
+    } else throw new Error(`no machine config: ${request.do}`);
+    return { generation: 1 } as never;
+  };
+}
+
 /** Images by the path that a request names; what a place holds is in {@link FakeDisk.places}. */
 function fakeImages(disk: FakeDisk, done: string[], damage: Readonly<Record<string, string>>): ImagePorts {
   const verdict = (what: string): VerificationResult => {
@@ -285,7 +317,7 @@ function fakeImages(disk: FakeDisk, done: string[], damage: Readonly<Record<stri
           delivery: { way: "the whole image", bytes: image.size, of: image.size },
         };
       }
-      return { image, source, kernel: "6.12", created: 0, architecture: "x86-64", trust: "unsigned" };
+      return { image, source, kernel: "6.12", created: 0, architecture: "x86-64", trust: "unsigned", ...disk.tells };
     },
     inspectPlace: async () => {
       await Promise.resolve();

@@ -66,6 +66,13 @@ export function cutPower(on: FakeDisk, machine: FakeMachine, after: number, stop
       return done;
     },
   });
+  const { work: configWork } = machine.machineConfig;
+  Object.assign(machine.machineConfig, {
+    work: async (...given: Parameters<typeof configWork>) => {
+      if (given[0].do === "take-along" && !spend()) throw new PowerCut();
+      return await configWork(...given);
+    },
+  });
   const { keep } = machine.trust;
   Object.assign(machine.trust, {
     keep: async (...given: Parameters<typeof keep>) => await orCut(async () => await keep(...given)),

@@ -55,10 +55,20 @@ async function work(): Promise<ImageLine> {
       const source = await located(request.source);
       await using image = await opened(source);
       const { manifest, bytes, digest } = await findManifest(image, sha256);
-      const { name, version, kernel, created, architecture, sizes } = manifest;
+      const { name, version, kernel, created, architecture, sizes, machineConfig } = manifest;
       const { says } = await unsigned.verify(manifest, bytes);
       const summary = { name, version, digest, size: sizes.image };
-      return { inspected: { image: summary, source, kernel, created, architecture, trust: says } };
+      return {
+        inspected: {
+          image: summary,
+          source,
+          kernel,
+          created,
+          architecture,
+          ...(machineConfig && { machineConfig }),
+          trust: says,
+        },
+      };
     }
     case "check": {
       if (request.source.is === "registry") {

@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { mountedImage } from "./mounted-image.ts";
+import { smallSystem } from "../../tests/support/small-system.ts";
+import { testTools } from "../../tests/support/tools.ts";
+import { treeImage } from "../../tests/support/tree-image.ts";
+import { digestOf } from "../build/image-disk.ts";
+import { mountedImage, openSlotImage } from "./mounted-image.ts";
 
 const root = await mkdtemp(join(tmpdir(), "image-"));
 after(async () => await rm(root, { recursive: true }));
@@ -25,3 +29,21 @@ test("a mounted image is seen as a config asks for it", () => {
   assert.ok(!view.has("/etc/passwd"), "of the machine that looks");
   assert.deepEqual(view.list("/lib"), ["os-release", "systemd"]);
 });
+
+const skip = process.getuid?.() !== 0 && "only root mounts";
+
+for (const form of [[], ["-zlz4hc"]]) {
+  test(`an image that does not run is mounted to be seen: ${form.join() || "plain"}`, { skip }, async () => {
+    const [path, folder] = [join(root, "b.img"), join(root, "other")];
+    const manifest = await treeImage(await testTools(), smallSystem, path, { form });
+    await assert.rejects(openSlotImage({ path, digest: "aa", folder }, "x86_64"), { code: "IMAGE_CHANGED" });
+    {
+      await using image = await openSlotImage({ path, digest: digestOf(manifest), folder }, "x86_64");
+      const { name, version, persistent, osVersion } = image.view;
+      assert.deepEqual([name, version, persistent, osVersion], ["test", "1.2.3", ["/home", "/var/log"], "13"]);
+      assert.match(image.view.read("/etc/passwd")!, /^root:/);
+      assert.ok(image.view.has("/sbin/init"));
+    }
+    await assert.rejects(readdir(folder), { code: "ENOENT" });
+  });
+}

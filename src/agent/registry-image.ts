@@ -48,11 +48,12 @@ export async function inspectRelease({ store, reference, judgement, running, sig
   const judged = judgement && (await judgedBy(judgement, { store, signal }, found));
   const way = chooseWay({ ...(await offered(store, found, running, signal)), done: 0, shared: undefined });
   const { tag: _, ...repository } = reference;
-  const { name, version, kernel, created, architecture, sizes } = imageManifest;
+  const { name, version, kernel, created, architecture, sizes, machineConfig } = imageManifest;
   return {
     image: { name, version, digest: imageDigest(found), size: sizes.image },
     source: { is: "registry", reference: formatReference({ ...repository, digest: index.digest }) },
     ...{ kernel, created, architecture },
+    ...(machineConfig && { machineConfig }),
     trust: judged?.signedBy === undefined ? "unsigned" : `signed by ${judged.signedBy}`,
     release: {
       created: release.created,

@@ -30,10 +30,13 @@ const SEGMENT = "application/vnd.petrify.segment.v1+zstd";
 
 let old: ReleaseImage;
 let wanted: ReleaseImage;
+/** Of images that do not know the config of a machine. */
+let foreign: ReleaseImage;
 before(async () => {
   const tools = await testTools();
   old = await releaseImage(tools, "1.0.0");
-  wanted = await releaseImage(tools, "1.1.0");
+  wanted = await releaseImage(tools, "1.1.0", { machineConfig: { hostname: "" } });
+  foreign = await releaseImage(tools, "1.1.0", { machineConfig: {} });
 });
 
 type Registry = Awaited<ReturnType<typeof faultyRegistry>>;
@@ -181,8 +184,8 @@ suite("refused before anything is written", () => {
   const good = { signedBy: [key] } as const;
   interface Refused {
     readonly pushed?: Pushed;
-    /** Pushes the running image in place of the new one. */
-    readonly replayed?: true;
+    /** What is pushed in place of the new one. */
+    readonly image?: () => ReleaseImage;
     readonly disk?: Partial<FakeDisk>;
     readonly clock?: false;
     readonly fault?: (asked: Asked) => Fault | undefined;
@@ -213,7 +216,7 @@ suite("refused before anything is written", () => {
       "is an old one, replayed with its good signature",
       {
         pushed: { ...good, facts: { created: NOW - 5000 } },
-        replayed: true,
+        image: () => old,
         code: "RELEASE_OLDER",
         words: /is older than 1\.0\.0/,
       },
@@ -228,6 +231,10 @@ suite("refused before anything is written", () => {
         disk: { trusted: revoked },
         ...{ code: "KEYS_REVIVED", words: /./ },
       },
+    ],
+    [
+      "does not know what the machine config says",
+      { image: () => foreign, disk: { config: { a: "aa" } }, code: "CONFIG_UNSUPPORTED", words: /test 1\.1\.0 cannot do all/ },
     ],
     [
       "cannot be judged, since nobody knows the keys",
@@ -270,13 +277,13 @@ suite("refused before anything is written", () => {
       { fault: on("/blobs/", { dripMs: 20 }), code: "REGISTRY_UNREACHABLE", words: /too little came/ },
     ],
   ];
-  for (const [name, { pushed = good, replayed, disk: more, clock, fault, code, words }] of cases) {
+  for (const [name, { pushed = good, image = () => wanted, disk: more, clock, fault, code, words }] of cases) {
     test(`a release that ${name}: ${code}`, async () => {
       await using registry = await faultyRegistry({
         tries: 2,
         ...(name.includes("drips") || name.includes("now and then") ? { stallMs: 300 } : {}),
       });
-      await push(registry.store, replayed ? old : wanted, pushed);
+      await push(registry.store, image(), pushed);
       registry.fail(fault);
       const disk = newDisk(more);
       const found = await ask(disk, registry, (machine) => {
@@ -472,5 +479,24 @@ suite("while it is written", () => {
     await ask(disk, registry);
     assertBoots(disk);
     assert.equal(disk.on.trusted!.epoch, keys.epoch);
+  });
+
+  test("an image that cannot do what the machine config says does not become active; once the config is another one, nothing is fetched again", async () => {
+    await using registry = await faultyRegistry();
+    await push(registry.store, wanted, { signedBy: [key] });
+    const { digest } = wanted.found;
+    const disk = newDisk({ config: { a: old.found.digest }, refusing: [digest] });
+    await ask(disk, registry);
+    const [entry] = disk.on.state.operations;
+    assertClear({ ...entry!, message: entry!.reason! }, "CONFIG_UNSUPPORTED", /cannot do all that the config says/);
+    assertRunningUntouched(disk);
+    assert.deepEqual([disk.on.record.slots.b.state, disk.on.config], ["empty", { a: old.found.digest }]);
+
+    disk.on.refusing = [];
+    await ask(disk, registry);
+    assertBoots(disk);
+    assert.deepEqual(disk.on.config, { a: old.found.digest, b: digest });
+    const { operation } = disk.on.state;
+    assert.ok(operation?.kind === "upgrade" && operation.downloaded!.bytes < 20_000, "segments are there already");
   });
 });

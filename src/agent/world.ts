@@ -108,3 +108,7 @@ export function openWorld(ports: AgentPorts): World {
 }
 
 const fewest = (one: Tries, other: Tries): Tries => ({ ...other, a: Math.min(one.a, other.a), b: Math.min(one.b, other.b) });
+
+/** Whether an upgrade takes a machine config along. From recovery and from memory none does. */
+export const hasConfig = ({ running, ports }: Pick<World, "running" | "ports">): boolean =>
+  (running === "a" || running === "b") && ports.machineConfig.now().config?.generation !== undefined;

@@ -12,6 +12,7 @@ import { imageCommandLine } from "../layout/cmdline.ts";
 import { planDisk } from "../layout/disk.ts";
 import { imageScript } from "../layout/grub-script.ts";
 import { NETBOOT_FILES } from "../layout/netboot.ts";
+import { machineLanguage } from "../config/machine/language.ts";
 import { formatManifest, type Manifest } from "../release/manifest.ts";
 import type { Ids } from "./accounts.ts";
 import { openBase } from "./base.ts";
@@ -220,6 +221,7 @@ async function buildSystemImage(
       architecture: "x86-64",
       kernel: kernel.version,
       created: time,
+      machineConfig: machineLanguage(),
     } as const;
     return await assembleSystemImage(
       tools,

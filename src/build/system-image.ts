@@ -22,7 +22,7 @@ import { VERITY_SALT } from "./verity.ts";
 
 export interface SystemImageInput {
   /** Facts that the manifest carries as they are; `created` is also the time of every file. */
-  readonly facts: Pick<Manifest, "name" | "version" | "architecture" | "kernel" | "created">;
+  readonly facts: Pick<Manifest, "name" | "version" | "architecture" | "kernel" | "created" | "machineConfig">;
   /** Paths of files. */
   readonly vmlinuz: string;
   readonly initrd: string;

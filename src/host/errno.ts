@@ -1,7 +1,7 @@
 import { getInt32 } from "node:ffi";
 
 /** Source: asm-generic/errno-base.h, asm-generic/errno.h. ext4 says EUCLEAN for EFSCORRUPTED, and EBADMSG for EFSBADCRC. */
-export const ERRNO = { ENOENT: 2, EIO: 5, EINVAL: 22, ENOTTY: 25, EBADMSG: 74, EOPNOTSUPP: 95, EUCLEAN: 117 } as const;
+export const ERRNO = { ENOENT: 2, EIO: 5, EBUSY: 16, EINVAL: 22, ENOTTY: 25, EBADMSG: 74, EOPNOTSUPP: 95, EUCLEAN: 117 } as const;
 
 /** For `dlopen`: where libc keeps the error of this thread's last call. Looked up before that call, since looking it up may fail too. */
 export const ERRNO_PLACE = { __errno_location: { arguments: [], return: "pointer" } } as const;

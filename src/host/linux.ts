@@ -39,21 +39,33 @@ export function beIdle(): void {
  * @throws Error with the kernel's errno
  */
 export async function mountReadOnly(device: string, folder: string): Promise<Mounted> {
-  return await mountExt4(device, folder, MOUNT.readOnly, "noload");
+  return await mountAt(device, folder, { type: "ext4", access: MOUNT.readOnly, data: "noload" });
 }
 
 /** The same to be written to; what was written is durable once it is synced. @throws Error with the kernel's errno */
 export async function mountWritable(device: string, folder: string): Promise<Mounted> {
-  return await mountExt4(device, folder, 0n, "errors=remount-ro");
+  return await mountAt(device, folder, { type: "ext4", access: 0n, data: "errors=remount-ro" });
+}
+
+/** Mounts the root of an image, until the scope ends. What a killed process has left there goes. @throws Error with the kernel's errno */
+export async function mountErofs(device: string, folder: string): Promise<Mounted> {
+  libc().umount2(folder, MNT_DETACH);
+  return await mountAt(device, folder, { type: "erofs", access: MOUNT.readOnly, data: "" });
 }
 
 type Mounted = { readonly path: string } & AsyncDisposable;
 
-async function mountExt4(device: string, folder: string, access: bigint, data: string): Promise<Mounted> {
+interface MountOptions {
+  readonly type: "ext4" | "erofs";
+  readonly access: bigint;
+  readonly data: string;
+}
+
+async function mountAt(device: string, folder: string, { type, access, data }: MountOptions): Promise<Mounted> {
   const { mount, umount2, __errno_location } = libc();
   await mkdir(folder, { recursive: true });
   const flags = access | MOUNT.noSuid | MOUNT.noDevices | MOUNT.noExec;
-  if (mount(device, folder, "ext4", flags, data) !== 0) {
+  if (mount(device, folder, type, flags, data) !== 0) {
     const errno = errnoAt(__errno_location);
     await rmdir(folder).catch(() => {});
     throw errnoError(`${device} cannot be mounted`, errno);

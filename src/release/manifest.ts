@@ -25,6 +25,8 @@ export const Manifest = z.object({
   sizes: z.object({ image: z.int(), boot: z.int(), root: z.int(), rootVerity: z.int() }),
   /** SHA-256 of the files of the boot partition, by name. */
   boot: z.object({ vmlinuz: Sha256, initrd: Sha256, "image.cfg": Sha256 }),
+  /** Keys of machine configs that the image takes, by the top level's; images of before there was a machine config have none. */
+  machineConfig: z.record(z.string(), z.string()).optional(),
 });
 export type Manifest = z.output<typeof Manifest>;
 

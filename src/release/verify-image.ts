@@ -59,6 +59,8 @@ export interface FoundManifest {
   readonly bytes: Uint8Array;
   /** Their SHA-256: which image it is. */
   readonly digest: string;
+  /** Where they lie. */
+  readonly parts: SystemImageParts<Partition>;
 }
 
 /**
@@ -72,7 +74,7 @@ export async function findManifest(image: ImageReader, sha256: Sha256): Promise<
     const bytes = await boot.readText(await boot.find(BOOT_FILES.manifest), BOOT_FILES.manifest);
     const manifest = readManifest(bytes);
     checkTable(gpt, parts, manifest, "manifest");
-    return { manifest, bytes, digest: hex(sha256.digest(bytes)) };
+    return { manifest, bytes, digest: hex(sha256.digest(bytes)), parts };
   } catch (error) {
     if (!(error instanceof DamageFound)) throw error;
     const { what } = error.damage;

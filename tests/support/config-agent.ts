@@ -23,6 +23,7 @@ export async function configAgent(folder: string): Promise<ConfigAgent> {
   const ports = {
     ...{ ...node, judge, noneWanted: async () => {} },
     find: async () => await Promise.resolve({ documents: [], problems: [] }),
+    imageIn: async () => await Promise.reject(new Error("there is no other slot")),
   };
   const server = await serveLocally(join(folder, "petrifyd.sock"), {
     "POST /config/apply": async (_signal, body) => {

@@ -22,6 +22,8 @@ export interface TreeImageOptions {
   readonly facts?: Partial<typeof treeFacts> | Readonly<Record<string, string>>;
   readonly commandLine?: string;
   readonly vmlinuz?: Uint8Array;
+  /** Keys of machine configs that it takes; default: it does not tell. */
+  readonly machineConfig?: Readonly<Record<string, string>>;
   /** Whether the root has a folder for modules of the kernel; default: it has. */
   readonly modules?: boolean;
 }
@@ -43,7 +45,8 @@ export async function treeImage(
   return await assembleSystemImage(
     tools,
     {
-      ...{ facts, rootHash, imageCfg: `set petrify_cmdline="${commandLine}"\n` },
+      facts: { ...facts, ...(rest.machineConfig && { machineConfig: rest.machineConfig }) },
+      ...{ rootHash, imageCfg: `set petrify_cmdline="${commandLine}"\n` },
       ...{ vmlinuz: path("vmlinuz"), initrd: path("initrd"), root: path("root"), verity: path("verity") },
     },
     output,

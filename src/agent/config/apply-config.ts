@@ -52,6 +52,8 @@ export interface Judged {
   readonly config: NodeConfig;
   /** What was left out, a sentence each. */
   readonly problems: readonly string[];
+  /** Keys of the language that it has: `users.name`. */
+  readonly keys: readonly string[];
 }
 
 export interface ConfigResult {
@@ -197,28 +199,45 @@ function compiledOf(
   how: "strict" | "tolerant",
   ports: ApplyPorts,
 ): { readonly after: Pick<Generation, "compiled">; readonly problems: readonly string[] } {
-  const { view, judge, network, sha1, sha256 } = ports;
-  const { config, problems } = judge(documents, how);
-  const digest = hex(sha256(new TextEncoder().encode(JSON.stringify(config))));
-  const means: CompileMeans = { digest, network: network(config, view), sha1 };
-  const compilation = (how === "strict" ? compileConfig : compileTolerantly)(config, view, means);
-  const left = compilation.unsupported.map(({ key, problem }) => `${key}: ${problem}`);
-  return { after: { compiled: withoutNotes(compilation) }, problems: [...problems, ...left, ...compilation.notes] };
+  const { config, problems } = ports.judge(documents, how);
+  const compilation = (how === "strict" ? compileConfig : compileTolerantly)(
+    config,
+    ports.view,
+    compileMeans(config, ports.view, ports),
+  );
+  return { after: { compiled: withoutNotes(compilation) }, problems: [...problems, ...leftOut(compilation)] };
 }
 
-const withoutNotes = ({ unsupported: _unsupported, notes: _notes, ...compiled }: Compilation): Compiled => compiled;
+/** What compiling a config for an image needs besides. */
+export const compileMeans = (
+  config: NodeConfig,
+  view: ImageView,
+  { network, sha1, sha256 }: Pick<ApplyPorts, "network" | "sha1" | "sha256">,
+): CompileMeans => ({
+  digest: hex(sha256(new TextEncoder().encode(JSON.stringify(config)))),
+  network: network(config, view),
+  sha1,
+});
+
+/** A sentence each. */
+export const leftOut = ({ unsupported, notes }: Compilation): string[] => [
+  ...unsupported.map(({ key, problem }) => `${key}: ${problem}`),
+  ...notes,
+];
+
+export const withoutNotes = ({ unsupported: _unsupported, notes: _notes, ...compiled }: Compilation): Compiled => compiled;
 
 /** @returns its number; it is durable, and nothing refers to it */
-async function keep(
+export async function keep(
   { compiled }: Pick<Generation, "compiled">,
   problems: readonly string[],
   documents: readonly ConfigDocument[],
-  { store, now }: ApplyPorts,
+  { store, now }: Pick<ApplyPorts, "store" | "now">,
 ): Promise<GenerationNumber> {
   return await store.add(generationFiles({ compiled, documents, about: { at: now(), problems } }));
 }
 
-const sameConfig = (before: Compiled | undefined, after: Compiled): boolean =>
+export const sameConfig = (before: Compiled | undefined, after: Compiled): boolean =>
   before !== undefined && canonical(before) === canonical(after);
 /** In one order of keys; what is not there is what is undefined. */
 const canonical = ({ compiled, init, kernelArgs, updates, plan }: Compiled): string =>

@@ -28,6 +28,11 @@ async function machine(): Promise<Machine> {
   const ports = {
     ...fake,
     find: async () => await Promise.resolve(found.now),
+    imageIn: async (slot: string, digest: string) =>
+      await Promise.resolve({
+        view: { ...debian(), name: slot, version: digest },
+        [Symbol.asyncDispose]: async () => await Promise.resolve(void fake.done.push(`closed ${slot}`)),
+      }),
     noneWanted: async () => await Promise.resolve(void fake.done.push("none wanted")),
   };
   return {
@@ -127,4 +132,14 @@ test("what is only kept until the next boot says so", async () => {
   const forgets = "this system runs from memory";
   const { problems } = await at.does({ do: "apply", documents: named("web"), mode: "auto" }, { forgets });
   assert.deepEqual(problems, [`it is kept until the next boot: ${forgets}`]);
+});
+
+test("an upgrade takes the config along to the image in the other slot, which is looked at no longer than that takes", async () => {
+  await using at = await machine();
+  await apply(at, "web-1");
+  assert.deepEqual(await at.does({ do: "fits", image: { name: "b", version: "2" }, language: { hostname: "" } }), {
+    generation: 1,
+  });
+  assert.deepEqual(await at.does({ do: "take-along", slot: "b", digest: "cc" }), { generation: 2 });
+  assert.deepEqual([at.ports.store.slots().slots.b, at.ports.done.at(-1)], [{ generation: 2 }, "closed b"]);
 });

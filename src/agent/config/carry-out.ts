@@ -1,17 +1,21 @@
 /** Each piece of work on the machine config, on the ports of a machine. */
+import type { ImageView } from "../../config/machine/compile/image-view.ts";
 import { AppError } from "../../core/error.ts";
 import type { ConfigMachine } from "../../host/config-machine.ts";
 import type { GenerationNumber } from "../../layout/generations.ts";
-import { BOOT_TARGETS } from "../../layout/slots.ts";
+import { BOOT_TARGETS, type SlotName } from "../../layout/slots.ts";
 import type { FoundConfig } from "../config-sources.ts";
 import { applyConfig, configDiff, confirmConfig, documentsOf, revertTrial, shown, type ApplyPorts } from "./apply-config.ts";
 import { readGeneration } from "./generation-files.ts";
+import { assertFits, takeAlong } from "./take-along.ts";
 import type { ConfigAnswers, ConfigWork, GenerationEntry, LockedWork } from "./work.ts";
 
 type Found = Pick<FoundConfig, "documents" | "problems">;
 export interface CarryOutPorts extends ApplyPorts, Pick<ConfigMachine, "noneWanted"> {
   /** Documents of every place that a machine looks at. */
   readonly find: () => Promise<Found>;
+  /** The image that lies in a slot, mounted until the scope ends. @throws AppError `IMAGE_CHANGED` where it has another digest */
+  readonly imageIn: (slot: SlotName, digest: string) => Promise<{ readonly view: ImageView } & AsyncDisposable>;
   /** Why the oem partition is not what keeps the config; then it is kept until the next boot. */
   readonly forgets?: string;
 }
@@ -31,6 +35,12 @@ export async function carryOut(work: LockedWork, ports: CarryOutPorts): Promise<
       const to = work.to ?? before(ports);
       const documents = await documentsOf(ports, to);
       return await applyConfig(documents, { mode: work.mode, how: "tolerant", again: to }, ports);
+    }
+    case "fits":
+      return await assertFits(work.image, work.language, ports);
+    case "take-along": {
+      await using image = await ports.imageIn(work.slot, work.digest);
+      return await takeAlong(work.slot, image.view, ports);
     }
     case "history":
       return { generations: await history(ports) };

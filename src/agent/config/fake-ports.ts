@@ -47,7 +47,7 @@ export function fakeNode({ view, store, lay, ofImage, accounts }: FakeNodeOption
       const problems = abouts.flatMap(({ bad }) => bad ?? []);
       if (how === "strict" && problems.length > 0) throw new AppError("MACHINE_CONFIG_INVALID", problems.join("\n"));
       const { bad: _bad, ...about } = Object.assign({}, ...abouts) as Partial<NodeConfig> & { readonly bad?: string };
-      return { config: fakeConfig(about), problems };
+      return { config: fakeConfig(about), problems, keys: Object.keys(about) };
     },
     network: () => ({ files: [] }),
     ofImage: ofImage ?? ((): readonly TreeEntry[] => []),

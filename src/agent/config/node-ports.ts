@@ -1,5 +1,6 @@
 /** The way of a config on a real machine: what {@link applyConfig} needs of it. */
 import { compileNetwork } from "../../config/network/compile-network.ts";
+import { keysOfConfig } from "../../config/machine/language.ts";
 import { effectiveConfig } from "../../config/machine/merge.ts";
 import { parseDocument, requireSound } from "../../config/machine/parse.ts";
 import { problemText } from "../../config/machine/problems.ts";
@@ -10,21 +11,26 @@ import { gunzip } from "../../host/gunzip.ts";
 import { imageEntries } from "../../host/image-entries.ts";
 import type { Run } from "../../host/run.ts";
 import { sha256 } from "../../host/sha256.ts";
-import { IMAGE_ROOT } from "../../layout/fstab.ts";
+import { IMAGE_FILES } from "../../layout/disk.ts";
+import { IMAGE_ROOT, IMAGES_FOLDER, RUN_FOLDER } from "../../layout/fstab.ts";
 import { IMAGE_FACTS_PATH, parseImageFacts } from "../../layout/image-facts.ts";
 import { ACCOUNT_FILES, type AccountTexts } from "../../layout/merge-accounts.ts";
 import { parseRunFacts, RUN_FACTS_PATH } from "../../layout/run-facts.ts";
-import { mountedImage } from "../mounted-image.ts";
+import { mountedImage, openSlotImage } from "../mounted-image.ts";
 import type { ApplyPorts, Judged } from "./apply-config.ts";
+import type { CarryOutPorts } from "./carry-out.ts";
 import type { ConfigDocument } from "./generation-files.ts";
 import { configPlace } from "./place.ts";
+
+/** Where the image of the other slot is looked at. */
+const OTHER_IMAGE = `${RUN_FOLDER}/other-image`;
 
 export interface NodeEdge extends Pick<ApplyPorts, "isBooting" | "now" | "random" | "sha1"> {
   readonly run: Run;
   /** As uname(1) says it. */
   readonly architecture: string;
 }
-export interface NodePorts extends ApplyPorts, Pick<ConfigMachine, "noneWanted"> {
+export interface NodePorts extends ApplyPorts, Pick<ConfigMachine, "noneWanted">, Pick<CarryOutPorts, "imageIn"> {
   readonly forgets?: string;
 }
 
@@ -42,6 +48,8 @@ export async function openNodePorts(edge: NodeEdge): Promise<NodePorts> {
     view: mountedImage(IMAGE_ROOT, image, architecture),
     store: await openGenerationStore(place.folder),
     judge,
+    imageIn: async (slot, digest) =>
+      await openSlotImage({ path: IMAGES_FOLDER + IMAGE_FILES[slot], digest, folder: OTHER_IMAGE }, architecture),
     network: ({ network }, view) => compileNetwork(network, view),
     ofImage: (path, options) => imageEntries(IMAGE_ROOT, path, options),
     imageAccounts: async () => await Promise.resolve(imageAccounts(IMAGE_ROOT)),
@@ -55,7 +63,11 @@ export function judge(documents: readonly ConfigDocument[], how: "strict" | "tol
   if (how === "strict") requireSound(parsed);
   const effective = effectiveConfig(parsed, gunzip);
   if (how === "strict") requireSound([effective]);
-  return { config: effective.config, problems: [...parsed, effective].flatMap(({ problems }) => problems).map(problemText) };
+  return {
+    config: effective.config,
+    problems: [...parsed, effective].flatMap(({ problems }) => problems).map(problemText),
+    keys: keysOfConfig(effective.tree),
+  };
 }
 
 /** Latin-1. @throws NodeJS.ErrnoException */

@@ -1,9 +1,10 @@
 /** Machine configs as the agent sees them: work of a process of its own, config-main.ts. docs/concepts/config.md */
 import type { TextPlan } from "../../config/machine/compile/plan-text.ts";
+import type { MachineLanguage } from "../../config/machine/language.ts";
 import { AppError } from "../../core/error.ts";
 import type { Run } from "../../host/run.ts";
 import type { ConfigTrial, GenerationNumber } from "../../layout/generations.ts";
-import type { BootTarget } from "../../layout/slots.ts";
+import type { BootTarget, SlotName } from "../../layout/slots.ts";
 import type { FoundConfig } from "../config-sources.ts";
 import { work } from "../worker.ts";
 import type { ConfigResult } from "./apply-config.ts";
@@ -30,6 +31,10 @@ export type ConfigWork =
   | { readonly do: "history" }
   /** @property local nobody is asked over the network */
   | { readonly do: "sources"; readonly local: boolean }
+  /** Whether an image knows what the config that runs says, as far as its manifest tells. */
+  | { readonly do: "fits"; readonly image: NewImage; readonly language: MachineLanguage }
+  /** The config that runs is made for the image in the other slot, which boots with it from now on. @property digest of its manifest */
+  | { readonly do: "take-along"; readonly slot: SlotName; readonly digest: string }
   /** @property to absent: the slot's own. @property from absent: the one before that */
   | { readonly do: "diff"; readonly from?: GenerationNumber; readonly to?: GenerationNumber };
 
@@ -48,6 +53,16 @@ export interface ConfigAnswers {
   readonly history: { readonly generations: readonly GenerationEntry[] };
   readonly diff: ConfigDifference;
   readonly sources: FoundSources;
+  readonly fits: TakenAlong;
+  readonly "take-along": TakenAlong;
+}
+/** @property generation absent: this machine has no config */
+export interface TakenAlong {
+  readonly generation?: GenerationNumber;
+}
+interface NewImage {
+  readonly name: string;
+  readonly version: string;
 }
 /** One that this machine has had. */
 export interface GenerationEntry {
@@ -92,7 +107,7 @@ export interface ConfigEdge {
 }
 
 /** They read, and are done inside the sandbox; `sources` would not see every disk there. */
-const READING: ReadonlySet<ConfigWork["do"]> = new Set(["history", "diff"]);
+const READING: ReadonlySet<ConfigWork["do"]> = new Set(["history", "diff", "fits"]);
 const isReading = (request: ConfigWork): boolean => READING.has(request.do) || ("mode" in request && request.mode === "dry-run");
 
 export const configWork =

@@ -20,7 +20,7 @@ import { targetName } from "../../layout/cmdline.ts";
 import { otherSlot, type BootTarget, type SlotName } from "../../layout/slots.ts";
 import type { TrustedKeys } from "../../release/trusted-keys.ts";
 import { endBoot } from "../boot-history.ts";
-import type { World } from "../world.ts";
+import { hasConfig, type World } from "../world.ts";
 import { next, todo, type Job, type OperationEvent } from "./operation.ts";
 import type { WriteProgress } from "./ports.ts";
 import { describe, failureOf, finished } from "./summary.ts";
@@ -198,6 +198,8 @@ export function openOperations(world: World, refusal: () => AppError | undefined
       }
       case "flip": {
         const { slot, state, digest, release } = job;
+        // A rollback goes back to the config that the slot had.
+        if (state === "trial") await takeConfigAlong(slot, digest, signal);
         await accepted(release);
         if (release) {
           const kept = { digest, created: release.created };
@@ -243,6 +245,12 @@ export function openOperations(world: World, refusal: () => AppError | undefined
       signal.throwIfAborted();
       ports.log("alarm", (error as Error).message);
     });
+  /** Before the slot can boot. From recovery it boots with what it had, and makes it anew: nothing may keep a machine from being mended. */
+  const takeConfigAlong = async (slot: SlotName, digest: string, signal: AbortSignal): Promise<void> => {
+    if (!hasConfig(world)) return;
+    const { generation } = await ports.machineConfig.work({ do: "take-along", slot, digest }, signal);
+    if (generation !== undefined) ports.log("info", `slot ${slot} boots with machine config ${generation}`);
+  };
 
   const empty = async (slot: SlotName): Promise<void> => {
     await changed((facts) => markEmpty(slot, facts));
@@ -423,6 +431,7 @@ const SETTLING: ReadonlySet<Job["do"]> = new Set(["flip", "switch-recovery"]);
 /** A line that is down comes back. */
 const TRIED_AGAIN: ReadonlySet<string> = new Set([
   ...["SOURCE_UNREACHABLE", "REGISTRY_UNREACHABLE", "REGISTRY_RATE_LIMITED"],
+  "CONFIG_BUSY", // it is looked at, or a boot still makes one
   "WORKER_ENDED", // memory that was short may not be a moment later
 ]);
 

@@ -244,7 +244,8 @@ function nextOfRecoveryUpgrade(upgrade: Of<"recovery-upgrade">, event: Operation
 }
 
 function failed(operation: Operation, { final, ...event }: Extract<OperationEvent, { readonly is: "failed" }>): Step {
-  if ("failures" in operation && operation.at === "writing" && !final && operation.failures + 1 < MAX_FAILURES) {
+  const isTriedAgain = operation.at === "writing" || operation.at === "flipping";
+  if ("failures" in operation && isTriedAgain && !final && operation.failures + 1 < MAX_FAILURES) {
     return { operation: { ...operation, failures: operation.failures + 1 } };
   }
   const { reason, code, hint } = event;

@@ -14,6 +14,8 @@ export interface InspectedImage {
   /** Seconds since 1970. */
   readonly created: number;
   readonly architecture: string;
+  /** Keys of machine configs that it takes; nothing where its manifest does not tell. */
+  readonly machineConfig?: Readonly<Record<string, string>>;
   /** What the verifier says: `unsigned`, `signed by 0123abcd…`. */
   readonly trust: string;
   /** Of one from a registry: it has been judged, and taken. */

@@ -8,7 +8,7 @@ import { SLOTS, type BootTarget, type RecoveryFile, type SlotName } from "../../
 import type { Told } from "../../release/may-upgrade.ts";
 import type { TrustedKeys } from "../../release/trusted-keys.ts";
 import { knownDamage } from "../verification.ts";
-import type { World } from "../world.ts";
+import { hasConfig, type World } from "../world.ts";
 import type { OperationNews, Operations } from "./driver.ts";
 import type { Place } from "./operation.ts";
 import type { Delivery, InspectedImage, ReleaseJudgement } from "./ports.ts";
@@ -90,6 +90,7 @@ export function openOperationService(world: World, operations: Operations): Oper
     assertMayBeSigned(request.source, trusted);
     const judgement = await judgementOf(world, trusted, request.told ?? []);
     const [found, capacity] = [await images.inspect(request.source, signal, judgement), await images.capacity(place)];
+    if (!request.recovery) await assertKnowsConfig(world, found, signal);
     // Judged by what is so now: looking at the image may have taken a while.
     const operation = request.recovery
       ? recoveryUpgradeOf(situation(), found, capacity, asked())
@@ -104,7 +105,7 @@ export function openOperationService(world: World, operations: Operations): Oper
   return {
     plan: async (request, signal) => {
       const { found, capacity, operation } = await prepare(request, signal);
-      return planOf(operation, found, capacity, situation());
+      return planOf(operation, found, capacity, situation(), hasConfig(world));
     },
     check: ({ source, told }, signal) =>
       new ReadableStream<CheckEvent>({
@@ -140,6 +141,7 @@ function planOf(
   found: InspectedImage,
   capacity: Bytes,
   { running, version, record }: Situation,
+  withConfig: boolean,
 ): UpgradePlan {
   const known = record.found.is === "whole" ? record.found.record : undefined;
   const isSlot = operation.kind === "upgrade";
@@ -157,6 +159,7 @@ function planOf(
       ...(operation.at === "checking" ? ["check every byte of the image with its manifest"] : []),
       ...(isReused ? [] : [...(isSlot ? [`mark ${target} empty`] : []), writeStep(found, target)]),
       `read ${target} back from the disk and compare every byte with the manifest`,
+      ...(isSlot && withConfig ? [`compile the machine config for the image, as that of ${target}`] : []),
       isSlot ? `make ${target} the active one, on trial with 3 tries` : `make ${target} the current one`,
       ...(isSlot ? [operation.restart ? "restart" : "wait for a restart: `petrify reboot`"] : []),
     ],
@@ -167,6 +170,17 @@ const writeStep = ({ delivery }: InspectedImage, target: string): string =>
   delivery
     ? `download ${delivery.way}; write to ${target}, in place, what has the digest that the release says`
     : `write the image to ${target}, in place`;
+
+/** What the rest of the image cannot do is only known once it is here. @throws AppError `CONFIG_UNSUPPORTED`, `CONFIG_BUSY` */
+async function assertKnowsConfig(
+  world: World,
+  { image, machineConfig: language }: InspectedImage,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!language || !hasConfig(world)) return;
+  const { name, version } = image;
+  await world.ports.machineConfig.work({ do: "fits", image: { name, version }, language }, signal);
+}
 
 /** A machine that has keys takes only what somebody with one of them vouches for. @throws AppError `RELEASE_UNSIGNED` */
 function assertMayBeSigned(source: ImageSource, trusted: TrustedKeys | undefined): void {
