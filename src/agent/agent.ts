@@ -14,6 +14,7 @@ import { openOperationService, type OperationService } from "./operations/servic
 import type { AgentPorts } from "./ports.ts";
 import { openScrubber, type Scrubber } from "./scrubber.ts";
 import { configStatus, roleOf, slotStatus, stageStatus, stateOf, trustStatus, type AgentStatus, type Alarm } from "./status.ts";
+import { openReconciler } from "./stages/reconciler.ts";
 import { openUpkeep } from "./upkeep.ts";
 import { openRecovery } from "./recovery-loop.ts";
 import { openReset, type Reset } from "./reset-loop.ts";
@@ -39,7 +40,7 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
   const world = openWorld(ports);
   const startedAfter = Math.round(ports.uptime());
   const scrubber = openScrubber(world);
-  const upkeep = openUpkeep(world, { isKept: () => health.isKept, suspect: scrubber.ask });
+  const upkeep = openUpkeep(world, { isKept: () => health.isKept, suspect: scrubber.ask, reconcile: openReconciler(ports).look });
   const reset = openReset(
     world,
     () => world.state.operation !== undefined && todo(world.state.operation, ports.bootId) !== undefined,
@@ -102,7 +103,7 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
       ...(fingerprint === undefined ? {} : { fingerprint }),
       ...trustStatus(ports.trust),
       ...configStatus(ports.machineConfig.now()),
-      ...stageStatus(ports.stages.runs()),
+      ...stageStatus(ports.stages),
       health: health.status(),
       ...(operations.status() ? { operation: operations.status()! } : {}),
       ...(recovery.status() ? { recovery: recovery.status()! } : {}),

@@ -20,6 +20,7 @@ import type { ConfigDocument } from "./config/generation-files.ts";
 import { configPlace } from "./config/place.ts";
 import { openNodePorts, type NodePorts } from "./config/node-ports.ts";
 import type { ConfigAnswers, ConfigWork, LockedWork } from "./config/work.ts";
+import { openInstance } from "./stages/open-instance.ts";
 import { workerError } from "./worker.ts";
 
 const work = JSON.parse(await text(process.stdin)) as ConfigWork;
@@ -56,7 +57,11 @@ async function alone(locked: LockedWork): Promise<object> {
   const find = async (): Promise<FoundConfig> => {
     const { generation } = await ports.running();
     // Nobody can be reached before there is a network, which may have to come out of this very config.
-    return await found(await keptDocuments(ports.store, generation), isBooting ? "local" : "network");
+    const all = await found(await keptDocuments(ports.store, generation), isBooting ? "local" : "network");
+    // Only what a source says makes it another machine: one that is silent today said something once.
+    const instance = all.sources.findLast((source) => source.instance !== undefined)?.instance;
+    if (instance !== undefined && !("mode" in locked && locked.mode === "dry-run")) await beInstance(instance);
+    return all;
   };
   if (!isBooting) return await carryOut(locked, { ...ports, find });
   try {
@@ -67,6 +72,11 @@ async function alone(locked: LockedWork): Promise<object> {
     await keepReason(ports, error);
     throw error;
   }
+}
+
+async function beInstance(instance: string): Promise<void> {
+  const store = await openInstance(parseRunFacts(await readText(RUN_FACTS_PATH)));
+  await store.be(instance).catch((error: unknown) => log(4, (error as Error).message));
 }
 
 const found = async (kept: readonly ConfigDocument[], phase: "local" | "network"): Promise<FoundConfig> =>

@@ -148,6 +148,7 @@ export function fakeMachine(
     },
     stages: {
       runs: () => [],
+      drift: () => undefined,
       start: async (name) => {
         await Promise.resolve();
         if (!disk.stages || !Object.hasOwn(disk.stages, name)) return;

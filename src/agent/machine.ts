@@ -17,7 +17,7 @@ import { nodeKeyOn } from "../host/node-key.ts";
 import { httpProbe, tcpProbe } from "../host/probe.ts";
 import type { Run } from "../host/run.ts";
 import { sha256 } from "../host/sha256.ts";
-import { stageRuns } from "../host/stage-machine.ts";
+import { driftNow, stageRuns } from "../host/stage-machine.ts";
 import { takeWatchdog } from "../host/hardware-watchdog.ts";
 import { keepReserve } from "../host/reserve.ts";
 import { recordSeenFiles } from "../host/seen-files.ts";
@@ -90,7 +90,15 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
       // The agent may write neither to /etc nor set the host name, and the less so what a config may do.
       work: configWork({ run, program: configWorker, outside: init.kind === "systemd" ? OUTSIDE : [] }),
     },
-    stages: stageControl({ run, init, program: stageRunner, exists: fileExists, runs: stageRuns, now: edge.now }),
+    stages: stageControl({
+      run,
+      init,
+      program: stageRunner,
+      exists: fileExists,
+      runs: stageRuns,
+      drift: driftNow,
+      now: edge.now,
+    }),
     facts: { ...facts, notes: [...facts.notes, ...config.notes, ...recovery.notes] },
     get machine() {
       return { id: machineId, hostname: config.hostname ?? hostname };

@@ -10,17 +10,18 @@ import { configMachine } from "../host/config-machine.ts";
 import { useProxies } from "../host/download-file.ts";
 import { readText } from "../host/files.ts";
 import { openGenerationStore } from "../host/generation-store.ts";
+import { takeLock } from "../host/lock-file.ts";
 import { run } from "../host/run.ts";
 import { sha256 } from "../host/sha256.ts";
-import { keepStageRun } from "../host/stage-machine.ts";
-import { RUN_FOLDER } from "../layout/fstab.ts";
-import { INSTANCE_FOLDER } from "../layout/instance-record.ts";
+import { keepDrift, keepStageRun, parameter } from "../host/stage-machine.ts";
+import { CONFIG_LOCK } from "../layout/run-config.ts";
 import { parseRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
 import { hasFailed } from "../layout/stage-results.ts";
-import { readStagePlan } from "./config/generation-files.ts";
+import { readGeneration, readStagePlan } from "./config/generation-files.ts";
 import { configPlace } from "./config/place.ts";
-import { DATA_FOLDERS } from "./degraded.ts";
 import { openStagePorts } from "./stages/node-stage-ports.ts";
+import { lookAtDrift } from "./stages/drift.ts";
+import { openInstance } from "./stages/open-instance.ts";
 import type { StagePorts } from "./stages/ports.ts";
 import { runStages } from "./stages/run-stages.ts";
 
@@ -41,27 +42,35 @@ const log = (level: keyof typeof PRIORITIES, line: string): void => {
 };
 
 const facts = parseRunFacts(await readText(RUN_FACTS_PATH));
-const { folder, forgets } = await configPlace(facts);
-// A system that runs from memory is another one at each boot.
-const instanceFolder =
-  facts.slot === "ram" ? RUN_FOLDER + INSTANCE_FOLDER : forgets === undefined ? DATA_FOLDERS.oem + INSTANCE_FOLDER : undefined;
+const { folder } = await configPlace(facts);
 const store = await openGenerationStore(folder);
 const { generation } = await configMachine(run, "/").running();
 const plan = generation === undefined ? undefined : await readStagePlan(store, generation);
 if (plan) {
   const ports = await openStagePorts({
     ...{ run, facts, architecture: machineArchitecture(), programs: dirname(process.execPath), store, log },
-    ...{ instanceFolder, isBooting: EARLY.includes(name), stopping: stop.signal },
+    ...{ instance: await openInstance(facts), isBooting: EARLY.includes(name), stopping: stop.signal },
     sha256: (text) => hex(sha256.digest(new TextEncoder().encode(text))),
     uptime: () => performance.now(),
     now: () => Math.floor(Date.now() / 1000),
   });
   useProxies(plan.environment);
   if (name === "network") await networkOnline(ports);
+  if (name === "reconcile") await drift(generation!, ports);
   const ended = await runStages({ run: name, generation, plan, problems: ports.instance.problems }, ports, keepStageRun);
   // Whoever starts another one reads what came of it: a unit that has failed would be one of the machine's.
   if (hasFailed(ended) && BOOT.includes(name)) process.exitCode = 1;
 } else log("info", `stage ${name}: this boot has no machine config with stages`);
+
+/** Not while somebody changes the config: it would be taken for drift. */
+async function drift(of: number, ports: StagePorts): Promise<void> {
+  await using lock = await takeLock(CONFIG_LOCK);
+  if (!lock || (await configMachine(run, "/").half()) !== undefined)
+    return log("info", "whether the machine is as its config says is not looked at: that is being changed");
+  const found = await readGeneration(store, of);
+  if (found) await lookAtDrift(of, found.compiled, { ...ports, parameter, keepDrift });
+  else log("error", `machine config ${of} cannot be read: whether the machine is as it says is not known`);
+}
 
 /** Only who needs it waits for it; without one the stage says itself what it lacks. */
 async function networkOnline({ init, run: start }: StagePorts): Promise<void> {

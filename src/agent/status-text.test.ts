@@ -101,6 +101,17 @@ test("what came of the stages is one line, and each step that failed is said", (
   assert.doesNotMatch(text(undefined), /^stages/m);
 });
 
+test("where a machine is not as its config says is told, and of what was mended only what is left", () => {
+  const report = { at: status.at - 120, generation: 1, mode: "mend", found: ["/etc/a has other content", "user ada"] } as const;
+  const text = (drift: AgentStatus["drift"]): string => statusText({ ...status, ...(drift ? { drift } : {}) });
+  assert.match(
+    text(report),
+    /^drift {5}2 not as the config says, 2 min ago\n {10}\/etc\/a has other content\n {10}user ada\nrunning/m,
+  );
+  assert.match(text({ ...report, left: ["user ada"] }), /^drift {5}2 found, 1 not mended, 2 min ago\n {10}user ada\nrunning/m);
+  assert.doesNotMatch(text({ ...report, found: [] }), /^drift/m);
+});
+
 test("what a machine has of its config is one line, and what it has not of it is said", () => {
   const text = (config: AgentStatus["config"]): string => statusText({ ...status, ...(config ? { config } : {}) });
   assert.match(text({ generation: 12, trial: false, notes: [] }), /^config {4}generation 12\nrunning/m);

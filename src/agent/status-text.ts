@@ -2,6 +2,7 @@
 import { dateText } from "../core/date-text.ts";
 import type { BootEntry } from "../layout/agent-state.ts";
 import { targetName } from "../layout/cmdline.ts";
+import type { DriftReport } from "../layout/drift-report.ts";
 import { stageProblems, type StageRun } from "../layout/stage-results.ts";
 import type { AgentStatus, ConfigStatus, RecoveryStatus, SlotStatus, TrustStatus } from "./status.ts";
 
@@ -33,6 +34,7 @@ export function statusText(status: AgentStatus): string {
     trust,
     config,
     stages,
+    drift,
   } = status;
   const row = (name: string, ...lines: readonly string[]): string[] =>
     lines.map((line, index) => `${(index === 0 ? name : "").padEnd(WIDTH)}${line}`.trimEnd());
@@ -46,6 +48,7 @@ export function statusText(status: AgentStatus): string {
     ...(trust ? row("trusts", ...trustLines(trust, now)) : []),
     ...(config ? row("config", ...configLines(config, now)) : []),
     ...(stages ? row("stages", ...stageLines(stages)) : []),
+    ...(drift && drift.found.length > 0 ? row("drift", ...driftLines(drift, now)) : []),
     ...row("running", `${runs}, for ${duration(boot.uptime)}`),
     ...row("slots", slotLine("a", slots.a, now), slotLine("b", slots.b, now)),
     ...(next ? row("next", `${targetName(next)}, once`) : []),
@@ -99,6 +102,19 @@ function configLines({ generation, trial, until, notes }: ConfigStatus, now: num
   const words = [...(trial ? [`on trial${left}`] : []), ...(notes.length > 0 ? [count] : [])];
   const what = generation === undefined ? "none" : `generation ${generation}`;
   return [words.length > 0 ? `${what} (${words.join(", ")})` : what, ...notes.slice(0, MAX_NOTES)];
+}
+
+/** What is another than the config says, or what of it could not be mended. */
+function driftLines({ at, found, left }: DriftReport, now: number): string[] {
+  const shown = left ?? found;
+  const words =
+    left === undefined ? `${found.length} not as the config says` : `${found.length} found, ${left.length} not mended`;
+  const more = shown.length - MAX_STEPS;
+  return [
+    `${words}, ${duration(now - at)} ago`,
+    ...shown.slice(0, MAX_STEPS),
+    ...(more > 0 ? [`and ${more} more: see --json`] : []),
+  ];
 }
 
 /** Everything that is not as the config says, below what has run. */

@@ -1,5 +1,6 @@
 /** What the agent says of its machine: the answer to `GET /status`, and what `petrify status` prints. */
 import type { BootEntry, ScrubResult } from "../layout/agent-state.ts";
+import type { DriftReport } from "../layout/drift-report.ts";
 import type { RecordFacts } from "../layout/record-change.ts";
 import type { BootTarget, SlotName, SlotState } from "../layout/slots.ts";
 import type { StageRun } from "../layout/stage-results.ts";
@@ -9,6 +10,7 @@ import type { OperationStatus } from "./operations/driver.ts";
 import type { RecoveryStep } from "./recovery.ts";
 import type { ResetStatus } from "./reset-loop.ts";
 import type { TrustedKey } from "../release/trusted-keys.ts";
+import type { StageControl } from "./stages/stage-control.ts";
 import type { TrustStore } from "./trust-store.ts";
 
 /** The socket that only root of the machine may ask. */
@@ -77,6 +79,8 @@ export interface AgentStatus {
   readonly config?: ConfigStatus;
   /** What came of the stages of this boot, in the order in which they began; absent where none has run. */
   readonly stages?: readonly StageRun[];
+  /** Where it is no longer as its config says, when that was looked at last. */
+  readonly drift?: DriftReport;
   /** What runs: `ram` has neither role nor state. */
   readonly running: BootTarget | "ram";
   readonly role: "active" | "passive" | "recovery" | "memory" | "unknown";
@@ -130,7 +134,10 @@ export function configStatus({ config, trial }: Pick<BootConfig, "config" | "tri
   };
 }
 
-export const stageStatus = (runs: readonly StageRun[]): Pick<AgentStatus, "stages"> => (runs.length > 0 ? { stages: runs } : {});
+export function stageStatus({ runs, drift }: Pick<StageControl, "runs" | "drift">): Pick<AgentStatus, "stages" | "drift"> {
+  const [stages, found] = [runs(), drift()];
+  return { ...(stages.length > 0 ? { stages } : {}), ...(found ? { drift: found } : {}) };
+}
 
 export function roleOf(running: BootTarget | "ram", { found }: RecordFacts): AgentStatus["role"] {
   if (running === "recovery") return "recovery";

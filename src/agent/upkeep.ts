@@ -5,6 +5,7 @@ import { SEED_BYTES } from "../layout/random-seed.ts";
 import { failedBoots } from "./boot-history.ts";
 import { degradations, type Degradation } from "./degraded.ts";
 import { findLog } from "./failed-boot-log.ts";
+import type { Reconciler } from "./stages/reconciler.ts";
 import type { Verifiable } from "./verification.ts";
 import type { World } from "./world.ts";
 
@@ -34,12 +35,14 @@ const MAX_LOGS = 3;
 const USELESS: readonly Degradation["is"][] = ["missing", "not mounted", "read-only"];
 
 export interface UpkeepNeeds {
+  /** Called every minute. */
+  readonly reconcile: Reconciler["look"];
   readonly isKept: () => boolean;
   /** Has an image verified: a boot of it has failed without a word. */
   readonly suspect: (image: Verifiable) => void;
 }
 
-export function openUpkeep(world: World, { isKept, suspect }: UpkeepNeeds): Upkeep {
+export function openUpkeep(world: World, { isKept, suspect, reconcile }: UpkeepNeeds): Upkeep {
   const { ports, running, raise, clear, remember } = world;
   const { partitions } = ports.facts;
   let degraded: readonly Degradation[] = [];
@@ -89,6 +92,7 @@ export function openUpkeep(world: World, { isKept, suspect }: UpkeepNeeds): Upke
       for (;;) {
         await ports.wait(LOOK_MS, signal);
         await upkeep.lookAtPartitions();
+        reconcile(signal);
         if (ports.uptime() < nextKeep) continue;
         nextKeep += KEEP_MS;
         await upkeep.keepForNextBoot();

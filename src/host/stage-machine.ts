@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { mkdir, readFile, realpath, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { DRIFT_PATH, encodeDrift, parseDrift, type DriftReport } from "../layout/drift-report.ts";
 import { ACCOUNT_FILES, type AccountTexts } from "../layout/merge-accounts.ts";
 import { LSBLK_COLUMNS, parseLsblk, withChildren } from "../layout/lsblk.ts";
 import { encodeStageRun, parseStageRun, STAGE_RESULTS, type StageRun } from "../layout/stage-results.ts";
@@ -27,6 +28,10 @@ export async function setParameter(name: string, value: string): Promise<void> {
   if (path.split("/").includes("..")) throw new Error("is no kernel parameter");
   await writeFile(path, `${value}\n`, { flag: "r+" });
 }
+
+/** Nothing where there is none, or it cannot be read. */
+export const parameter = async (name: string): Promise<string | undefined> =>
+  await readFile(parameterPath(name), "utf8").catch(() => undefined);
 
 /** Of the running system; Latin-1. */
 export async function accountsNow(): Promise<AccountTexts> {
@@ -62,6 +67,18 @@ export async function findDevice(
 export async function keepStageRun(run: StageRun): Promise<void> {
   await mkdir(STAGE_RESULTS, { recursive: true, mode: 0o700 });
   await replaceFile(join(STAGE_RESULTS, `${run.run}.json`), encodeStageRun(run), 0o600);
+}
+
+/** For root only. */
+export const keepDrift = async (report: DriftReport): Promise<void> => await replaceFile(DRIFT_PATH, encodeDrift(report), 0o600);
+
+/** Of this boot; a small file in memory. Never throws. */
+export function driftNow(): DriftReport | undefined {
+  try {
+    return parseDrift(readFileSync(DRIFT_PATH, "utf8"));
+  } catch {
+    return undefined;
+  }
 }
 
 /** Of this boot, in the order in which they began; none where no stage has run. A few small files in memory. Never throws. */

@@ -39,7 +39,7 @@ function desk(
     init,
     wait: async () => await Promise.resolve(),
     log: (level, line) => void said.push(`${level}: ${line}`),
-    stages: { runs: () => [], start: stage },
+    stages: { runs: () => [], drift: () => undefined, start: stage },
     install: {
       disks: async () => await Promise.resolve([PLAN.disk]),
       plan: async () => await Promise.resolve(PLAN),

@@ -5,7 +5,6 @@ import { downloadFile, isUnsafe } from "../../host/download-file.ts";
 import { fileExists, readBytes, readText, removeFile } from "../../host/files.ts";
 import type { GenerationStore } from "../../host/generation-store.ts";
 import { initSystem } from "../../host/init-detect.ts";
-import { openInstanceStore } from "../../host/instance-store.ts";
 import type { Run } from "../../host/run.ts";
 import { accountsNow, blockDeviceList, findDevice, setParameter } from "../../host/stage-machine.ts";
 import { differenceOf, namesOf } from "../../host/tree-state.ts";
@@ -19,15 +18,13 @@ import { ownerIds } from "../../layout/owner-names.ts";
 import type { RunFacts } from "../../layout/run-facts.ts";
 import type { StagePorts } from "./ports.ts";
 
-export interface StageEdge extends Pick<StagePorts, "isBooting" | "sha256" | "uptime" | "now" | "log" | "stopping"> {
+export interface StageEdge extends Pick<StagePorts, "isBooting" | "instance" | "sha256" | "uptime" | "now" | "log" | "stopping"> {
   readonly run: Run;
   readonly facts: RunFacts;
   /** As uname(1) says it. */
   readonly architecture: string;
   /** Folder of the agent's own programs. */
   readonly programs: string;
-  /** Of the record of what is done once; nothing where its partition is not there. */
-  readonly instanceFolder: string | undefined;
   readonly store: Pick<GenerationStore, "remembered" | "remember">;
 }
 
@@ -36,13 +33,12 @@ const PAUSES_MS = [2000, 8000] as const;
 
 /** @throws AppError `INIT_UNKNOWN`, `CA_INVALID` */
 export async function openStagePorts(edge: StageEdge): Promise<StagePorts> {
-  const { run, facts, architecture, programs, instanceFolder, store, ...given } = edge;
+  const { run, facts, architecture, programs, store, ...given } = edge;
   const init = await initSystem(run, fileExists);
   const machine = configMachine(run, "/");
   const lsblk = `${programs}/lsblk`;
   const release = await readText("/etc/os-release").catch(async () => await readText("/usr/lib/os-release").catch(() => ""));
   const { ID: os = "", VERSION_ID: osVersion = "" } = parseOsRelease(release);
-  const machineId = (await readText("/etc/machine-id").catch(() => "")).trim();
   let names: ReturnType<typeof namesOf> | undefined;
   return {
     ...given,
@@ -72,7 +68,6 @@ export async function openStagePorts(edge: StageEdge): Promise<StagePorts> {
       find: async (at) => await findDevice(run, lsblk, at),
       list: async () => await blockDeviceList(run, lsblk),
     },
-    instance: await openInstanceStore(instanceFolder, machineId),
   };
 }
 

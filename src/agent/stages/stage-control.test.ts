@@ -25,7 +25,7 @@ for (const [what, found, fails, marked = true] of CASES) {
     test(`a stage is started with ${kind}: ${what}`, async () => {
       const ran: string[] = [];
       const control = stageControl({
-        ...{ init: { kind }, program: ["node", "stage.mjs"], runs: () => found, now: () => 100.5 },
+        ...{ init: { kind }, program: ["node", "stage.mjs"], runs: () => found, drift: () => undefined, now: () => 100.5 },
         exists: async (path) => await Promise.resolve(marked && path === "/run/petrify/stage-before-upgrade"),
         run: async (argv) => {
           ran.push(argv.join(" "));
@@ -43,7 +43,13 @@ for (const [what, found, fails, marked = true] of CASES) {
 
 test("one that cannot be started has failed", async () => {
   const control = stageControl({
-    ...{ init: { kind: "systemd" }, program: ["node"], runs: () => [result("done", false)], now: () => 100 },
+    ...{
+      init: { kind: "systemd" },
+      program: ["node"],
+      runs: () => [result("done", false)],
+      drift: () => undefined,
+      now: () => 100,
+    },
     exists: async () => await Promise.resolve(true),
     run: async (argv) => await Promise.reject(new CommandError(argv, "exited with status 1")),
   });

@@ -2,6 +2,7 @@
 import { AppError } from "../../core/error.ts";
 import type { InitSystem } from "../../host/init-system.ts";
 import type { Run } from "../../host/run.ts";
+import type { DriftReport } from "../../layout/drift-report.ts";
 import { stageMark } from "../../layout/run-config.ts";
 import { hasFailed, stageProblems, type StageRun } from "../../layout/stage-results.ts";
 
@@ -12,6 +13,8 @@ export type OccasionRun = `${"before" | "after"}-${Occasion}` | "reconcile";
 export interface StageControl {
   /** What came of the stages of this boot. */
   readonly runs: () => readonly StageRun[];
+  /** Where the machine was not as its config says, when that was looked at last. */
+  readonly drift: () => DriftReport | undefined;
   /**
    * Runs a stage to its end, where the config has it.
    *
@@ -19,20 +22,19 @@ export interface StageControl {
    */
   readonly start: (name: OccasionRun, signal: AbortSignal) => Promise<void>;
 }
-export interface StageEdge {
+export interface StageEdge extends Pick<StageControl, "runs" | "drift"> {
   readonly run: Run;
   readonly init: Pick<InitSystem, "kind">;
   /** argv of stage-main.ts. */
   readonly program: readonly [string, ...string[]];
   readonly exists: (path: string) => Promise<boolean>;
-  readonly runs: () => readonly StageRun[];
   /** Seconds since 1970. */
   readonly now: () => number;
 }
 
-export function stageControl({ run, init, program, exists, runs, now }: StageEdge): StageControl {
+export function stageControl({ run, init, program, exists, runs, drift, now }: StageEdge): StageControl {
   return {
-    runs,
+    ...{ runs, drift },
     start: async (name, signal) => {
       if (!(await exists(stageMark(name)))) return;
       const since = Math.floor(now());

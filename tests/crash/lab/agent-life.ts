@@ -53,7 +53,7 @@ export async function agentLife(lab: Lab, { clock, healthy, restarts, ask }: Lif
     init,
     logs: { journal: async () => undefined, pstore: async () => undefined, lastWords: async () => undefined },
     lastWordsId: async () => undefined,
-    stages: { runs: () => [], start: async () => await Promise.resolve() },
+    stages: { runs: () => [], drift: () => undefined, start: async () => await Promise.resolve() },
     machineConfig: {
       now: () => ({ plan: DEFAULT_HEALTH_PLAN, notes: [] }),
       read: async () => {},
