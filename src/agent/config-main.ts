@@ -79,8 +79,10 @@ async function beInstance(instance: string): Promise<void> {
   await store.be(instance).catch((error: unknown) => log(4, (error as Error).message));
 }
 
-const found = async (kept: readonly ConfigDocument[], phase: "local" | "network"): Promise<FoundConfig> =>
-  await findConfig(await nodeSources({ root: "/", kept, signal: new AbortController().signal }), phase);
+/** A declaration, as all of them here: the work above begins before a value below it is there. */
+async function found(kept: readonly ConfigDocument[], phase: "local" | "network"): Promise<FoundConfig> {
+  return await findConfig(await nodeSources({ root: "/", kept, signal: new AbortController().signal }), phase);
+}
 
 /** It changes nothing and may take long, so that nobody has to wait for it. */
 async function look({ local }: { readonly local: boolean }): Promise<ConfigAnswers["sources"]> {
