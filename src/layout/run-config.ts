@@ -35,6 +35,8 @@ export interface RunConfig {
   readonly trial?: string;
   /** Why one has to be made. */
   readonly wanted?: string;
+  /** There is none, and there may be one once the network is asked. */
+  readonly awaits?: true;
   /** What of it could not be done, a sentence each. */
   readonly notes: readonly string[];
   /** In place of the image's. */

@@ -22,7 +22,7 @@ export async function configAgent(folder: string): Promise<ConfigAgent> {
   const node = fakeNode({ view: debian(), store: await openGenerationStore(join(folder, "config")), lay: () => [] });
   const ports = {
     ...{ ...node, judge, noneWanted: async () => {} },
-    find: async () => await Promise.resolve({ documents: [], problems: [] }),
+    find: async () => await Promise.resolve({ documents: [], problems: [], waitsForNetwork: false }),
     imageIn: async () => await Promise.reject(new Error("there is no other slot")),
   };
   const server = await serveLocally(join(folder, "petrifyd.sock"), {

@@ -80,6 +80,8 @@ export interface ApplyOptions {
   readonly again?: GenerationNumber;
   /** What is known to be missing, a sentence each. */
   readonly notes?: readonly string[];
+  /** Some of where it comes from has never answered yet; default: it is all there. */
+  readonly awaits?: boolean;
 }
 
 /**
@@ -90,7 +92,7 @@ export interface ApplyOptions {
  */
 export async function applyConfig(
   documents: readonly ConfigDocument[],
-  { mode, how, again, notes = [] }: ApplyOptions,
+  { mode, how, again, notes = [], awaits = false }: ApplyOptions,
   ports: ApplyPorts,
 ): Promise<ConfigResult> {
   const { store, target } = ports;
@@ -104,12 +106,13 @@ export async function applyConfig(
     throw new AppError("CONFIG_NEEDS_REBOOT", `not without a reboot: ${plan.reboot.join("; ")}`, { hint: REBOOT_HINT });
   const result = { mode, plan: shown(plan), problems };
   const kept = store.slots().slots[target];
-  const isKept = kept?.generation !== undefined && sameConfig(await stored(store, kept.generation), after.compiled);
+  const own = kept?.generation === undefined ? undefined : await readGeneration(store, kept.generation);
+  const isKept = own !== undefined && sameConfig(own.compiled, after.compiled) && (awaits || own.about.awaits !== true);
   if (mode === "dry-run") return { ...result, changed: !isKept || !isNothing(change) };
 
   const isAgain = again !== undefined && sameConfig(await stored(store, again), after.compiled);
-  const generation = isKept ? kept.generation : isAgain ? again : await keep(after, problems, documents, ports);
-  const isNew = !isKept || kept.trial !== undefined;
+  const generation = isKept ? kept!.generation! : isAgain ? again : await keep(after, { problems, documents, awaits }, ports);
+  const isNew = !isKept || kept?.trial !== undefined;
   if (mode === "try") return await tryOut(generation, { ...result, change, isKept }, ports);
   if (isNew) await store.point((slots) => endTrial(keepGeneration(slots, target, generation), target));
   const laid = mode === "staged" ? [] : await layOn(change, generation, ports);
@@ -230,11 +233,15 @@ export const withoutNotes = ({ unsupported: _unsupported, notes: _notes, ...comp
 /** @returns its number; it is durable, and nothing refers to it */
 export async function keep(
   { compiled }: Pick<Generation, "compiled">,
-  problems: readonly string[],
-  documents: readonly ConfigDocument[],
+  {
+    problems,
+    documents,
+    awaits,
+  }: Pick<Generation, "documents"> & { readonly problems: readonly string[]; readonly awaits: boolean },
   { store, now }: Pick<ApplyPorts, "store" | "now">,
 ): Promise<GenerationNumber> {
-  return await store.add(generationFiles({ compiled, documents, about: { at: now(), problems } }));
+  const about = { at: now(), problems, ...(awaits ? { awaits } : {}) };
+  return await store.add(generationFiles({ compiled, documents, about }));
 }
 
 export const sameConfig = (before: Compiled | undefined, after: Compiled): boolean =>
@@ -287,7 +294,15 @@ async function layOn(
     ...(accounts?.notes ?? []),
     ...(await layChange({ plan, accounts, persistent: ports.isBooting ? compiled.persistent : [], ...files }, ports)),
   ];
-  const { trial: _trial, generation: _old, config: _config, health: _health, wanted: _wanted, ...boot } = await ports.running();
+  const {
+    trial: _trial,
+    generation: _old,
+    config: _config,
+    health: _health,
+    wanted: _wanted,
+    awaits: _awaits,
+    ...boot
+  } = await ports.running();
   await ports.nowRuns({
     ...boot,
     ...(generation === undefined ? {} : { generation, config: compiled.config }),

@@ -11,6 +11,8 @@ import { configPlace } from "./place.ts";
 
 const HOSTNAME = "/etc/hostname";
 
+const AWAITED = "somebody who is asked for it over the network has not answered yet, and is asked again";
+
 export interface BootConfig {
   /** Its notes, and what was left out of it; absent where the initrd left nothing. */
   readonly config?: RunConfig;
@@ -20,6 +22,8 @@ export interface BootConfig {
   readonly plan: HealthPlan;
   /** A config that is laid on the running system, and is only kept when it is confirmed. */
   readonly trial?: ConfigTrial;
+  /** Some of where it may come from has never answered yet. */
+  readonly awaits?: true;
   /** What is not as it should be, a sentence each. */
   readonly notes: readonly string[];
 }
@@ -34,10 +38,12 @@ export async function readBootConfig(facts: Pick<RunFacts, "slot">): Promise<Boo
   const store = await openGenerationStore(folder);
   const about = config.generation === undefined ? undefined : await readAbout(store, config.generation).catch(() => undefined);
   const trial = store.slots().slots[target]?.trial;
+  const awaits = config.awaits === true || about?.awaits === true;
   return {
     ...{ plan, notes },
     ...(hostname === "" ? {} : { hostname }),
-    config: { ...config, notes: [...new Set([...config.notes, ...(about?.problems ?? [])])] },
+    config: { ...config, notes: [...new Set([...config.notes, ...(about?.problems ?? []), ...(awaits ? [AWAITED] : [])])] },
+    ...(awaits ? { awaits } : {}),
     ...(trial?.how === "live" ? { trial } : {}),
   };
 }

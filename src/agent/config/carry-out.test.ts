@@ -9,12 +9,13 @@ import { generationsInUse } from "../../layout/generations.ts";
 import type { FoundConfig } from "../config-sources.ts";
 import type { ConfigResult } from "./apply-config.ts";
 import { carryOut, type CarryOutPorts } from "./carry-out.ts";
+import { readAbout } from "./generation-files.ts";
 import { configDocument, fakeNode, type FakeNode } from "./fake-ports.ts";
 import type { ConfigAnswers, ConfigWork, LockedWork } from "./work.ts";
 
 interface Machine extends AsyncDisposable {
   readonly ports: CarryOutPorts & FakeNode;
-  readonly found: { now: Pick<FoundConfig, "documents" | "problems"> };
+  readonly found: { now: Partial<FoundConfig> };
   readonly does: <Do extends LockedWork["do"]>(
     work: Extract<LockedWork, { readonly do: Do }>,
     other?: Partial<CarryOutPorts>,
@@ -23,11 +24,11 @@ interface Machine extends AsyncDisposable {
 
 async function machine(): Promise<Machine> {
   const folder = await mkdtemp(join(tmpdir(), "petrify-config-"));
-  const found: Machine["found"] = { now: { documents: [], problems: [] } };
+  const found: Machine["found"] = { now: {} };
   const fake = fakeNode({ view: debian(), store: await openGenerationStore(folder), lay: () => [] });
   const ports = {
     ...fake,
-    find: async () => await Promise.resolve(found.now),
+    find: async () => await Promise.resolve({ documents: [], problems: [], waitsForNetwork: false, ...found.now }),
     imageIn: async (slot: string, digest: string) =>
       await Promise.resolve({
         view: { ...debian(), name: slot, version: digest },
@@ -49,6 +50,68 @@ test("a machine without any document is left alone, and is still in want of one"
   await using at = await machine();
   assert.deepEqual(await at.does({ do: "boot" }, { isBooting: true }), { none: true });
   assert.deepEqual([at.ports.done, await at.ports.store.list()], [[], []]);
+});
+
+test("what is there and cannot be used is told, and the next boot looks again", async () => {
+  await using at = await machine();
+  at.found.now = { problems: ["c.yaml cannot be read"] };
+  for (let boot = 0; boot < 2; boot++) assert.deepEqual(await at.does({ do: "boot" }, { isBooting: true }), { none: true });
+  assert.deepEqual([at.ports.state.running.notes, await at.ports.store.list()], [["c.yaml cannot be read"], []]);
+});
+
+test("what only the network knows is asked for until it has answered, by every boot, and then no more", async () => {
+  await using at = await machine();
+  const { state, store } = at.ports;
+  const network = async () => await at.does({ do: "network" });
+  const of = (...names: readonly string[]) => names.flatMap((name) => named(name));
+  assert.deepEqual(await network(), { none: true }, "nobody has asked for anything");
+
+  at.found.now = { waitsForNetwork: true };
+  assert.deepEqual(await at.does({ do: "boot" }, { isBooting: true }), { none: true });
+  assert.equal(state.running.awaits, true);
+  at.found.now = { documents: of("web-1"), waitsForNetwork: true };
+  assert.equal(((await network()) as ConfigResult).generation, 1);
+  assert.equal(state.running.awaits, undefined);
+  assert.equal((await readAbout(store, 1))!.awaits, true, "the next boot knows it, too");
+
+  assert.deepEqual([((await network()) as ConfigResult).changed, await store.list()], [false, [1]], "still no answer");
+  at.found.now = { documents: of("web-1", "web-2"), waitsForNetwork: false };
+  const last = (await network()) as ConfigResult;
+  assert.deepEqual([last.changed, last.generation], [true, 2]);
+  assert.equal((await readAbout(store, 2))!.awaits, undefined);
+  at.found.now = { documents: of("web-3") };
+  assert.deepEqual(await network(), { none: true });
+});
+
+test("an answer that changes nothing ends the asking, too", async () => {
+  await using at = await machine();
+  at.found.now = { documents: named("web"), waitsForNetwork: true };
+  await at.does({ do: "boot" }, { isBooting: true });
+  at.found.now = { documents: named("web") };
+  assert.equal(((await at.does({ do: "network" })) as ConfigResult).generation, 2);
+  assert.deepEqual(await at.does({ do: "network" }), { none: true });
+});
+
+test("what somebody applies meanwhile stays: nothing of the network takes its place", async () => {
+  for (const documents of [named("mine"), named("web")]) {
+    await using at = await machine();
+    at.found.now = { documents: named("web"), waitsForNetwork: true };
+    await at.does({ do: "boot" }, { isBooting: true });
+    await at.does({ do: "apply", documents, mode: "auto" });
+    at.found.now = { documents: named("of-the-network") };
+    assert.deepEqual(await at.does({ do: "network" }), { none: true });
+  }
+});
+
+test("under another image it is still asked for", async () => {
+  await using at = await machine();
+  at.found.now = { documents: named("web"), waitsForNetwork: true };
+  await at.does({ do: "boot" }, { isBooting: true });
+  const { generation } = (await at.does(
+    { do: "boot" },
+    { isBooting: true, view: { ...debian(), version: "2.0.0" } },
+  )) as ConfigResult;
+  assert.equal((await readAbout(at.ports.store, generation!))!.awaits, true);
 });
 
 test("the first boot takes what lies there, leaves out what is wrong, and wants no more", async () => {

@@ -6,11 +6,11 @@ import type { GenerationNumber } from "../../layout/generations.ts";
 import { BOOT_TARGETS, type SlotName } from "../../layout/slots.ts";
 import type { FoundConfig } from "../config-sources.ts";
 import { applyConfig, configDiff, confirmConfig, documentsOf, revertTrial, shown, type ApplyPorts } from "./apply-config.ts";
-import { readGeneration } from "./generation-files.ts";
+import { readAbout, readGeneration } from "./generation-files.ts";
 import { assertFits, takeAlong } from "./take-along.ts";
 import type { ConfigAnswers, ConfigWork, GenerationEntry, LockedWork } from "./work.ts";
 
-type Found = Pick<FoundConfig, "documents" | "problems">;
+type Found = Pick<FoundConfig, "documents" | "problems" | "waitsForNetwork">;
 export interface CarryOutPorts extends ApplyPorts, Pick<ConfigMachine, "noneWanted"> {
   /** Documents of every place that a machine looks at. */
   readonly find: () => Promise<Found>;
@@ -27,6 +27,8 @@ export async function carryOut(work: LockedWork, ports: CarryOutPorts): Promise<
       return await applyFound(work, ports);
     case "boot":
       return await boot(ports);
+    case "network":
+      return await fromNetwork(ports);
     case "confirm":
       return { generation: await confirmConfig(ports) };
     case "revert":
@@ -71,9 +73,28 @@ async function applyFound(
 async function boot(ports: CarryOutPorts): Promise<ConfigAnswers["boot"]> {
   const { generation } = await ports.running();
   const kept = generation === undefined ? undefined : await readGeneration(ports.store, generation);
-  const found: Found = kept ? { documents: kept.documents, problems: [] } : await ports.find();
-  if (found.documents.length === 0 && found.problems.length === 0) return { none: true };
-  const result = await applyConfig(found.documents, { mode: "auto", how: "tolerant", notes: found.problems }, ports);
+  const { documents = [], about } = kept ?? {};
+  const again = { documents, problems: [], waitsForNetwork: about?.awaits === true };
+  return await applyAll(kept ? again : await ports.find(), ports);
+}
+
+/** What somebody has applied meanwhile is this machine's: then nothing is awaited any more. */
+async function fromNetwork(ports: CarryOutPorts): Promise<ConfigAnswers["network"]> {
+  const { generation, awaits } = await ports.running();
+  const about = generation === undefined ? undefined : await readAbout(ports.store, generation);
+  return awaits || about?.awaits ? await applyAll(await ports.find(), ports) : { none: true };
+}
+
+/** Without any document nothing is kept: the next boot looks again. */
+async function applyAll(found: Found, ports: CarryOutPorts): Promise<ConfigAnswers["boot"]> {
+  const { documents, problems, waitsForNetwork: awaits } = found;
+  if (documents.length === 0) {
+    const { awaits: _before, ...running } = await ports.running();
+    const notes = [...new Set([...running.notes, ...problems])];
+    await ports.nowRuns({ ...running, notes, ...(awaits ? { awaits } : {}) });
+    return { none: true };
+  }
+  const result = await applyConfig(documents, { mode: "auto", how: "tolerant", notes: problems, awaits }, ports);
   await ports.noneWanted();
   return withForgets(result, ports);
 }

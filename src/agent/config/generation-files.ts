@@ -24,6 +24,8 @@ export interface GenerationAbout {
   readonly at: number;
   /** What was left out of it, a sentence each. */
   readonly problems: readonly string[];
+  /** Some of where it comes from has never answered yet. */
+  readonly awaits?: true;
 }
 /** Everything that is known of a config that was applied. */
 export interface Generation {

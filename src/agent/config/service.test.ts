@@ -174,3 +174,42 @@ test("one that is confirmed is not given back", async () => {
   await assert.rejects(ended, /stopped/);
   assert.ok(!done.includes("revert"));
 });
+
+test("what only the network knows is asked for again and again, less and less often, until it is all there", async () => {
+  let tries = 0;
+  const { service, done, state, stop } = desk((_, at) => {
+    tries++;
+    if (tries === 1) throw new AppError("CONFIG_BUSY", "another one is being applied");
+    if (tries === 2) return { none: true };
+    if (tries < 14) return { ...APPLIED, changed: false };
+    at.boot = HOME;
+    setImmediate(() => stop.abort(new Error("stopped")));
+    return APPLIED;
+  });
+  state.boot = { ...HOME, awaits: true };
+  await assert.rejects(service.loop(stop.signal), /stopped/);
+  const waits = done.flatMap((line) => (line.startsWith("wait ") ? [Number(line.slice(5)) / 1000] : []));
+  assert.deepEqual(waits, [2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600, 600, 600]);
+  assert.ok(done.includes("machine config 2 is in place"));
+  assert.equal(done.filter((line) => line === "network").length, 14);
+});
+
+test("the network is not asked while an operation is under way, and a machine that waits for nothing asks nobody", async () => {
+  const busy = desk(() => ({ none: true }), { at: "writing" } as unknown as Operation);
+  let looks = 0;
+  Object.defineProperty(busy.state, "boot", { get: () => (++looks > 5 ? HOME : { ...HOME, awaits: true }) });
+  const waiting = busy.service.loop(busy.stop.signal);
+  await new Promise(setImmediate);
+  busy.stop.abort(new Error("stopped"));
+  await assert.rejects(waiting, /stopped/);
+  const [refused] = busy.done;
+  assert.match(refused!, /^what the machine config takes from the network is not there yet: an operation is under way/);
+  assert.ok(!busy.done.includes("network"));
+
+  const idle = desk(() => ({ none: true }));
+  const idling = idle.service.loop(idle.stop.signal);
+  await new Promise(setImmediate);
+  idle.stop.abort(new Error("stopped"));
+  await assert.rejects(idling, /stopped/);
+  assert.deepEqual(idle.done, []);
+});

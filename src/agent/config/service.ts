@@ -20,13 +20,15 @@ export interface ConfigService {
   /** Takes as long as the network does. */
   readonly sources: (request: Request<"sources">, signal: AbortSignal) => Promise<ConfigAnswers["sources"]>;
   readonly diff: (request: Request<"diff">, signal: AbortSignal) => Promise<ConfigDifference>;
-  /** Works until the signal is aborted: a trial that nobody confirms is given back. */
+  /** Works until the signal is aborted: a trial that nobody confirms is given back, and what is only known over the network is asked for. */
   readonly loop: (signal: AbortSignal) => Promise<void>;
 }
 
 /** Of a clock that is set back meanwhile. */
 const LONGEST_TRIAL_MS = 60_000;
 const RETRY_MS = 2000;
+/** Whoever is asked over the network may be there much later. */
+const LONGEST_PAUSE_MS = 600_000;
 
 /**
  * @param refusal why nothing may begin now, whatever it is
@@ -84,10 +86,13 @@ export function openConfigService(
   ): Promise<ConfigResult> => {
     if (request.mode === "dry-run") return await machineConfig.work<"apply" | "rollback">(request, signal);
     const result = await inTurn<"apply" | "rollback">(request, assertFree);
-    if (!result.changed) return result;
-    ports.log("info", `machine config ${result.generation} ${VERBS[result.mode]}`);
-    for (const problem of result.problems) ports.log("info", `machine config ${result.generation}: ${problem}`);
+    tellApplied(result);
     return result;
+  };
+  const tellApplied = ({ changed: isNew, generation, mode, problems }: ConfigResult): void => {
+    if (!isNew) return;
+    ports.log("info", `machine config ${generation} ${VERBS[mode]}`);
+    for (const problem of problems) ports.log("info", `machine config ${generation}: ${problem}`);
   };
 
   /** In the boot after it nothing of it is there. */
@@ -109,6 +114,40 @@ export function openConfigService(
     }
   };
 
+  const endTrials = async (signal: AbortSignal): Promise<never> => {
+    let known: { readonly id: string; readonly until: number | undefined; readonly endsMs: number } | undefined;
+    for (;;) {
+      signal.throwIfAborted();
+      wake = Promise.withResolvers();
+      const { trial } = machineConfig.now();
+      if (!trial) {
+        await untilAborted(wake.promise, signal);
+        continue;
+      }
+      const { id, until = 0 } = trial;
+      // By a clock that nobody sets, once it is seen.
+      if (known?.id !== id || known.until !== until)
+        known = { id, until, endsMs: ports.uptime() + Math.min(LONGEST_TRIAL_MS, (until - ports.now()) * 1000) };
+      const left = isLive(trial) ? known.endsMs - ports.uptime() : 0;
+      if (left <= 0) await giveBack(trial, signal);
+      else await Promise.race([ports.wait(left, signal), untilAborted(wake.promise, signal)]);
+    }
+  };
+
+  /** Until everything that is asked has answered once. */
+  const askNetwork = async (signal: AbortSignal): Promise<void> => {
+    for (let pause = RETRY_MS; machineConfig.now().awaits; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+      try {
+        const answer = await inTurn({ do: "network" }, assertFree);
+        if (!("none" in answer)) tellApplied(answer);
+      } catch (error) {
+        signal.throwIfAborted();
+        ports.log("info", `what the machine config takes from the network is not there yet: ${(error as Error).message}`);
+      }
+      if (machineConfig.now().awaits) await ports.wait(pause, signal);
+    }
+  };
+
   return {
     apply: async (request, signal) => await change({ do: "apply", ...request }, signal),
     rollback: async (request, signal) => await change({ do: "rollback", ...request }, signal),
@@ -116,25 +155,7 @@ export function openConfigService(
     history: async (signal) => await machineConfig.work({ do: "history" }, signal),
     sources: async (request, signal) => await machineConfig.work({ do: "sources", ...request }, signal),
     diff: async (request, signal) => await machineConfig.work({ do: "diff", ...request }, signal),
-    loop: async (signal) => {
-      let known: { readonly id: string; readonly until: number | undefined; readonly endsMs: number } | undefined;
-      for (;;) {
-        signal.throwIfAborted();
-        wake = Promise.withResolvers();
-        const { trial } = machineConfig.now();
-        if (!trial) {
-          await untilAborted(wake.promise, signal);
-          continue;
-        }
-        const { id, until = 0 } = trial;
-        // By a clock that nobody sets, once it is seen.
-        if (known?.id !== id || known.until !== until)
-          known = { id, until, endsMs: ports.uptime() + Math.min(LONGEST_TRIAL_MS, (until - ports.now()) * 1000) };
-        const left = isLive(trial) ? known.endsMs - ports.uptime() : 0;
-        if (left <= 0) await giveBack(trial, signal);
-        else await Promise.race([ports.wait(left, signal), untilAborted(wake.promise, signal)]);
-      }
-    },
+    loop: async (signal) => void (await Promise.all([endTrials(signal), askNetwork(signal)])),
   };
 }
 

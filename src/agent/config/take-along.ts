@@ -61,7 +61,13 @@ export async function takeAlong(slot: SlotName, image: ImageView, ports: TakeAlo
   const kept = store.slots().slots[slot]?.generation;
   const there = kept === undefined ? undefined : await readGeneration(store, kept);
   const isKept = sameConfig(there?.compiled, compiled) && sameDocuments(there, own);
-  const generation = isKept ? kept! : await keep({ compiled }, [...problems, ...leftOut(compilation)], own.documents, ports);
+  const generation = isKept
+    ? kept!
+    : await keep(
+        { compiled },
+        { documents: own.documents, awaits: own.about.awaits === true, problems: [...problems, ...leftOut(compilation)] },
+        ports,
+      );
   if (!isKept || store.slots().slots[slot]?.trial) {
     await store.point((slots) => endTrial(keepGeneration(slots, slot, generation), slot));
     await store.prune();

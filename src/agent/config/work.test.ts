@@ -8,6 +8,7 @@ for (const [request, isOutside] of [
   [{ do: "apply", mode: "dry-run" }, false],
   [{ do: "rollback", mode: "try" }, true],
   [{ do: "confirm" }, true],
+  [{ do: "network" }, true],
   [{ do: "revert" }, true],
   [{ do: "history" }, false],
   [{ do: "diff" }, false],

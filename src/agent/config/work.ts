@@ -23,6 +23,8 @@ export type ConfigWork =
   | { readonly do: "apply"; readonly documents?: readonly ConfigDocument[]; readonly mode: ApplyMode }
   /** The machine starts, and wants one. */
   | { readonly do: "boot" }
+  /** What is not known yet is asked for over the network. */
+  | { readonly do: "network" }
   | { readonly do: "confirm" }
   /** @property id of the trial that is over; absent: whichever there is */
   | { readonly do: "revert"; readonly id?: string }
@@ -46,6 +48,8 @@ export interface ConfigAnswers {
   readonly apply: ConfigResult;
   /** `none`: there is no document anywhere. */
   readonly boot: ConfigResult | { readonly none: true };
+  /** `none`: nothing is asked for any more, or nothing is known yet. */
+  readonly network: ConfigAnswers["boot"];
   readonly confirm: { readonly generation: GenerationNumber };
   /** Whether there was one on trial. */
   readonly revert: { readonly changed: boolean };
