@@ -869,3 +869,10 @@ test("a folder on the way is made where there is none, and otherwise left as it 
     { path: "/var/lib/asked", owner: "alice:alice", is: "folder", mode: 0o750 },
   ]);
 });
+
+test("what is kept and has no effect yet is told", () => {
+  const told = (about: Partial<NodeConfig>): readonly string[] => compile(about).notes;
+  assert.deepEqual(told({ kernelArgs: { append: [], remove: [] } }), []);
+  assert.match(told({ kernelArgs: { append: ["quiet"], remove: [] } }).join(), /^kernel\.args: is kept, and has no effect yet/);
+  assert.match(told({ updates: { automatic: true } }).join(), /^updates: is kept, and has no effect yet/);
+});

@@ -119,8 +119,17 @@ export function compileTolerantly(config: NodeConfig, view: ImageView, means: Co
     ...(whole.updates && { updates: whole.updates }),
     plan,
     unsupported: [...all(parts, "unsupported"), ...settled.unsupported, ...later.unsupported, ...diskProblems(whole, view)],
-    notes: all(parts, "notes"),
+    notes: [...all(parts, "notes"), ...withoutEffect(whole)],
   };
+}
+
+/** Nothing that is kept and not yet used passes in silence. */
+function withoutEffect({ kernelArgs, updates }: NodeConfig): string[] {
+  const hasArgs = kernelArgs !== undefined && kernelArgs.append.length + kernelArgs.remove.length > 0;
+  return [
+    ...(hasArgs ? ["kernel.args: is kept, and has no effect yet: put the words into kernel.cmdline of the recipe"] : []),
+    ...(updates ? ["updates: is kept, and has no effect yet: ask for upgrades"] : []),
+  ];
 }
 
 /**
