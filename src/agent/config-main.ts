@@ -3,6 +3,7 @@
  * JSON document on its standard input (a config holds secrets); a JSON document says what came of it, and what was left out is in the log.
  */
 import { createHash, randomBytes } from "node:crypto";
+import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { AppError } from "../core/error.ts";
 import { takeLock } from "../host/lock-file.ts";
@@ -50,6 +51,7 @@ async function alone(locked: LockedWork): Promise<object> {
   if (!lock) throw new AppError("CONFIG_BUSY", "a machine config is being applied right now", { hint: "Try again in a moment." });
   const ports = await openNodePorts({
     ...{ run, isBooting, architecture: machineArchitecture() },
+    stageRunner: [process.execPath, ...process.execArgv, join(dirname(process.argv[1]!), "stage.mjs")],
     ...{ now: () => Math.floor(Date.now() / 1000), random: randomBytes },
     sha1: (bytes) => createHash("sha1").update(bytes).digest(),
   });

@@ -4,6 +4,8 @@
  * `on_error` is `fail`.
  */
 import { dirname } from "node:path";
+import { withFiles } from "../config/machine/compile/own-steps.ts";
+import { STAGE_NAMES } from "../config/machine/stages.ts";
 import { hex } from "../core/digest.ts";
 import { machineArchitecture } from "../host/architecture.ts";
 import { configMachine } from "../host/config-machine.ts";
@@ -16,7 +18,7 @@ import { sha256 } from "../host/sha256.ts";
 import { keepDrift, keepStageRun, parameter } from "../host/stage-machine.ts";
 import { CONFIG_LOCK } from "../layout/run-config.ts";
 import { parseRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
-import { hasFailed } from "../layout/stage-results.ts";
+import { APPLIED, hasFailed } from "../layout/stage-results.ts";
 import { readGeneration, readStagePlan } from "./config/generation-files.ts";
 import { configPlace } from "./config/place.ts";
 import { openStagePorts } from "./stages/node-stage-ports.ts";
@@ -57,7 +59,10 @@ if (plan) {
   useProxies(plan.environment);
   if (name === "network") await networkOnline(ports);
   if (name === "reconcile") await drift(generation!, ports);
-  const ended = await runStages({ run: name, generation, plan, problems: ports.instance.problems }, ports, keepStageRun);
+  // What is done once is of a boot.
+  const once = { disks: [], fileSystems: [], commands: [] };
+  const work = name === APPLIED ? { plan: { ...withFiles(plan, "files"), once }, stages: STAGE_NAMES } : { plan };
+  const ended = await runStages({ run: name, generation, problems: ports.instance.problems, ...work }, ports, keepStageRun);
   // Whoever starts another one reads what came of it: a unit that has failed would be one of the machine's.
   if (hasFailed(ended) && BOOT.includes(name)) process.exitCode = 1;
 } else log("info", `stage ${name}: this boot has no machine config with stages`);

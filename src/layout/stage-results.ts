@@ -3,6 +3,8 @@ import { RUN_FOLDER } from "./fstab.ts";
 
 /** For root only. */
 export const STAGE_RESULTS = `${RUN_FOLDER}/stages`;
+/** The run that writes files when a config is applied: those of all stages of a boot. */
+export const APPLIED = "apply";
 const FORMAT = 1;
 
 export interface StepResult {

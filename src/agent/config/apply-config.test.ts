@@ -85,6 +85,34 @@ test("a config that is applied is there, is kept, and is what the next boot of t
   assert.equal(on.state.half, undefined);
 });
 
+test("files that stages write are written when a config is applied, at no boot of it, and go with it", async () => {
+  await using on = await node();
+  const files = [
+    fakeFile("/run/app/a"),
+    fakeFile("/srv/b", { content: { url: "https://files.example/b" } }),
+    fakeFile("/etc/c", { defer: true }),
+  ];
+  const about = { files, bootCommands: ["true"] };
+  const applied = await apply(on, about);
+  assert.deepEqual(applied.plan.reboot, ["stage fs.before runs as it is now"]);
+  assert.deepEqual(on.done, ["stages of files"]);
+  assert.equal(on.state.running.generation, 1, "before they are run");
+  for (const path of ["/run/app/a", "/srv/b", "/etc/c"]) on.sys.files.set(path, "text");
+  on.done.length = 0;
+  await apply(on, { files: files.slice(1) });
+  assert.deepEqual([on.sys.exists("/run/app/a"), on.sys.exists("/srv/b")], [false, true]);
+  await apply(on, {});
+  assert.deepEqual(
+    ["/srv/b", "/etc/c"].map((path) => on.sys.exists(path)),
+    [false, false],
+  );
+  assert.equal(on.done.at(-1)?.startsWith("stages"), false, "there are none any more");
+
+  await using booting = await node();
+  await applyConfig([configDocument(about)], { mode: "auto", how: "tolerant" }, { ...booting, isBooting: true });
+  assert.deepEqual(booting.done, [], "the boot comes to them");
+});
+
 test("the same config again changes nothing: no generation, no file, no program", async () => {
   await using on = await node();
   await apply(on, FIRST);

@@ -7,6 +7,7 @@ import {
   type CompileMeans,
   type NetworkFiles,
 } from "../../config/machine/compile/compile-config.ts";
+import { fileEntries } from "../../config/machine/compile/own-steps.ts";
 import type { ImageView } from "../../config/machine/compile/image-view.ts";
 import { planChanges, type ChangePlan } from "../../config/machine/compile/plan-changes.ts";
 import type { TextPlan } from "../../config/machine/compile/plan-text.ts";
@@ -32,6 +33,8 @@ export interface ApplyPorts extends LayPorts {
   /** What this boot has of a config. */
   readonly running: () => Promise<RunConfig>;
   readonly nowRuns: (config: RunConfig) => Promise<void>;
+  /** Has the files of the config that now runs written that stages write. @returns what could not be, a sentence each */
+  readonly runFileStages: () => Promise<readonly string[]>;
   /** The generation that is being laid, as long as it is: nothing otherwise. */
   readonly half: () => Promise<GenerationNumber | undefined>;
   readonly nowLaying: (generation: GenerationNumber | undefined) => Promise<void>;
@@ -288,7 +291,8 @@ async function layOn(
   await ports.store.remember(merged.ids);
   const areOthers = half !== undefined || plan.changes.some(({ kind }) => kind === "user" || kind === "group");
   await ports.nowLaying(generation);
-  const files = filesToLay({ before: before?.compiled, after: compiled, plan, half }, ports.ofImage);
+  const later = { before: before ? fileEntries(before.plan) : [], after: fileEntries(after.plan) };
+  const files = filesToLay({ before: before?.compiled, after: compiled, plan, half, later }, ports.ofImage);
   const accounts: MergedAccounts | undefined = areOthers ? merged : undefined;
   const notes = [
     ...(accounts?.notes ?? []),
@@ -311,7 +315,9 @@ async function layOn(
     ...{ users: Object.fromEntries(merged.ids.user), groups: Object.fromEntries(merged.ids.group) },
   });
   await ports.nowLaying(undefined);
-  return notes;
+  // A boot comes to them by itself.
+  if (ports.isBooting || later.after.length === 0) return notes;
+  return [...notes, ...(await ports.runFileStages())];
 }
 
 /** Without what the actions are. */

@@ -40,6 +40,7 @@ export function fakeNode({ view, store, lay, ofImage, accounts }: FakeNodeOption
     ...{ now: () => state.now, random: (bytes) => new Uint8Array(bytes).fill(++count) },
     running: async () => await Promise.resolve(state.running),
     nowRuns: async (config) => await Promise.resolve(void (state.running = config)),
+    runFileStages: async () => await Promise.resolve(void done.push("stages of files")).then(() => []),
     half: async () => await Promise.resolve(state.half),
     nowLaying: async (generation) => await Promise.resolve(void (state.half = generation)),
     judge: (documents, how) => {

@@ -7,6 +7,8 @@ export interface FileChange {
   readonly before: Pick<CompiledConfig, "entries"> | undefined;
   readonly after: Pick<CompiledConfig, "entries">;
   readonly plan: Pick<ChangePlan, "changes">;
+  /** What stages have written of the old config's files, and what they are to write of the new one's. */
+  readonly later?: { readonly before: readonly TreeEntry[]; readonly after: readonly TreeEntry[] };
   /** Of a config that was being laid when that was cut short: any of it may be there. Absent where nothing was. */
   readonly half?: readonly TreeEntry[] | undefined;
 }
@@ -19,12 +21,12 @@ export interface FilesToLay {
 
 /** @param ofImage what the image has at a path: none where it has nothing, a folder without what is in it unless `deep` */
 export function filesToLay(
-  { before, after, plan, half }: FileChange,
+  { before, after, plan, half, later }: FileChange,
   ofImage: (path: string, options: { readonly deep: boolean }) => readonly TreeEntry[],
 ): FilesToLay {
   const now = after.entries;
-  const old = [...(before?.entries ?? []), ...(half ?? [])];
-  const wanted = new Set(now.map(({ path }) => path));
+  const old = [...(before?.entries ?? []), ...(later?.before ?? []), ...(half ?? [])];
+  const wanted = new Set([...now, ...(later?.after ?? [])].map(({ path }) => path));
   const removed = new Map(old.filter(({ path }) => !wanted.has(path)).map((entry) => [entry.path, entry]));
   const emptied: string[] = [];
   // What lies in a folder goes before the folder.

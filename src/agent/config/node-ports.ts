@@ -11,12 +11,14 @@ import { gunzip } from "../../host/gunzip.ts";
 import { imageEntries } from "../../host/image-entries.ts";
 import type { Run } from "../../host/run.ts";
 import { sha256 } from "../../host/sha256.ts";
+import { stageRuns } from "../../host/stage-machine.ts";
 import { IMAGE_FILES } from "../../layout/disk.ts";
 import { IMAGE_ROOT, IMAGES_FOLDER, RUN_FOLDER } from "../../layout/fstab.ts";
 import { IMAGE_FACTS_PATH, parseImageFacts } from "../../layout/image-facts.ts";
 import { ACCOUNT_FILES, type AccountTexts } from "../../layout/merge-accounts.ts";
 import { parseRunFacts, RUN_FACTS_PATH } from "../../layout/run-facts.ts";
 import { mountedImage, openSlotImage } from "../mounted-image.ts";
+import { APPLIED, stageProblems } from "../../layout/stage-results.ts";
 import type { ApplyPorts, Judged } from "./apply-config.ts";
 import type { CarryOutPorts } from "./carry-out.ts";
 import type { ConfigDocument } from "./generation-files.ts";
@@ -27,6 +29,8 @@ const OTHER_IMAGE = `${RUN_FOLDER}/other-image`;
 
 export interface NodeEdge extends Pick<ApplyPorts, "isBooting" | "now" | "random" | "sha1"> {
   readonly run: Run;
+  /** argv of stage-main.ts. */
+  readonly stageRunner: readonly [string, ...string[]];
   /** As uname(1) says it. */
   readonly architecture: string;
 }
@@ -36,7 +40,7 @@ export interface NodePorts extends ApplyPorts, Pick<ConfigMachine, "noneWanted">
 
 /** @throws AppError `RUN_FACTS_INVALID`, `IMAGE_FACTS_INVALID`; NodeJS.ErrnoException */
 export async function openNodePorts(edge: NodeEdge): Promise<NodePorts> {
-  const { architecture, ...given } = edge;
+  const { architecture, stageRunner, ...given } = edge;
   const place = await configPlace(parseRunFacts(await readText(RUN_FACTS_PATH)));
   // Those of the running system have the folders that a config adds, too.
   const image = parseImageFacts(await readText(IMAGE_ROOT + IMAGE_FACTS_PATH));
@@ -44,6 +48,11 @@ export async function openNodePorts(edge: NodeEdge): Promise<NodePorts> {
     ...given,
     ...configMachine(edge.run, "/"),
     ...(place.forgets === undefined ? {} : { forgets: place.forgets }),
+    runFileStages: async () => {
+      await edge.run([...stageRunner, APPLIED], { keepOutput: 4000 });
+      const found = stageRuns().find(({ run: name }) => name === APPLIED);
+      return found ? stageProblems(found) : ["files that stages write are not written: nothing tells what came of them"];
+    },
     target: place.target,
     view: mountedImage(IMAGE_ROOT, image, architecture),
     store: await openGenerationStore(place.folder),

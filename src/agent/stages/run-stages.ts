@@ -13,6 +13,8 @@ import { afterText, beforeText } from "./stage-text.ts";
 
 export interface StagesToRun {
   readonly run: string;
+  /** Default: those of its name. */
+  readonly stages?: readonly StageName[];
   readonly generation: number | undefined;
   readonly plan: StagePlan;
   /** What kept the plan from being whole, a sentence each. */
@@ -21,7 +23,7 @@ export interface StagesToRun {
 
 /** @param keep called whenever there is more to tell @returns what came of it; never throws but for `keep` */
 export async function runStages(
-  { run, generation, plan, problems = [] }: StagesToRun,
+  { run, generation, plan, problems = [], stages: names = STAGE_NAMES.filter((stage) => runOf(stage) === run) }: StagesToRun,
   ports: StagePorts,
   keep: (run: StageRun) => Promise<void>,
 ): Promise<StageRun> {
@@ -30,7 +32,7 @@ export async function runStages(
   const stages: StageResult[] = [];
   const now = (): StageRun => ({ ...head, tookMs: Math.round(ports.uptime() - began), stages: [...stages], problems });
   await keep(now());
-  for (const name of STAGE_NAMES.filter((stage) => runOf(stage) === run)) {
+  for (const name of names) {
     const result = await runStage(name, plan, ports);
     if (!result) continue;
     stages.push(result);

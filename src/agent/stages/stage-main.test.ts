@@ -1,6 +1,8 @@
 /** The program itself, with a `/run` of its own: programs are started, files are written, and a boot follows another one. */
 import assert from "node:assert/strict";
-import { mkdir, mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
+import { mkdir, mkdtempDisposable, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -76,6 +78,43 @@ test("stages of a boot are run by their program, and what was done once is not d
     assert.equal(network.exitCode, 0);
     assert.equal(network.found.stages[0]!.steps[0]!.is, is);
     assert.match(network.found.stages[0]!.steps[0]!.why!, /^command 2 of 3 exited with status 1/);
+  }
+});
+
+test("when a config is applied, files of all stages are written, and nothing else is done", { skip: !isRoot }, async () => {
+  await using dir = await mkdtempDisposable(join(tmpdir(), "petrify-stages-"));
+  const server = createServer((_request, response) => response.end("fetched"));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    const file = { path: "/run/app/fetched", when: "run", url, mode: 0o640, owner: "0:0", append: false } as const;
+    await machineWith(dir.path, {
+      stages: {
+        "fs.before": [fakeStageStep("bootcmd", { own: true, commands: ["touch /run/never"] })],
+        boot: [fakeStageStep("step", { commands: ["touch /run/never"] })],
+        network: [
+          fakeStageStep("write_files /run/app/fetched", { own: true, fetched: [file] }),
+          fakeStageStep("write_files /run/app/other", {
+            own: true,
+            onError: "continue",
+            fetched: [{ ...file, path: "/run/app/other", sha256: "0".repeat(64) }],
+          }),
+        ],
+      },
+      once: { disks: [], fileSystems: [], commands: ["touch /run/never"] },
+    });
+    const { found } = await stage(dir.path, "apply");
+    assert.deepEqual(
+      found.stages.flatMap(({ steps }) => steps.map(({ name, is }) => `${name} ${is}`)),
+      ["write_files /run/app/fetched done", "write_files /run/app/other failed"],
+    );
+    assert.match(found.stages[0]!.steps[1]!.why!, /is another file: its SHA-256 is/);
+    assert.equal(await readFile(join(dir.path, "app/fetched"), "utf8"), "fetched");
+    assert.equal((await stat(join(dir.path, "app/fetched"))).mode & 0o777, 0o640);
+    assert.deepEqual(await readdir(join(dir.path, "app")), ["fetched"]);
+    assert.equal((await readdir(dir.path)).includes("never"), false);
+  } finally {
+    server.close();
   }
 });
 

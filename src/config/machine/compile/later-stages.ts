@@ -111,7 +111,7 @@ function compileStep(found: Found, context: Context): { readonly step: StageStep
     step.hostname === undefined ? {} : compileNames({ ...asked, hostname: step.hostname, manageEtcHosts: false }, view);
   const sysctl = compileSysctl({ ...asked, sysctl: step.sysctl });
   const modules = compileModules(asked, view, labels);
-  const units = compileUnits({ units: [...added.units, ...unitsOf(step, config)] }, view, labels);
+  const units = compileUnits({ units: [...unitsOf(step, config), ...added.units] }, view, labels);
   const folders = stepDrafts(key, step);
   const files = filesOf(found, added, context);
   const variables = variableLines(key, step.environment);

@@ -2,6 +2,7 @@
 import type { TreeEntry } from "../../../layout/compiled-config.ts";
 import type { InitKind } from "../../words.ts";
 import type { Compiled } from "./compile-config.ts";
+import { withFiles } from "./own-steps.ts";
 import { unitChanges, type UnitChanges } from "./unit-changes.ts";
 
 type ChangeKind = "path" | "user" | "group" | "hostname" | "persistent" | "kernel-args" | "health" | "updates" | "stage" | "once";
@@ -126,7 +127,7 @@ export function planChanges(before: Compiled | undefined, after: Compiled): Chan
     ...diff(onceOf(before), onceOf(after)).map(named("once")),
   ];
   const units = unitChanges(before?.compiled.entries ?? [], after.compiled.entries, paths, after.init);
-  return { changes, actions: actionsFor(changes, after, units), reboot: rebootFor(changes, units) };
+  return { changes, actions: actionsFor(changes, after, units), reboot: rebootFor(changes, units, bootStages(before, after)) };
 }
 
 interface Difference {
@@ -222,16 +223,23 @@ function control(init: InitKind, verb: "start" | "stop" | "restart", unit: strin
   return verb === "restart" ? openrcRestart(unit) : ["rc-service", verb === "start" ? "--ifstopped" : "--ifstarted", unit, verb];
 }
 
-function rebootFor(changes: readonly Change[], { later }: UnitChanges): string[] {
+/** Stages that do something else at the next boot, besides the files that are written when a config is applied. */
+const bootStages = (before: Compiled | undefined, after: Compiled): readonly string[] => {
+  const steps = (config: Compiled | undefined): Map<string, unknown> =>
+    new Map(config ? Object.entries(withFiles(config.plan, "others").stages) : []);
+  return diff(steps(before), steps(after)).flatMap(({ name, how }) => (how === "removed" ? [] : [name]));
+};
+
+function rebootFor(changes: readonly Change[], { later }: UnitChanges, stages: readonly string[]): string[] {
   const found = new Set<string>();
   for (const { kind, how, name } of changes) {
     if (kind === "persistent") found.add(`${name} ${how === "removed" ? "no longer keeps" : "keeps"} what is written to it`);
     if (kind === "kernel-args") found.add("the kernel has its new arguments, on trial");
     if (kind === "hostname" && how === "removed") found.add("the host name is the image's");
-    if (kind === "stage" && how !== "removed") found.add(`stage ${name} runs as it is now`);
     if (kind !== "path") continue;
     for (const { path, how: only, says } of LATER) if (path.test(name) && (only === undefined || only === how)) found.add(says);
   }
+  for (const name of stages) found.add(`stage ${name} runs as it is now`);
   for (const unit of later) found.add(`${unit} is as its files are now`);
   return [...found];
 }

@@ -164,6 +164,7 @@ const foldersAbove = (path: string): string[] => {
 
 /** Whether a folder has to be made; those that data is mounted on are there. */
 const isMissing = (folder: string, view: ImageView, persistent: readonly string[]): boolean =>
+  !ROOTS.includes(folder) &&
   view.find(folder, "keep")?.node === undefined &&
   ![...persistent, "/oem", "/usr/local"].some((mounted) => isIn(mounted, folder));
 
