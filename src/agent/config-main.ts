@@ -11,6 +11,8 @@ import { machineArchitecture } from "../host/architecture.ts";
 import { readText } from "../host/files.ts";
 import { openGenerationStore } from "../host/generation-store.ts";
 import { run } from "../host/run.ts";
+import { trustAuthorities } from "../host/trust-authorities.ts";
+import { AUTHORITIES_PATH } from "../layout/authorities-path.ts";
 import { CONFIG_LOCK, parseRunConfig, RUN_CONFIG_PATH } from "../layout/run-config.ts";
 import { parseRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
 import { findConfig, type FoundConfig } from "./config-sources.ts";
@@ -83,6 +85,7 @@ async function beInstance(instance: string): Promise<void> {
 
 /** A declaration, as all of them here: the work above begins before a value below it is there. */
 async function found(kept: readonly ConfigDocument[], phase: "local" | "network"): Promise<FoundConfig> {
+  if (phase === "network") await trustAuthorities(AUTHORITIES_PATH).catch((error: unknown) => log(4, (error as Error).message));
   return await findConfig(await nodeSources({ root: "/", kept, signal: new AbortController().signal }), phase);
 }
 

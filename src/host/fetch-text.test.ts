@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { createServer, type RequestListener } from "node:http";
+import { createServer, type RequestListener, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { fetchBytes, fetchText } from "./fetch-text.ts";
@@ -115,3 +115,20 @@ test("an answer without end is not kept", async () => {
   });
   await assert.rejects(fetchText(server.url, 100_000, never), { code: "FETCH_TOO_LARGE" });
 });
+
+for (const [what, answer] of [
+  ["says nothing", () => {}],
+  [
+    "sends a byte now and then",
+    (response: ServerResponse) => {
+      const timer = setInterval(() => response.write("x"), 20);
+      response.on("close", () => clearInterval(timer));
+    },
+  ],
+] as const) {
+  test(`a server that ${what} is not waited for for ever`, async () => {
+    await using server = await serve((_request, response) => answer(response));
+    const options = { limit: 100_000, signal: never, limitMs: 200 };
+    await assert.rejects(fetchBytes(server.url, options), { code: "FETCH_FAILED", message: /no whole answer within 0\.2 s$/ });
+  });
+}

@@ -24,6 +24,8 @@ interface FetchOptions {
   readonly signal: AbortSignal;
   /** They are secrets, and told to the first server only. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Until all of it has come; default: {@link LIMIT_MS}. */
+  readonly limitMs?: number;
 }
 
 /**
@@ -41,15 +43,15 @@ export const fetchText = async (url: string, limit: Bytes, signal: AbortSignal):
  * @throws AppError `FETCH_FAILED`: what is wrong now may be right later; `FETCH_TOO_LARGE`; `FETCH_MISMATCH`
  */
 export async function fetchBytes(url: string, options: FetchOptions): Promise<Uint8Array> {
-  const { signal } = options;
+  const { signal, limitMs = LIMIT_MS } = options;
   try {
-    const bytes = await bytesOf(url, { ...options, signal: AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)]) });
+    const bytes = await bytesOf(url, { ...options, signal: AbortSignal.any([signal, AbortSignal.timeout(limitMs)]) });
     requireChecksum(url, bytes);
     return bytes;
   } catch (cause) {
     signal.throwIfAborted();
     if (cause instanceof AppError) throw cause;
-    throw new AppError("FETCH_FAILED", `${withoutSecrets(url)} cannot be read: ${whyNot(cause)}`, { cause });
+    throw new AppError("FETCH_FAILED", `${withoutSecrets(url)} cannot be read: ${whyNot(cause, limitMs)}`, { cause });
   }
 }
 
@@ -115,9 +117,9 @@ function withoutUser(url: URL): { readonly address: string; readonly authorizati
 }
 
 /** `fetch` says only that it failed; why is below. */
-function whyNot(error: unknown): string {
+function whyNot(error: unknown, limitMs: number): string {
   const { name, message, cause } = error as Error;
-  if (name === "TimeoutError") return `no answer within ${LIMIT_MS / 1000} s`;
+  if (name === "TimeoutError") return `no whole answer within ${limitMs / 1000} s`;
   const inner = cause as (NodeJS.ErrnoException & { readonly errors?: readonly Error[] }) | undefined;
   return inner?.errors?.[0]?.message ?? inner?.message ?? message;
 }
