@@ -94,10 +94,3 @@ for (const make of [fat, ext4]) {
     assert.equal((volumes[0]!.files["openstack/latest/none"] as { isMissing: boolean }).isMissing, true);
   });
 }
-
-test("a label that every object has is no label that was asked for", async () => {
-  assert.deepEqual(
-    await onMachine({ sdb: await ext4("constructor", "x", TEXT) }, async (at) => await findVolumes({ cidata: ["x"] }, at)),
-    [],
-  );
-});
