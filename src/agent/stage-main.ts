@@ -60,7 +60,7 @@ if (plan) {
   if (name === "network") await networkOnline(ports);
   if (name === "reconcile") await drift(generation!, ports);
   // What is done once is of a boot.
-  const once = { disks: [], fileSystems: [], commands: [] };
+  const once = { disks: [], fileSystems: [], mounts: [], commands: [] };
   const work = name === APPLIED ? { plan: { ...withFiles(plan, "files"), once }, stages: STAGE_NAMES } : { plan };
   const ended = await runStages({ run: name, generation, problems: ports.instance.problems, ...work }, ports, keepStageRun);
   // Whoever starts another one reads what came of it: a unit that has failed would be one of the machine's.

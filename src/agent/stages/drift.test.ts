@@ -23,7 +23,7 @@ function configOf(drift: StagePlan["drift"], entries: readonly TreeEntry[], stag
       ...{ entries, persistent: [], stages: [] },
     },
     ...{ init: "systemd", kernelArgs: { append: [], remove: [] } },
-    plan: { stages, once: { disks: [], fileSystems: [], commands: [] }, environment: {}, drift },
+    plan: { stages, once: { disks: [], fileSystems: [], mounts: [], commands: [] }, environment: {}, drift },
   };
 }
 async function look(config: Compiled, options: FakeStageOptions = {}, parameters: Readonly<Record<string, string>> = {}) {

@@ -7,7 +7,7 @@ import { onceSteps } from "./once.ts";
 
 const planOf = (once: Partial<StagePlan["once"]>): StagePlan => ({
   ...{ stages: {}, environment: {}, drift: "report" },
-  once: { disks: [], fileSystems: [], commands: [], ...once },
+  once: { disks: [], fileSystems: [], mounts: [], commands: [], ...once },
 });
 const COMMANDS = planOf({ commands: ["one", "two", "three"] });
 const NEW: InstanceRecord = { instance: "i-1", done: {} };
@@ -94,6 +94,16 @@ test("where it cannot be kept that they were begun, they are not", async () => {
   const { ran, result } = await boot(NEW, { full: 0 });
   assert.equal(ran, "");
   assert.deepEqual(result, { is: "failed", why: "no space left on device" });
+});
+
+test("file systems that were made are mounted, once", async () => {
+  const plan = planOf({ fileSystems: [MAKE], mounts: ["srv-data.mount", "srv-b.mount"] });
+  const machine = fakeStageMachine({ devices: [disk("/dev/vdb")] });
+  const boots = [];
+  for (let count = 0; count < 2; count++)
+    for (const step of onceSteps("fs.before", plan, machine)) boots.push(`${step.name} ${(await step.run()).is}`);
+  assert.equal(machine.did.at(-1), "systemctl start srv-data.mount srv-b.mount");
+  assert.deepEqual(boots, ["fs_setup /dev/vdb none done", "mounts done", "fs_setup /dev/vdb none passed", "mounts passed"]);
 });
 
 const disk = (path: string, about: object = {}) => ({

@@ -7,6 +7,8 @@ import { setUpDisk, setUpFileSystem } from "./disks.ts";
 import type { StagePorts } from "./ports.ts";
 import { commandProblem, runCommand } from "./run-commands.ts";
 
+const MOUNT_LIMIT_MS = 120_000;
+
 type Outcome = Pick<StepResult, "is" | "why">;
 export interface OnceStep {
   readonly name: string;
@@ -17,7 +19,13 @@ export interface OnceStep {
 export function onceSteps(stage: StageName, { once, environment }: StagePlan, ports: StagePorts): readonly OnceStep[] {
   if (stage === "network.after" && once.commands.length > 0)
     return [{ name: "runcmd", run: async () => await commandsOnce(once.commands, environment, ports) }];
-  if (stage !== "fs.before") return [];
+  if (stage !== "fs.before" || once.disks.length + once.fileSystems.length === 0) return [];
+  let isMade = false;
+  const made = (outcome: Outcome): Outcome => {
+    isMade ||= outcome.is === "done" && outcome.why === undefined;
+    return outcome;
+  };
+  const mounts: OnceStep = { name: "mounts", run: async () => (isMade ? await startMounts(once.mounts, ports) : NOTHING_MADE) };
   return [
     ...once.disks.map((disk): OnceStep => {
       const name = `disk_setup ${disk.device}`;
@@ -25,9 +33,24 @@ export function onceSteps(stage: StageName, { once, environment }: StagePlan, po
     }),
     ...once.fileSystems.map((one): OnceStep => {
       const name = `fs_setup ${one.device}${one.partition === "auto" ? "" : ` ${one.partition}`}`;
-      return { name, run: async () => await thingOnce(name, async (how) => await setUpFileSystem(one, how, ports), ports) };
+      const make = async (): Promise<Outcome> =>
+        await thingOnce(name, async (how) => await setUpFileSystem(one, how, ports), ports);
+      return { name, run: async () => made(await make()) };
     }),
+    ...(once.mounts.length > 0 && once.fileSystems.length > 0 ? [mounts] : []),
   ];
+}
+
+const NOTHING_MADE: Outcome = { is: "passed", why: "no file system was made" };
+
+/** They were tried before their file systems were there. */
+async function startMounts(mounts: readonly string[], { run }: StagePorts): Promise<Outcome> {
+  try {
+    await run(["systemctl", "start", ...mounts], { timeoutMs: MOUNT_LIMIT_MS, keepOutput: 4000 });
+    return { is: "done" };
+  } catch (error) {
+    return { is: "failed", why: (error as Error).message.split("\n")[0]! };
+  }
 }
 
 const AGAIN = "and is not done again for this instance";

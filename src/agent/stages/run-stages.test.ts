@@ -7,7 +7,7 @@ import { fakeStageMachine, fakeStageStep, type FakeStageMachine, type FakeStageO
 import { runStages } from "./run-stages.ts";
 
 const planOf = (stages: Partial<Record<StageName, readonly StageStep[]>>, about: Partial<StagePlan> = {}): StagePlan => ({
-  ...{ stages, once: { disks: [], fileSystems: [], commands: [] }, environment: {}, drift: "report" },
+  ...{ stages, once: { disks: [], fileSystems: [], mounts: [], commands: [] }, environment: {}, drift: "report" },
   ...about,
 });
 async function runOf(

@@ -80,7 +80,7 @@ const planned = (entries: readonly TreeEntry[], hostname: string | undefined, { 
   },
   init,
   kernelArgs: { append: [], remove: [] },
-  plan: { stages: {}, once: { disks: [], fileSystems: [], commands: [] }, environment: {}, drift: "off" },
+  plan: { stages: {}, once: { disks: [], fileSystems: [], mounts: [], commands: [] }, environment: {}, drift: "off" },
 });
 
 /** Nothing where everybody is there already. */

@@ -57,7 +57,7 @@ test("stages of a boot are run by their program, and what was done once is not d
         shell("after it", "echo never >>/run/order"),
       ],
     },
-    once: { disks: [], fileSystems: [], commands: ["echo once >>/run/once", ["false"], "echo and >>/run/once"] },
+    once: { disks: [], fileSystems: [], mounts: [], commands: ["echo once >>/run/once", ["false"], "echo and >>/run/once"] },
     environment: { GREETING: "hello" },
   });
   const boot = await stage(dir.path, "boot");
@@ -101,7 +101,7 @@ test("when a config is applied, files of all stages are written, and nothing els
           }),
         ],
       },
-      once: { disks: [], fileSystems: [], commands: ["touch /run/never"] },
+      once: { disks: [], fileSystems: [], mounts: [], commands: ["touch /run/never"] },
     });
     const { found } = await stage(dir.path, "apply");
     assert.deepEqual(
@@ -122,7 +122,7 @@ test("a program that is ended leaves what it was at, and goes on from there", { 
   await using dir = await mkdtempDisposable(join(tmpdir(), "petrify-stages-"));
   // The command ends the stage that runs it, as a restart of the machine does; what comes after it is for the next boot.
   const commands = ["echo 1 >>/run/once", "kill -TERM $PPID; sleep 60", "echo 3 >>/run/once"];
-  await machineWith(dir.path, { once: { disks: [], fileSystems: [], commands } });
+  await machineWith(dir.path, { once: { disks: [], fileSystems: [], mounts: [], commands } });
   const first = await stage(dir.path, "network");
   assert.match(first.found.stages[0]!.steps[0]!.why!, /the machine stops after 2 of 3 commands/);
   const second = await stage(dir.path, "network");

@@ -1,6 +1,6 @@
 /** @portable A machine config on one image: what is laid down, who is there, what is left for the stage runner. docs/concepts/config.md */
 import { AppError } from "../../../core/error.ts";
-import type { CompiledConfig } from "../../../layout/compiled-config.ts";
+import type { CompiledConfig, TreeEntry } from "../../../layout/compiled-config.ts";
 import type { InitKind } from "../../words.ts";
 import type { NodeConfig, UpdatesConfig } from "../node-config.ts";
 import { STAGE_NAMES, type StageName } from "../stages.ts";
@@ -96,7 +96,10 @@ export function compileTolerantly(config: NodeConfig, view: ImageView, means: Co
   const later = compileLaterStages(whole, ownSteps(whole, all(parts, "steps")), view, kept);
   const plan: StagePlan = {
     stages: later.stages,
-    once: { disks: whole.disks, fileSystems: whole.fileSystems, commands: whole.runCommands },
+    once: {
+      ...{ disks: whole.disks, fileSystems: whole.fileSystems, commands: whole.runCommands },
+      mounts: mountUnits(settled.entries),
+    },
     environment: variablesOf(whole),
     drift: whole.drift,
   };
@@ -173,6 +176,13 @@ const ownSteps = ({ bootCommands }: NodeConfig, own: readonly PlannedStep[]): re
   ...(bootCommands.length > 0 ? [plannedStep("fs.before", "bootcmd", { commands: bootCommands })] : []),
   ...own,
 ];
+
+/** Of systemd; OpenRC mounts them after all stages that make file systems. */
+const mountUnits = (entries: readonly TreeEntry[]): readonly string[] =>
+  entries.flatMap(({ path, what }) => {
+    const unit = /^\/etc\/systemd\/system\/[^/]+\.wants\/([^/]+\.mount)$/.exec(path)?.[1];
+    return unit === undefined || what.is !== "link" ? [] : [unit];
+  });
 
 /** Those that have anything to do. @param hasPaths whether there is anything that could be another than the config says */
 function stagesLeft({ stages, once, drift }: StagePlan, hasPaths: boolean): StageName[] {

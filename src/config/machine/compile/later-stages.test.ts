@@ -184,6 +184,12 @@ test("a step for another image is only passed over", () => {
   assert.equal(step.conditions.os, "fedora");
 });
 
+test("mounts that a boot starts are known, so that they can be started once there is something to mount", () => {
+  const mount = (where: string, options = "defaults") => ({ what: "LABEL=x", where, type: "ext4", options, pass: 2 });
+  const { plan } = compileTolerantly(fakeConfig({ mounts: [mount("/srv/a"), mount("/srv/b", "noauto")] }), debian(), MEANS);
+  assert.deepEqual(plan.once.mounts, ["srv-a.mount"]);
+});
+
 test("disks are refused where the image has nothing that sets them up", () => {
   const disks = [{ device: "/dev/vdb", table: "gpt", partitions: [100], overwrite: false }] as const;
   const fileSystems = [{ device: "/dev/vdb", partition: 1, type: "vfat", overwrite: false }] as const;

@@ -15,6 +15,8 @@ export interface StagePlan {
 export interface Once {
   readonly disks: readonly ConfiguredDisk[];
   readonly fileSystems: readonly ConfiguredFileSystem[];
+  /** Mount units that a boot starts: they have failed where their file system is only being made. */
+  readonly mounts: readonly string[];
   readonly commands: readonly CommandLine[];
 }
 
