@@ -1,5 +1,6 @@
 /** Machine configs. */
 import { openApplies, type ApplyRun } from "./config-apply.ts";
+import { openConfigBoots } from "./config-boot.ts";
 import type { BenchContext } from "./context.ts";
 import { petrifyBuilder } from "./petrify.ts";
 import type { Comparison, Report } from "./report.ts";
@@ -9,8 +10,34 @@ const PEER = "cloud-init writes them (`write_files` alone)";
 /** Seconds. */
 const APPLY = { seconds: 2 } as const;
 
-/** How long a large config takes, on a machine that has none, and when little of it or nothing is another than before. */
+/** What one adds to a boot, and how long a large one takes. */
 export async function measureConfig(runs: number, context: BenchContext): Promise<Pick<Report, "comparisons" | "notes">> {
+  const applied = await measureApplies(runs, context);
+  const booted = await measureConfigBoots(context);
+  return { comparisons: [...booted.comparisons, ...applied.comparisons], notes: [...booted.notes, ...applied.notes] };
+}
+
+/** Once each: the clock goes by the guest's instructions, and what else this machine does changes little. */
+async function measureConfigBoots(context: BenchContext): Promise<Pick<Report, "comparisons" | "notes">> {
+  const { progress } = context;
+  const { cpu, settle } = await openConfigBoots(context);
+  const row = async (what: string): Promise<Comparison> => ({
+    ...{ title: `CPU time until multi-user: ${what}, with a config`, peer: "the same without" },
+    theirs: [await progress.step(`${what}, without a config`, async () => await cpu("without"))],
+    ours: [await progress.step(`${what}, with one`, async () => await cpu("with"))],
+  });
+  const first = await row("the first boot");
+  for (const side of ["with", "without"] as const)
+    await progress.step(`first boot, ${side} a config`, async () => await settle(side));
+  return {
+    comparisons: [first, await row("a later boot")],
+    notes: [
+      "CPU time until multi-user is that of the whole guest, by a clock of its instructions. The config has 10 users, 20 files, 5 units that start nothing, sysctl and a network, and lies on the oem partition.",
+    ],
+  };
+}
+
+async function measureApplies(runs: number, context: BenchContext): Promise<Pick<Report, "comparisons" | "notes">> {
   const { progress } = context;
   const petrify = await petrifyBuilder("image", context);
   await progress.step("build petrify's image", async () => await petrify.prepare());

@@ -5,12 +5,16 @@ import { KiB } from "../../../src/core/units.ts";
 import { openImage } from "../../../src/host/image-file.ts";
 import { decodeGpt } from "../../../src/layout/gpt.ts";
 import type { Patch } from "../../../src/layout/patch.ts";
-import type { Fixture } from "./fixture.ts";
+import type { VmHost } from "../../../src/vm/vm.ts";
 
 const BLOCK = 4 * KiB;
 
 /** A file more on the oem partition, in its root, as somebody brings it who has the disk of a machine that has never run. */
-export async function onOem({ host: { tools }, disk }: Fixture, name: string, text: string): Promise<Patch[]> {
+export async function onOem(
+  { host: { tools }, disk }: { readonly host: Pick<VmHost, "tools">; readonly disk: string },
+  name: string,
+  text: string,
+): Promise<Patch[]> {
   using image = openImage(disk);
   const { start, size } = decodeGpt(image.read, image.size, 512).partitions.find((partition) => partition.name === "oem")!;
   const before = image.read(start, size);
