@@ -45,7 +45,8 @@ test("a document on the oem partition is in place at the first boot and after th
   const isThere = async (what: string): Promise<void> => {
     await guest.run("systemctl is-system-running --wait", LIMIT_MS);
     assert.equal(await guest.check("systemctl list-units --state=failed --plain --no-legend"), "", what);
-    assert.equal(await guest.check("cat /run/app"), SEEN, what);
+    const { output: log } = await guest.run("journalctl -b -o cat -t petrify-config; cat /run/petrify/config.json");
+    assert.equal((await guest.run("cat /run/app")).output.trim(), SEEN, `${what}: ${log}`);
     assert.equal(await guest.check("stat --format='%U:%G %a' /etc/app/x.conf /home/ada"), "ada:ada 640\nada:ada 700", what);
     assert.equal(await guest.check("cat /home/ada/note /var/lib/app/seed; id -nG ada"), "hello\nseed\nada sudo", what);
     assert.match(
@@ -69,7 +70,7 @@ test("a document on the oem partition is in place at the first boot and after th
     return value;
   };
 
-  await guest.ready();
+  await guest.ready(LIMIT_MS * 2); // its config is compiled meanwhile
   await isThere("at the first boot");
   assert.equal(await guest.check("systemctl show --value --property=ActiveState petrify-config.service"), "active");
   await guest.check("echo mine >/var/lib/app/mine");

@@ -1,9 +1,9 @@
 /** What a running system has of a machine config, as the agent is to know it. */
-import { readText } from "../../host/files.ts";
+import { fileExists, readText } from "../../host/files.ts";
 import { openGenerationStore } from "../../host/generation-store.ts";
 import type { ConfigTrial } from "../../layout/generations.ts";
 import { HEALTH_PLAN_PATH, type HealthPlan } from "../../layout/health-plan.ts";
-import { parseRunConfig, RUN_CONFIG_PATH, type RunConfig } from "../../layout/run-config.ts";
+import { CONFIG_HALF_PATH, parseRunConfig, RUN_CONFIG_PATH, type RunConfig } from "../../layout/run-config.ts";
 import type { RunFacts } from "../../layout/run-facts.ts";
 import { planOfBoot } from "../health/plan-of-boot.ts";
 import { readAbout } from "./generation-files.ts";
@@ -24,6 +24,8 @@ export interface BootConfig {
   readonly trial?: ConfigTrial;
   /** Some of where it may come from has never answered yet. */
   readonly awaits?: true;
+  /** One was being laid: by somebody who is at it, or was when that was cut short. */
+  readonly isHalf?: true;
   /** What is not as it should be, a sentence each. */
   readonly notes: readonly string[];
 }
@@ -33,6 +35,7 @@ export async function readBootConfig(facts: Pick<RunFacts, "slot">): Promise<Boo
   const config = parseRunConfig(await readText(RUN_CONFIG_PATH).catch(() => ""));
   const { plan, notes } = planOfBoot(config, await readText(HEALTH_PLAN_PATH).catch(() => undefined));
   if (!config) return { plan, notes };
+  const isHalf = await fileExists(CONFIG_HALF_PATH);
   const hostname = (await readText(HOSTNAME).catch(() => "")).trim();
   const { folder, target } = await configPlace(facts);
   const store = await openGenerationStore(folder);
@@ -44,6 +47,7 @@ export async function readBootConfig(facts: Pick<RunFacts, "slot">): Promise<Boo
     ...(hostname === "" ? {} : { hostname }),
     config: { ...config, notes: [...new Set([...config.notes, ...(about?.problems ?? []), ...(awaits ? [AWAITED] : [])])] },
     ...(awaits ? { awaits } : {}),
+    ...(isHalf ? { isHalf } : {}),
     ...(trial?.how === "live" ? { trial } : {}),
   };
 }

@@ -206,3 +206,18 @@ test("an upgrade takes the config along to the image in the other slot, which is
   assert.deepEqual(await at.does({ do: "take-along", slot: "b", digest: "cc" }), { generation: 2 });
   assert.deepEqual([at.ports.store.slots().slots.b, at.ports.done.at(-1)], [{ generation: 2 }, "closed b"]);
 });
+
+test("what was being laid when that was cut short is put right: the slot's own, or the one before a trial", async () => {
+  await using at = await machine();
+  await apply(at, "web-1");
+  assert.deepEqual(await at.does({ do: "settle" }), { changed: false });
+  const cut = { nowRuns: async () => await Promise.reject(new Error("killed")) };
+  await assert.rejects(at.does({ do: "apply", documents: named("web-2"), mode: "auto" }, cut), /killed/);
+  assert.deepEqual([at.ports.state.half, at.ports.state.running.generation], [2, 1]);
+  assert.deepEqual(await at.does({ do: "settle" }), { changed: true });
+  assert.deepEqual([at.ports.state.half, at.ports.state.running.generation], [undefined, 2]);
+  await assert.rejects(at.does({ do: "apply", documents: named("web-3"), mode: "try" }, cut), /killed/);
+  assert.deepEqual(await at.does({ do: "settle" }), { changed: true });
+  const { slots } = at.ports.store.slots();
+  assert.deepEqual([at.ports.state.half, at.ports.state.running.generation, slots.a?.trial], [undefined, 2, undefined]);
+});

@@ -29,6 +29,8 @@ export async function carryOut(work: LockedWork, ports: CarryOutPorts): Promise<
       return await boot(ports);
     case "network":
       return await fromNetwork(ports);
+    case "settle":
+      return { changed: await settle(ports) };
     case "confirm":
       return { generation: await confirmConfig(ports) };
     case "revert":
@@ -83,6 +85,20 @@ async function fromNetwork(ports: CarryOutPorts): Promise<ConfigAnswers["network
   const { generation, awaits } = await ports.running();
   const about = generation === undefined ? undefined : await readAbout(ports.store, generation);
   return awaits || about?.awaits ? await applyAll(await ports.find(), ports) : { none: true };
+}
+
+/** @returns whether anything is another than before */
+async function settle(ports: CarryOutPorts): Promise<boolean> {
+  if ((await ports.half()) === undefined) return false;
+  const slot = slotOf(ports);
+  if (slot?.trial?.how === "live") return await revertTrial(ports);
+  if (slot?.generation === undefined) {
+    await ports.nowLaying(undefined);
+    return false;
+  }
+  const found = await readGeneration(ports.store, slot.generation);
+  const options = { mode: "auto", how: "tolerant", again: slot.generation, awaits: found?.about.awaits === true } as const;
+  return (await applyConfig(await documentsOf(ports, slot.generation), options, ports)).changed;
 }
 
 /** Without any document nothing is kept: the next boot looks again. */

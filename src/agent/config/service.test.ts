@@ -104,7 +104,7 @@ test("a trial that nobody confirms is given back when its minute is over", async
   const { service, done, state, stop } = desk((request, at) => {
     assert.deepEqual(request, { do: "revert", id: "0123abcd" });
     at.boot = HOME;
-    stop.abort(new Error("stopped"));
+    setImmediate(() => stop.abort(new Error("stopped")));
     return { changed: true };
   });
   state.boot = LIVE;
@@ -125,7 +125,7 @@ test("a trial whose minute was over while no agent ran, or which is of an earlie
   ]) {
     const { service, done, state, stop } = desk((_, at) => {
       at.boot = HOME;
-      stop.abort(new Error("stopped"));
+      setImmediate(() => stop.abort(new Error("stopped")));
       return { changed: true };
     });
     state.boot = boot;
@@ -137,7 +137,7 @@ test("a trial whose minute was over while no agent ran, or which is of an earlie
 test("a clock that is set back does not make the minute longer", async () => {
   const { service, done, state, stop } = desk((_, at) => {
     at.boot = HOME;
-    stop.abort(new Error("stopped"));
+    setImmediate(() => stop.abort(new Error("stopped")));
     return { changed: true };
   });
   state.boot = { ...LIVE, trial: { ...LIVE.trial!, until: 90_000 } };
@@ -150,7 +150,7 @@ test("a trial that cannot be given back is an alarm, and is tried again", async 
   const { service, done, state, stop } = desk((_, at) => {
     if (++tries < 3) throw new AppError("CONFIG_BUSY", "another one is being applied");
     at.boot = HOME;
-    stop.abort(new Error("stopped"));
+    setImmediate(() => stop.abort(new Error("stopped")));
     return { changed: true };
   });
   state.boot = { ...LIVE, trial: { ...LIVE.trial!, until: 1000 } };
@@ -212,4 +212,20 @@ test("the network is not asked while an operation is under way, and a machine th
   idle.stop.abort(new Error("stopped"));
   await assert.rejects(idling, /stopped/);
   assert.deepEqual(idle.done, []);
+});
+
+test("what was cut short is put right, also by an agent that comes later: it waits for whoever is still at it", async () => {
+  let tries = 0;
+  const { service, done, state, stop } = desk((_, at) => {
+    if (++tries < 3) throw new AppError("CONFIG_BUSY", "a machine config is being applied right now");
+    at.boot = HOME;
+    setImmediate(() => stop.abort(new Error("stopped")));
+    return { changed: true };
+  });
+  state.boot = { ...HOME, isHalf: true };
+  await assert.rejects(service.loop(stop.signal), /stopped/);
+  assert.deepEqual(
+    done.filter((line) => /^(?:settle|wait)/.test(line)),
+    ["settle", "wait 2000", "settle", "wait 4000", "settle"],
+  );
 });

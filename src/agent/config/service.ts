@@ -20,7 +20,7 @@ export interface ConfigService {
   /** Takes as long as the network does. */
   readonly sources: (request: Request<"sources">, signal: AbortSignal) => Promise<ConfigAnswers["sources"]>;
   readonly diff: (request: Request<"diff">, signal: AbortSignal) => Promise<ConfigDifference>;
-  /** Works until the signal is aborted: a trial that nobody confirms is given back, and what is only known over the network is asked for. */
+  /** Works until the signal is aborted: a trial that nobody confirms is given back, what was cut short is put right, and what is only known over the network is asked for. */
   readonly loop: (signal: AbortSignal) => Promise<void>;
 }
 
@@ -55,7 +55,9 @@ export function openConfigService(
       } finally {
         await machineConfig.read();
         await changed();
-        wake.resolve();
+        const { resolve } = wake;
+        wake = Promise.withResolvers();
+        resolve();
       }
     });
     turn = mine.catch(() => {});
@@ -118,7 +120,6 @@ export function openConfigService(
     let known: { readonly id: string; readonly until: number | undefined; readonly endsMs: number } | undefined;
     for (;;) {
       signal.throwIfAborted();
-      wake = Promise.withResolvers();
       const { trial } = machineConfig.now();
       if (!trial) {
         await untilAborted(wake.promise, signal);
@@ -131,6 +132,27 @@ export function openConfigService(
       const left = isLive(trial) ? known.endsMs - ports.uptime() : 0;
       if (left <= 0) await giveBack(trial, signal);
       else await Promise.race([ports.wait(left, signal), untilAborted(wake.promise, signal)]);
+    }
+  };
+
+  /** Of a worker that was killed, also by an agent that starts later. */
+  const settle = async (signal: AbortSignal): Promise<never> => {
+    let pause = RETRY_MS;
+    for (;;) {
+      signal.throwIfAborted();
+      if (!machineConfig.now().isHalf) {
+        pause = RETRY_MS;
+        await untilAborted(wake.promise, signal);
+        continue;
+      }
+      try {
+        await inTurn({ do: "settle" });
+      } catch (error) {
+        signal.throwIfAborted();
+        ports.log("info", `what was half laid of a machine config is not put right yet: ${(error as Error).message}`);
+      }
+      if (machineConfig.now().isHalf) await ports.wait(pause, signal);
+      pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
     }
   };
 
@@ -155,7 +177,7 @@ export function openConfigService(
     history: async (signal) => await machineConfig.work({ do: "history" }, signal),
     sources: async (request, signal) => await machineConfig.work({ do: "sources", ...request }, signal),
     diff: async (request, signal) => await machineConfig.work({ do: "diff", ...request }, signal),
-    loop: async (signal) => void (await Promise.all([endTrials(signal), askNetwork(signal)])),
+    loop: async (signal) => void (await Promise.all([endTrials(signal), settle(signal), askNetwork(signal)])),
   };
 }
 

@@ -9,6 +9,7 @@ for (const [request, isOutside] of [
   [{ do: "rollback", mode: "try" }, true],
   [{ do: "confirm" }, true],
   [{ do: "network" }, true],
+  [{ do: "settle" }, true],
   [{ do: "revert" }, true],
   [{ do: "history" }, false],
   [{ do: "diff" }, false],

@@ -25,6 +25,8 @@ export type ConfigWork =
   | { readonly do: "boot" }
   /** What is not known yet is asked for over the network. */
   | { readonly do: "network" }
+  /** What was being laid when that was cut short is put right. */
+  | { readonly do: "settle" }
   | { readonly do: "confirm" }
   /** @property id of the trial that is over; absent: whichever there is */
   | { readonly do: "revert"; readonly id?: string }
@@ -50,6 +52,7 @@ export interface ConfigAnswers {
   readonly boot: ConfigResult | { readonly none: true };
   /** `none`: nothing is asked for any more, or nothing is known yet. */
   readonly network: ConfigAnswers["boot"];
+  readonly settle: { readonly changed: boolean };
   readonly confirm: { readonly generation: GenerationNumber };
   /** Whether there was one on trial. */
   readonly revert: { readonly changed: boolean };
