@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { bundleForNode } from "../../src/host/bundle.ts";
 import type { RunResult } from "../../src/host/run.ts";
 import type { Bind } from "../../src/host/tools.ts";
+import { ansibleCounts } from "../support/ansible.ts";
 import { configAgent, type ConfigAgent } from "../support/config-agent.ts";
 import { testTools } from "../support/tools.ts";
 
@@ -16,6 +17,7 @@ const LIMIT_MS = 300_000;
 const INVENTORY = "petrify: { hosts: { kiosk-7: { ansible_connection: local, machine_config: configs/kiosk-7.yaml } } }\n";
 /** Exit code of `ansible-playbook` where a task failed on a machine. */
 const FAILED = 2;
+const HOST = "kiosk-7";
 const SECRET = "a-word-for-nobody";
 
 interface Control extends AsyncDisposable {
@@ -63,13 +65,8 @@ async function control(): Promise<Control> {
   };
 }
 
-/** Of the last line, which counts tasks. */
-function counted({ stdout }: RunResult): Readonly<Record<string, number>> {
-  const [, counts] = /^kiosk-7 +: (.*)$/m.exec(stdout) ?? assert.fail(stdout);
-  return Object.fromEntries([...counts!.matchAll(/(\w+)=(\d+)/g)].map(([, name, count]) => [name!, Number(count)]));
-}
 function assertEnded(ran: RunResult, changed: number): void {
-  const { changed: found, failed, unreachable } = counted(ran);
+  const { changed: found, failed, unreachable } = ansibleCounts(ran, HOST);
   assert.deepEqual({ found, failed, unreachable }, { found: changed, failed: 0, unreachable: 0 }, ran.stdout + ran.stderr);
 }
 
@@ -132,7 +129,7 @@ test("the documented Ansible playbook", async (context) => {
     const before = agent.done.length;
     await say((text) => `${text}hostnam: x\npassword: ${SECRET}\n`);
     const ran = await play();
-    assert.deepEqual([ran.exitCode, counted(ran)["failed"]], [FAILED, 1]);
+    assert.deepEqual([ran.exitCode, ansibleCounts(ran, HOST)["failed"]], [FAILED, 1]);
     assert.match(ran.stdout, /"kiosk-7\.yaml:\d+:1: hostnam: .*", "kiosk-7\.yaml:\d+:11: password: /);
     assert.ok(!(ran.stdout + ran.stderr).includes(SECRET));
     assert.equal(agent.done.length, before);
@@ -140,10 +137,10 @@ test("the documented Ansible playbook", async (context) => {
 
   await context.test("fails, and says why, where there is no config, and where a machine has no petrify", async () => {
     const none = await play("--extra-vars", "machine_config=configs/none.yaml");
-    assert.equal(counted(none)["failed"], 1);
+    assert.equal(ansibleCounts(none, HOST)["failed"], 1);
     assert.match(none.stdout, /configs\/none\.yaml/);
     const bare = await playWith("/usr/sbin:/usr/bin");
-    assert.equal(counted(bare)["failed"], 1);
+    assert.equal(ansibleCounts(bare, HOST)["failed"], 1);
     assert.match(bare.stdout, /petrify: not found/);
   });
 });
