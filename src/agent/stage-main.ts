@@ -11,7 +11,7 @@ import { machineArchitecture } from "../host/architecture.ts";
 import { configMachine } from "../host/config-machine.ts";
 import { useProxies } from "../host/download-file.ts";
 import { readText } from "../host/files.ts";
-import { openGenerationStore } from "../host/generation-store.ts";
+import { openGenerationStore, type GenerationStore } from "../host/generation-store.ts";
 import { takeLock } from "../host/lock-file.ts";
 import { run } from "../host/run.ts";
 import { sha256 } from "../host/sha256.ts";
@@ -43,32 +43,42 @@ const log = (level: keyof typeof PRIORITIES, line: string): void => {
   stream.write(`<${PRIORITIES[level]}>${line}\n`);
 };
 
-const facts = parseRunFacts(await readText(RUN_FACTS_PATH));
-const { folder } = await configPlace(facts);
-const store = await openGenerationStore(folder);
-const { generation } = await configMachine(run, "/").running();
-const plan = generation === undefined ? undefined : await readStagePlan(store, generation);
-if (plan) {
-  const ports = await openStagePorts({
-    ...{ run, facts, architecture: machineArchitecture(), programs: dirname(process.execPath), store, log },
-    ...{ instance: await openInstance(facts), isBooting: EARLY.includes(name), stopping: stop.signal },
-    sha256: (text) => hex(sha256.digest(new TextEncoder().encode(text))),
-    uptime: () => performance.now(),
-    now: () => Math.floor(Date.now() / 1000),
-  });
-  useProxies(plan.environment);
-  if (name === "network") await networkOnline(ports);
-  if (name === "reconcile") await drift(generation!, ports);
-  // What is done once is of a boot.
-  const once = { disks: [], fileSystems: [], mounts: [], commands: [] };
-  const work = name === APPLIED ? { plan: { ...withFiles(plan, "files"), once }, stages: STAGE_NAMES } : { plan };
-  const ended = await runStages({ run: name, generation, problems: ports.instance.problems, ...work }, ports, keepStageRun);
-  // Whoever starts another one reads what came of it: a unit that has failed would be one of the machine's.
-  if (hasFailed(ended) && BOOT.includes(name)) process.exitCode = 1;
-} else log("info", `stage ${name}: this boot has no machine config with stages`);
+try {
+  await main();
+} catch (error) {
+  log("error", `stage ${name}: ${(error as Error).message}`);
+  process.exitCode = 1;
+}
+
+/** @throws AppError `RUN_FACTS_INVALID`, `INIT_UNKNOWN`; NodeJS.ErrnoException */
+async function main(): Promise<void> {
+  const facts = parseRunFacts(await readText(RUN_FACTS_PATH));
+  const { folder } = await configPlace(facts);
+  const store = await openGenerationStore(folder);
+  const { generation } = await configMachine(run, "/").running();
+  const plan = generation === undefined ? undefined : await readStagePlan(store, generation);
+  if (plan) {
+    const ports = await openStagePorts({
+      ...{ run, facts, architecture: machineArchitecture(), programs: dirname(process.execPath), store, log },
+      ...{ instance: await openInstance(facts), isBooting: EARLY.includes(name), stopping: stop.signal },
+      sha256: (text) => hex(sha256.digest(new TextEncoder().encode(text))),
+      uptime: () => performance.now(),
+      now: () => Math.floor(Date.now() / 1000),
+    });
+    useProxies(plan.environment);
+    if (name === "network") await networkOnline(ports);
+    if (name === "reconcile") await drift(generation!, store, ports);
+    // What is done once is of a boot.
+    const once = { disks: [], fileSystems: [], mounts: [], commands: [] };
+    const work = name === APPLIED ? { plan: { ...withFiles(plan, "files"), once }, stages: STAGE_NAMES } : { plan };
+    const ended = await runStages({ run: name, generation, problems: ports.instance.problems, ...work }, ports, keepStageRun);
+    // Whoever starts another one reads what came of it: a unit that has failed would be one of the machine's.
+    if (hasFailed(ended) && BOOT.includes(name)) process.exitCode = 1;
+  } else log("info", `stage ${name}: this boot has no machine config with stages`);
+}
 
 /** Not while somebody changes the config: it would be taken for drift. */
-async function drift(of: number, ports: StagePorts): Promise<void> {
+async function drift(of: number, store: GenerationStore, ports: StagePorts): Promise<void> {
   await using lock = await takeLock(CONFIG_LOCK);
   if (!lock || (await configMachine(run, "/").half()) !== undefined)
     return log("info", "whether the machine is as its config says is not looked at: that is being changed");

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -24,6 +24,16 @@ test("what runs, and what is half laid, is what was said last, and only root rea
   await machine.nowLaying(undefined);
   await machine.nowLaying(undefined);
   assert.equal(await machine.half(), undefined);
+});
+
+test("runs of stages that have something to do are marked, those that have nothing any more are not", async () => {
+  const marks = async (): Promise<string[]> =>
+    (await readdir(join(root, "run/petrify"))).filter((one) => one.startsWith("stage-")).toSorted();
+  const machine = configMachine(never, root);
+  await machine.nowRuns({ ...NO_RUN_CONFIG, stages: ["fs.before", "fs", "before-upgrade"] });
+  assert.deepEqual(await marks(), ["stage-before-upgrade", "stage-fs"]);
+  await machine.nowRuns({ ...NO_RUN_CONFIG, stages: ["network.after"] });
+  assert.deepEqual(await marks(), ["stage-network"]);
 });
 
 test("what is laid is in a file that only root reads while it is laid, and gone afterwards, also where that fails", async () => {

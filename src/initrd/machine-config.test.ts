@@ -93,6 +93,8 @@ test("a config is laid down before process 1 starts: users, files, host name, pe
       groups: { ada: 1000 },
     },
   });
+  assert.equal(sys.exists("/run/petrify/stage-network"), true, "its service looks for that");
+  assert.equal(sys.exists("/run/petrify/stage-fs"), false);
   assert.equal(sys.exists("/run/petrify/config-wanted"), false);
   assert.deepEqual(parseConfigData(sys.readText("/run/petrify/config-data.json")), {
     homes: [{ path: "/home/ada", uid: 1000, gid: 1000 }],

@@ -110,6 +110,22 @@ suite("two documents", () => {
     });
   });
 
+  test("steps of one may wait for steps of another; those that wait for nobody's, or for each other, are left out and told", () => {
+    const [below, above] = ["stages: { boot: [{ name: a }] }", "stages: { boot: [{ name: b, after: [a] }] }"];
+    const { config, problems } = effectiveConfig(documentsOf(below, above), gunzip);
+    assert.deepEqual([config.stages.boot?.map(({ name }) => name), problems], [["a", "b"], []]);
+    const wrong = effectiveConfig(
+      documentsOf(above, "stages: { boot: [{ name: c, after: [{ name: d }] }, { name: d, after: [c] }, {}] }"),
+      gunzip,
+    );
+    assert.deepEqual(wrong.problems.map(problemText), [
+      'a:2:37: stages.boot[0].after[0]: "a" is no step of this stage',
+      'b:2:37: stages.boot[0].after[0]: "d" comes after this step, too: that is a circle',
+      'b:2:72: stages.boot[1].after[0]: "c" comes after this step, too: that is a circle',
+    ]);
+    assert.equal(wrong.config.stages.boot?.length, 1);
+  });
+
   test("that are sound alone and not together are told", () => {
     const wrong = effectiveConfig(documentsOf("write_files: [{ path: /etc/a, content: x }]", "password: '!'"), gunzip);
     assert.deepEqual(wrong.problems.map(problemText), ["b:2:1: password: needs user, which says whose it is"]);
