@@ -42,6 +42,25 @@ const STEPS: readonly (readonly [
     { units: [app("[Service]\nExecStart=/usr/bin/true\n[Install]\nWantedBy=network-online.target\n")] },
     ["lay", "reload", "restart app.service"],
   ],
+  [
+    "who sets up networks is not asked to read its files where it is only started, which reads them",
+    {},
+    {
+      files: [fakeFile("/etc/systemd/network/a.network")],
+      units: [fakeUnit("systemd-networkd.service", { content: UNIT, enabled: true })],
+    },
+    ["lay", "reload", "start systemd-networkd.service"],
+  ],
+  [
+    "nor where it stops, and nobody would answer",
+    {
+      files: [fakeFile("/etc/systemd/network/a.network")],
+      units: [fakeUnit("systemd-networkd.service", { content: UNIT, enabled: true })],
+    },
+    {},
+    ["stop systemd-networkd.service", "remove", "reload"],
+  ],
+  ["nor is it left out where it runs on", {}, { files: [fakeFile("/etc/systemd/network/a.network")] }, ["lay", "network"]],
   ["one that is no longer there stops before its file goes", { units: [app()] }, {}, ["stop app.service", "remove", "reload"]],
   [
     "one that is masked stops",

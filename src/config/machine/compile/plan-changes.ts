@@ -42,6 +42,8 @@ interface Consequence {
   readonly id: string;
   readonly says: string;
   readonly argv: Readonly<Partial<Record<InitKind, readonly [string, ...string[]]>>>;
+  /** Who is asked: nobody where it stops, and where it is only started it reads everything by itself. */
+  readonly of?: string;
 }
 
 const tryRestart = (...units: readonly string[]): readonly [string, ...string[]] => ["systemctl", "try-restart", ...units];
@@ -54,11 +56,11 @@ const CONSEQUENCES: readonly Consequence[] = [
   },
   {
     ...{ path: /^\/etc\/systemd\/network\//, id: "network", says: "systemd-networkd reads its files again" },
-    argv: { systemd: ["networkctl", "reload"] },
+    ...{ argv: { systemd: ["networkctl", "reload"] }, of: "systemd-networkd.service" },
   },
   {
     ...{ path: /^\/etc\/NetworkManager\//, id: "network-manager", says: "NetworkManager reads its files again" },
-    argv: { systemd: ["nmcli", "connection", "reload"] },
+    ...{ argv: { systemd: ["nmcli", "connection", "reload"] }, of: "NetworkManager.service" },
   },
   {
     ...{ path: /^\/etc\/network\//, id: "networking", says: "interfaces are set up again" },
@@ -205,8 +207,9 @@ function actionsFor(changes: readonly Change[], after: Compiled, units: UnitChan
 
   if (units.reload) run("reload", "systemd reads its units again", ["systemctl", "daemon-reload"], laid);
   const consequences: string[] = [];
-  for (const { path, id, says, argv } of CONSEQUENCES) {
+  for (const { path, id, says, argv, of } of CONSEQUENCES) {
     const words = argv[after.init];
+    if (of !== undefined && [...units.stop, ...units.start].includes(of)) continue;
     if (!words || !paths.some(({ name }) => path.test(name))) continue;
     run(id, says, words, [...laid, "reload", "udev"]);
     consequences.push(id);
