@@ -11,16 +11,33 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   config: ["core", "layout"],
   release: ["core", "layout"],
   initrd: ["core", "layout"],
+  protocol: [],
+  pki: ["core"],
   host: ["core", "layout"],
   build: ["core", "layout", "config", "release", "host"],
   inspect: ["core", "layout", "release", "host"],
   registry: ["core", "layout", "config", "release", "host"],
   vm: ["core", "layout", "host"],
-  agent: ["core", "layout", "config", "release", "host", "registry"],
-  cli: ["core", "layout", "config", "release", "host", "registry", "build", "inspect", "vm", "agent"],
+  agent: ["core", "layout", "config", "release", "protocol", "pki", "host", "registry"],
+  client: ["core", "layout", "protocol", "pki", "host"],
+  cli: [
+    "core",
+    "layout",
+    "config",
+    "release",
+    "host",
+    "registry",
+    "build",
+    "inspect",
+    "vm",
+    "agent",
+    "protocol",
+    "pki",
+    "client",
+  ],
 };
 /** Run in Node, in the browser and in QuickJS: nothing from `node:`. */
-const PORTABLE = new Set(["core", "layout", "config", "release", "initrd"]);
+const PORTABLE = new Set(["core", "layout", "config", "release", "initrd", "protocol", "pki"]);
 /** Modules with effects on the machine; only `host` (and the process's own edge, main.ts) may use them. */
 const EFFECTS = new Set([
   "fs",
@@ -29,6 +46,8 @@ const EFFECTS = new Set([
   "os",
   "net",
   "http",
+  "http2",
+  "tls",
   "process",
   "timers/promises",
   "worker_threads",

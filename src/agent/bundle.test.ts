@@ -32,3 +32,10 @@ test("what the agent of a machine with a disk does without is read only where it
   assert.doesNotMatch(started, /getBuiltinModule\("node:(https|tls)"\)/);
   assert.match(started, /getBuiltinModule\("node:http"\)/, "where there is one, it is seen");
 });
+
+test("the API is a program of its own: the agent brings nothing of it", async () => {
+  const { started, late } = await agentParts();
+  const parts = /NodeService|AsnConvert|node:http2/;
+  assert.doesNotMatch(started + late, parts);
+  assert.match(await bundleForNode(source("api-main.ts"), {}), parts, "where there is some, it is seen");
+});

@@ -13,22 +13,27 @@ export interface AgentProgram {
   readonly text: string;
 }
 
-/** The agent, and the command line of a machine: a module each, with everything it imports; what the agent hardly ever needs is beside it. */
+/** Programs beside the agent, a file each, by what starts them. */
+const OTHERS = {
+  image: "agent/image-main.ts",
+  install: "agent/install-main.ts",
+  config: "agent/config-main.ts",
+  stage: "agent/stage-main.ts",
+  api: "agent/api-main.ts",
+} as const;
+
+/** The agent, the programs that work for it, and the command line of a machine: a module each, with everything it imports; what the agent hardly ever needs is beside it. */
 export async function agentPrograms(): Promise<AgentProgram[]> {
   const { version } = JSON.parse(await readText(join(SOURCES, "../package.json"))) as { readonly version: string };
   const values = { PETRIFY_VERSION: version };
-  const [agent, ...[imageWorker, installWorker, configWorker, stageRunner, commands]] = await Promise.all([
+  const bundled = async (path: string): Promise<string> => await bundleForNode(join(SOURCES, path), values);
+  const [agent, others, commands] = await Promise.all([
     bundleInParts(join(SOURCES, "agent/main.ts"), "petrifyd", values),
-    ...["agent/image-main.ts", "agent/install-main.ts", "agent/config-main.ts", "agent/stage-main.ts", "cli/node-main.ts"].map(
-      async (path) => await bundleForNode(join(SOURCES, path), values),
-    ),
+    Promise.all(Object.entries(OTHERS).map(async ([name, path]) => ({ name: `${name}.mjs`, text: await bundled(path) }))),
+    bundled("cli/node-main.ts"),
   ]);
   return [
-    ...agent.map(({ name, text }) => ({ path: `${FOLDER}/${name}`, mode: 0o644, text })),
-    { path: `${FOLDER}/image.mjs`, mode: 0o644, text: imageWorker! },
-    { path: `${FOLDER}/install.mjs`, mode: 0o644, text: installWorker! },
-    { path: `${FOLDER}/config.mjs`, mode: 0o644, text: configWorker! },
-    { path: `${FOLDER}/stage.mjs`, mode: 0o644, text: stageRunner! },
-    { path: `${FOLDER}/petrify.mjs`, mode: 0o755, text: `#!${NODE} --disable-warning=ExperimentalWarning\n${commands!}` },
+    ...[...agent, ...others].map(({ name, text }) => ({ path: `${FOLDER}/${name}`, mode: 0o644, text })),
+    { path: `${FOLDER}/petrify.mjs`, mode: 0o755, text: `#!${NODE} --disable-warning=ExperimentalWarning\n${commands}` },
   ];
 }

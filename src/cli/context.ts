@@ -32,6 +32,8 @@ export interface CliContext extends Edge {
   readonly output: Output;
   readonly json: boolean;
   readonly cacheFolder: string;
+  /** Machines that the command is for: `-n`. */
+  readonly nodes: readonly string[];
   /** The exit code of a command that has done its work, where it is not 0. */
   readonly endWith: (exitCode: number) => void;
 }
@@ -39,6 +41,7 @@ export interface CliContext extends Edge {
 interface GlobalOptions {
   readonly json?: boolean;
   readonly cache?: string;
+  readonly node?: readonly string[];
 }
 
 /** The options that every command has. */
@@ -48,7 +51,11 @@ export function addGlobalOptions(program: Command): void {
     .option("--cache <folder>", "keep what can be made again here (default: ~/.cache/petrify)");
 }
 
-function openContext(edge: Edge, endWith: CliContext["endWith"], { json = false, cache }: GlobalOptions): CliContext {
+function openContext(
+  edge: Edge,
+  endWith: CliContext["endWith"],
+  { json = false, cache, node: nodes = [] }: GlobalOptions,
+): CliContext {
   const { sinks, clock } = edge;
   const progress = json
     ? jsonProgress(sinks, clock)
@@ -59,6 +66,7 @@ function openContext(edge: Edge, endWith: CliContext["endWith"], { json = false,
     ...edge,
     endWith,
     json,
+    nodes,
     progress,
     output: json ? jsonOutput(sinks) : humanOutput(sinks),
     cacheFolder: cache === undefined ? defaultCacheFolder(edge.env) : resolve(edge.cwd, cache),

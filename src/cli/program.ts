@@ -4,13 +4,18 @@ import { registerClean } from "./clean.ts";
 import { helpSections, newProgram, runProgram } from "./command-line.ts";
 import { addGlobalOptions, openCli, type Cli, type Edge } from "./context.ts";
 import { registerConfig } from "./config/config.ts";
+import { registerContext } from "./contexts/contexts.ts";
 import { registerCopy } from "./copy.ts";
 import { configVolumeFor, diskFor, netbootFor, testDiskFor, vmDiskFor } from "./disk-for.ts";
 import { registerDelta } from "./delta/delta.ts";
 import { registerDiffImage } from "./diff-image.ts";
 import { registerFlash } from "./flash.ts";
+import { registerGen } from "./gen/gen.ts";
 import { registerInit } from "./init.ts";
 import { registerInspect } from "./inspect.ts";
+import { addNodeOptions } from "./nodes/options.ts";
+import { registerNodeStatus } from "./nodes/status.ts";
+import { registerNodeVersion } from "./nodes/version.ts";
 import { registerPull } from "./pull.ts";
 import { registerPush } from "./push.ts";
 import { registerKeys } from "./keys/keys.ts";
@@ -37,6 +42,10 @@ const COMMANDS: readonly Register[] = [
   (program, cli) => registerFlash(program, cli, diskFor),
   registerWipe,
   registerConfig,
+  registerGen,
+  registerContext,
+  registerNodeVersion,
+  registerNodeStatus,
   (program, cli) => registerServe(program, cli, netbootFor),
   registerInspect,
   registerDiffImage,
@@ -55,6 +64,7 @@ const COMMANDS: readonly Register[] = [
 function buildProgram(cli: Cli, out: (text: string) => void, version: string): Command {
   const program = newProgram("Turns a Linux distribution into an immutable OS image, and runs it.", out, version);
   addGlobalOptions(program);
+  addNodeOptions(program);
   for (const register of COMMANDS) register(program, cli);
   return program;
 }

@@ -35,6 +35,10 @@ export const fileSize = async (path: string): Promise<number> => (await stat(pat
 
 export const makeFolder = async (path: string): Promise<void> => void (await mkdir(path, { recursive: true }));
 
+/** For its owner alone, where it was not there. */
+export const makePrivateFolder = async (path: string): Promise<void> =>
+  void (await mkdir(path, { recursive: true, mode: 0o700 }));
+
 /** Writes a file and the folders above it; for files in a work folder, where a power cut does not matter. */
 export async function writeText(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });

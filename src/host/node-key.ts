@@ -1,5 +1,5 @@
 /** The key of a machine: made once, on the machine itself, and never anywhere else. docs/concepts/install.md */
-import { createHash, createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from "node:crypto";
+import { createHash, createPublicKey, generateKeyPair, type KeyObject } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -16,12 +16,12 @@ export interface NodeKey {
 
 export async function newNodeKey(): Promise<NodeKey> {
   const { privateKey } = await promisify(generateKeyPair)("ec", { namedCurve: "P-256" });
-  return { pem: privateKey.export({ type: "pkcs8", format: "pem" }), fingerprint: keyFingerprint(privateKey) };
+  return { pem: privateKey.export({ type: "pkcs8", format: "pem" }), fingerprint: keyFingerprint(createPublicKey(privateKey)) };
 }
 
 /** SHA-256 of the public key (SPKI, DER), as OpenSSH writes fingerprints: `SHA256:` and base64 without padding. */
-function keyFingerprint(privateKey: KeyObject): string {
-  const der = createPublicKey(privateKey).export({ type: "spki", format: "der" });
+export function keyFingerprint(publicKey: KeyObject): string {
+  const der = publicKey.export({ type: "spki", format: "der" });
   return `SHA256:${createHash("sha256").update(der).digest("base64").replaceAll("=", "")}`;
 }
 
@@ -37,7 +37,7 @@ export async function nodeKeyOn(oem: string): Promise<NodeKey> {
     if (error.code === "ENOENT") return undefined;
     throw error;
   });
-  if (found !== undefined) return { pem: found, fingerprint: keyFingerprint(createPrivateKey(found)) };
+  if (found !== undefined) return { pem: found, fingerprint: keyFingerprint(createPublicKey(found)) };
   const made = await newNodeKey();
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   await replaceFile(path, made.pem, 0o600);

@@ -30,6 +30,22 @@ suite("a local server", () => {
     ]);
   });
 
+  test("that anyone may connect to answers those who have the token, and reads nothing of others", async () => {
+    await using folder = await temporary();
+    const path = join(folder.path, "socket");
+    const asked: unknown[] = [];
+    const handler = async (_signal: AbortSignal, body: unknown) => await Promise.resolve({ number: asked.push(body) });
+    await using server = await serveLocally(path, { "POST /count": handler }, "secret");
+    assert.ok(server);
+    assert.equal((await stat(path)).mode & 0o777, 0o666);
+    for (const token of [undefined, "", "secre7", "secret2"]) {
+      const asking = Array.fromAsync(askLocally(path, "POST", "/count", signal, {}, token));
+      await assert.rejects(asking, { code: "AGENT_UNREACHABLE", message: /does not know who asks/ });
+    }
+    assert.deepEqual(asked, []);
+    assert.deepEqual(await Array.fromAsync(askLocally(path, "POST", "/count", signal, {}, "secret")), [{ number: 1 }]);
+  });
+
   test("says what went wrong with code and hint, also in the middle of an answer", async () => {
     await using folder = await temporary();
     const path = join(folder.path, "socket");

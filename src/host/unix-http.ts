@@ -1,4 +1,5 @@
 import { chmod, rm } from "node:fs/promises";
+import { timingSafeEqual } from "node:crypto";
 import { createServer, request, type IncomingMessage, type ServerResponse } from "node:http";
 import { AppError, errorDocument } from "../core/error.ts";
 
@@ -11,18 +12,22 @@ export type LocalRoutes = Readonly<Record<string, LocalHandler>>;
 /**
  * Serves HTTP on a Unix socket that only its owner can connect to. Where a file lies in its place, it is replaced: a server that was killed leaves
  * its socket.
+ *
+ * @param token for callers that are nobody's in particular: anyone may connect, and what does not come with the token is refused, unread
  */
-export async function serveLocally(path: string, routes: LocalRoutes): Promise<AsyncDisposable> {
+export async function serveLocally(path: string, routes: LocalRoutes, token?: string): Promise<AsyncDisposable> {
   await rm(path, { force: true });
   const server = createServer((message, response) => {
-    void answer(routes, message, response);
+    if (token === undefined || hasToken(message, token)) return void answer(routes, message, response);
+    response.writeHead(403).end(() => message.destroy());
   });
   server.keepAliveTimeout = 1;
+  if (token !== undefined) server.maxConnections = STRANGERS;
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(path, resolve);
   });
-  await chmod(path, 0o600);
+  await chmod(path, token === undefined ? 0o600 : 0o666);
   return {
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
@@ -30,6 +35,16 @@ export async function serveLocally(path: string, routes: LocalRoutes): Promise<A
     },
   };
 }
+
+/** Connections of a socket that anyone may connect to. */
+const STRANGERS = 256;
+
+/** Compared in a time that tells nothing of it but its length. */
+function hasToken({ headers }: IncomingMessage, token: string): boolean {
+  const [given, own] = [Buffer.from(headers.authorization ?? ""), Buffer.from(bearer(token))];
+  return given.length === own.length && timingSafeEqual(given, own);
+}
+const bearer = (token: string): string => `Bearer ${token}`;
 
 /** A document of the machine's own commands: an image's place, a word or two, machine configs, of which each may have a mebibyte. */
 const MAX_BODY = 4 * 1024 * 1024;
@@ -79,15 +94,18 @@ export async function* askLocally(
   url: string,
   signal: AbortSignal,
   body?: object,
+  token?: string,
 ): AsyncGenerator {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    const call = request({ socketPath: path, method, path: url, signal }, resolve);
+    const headers = token === undefined ? {} : { authorization: bearer(token) };
+    const call = request({ socketPath: path, method, path: url, signal, headers }, resolve);
     call.once("error", reject);
     call.end(body === undefined ? undefined : JSON.stringify(body));
   }).catch((cause: unknown) => {
     signal.throwIfAborted();
     throw unreachable(path, cause as NodeJS.ErrnoException);
   });
+  if (response.statusCode === 403) throw new AppError("AGENT_UNREACHABLE", `the agent at ${path} does not know who asks`);
   let rest = "";
   response.setEncoding("utf8");
   for await (const chunk of response) {

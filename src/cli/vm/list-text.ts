@@ -1,5 +1,6 @@
 import { basename } from "node:path";
 import { formatSize } from "../../core/units.ts";
+import { tableText } from "../table.ts";
 import type { ListedVm } from "./list.ts";
 
 const HEADS = ["NAME", "STATE", "IMAGE", "MEMORY", "CPUS", "PORTS", "PID", "UPTIME"] as const;
@@ -7,16 +8,7 @@ const HEADS = ["NAME", "STATE", "IMAGE", "MEMORY", "CPUS", "PORTS", "PID", "UPTI
 /** The list for people; what does not apply is `-`. */
 export function listText(vms: readonly ListedVm[]): string {
   if (vms.length === 0) return "there are no VMs; make one with `petrify vm create NAME IMAGE`";
-  const rows = [HEADS, ...vms.map(row)];
-  const widths = HEADS.map((_, column) => Math.max(...rows.map((cells) => cells[column]!.length)));
-  return rows
-    .map((cells) =>
-      cells
-        .map((cell, column) => cell.padEnd(widths[column]!))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
+  return tableText(HEADS, vms.map(row));
 }
 
 function row({ name, state, image, source, memory, cpus, forwards = [], pid, uptime }: ListedVm): string[] {

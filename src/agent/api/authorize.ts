@@ -1,0 +1,35 @@
+/** Lets a call through whose caller may make it. */
+import { Code, ConnectError, createContextKey, type Interceptor } from "@connectrpc/connect";
+import { includesRole, type Identity } from "../../pki/identity.ts";
+import { METHOD_ROLES } from "./methods.ts";
+
+/** Who is at the other end of a connection. */
+export interface Caller extends Identity {
+  /** The end of its certificate, in seconds since 1970. */
+  readonly until: number;
+}
+/** Of a call; absent where nobody knows who makes it. */
+export const CALLER = createContextKey<Caller | undefined>(undefined);
+
+/** @param now seconds since 1970 @param denied a call that is not made */
+export function authorize(now: () => number, denied: (caller: string, what: string) => void): Interceptor {
+  return (next) => async (call) => {
+    const method = `${call.service.typeName}.${call.method.name}`;
+    const caller = call.contextValues.get(CALLER);
+    const refusal = refusalOf(caller, method, now());
+    if (!refusal) return await next(call);
+    denied(caller?.name ?? "somebody", `${method}: ${refusal.rawMessage}`);
+    throw refusal;
+  };
+}
+
+/** Nothing for a call that may be made. */
+export function refusalOf(caller: Caller | undefined, method: string, now: number): ConnectError | undefined {
+  if (!caller) return new ConnectError("nobody knows who you are", Code.Unauthenticated);
+  // A connection lives longer than a certificate may.
+  if (now >= caller.until) return new ConnectError(`the certificate of ${caller.name} has expired`, Code.Unauthenticated);
+  const needed = Object.hasOwn(METHOD_ROLES, method) ? METHOD_ROLES[method] : undefined;
+  if (!needed) return new ConnectError("nobody may call this", Code.PermissionDenied);
+  if (includesRole(caller.role, needed)) return undefined;
+  return new ConnectError(`${caller.name} is ${caller.role}, and this takes ${needed}`, Code.PermissionDenied);
+}

@@ -1,0 +1,9 @@
+/** Who may call what. Every method of the contract has a row; what has none, nobody may call. docs/concepts/api.md */
+import type { Role } from "../../pki/identity.ts";
+
+/** By the method's full name. A caller's role is at least this one. */
+export const METHOD_ROLES: Readonly<Record<string, Role>> = {
+  "petrify.v1.NodeService.Version": "reader",
+  "petrify.v1.NodeService.Status": "reader",
+  "petrify.v1.NodeService.FollowOperation": "reader",
+};

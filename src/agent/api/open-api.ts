@@ -1,0 +1,74 @@
+/** The listener of the API: TLS, who is let in, and what they may call. docs/concepts/api.md */
+import type { X509Certificate } from "node:crypto";
+import { createContextValues } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { certificateOf, serveTls, type ListenAt, type TlsLimits, type TlsServer } from "../../host/tls-server.ts";
+import { identityOf } from "../../pki/identity.ts";
+import { authorize, CALLER, type Caller } from "./authorize.ts";
+import { tellErrors } from "./errors.ts";
+import { registerNodeService, type NodeAnswers } from "./node-service.ts";
+
+export interface ApiOptions {
+  readonly at: ListenAt;
+  /** PEM. */
+  readonly key: string;
+  readonly certificate: string;
+  readonly authorities: string;
+  /** Callers' certificates of an epoch before it are revoked. */
+  readonly epoch: number;
+  readonly answers: NodeAnswers;
+  /** Seconds since 1970. */
+  readonly now: () => number;
+  readonly log: (line: string) => void;
+  readonly limits?: Partial<TlsLimits>;
+  /** Once nobody has been connected for so many milliseconds. */
+  readonly idle?: { readonly ms: number; readonly end: () => void };
+}
+
+/** Documented in docs/concepts/api.md. */
+const LIMITS: TlsLimits = {
+  connections: 256,
+  handshakeMs: 10_000,
+  quietMs: 60_000,
+  requestMs: 60_000,
+  streams: 32,
+  headerBytes: 16_384,
+};
+/** Of a message in either direction. */
+const MESSAGE_BYTES = 1024 * 1024;
+/** The longest that a caller may ask us to work for one call. */
+const CALL_MS = 24 * 3_600_000;
+
+export async function openApi(options: ApiOptions): Promise<TlsServer> {
+  const { answers, now, log, epoch, limits, ...tls } = options;
+  const handle = connectNodeAdapter({
+    routes: (router) => registerNodeService(router, answers),
+    contextValues: (request) => createContextValues().set(CALLER, callerOf(certificateOf(request))),
+    interceptors: [
+      tellErrors((method, error) => log(`${method} failed: ${(error as Error).stack ?? String(error)}`)),
+      authorize(now, (caller, what) => log(`denied to ${caller}: ${what}`)),
+    ],
+    ...{ connect: true, grpc: true, grpcWeb: false },
+    ...{ readMaxBytes: MESSAGE_BYTES, writeMaxBytes: MESSAGE_BYTES, maxTimeoutMs: CALL_MS },
+    // What unpacks to more than it says costs memory before anybody knows; messages are small.
+    acceptCompression: [],
+    // A key that is misspelled must not be one that was left out.
+    jsonOptions: { ignoreUnknownFields: false },
+  });
+  return await serveTls({
+    ...tls,
+    limits: { ...LIMITS, ...limits },
+    handle,
+    admit: (certificate) => {
+      const caller = callerOf(certificate);
+      if (!caller) return "its certificate names nobody with a role";
+      return caller.epoch < epoch ? `the certificate of ${caller.name} is revoked: epoch ${caller.epoch} is over` : undefined;
+    },
+    refused: (address, why) => log(`refused ${address}: ${why}`),
+  });
+}
+
+function callerOf(certificate: X509Certificate | undefined): Caller | undefined {
+  const identity = certificate && identityOf({ ...certificate.toLegacyObject().subject });
+  return identity && { ...identity, until: certificate.validToDate.getTime() / 1000 };
+}

@@ -1,0 +1,202 @@
+import { resolve } from "node:path";
+import { Option, type Command } from "commander";
+import { addContext, contextOf, pinNode, removeContext, useContext, type Context } from "../../client/contexts.ts";
+import { AppError } from "../../core/error.ts";
+import { certificatesIn } from "../../host/certificates.ts";
+import { readText } from "../../host/files.ts";
+import { ROLES, isIdentityName, type Role } from "../../pki/identity.ts";
+import type { Cli, CliContext } from "../context.ts";
+import { UsageError } from "../output.ts";
+import { openSecrets } from "../secrets-folder.ts";
+import { tableText } from "../table.ts";
+import { contextFile, readContexts, writeContexts } from "./context-file.ts";
+
+/** `petrify context`: which machines a person looks after, and as whom. */
+export function registerContext(program: Command, cli: Cli): void {
+  const contexts = program
+    .command("context")
+    .summary("choose the machines that commands are for, and as whom you call them")
+    .description(
+      "A context is an authority whose machines you call, the certificate that you call them with, and the keys of machines\n" +
+        "that were pinned. They are kept in ~/.config/petrify/contexts.json, which only you may read.",
+    )
+    .helpCommand(false);
+  for (const register of [registerAdd, registerUse, registerList, registerRemove, registerPin]) register(contexts, cli);
+}
+
+interface AddOptions {
+  readonly secrets?: string;
+  readonly user?: string;
+  readonly role: Role;
+  readonly ca?: string;
+  readonly certificate?: string;
+  readonly key?: string;
+}
+
+function registerAdd(contexts: Command, cli: Cli): void {
+  contexts
+    .command("add")
+    .argument("<name>", "of the context")
+    .summary("add a context; the first one is in use at once")
+    .description(
+      "Adds a context. With --secrets, a certificate is made for each command, of the authority in that folder, so that none\n" +
+        "of yours ever expires. Else name the files that somebody with such a folder has made for you.",
+    )
+    .option("--secrets <folder>", "of `petrify gen secrets`")
+    .option("--user <name>", "who you are to the machines, with --secrets (default: $USER)")
+    .addOption(new Option("--role <role>", "what you may do, with --secrets").choices(ROLES).default("admin"))
+    .option("--ca <file>", "certificates of the authorities")
+    .option("--certificate <file>", "your certificate")
+    .option("--key <file>", "its key")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  petrify context add edge --secrets petrify-secrets\n" +
+        "  petrify context add edge --ca ca.pem --certificate alice.pem --key alice.key",
+    )
+    .action(
+      cli.action(async (context, name: string, options: AddOptions) => {
+        const before = await readContexts(context);
+        const after = addContext(before, name, await newContext(context, options));
+        await writeContexts(context, after);
+        const inUse = after.current === name;
+        context.output.result(
+          { name, inUse, file: contextFile(context) },
+          inUse ? `Added ${name}, which is in use.` : `Added ${name}.\nNext: petrify context use ${name}`,
+        );
+      }),
+    );
+}
+
+async function newContext(context: CliContext, options: AddOptions): Promise<Context> {
+  const { secrets, user = context.env["USER"] ?? "admin", role, ca, certificate, key } = options;
+  if (secrets !== undefined) {
+    if (ca ?? certificate ?? key) throw new UsageError("USAGE", "--secrets stands for --ca, --certificate and --key");
+    if (!isIdentityName(user))
+      throw new AppError("NAME_INVALID", `${JSON.stringify(user)} is no name for a certificate`, {
+        hint: "Name yourself: --user NAME",
+      });
+    const folder = resolve(context.cwd, secrets);
+    const { authorities } = await openSecrets(folder);
+    return { authorities, credentials: { secrets: folder, user, role }, nodes: {} };
+  }
+  if (ca === undefined || certificate === undefined || key === undefined) {
+    throw new UsageError("USAGE", "a context needs --secrets, or --ca, --certificate and --key", {
+      hint: "See `petrify context add --help`.",
+    });
+  }
+  const read = async (file: string): Promise<string> => {
+    const path = resolve(context.cwd, file);
+    return await readText(path).catch((cause: NodeJS.ErrnoException) => {
+      throw new AppError("FILE_UNREADABLE", `${path} cannot be read (${cause.code ?? cause.message})`, { cause });
+    });
+  };
+  const [authorities, own, ownKey] = [await read(ca), await read(certificate), await read(key)];
+  for (const [file, text] of [
+    [ca, authorities],
+    [certificate, own],
+  ] as const) {
+    if (certificatesIn(text).length === 0) throw new AppError("CERTIFICATE_INVALID", `${file} holds no certificate (PEM)`);
+  }
+  return { authorities, credentials: { certificate: own, key: ownKey }, nodes: {} };
+}
+
+function registerUse(contexts: Command, cli: Cli): void {
+  contexts
+    .command("use")
+    .argument("<name>", "of the context")
+    .summary("use a context from now on")
+    .description("Makes a context the one that commands are for which name none (--context).")
+    .addHelpText("after", "\nExamples:\n  petrify context use edge")
+    .action(
+      cli.action(async (context, name: string) => {
+        const before = await readContexts(context);
+        const after = useContext(before, name);
+        if (after !== before) await writeContexts(context, after);
+        context.output.result({ name, changed: after !== before }, `${name} is in use.`);
+      }),
+    );
+}
+
+function registerList(contexts: Command, cli: Cli): void {
+  contexts
+    .command("list")
+    .summary("list the contexts")
+    .description(
+      "Prints the contexts: which one is in use, who you are in each, and how many machines' keys are pinned. Prints no key.",
+    )
+    .addHelpText("after", "\nExamples:\n  petrify context list\n  petrify context list --json | jq -r '.value.contexts[].name'")
+    .action(
+      cli.action(async (context) => {
+        const file = await readContexts(context);
+        const found = Object.entries(file.contexts).map(([name, { credentials, nodes }]) => ({
+          ...{ name, inUse: name === file.current },
+          ...("secrets" in credentials ? credentials : {}),
+          nodes: Object.entries(nodes).map(([node, { address = node, key }]) => ({
+            name: node,
+            address,
+            ...(key === undefined ? {} : { key }),
+          })),
+        }));
+        const rows = found.map(({ name, inUse, nodes, ...rest }) => [
+          ...[inUse ? "*" : "", name, "user" in rest ? `${rest.user} (${rest.role})` : "by certificate"],
+          String(nodes.length),
+        ]);
+        const text =
+          rows.length > 0
+            ? tableText(["", "NAME", "AS", "PINNED"], rows)
+            : "there are no contexts; add one with `petrify context add`";
+        context.output.result({ contexts: found }, text);
+      }),
+    );
+}
+
+function registerRemove(contexts: Command, cli: Cli): void {
+  contexts
+    .command("remove")
+    .argument("<name>", "of the context")
+    .summary("forget a context, with the keys that are pinned in it")
+    .description("Removes a context from the file. Folders that it names, and machines, are left alone.")
+    .addHelpText("after", "\nExamples:\n  petrify context remove edge")
+    .action(
+      cli.action(async (context, name: string) => {
+        await writeContexts(context, removeContext(await readContexts(context), name));
+        context.output.result({ name, changed: true }, `Removed ${name}.`);
+      }),
+    );
+}
+
+interface PinOptions {
+  readonly key: string;
+  readonly address?: string;
+  readonly context?: string;
+}
+
+function registerPin(contexts: Command, cli: Cli): void {
+  contexts
+    .command("pin")
+    .argument("<node>", "name by which you call the machine")
+    .summary("remember the key of a machine, and where it is reached")
+    .description(
+      "Remembers the key by which a machine is known from now on, whatever its certificate says. Take the fingerprint from\n" +
+        "the machine itself: `petrify status` shows it there. A key that was pinned before is replaced.",
+    )
+    .requiredOption("--key <fingerprint>", "SHA256:…")
+    .option("--address <host[:port]>", "where it is reached (default: by its name, port 50000)")
+    .option("--context <name>", "in this context (default: the one in use)")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  petrify context pin edge-7 --address 192.0.2.7 --key SHA256:6jrVGNkbPXuKQYVYwWXcVsUQmxJqqqzU0PSTcVJ5Y1s",
+    )
+    .action(
+      cli.action(async (context, node: string, { key, address, context: named }: PinOptions) => {
+        const before = await readContexts(context);
+        const [name] = contextOf(before, named);
+        const after = pinNode(before, name, node, { key, address });
+        if (after !== before) await writeContexts(context, after);
+        context.output.result(
+          { context: name, node, key, changed: after !== before },
+          `${name} knows ${node} by the key ${key}.`,
+        );
+      }),
+    );
+}

@@ -1,0 +1,163 @@
+/** @portable Which machines a person looks after, and as whom: the file of contexts, as kubectl has one. Pure. docs/formats/contexts.md */
+import { z } from "zod";
+import { AppError } from "../core/error.ts";
+import { API_PORT } from "../layout/api-places.ts";
+import { ROLES } from "../pki/identity.ts";
+
+const pem = z.string().startsWith("-----BEGIN ").max(65_536);
+const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/);
+const fingerprint = z.string().regex(/^SHA256:[A-Za-z0-9+/]{43}$/);
+
+const nodeSchema = z.strictObject({
+  /** `HOST` or `HOST:PORT`; absent where it is the node's name. */
+  address: z.string().min(1).optional(),
+  /** Of its key. */
+  key: fingerprint.optional(),
+});
+const contextSchema = z.strictObject({
+  /** Whose machines they are. */
+  authorities: pem,
+  credentials: z.union([
+    /** A folder of `petrify gen secrets`: a certificate is made for each command. */
+    z.strictObject({ secrets: z.string().startsWith("/"), user: z.string().min(1), role: z.enum(ROLES) }),
+    /** What somebody else has made. */
+    z.strictObject({ certificate: pem, key: pem }),
+  ]),
+  nodes: z.record(name, nodeSchema).default({}),
+});
+const fileSchema = z.strictObject({
+  format: z.literal(1),
+  current: name.optional(),
+  contexts: z.record(name, contextSchema),
+});
+
+export type Context = z.output<typeof contextSchema>;
+export type Contexts = z.output<typeof fileSchema>;
+
+export const NO_CONTEXTS: Contexts = { format: 1, contexts: {} };
+
+export const encodeContexts = (file: Contexts): string => `${JSON.stringify(file, undefined, 2)}\n`;
+
+/** @param origin names the file in messages @throws AppError `CONTEXTS_INVALID`, `CONTEXTS_NEWER` */
+export function parseContexts(text: string, origin: string): Contexts {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new AppError("CONTEXTS_INVALID", `${origin} is no JSON document`, { hint: "Mend it, or remove it.", cause });
+  }
+  const { format } = (value ?? {}) as { readonly format?: unknown };
+  if (typeof format === "number" && format > 1) {
+    throw new AppError("CONTEXTS_NEWER", `${origin} is of a newer petrify (format ${format})`, { hint: "Use a newer petrify." });
+  }
+  const { success, data, error } = fileSchema.safeParse(value);
+  if (success) return data;
+  const [issue] = error.issues;
+  throw new AppError("CONTEXTS_INVALID", `${origin}: ${issue!.path.join(".") || "the file"}: ${issue!.message}`, {
+    hint: "Mend it, or remove it.",
+  });
+}
+
+/** The first one becomes the current one. @throws AppError `CONTEXT_EXISTS`, `CONTEXT_NAME_INVALID` */
+export function addContext(file: Contexts, named: string, context: Context): Contexts {
+  assertName(named);
+  if (Object.hasOwn(file.contexts, named)) {
+    throw new AppError("CONTEXT_EXISTS", `there is a context ${named} already`, {
+      hint: `Take another name, or: petrify context remove ${named}`,
+    });
+  }
+  return { ...file, current: file.current ?? named, contexts: { ...file.contexts, [named]: context } };
+}
+
+/** @throws AppError `NO_CONTEXT` */
+export function useContext(file: Contexts, named: string): Contexts {
+  contextOf(file, named);
+  return file.current === named ? file : { ...file, current: named };
+}
+
+/** Nothing is current any more where it was. @throws AppError `NO_CONTEXT` */
+export function removeContext(file: Contexts, named: string): Contexts {
+  contextOf(file, named);
+  const { current, ...rest } = file;
+  const contexts = Object.fromEntries(Object.entries(file.contexts).filter(([other]) => other !== named));
+  return { ...rest, ...(current === undefined || current === named ? {} : { current }), contexts };
+}
+
+/**
+ * Remembers the key of a machine, and where it is reached.
+ *
+ * @returns the same file where that was known
+ * @throws AppError `NO_CONTEXT`, `CONTEXT_NAME_INVALID`, `FINGERPRINT_INVALID`, `ADDRESS_INVALID`
+ */
+export function pinNode(
+  file: Contexts,
+  named: string | undefined,
+  node: string,
+  { key, address }: { readonly key: string; readonly address?: string | undefined },
+): Contexts {
+  const [at, context] = contextOf(file, named);
+  assertName(node);
+  if (!fingerprint.safeParse(key).success) {
+    throw new AppError("FINGERPRINT_INVALID", `${JSON.stringify(key)} is no fingerprint of a key`, {
+      hint: "Write it as `petrify status` shows it on the machine: SHA256:6jrVGNkb…",
+    });
+  }
+  if (address !== undefined) parseAddress(address);
+  const before = context.nodes[node];
+  const kept = address ?? before?.address;
+  if (before?.key === key && before.address === kept) return file;
+  const nodes = { ...context.nodes, [node]: { ...(kept === undefined ? {} : { address: kept }), key } };
+  return { ...file, contexts: { ...file.contexts, [at]: { ...context, nodes } } };
+}
+
+/** @param named absent for the current one @throws AppError `NO_CONTEXT` */
+export function contextOf({ current, contexts }: Contexts, named = current): readonly [string, Context] {
+  const names = Object.keys(contexts);
+  if (named === undefined) {
+    throw new AppError("NO_CONTEXT", "no context is in use", {
+      hint: names.length > 0 ? `petrify context use ${names[0]}` : "petrify context add NAME --secrets FOLDER",
+    });
+  }
+  if (Object.hasOwn(contexts, named)) return [named, contexts[named]!];
+  throw new AppError("NO_CONTEXT", `there is no context ${named}`, {
+    hint: names.length > 0 ? `There are ${names.join(", ")}.` : "petrify context add NAME --secrets FOLDER",
+  });
+}
+
+export interface NodePlace {
+  /** As it was asked for. */
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly fingerprint?: string;
+}
+
+/** A machine by the name that the context knows, or by its address. @throws AppError `ADDRESS_INVALID` */
+export function nodeOf({ nodes }: Context, named: string): NodePlace {
+  const known = Object.hasOwn(nodes, named) ? nodes[named] : undefined;
+  return {
+    name: named,
+    ...parseAddress(known?.address ?? named),
+    ...(known?.key === undefined ? {} : { fingerprint: known.key }),
+  };
+}
+
+/** `HOST`, `HOST:PORT`, `192.0.2.7`, `[fd00::7]:50000`, `fd00::7`. */
+function parseAddress(text: string): Pick<NodePlace, "host" | "port"> {
+  const [, v6, bare6, host, digits] =
+    /^(?:\[([0-9a-f:.]{2,45})\]|([0-9a-f]*:[0-9a-f:.]*:[0-9a-f:.]*)|([a-z0-9][a-z0-9._-]{0,252}))(?::(\d{1,5}))?$/i.exec(text) ??
+    [];
+  const found = v6 ?? bare6 ?? host;
+  const port = digits === undefined ? API_PORT : Number(digits);
+  if (found !== undefined && port > 0 && port < 65_536) return { host: found, port };
+  throw new AppError("ADDRESS_INVALID", `${JSON.stringify(text)} is no address of a machine`, {
+    hint: "Write HOST or HOST:PORT, e.g. edge-7.example:50000 or [fd00::7]:50000.",
+  });
+}
+
+function assertName(named: string): void {
+  if (name.safeParse(named).success) return;
+  throw new AppError("CONTEXT_NAME_INVALID", `${JSON.stringify(named)} is no name for a context or a node`, {
+    hint: "Use letters, digits, dots, dashes and underscores.",
+  });
+}

@@ -1,0 +1,87 @@
+/** A connection to one machine, with the typed client of its API. docs/concepts/api.md */
+import { Code, ConnectError, createClient, type Client } from "@connectrpc/connect";
+import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { AppError } from "../core/error.ts";
+import { connectTls, type TlsCredentials, type TlsTarget } from "../host/tls-client.ts";
+import { shortLine } from "../layout/short-line.ts";
+import { NodeService } from "../protocol/petrify/v1/node_pb.ts";
+import { judgeMachine } from "./trust.ts";
+
+export interface NodeTarget extends TlsTarget {
+  /** As the caller knows it. */
+  readonly name: string;
+  /** Of its key: `SHA256:…`; absent where an authority has to vouch for it. */
+  readonly fingerprint?: string;
+}
+export interface NodeConnection extends AsyncDisposable {
+  readonly node: Client<typeof NodeService>;
+}
+
+/** What a machine that works answers in, and longer than a slow line takes; milliseconds. */
+const UNARY_MS = 20_000;
+
+/**
+ * @param warn about something that keeps nobody from going on: the end of a sentence
+ * @throws AppError `NODE_UNREACHABLE`, `NODE_UNKNOWN`, `NODE_KEY_DIFFERS`
+ */
+export async function openNode(
+  target: NodeTarget,
+  credentials: TlsCredentials,
+  warn: (why: string) => void,
+  signal: AbortSignal,
+): Promise<NodeConnection> {
+  const { name, host, port, fingerprint } = target;
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(UNARY_MS)]);
+  const trust = (shown: Parameters<typeof judgeMachine>[1]): void => {
+    const warning = judgeMachine(name, shown, fingerprint);
+    if (warning !== undefined) warn(warning);
+  };
+  const socket = await connectTls({ host, port }, credentials, trust, limit).catch((error: unknown) => {
+    signal.throwIfAborted();
+    if (limit.aborted) throw new AppError("NODE_UNREACHABLE", `${host} does not answer at port ${port} (it takes too long)`);
+    throw error;
+  });
+  const url = `https://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  const sessionManager = new Http2SessionManager(url, undefined, { createConnection: () => socket });
+  const transport = createConnectTransport({ baseUrl: url, httpVersion: "2", sessionManager, acceptCompression: [] });
+  return {
+    node: createClient(NodeService, transport),
+    [Symbol.asyncDispose]: async () => {
+      sessionManager.abort();
+      await Promise.resolve(socket.destroy());
+    },
+  };
+}
+
+/** Options of a call that is answered at once. */
+export const unary = (signal: AbortSignal): { readonly signal: AbortSignal; readonly timeoutMs: number } => ({
+  ...{ signal, timeoutMs: UNARY_MS },
+});
+
+/** What a call has failed with, as whoever made it can use it. @param node as the caller knows it */
+export function callError(node: string, error: unknown): unknown {
+  if (!(error instanceof ConnectError)) return error;
+  const [message = "", hint] = error.rawMessage.split("\nhint: ").map(shortLine);
+  const code = error.metadata.get("error-code");
+  if (code !== null && /^[A-Z][A-Z0-9_]{0,63}$/.test(code))
+    return new AppError(code, message, { ...(hint === undefined ? {} : { hint }), cause: error });
+  const [known, why, remedy] = FAILURES[error.code] ?? HUNG_UP;
+  return new AppError(known, why(node, message), { ...(remedy === undefined ? {} : { hint: remedy }), cause: error });
+}
+
+type Failure = readonly [code: string, why: (node: string, message: string) => string, hint?: string];
+
+const FAILURES: Readonly<Partial<Record<Code, Failure>>> = {
+  [Code.Unauthenticated]: ["NOT_PERMITTED", (_, message) => message],
+  [Code.PermissionDenied]: ["NOT_PERMITTED", (_, message) => message],
+  [Code.Unimplemented]: ["NODE_TOO_OLD", (node) => `${node} does not know this call`, "Upgrade the machine."],
+  [Code.DeadlineExceeded]: ["NODE_UNREACHABLE", (node) => `${node} does not answer in time`],
+  [Code.Internal]: ["NODE_FAILED", (node, message) => `${node}: ${message}`, "Its journal has more: unit petrify-api."],
+  [Code.InvalidArgument]: ["NODE_FAILED", (node, message) => `${node}: ${message}`, "Its petrify may be older than this one."],
+};
+/** A client is through with the handshake of TLS 1.3 before the machine has seen its certificate. */
+const HUNG_UP: Failure = [
+  "NODE_HUNG_UP",
+  (node, message) => `${node} closed the connection before it answered (${message})`,
+  "It does so where it does not accept a certificate, and says why in its journal: unit petrify-api.",
+];

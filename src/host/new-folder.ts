@@ -1,0 +1,22 @@
+import { mkdtemp, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { writeNewFile } from "./new-file.ts";
+import { syncDirectory } from "./replace-file.ts";
+
+/**
+ * Makes a folder with these files in it, which only their owner may read: all of them or none, also after a power cut.
+ *
+ * @param path may be an empty folder; the one above is there
+ * @throws NodeJS.ErrnoException `ENOTEMPTY`, `ENOTDIR`: what is there is left alone
+ */
+export async function writeNewFolder(path: string, files: Readonly<Record<string, string>>): Promise<void> {
+  const next = await mkdtemp(`${path}.`);
+  try {
+    for (const [name, text] of Object.entries(files)) await writeNewFile(join(next, name), text, 0o600);
+    await rename(next, path);
+  } catch (cause) {
+    await rm(next, { recursive: true, force: true });
+    throw cause;
+  }
+  await syncDirectory(dirname(path));
+}

@@ -1,0 +1,72 @@
+import type { X509Certificate } from "node:crypto";
+import { isIP } from "node:net";
+import { connect, type TLSSocket } from "node:tls";
+import { AppError } from "../core/error.ts";
+import { keyFingerprint } from "./node-key.ts";
+
+export interface TlsTarget {
+  readonly host: string;
+  readonly port: number;
+}
+export interface TlsCredentials {
+  /** PEM, all of them; who is called has a certificate of one of the authorities, or is known otherwise. */
+  readonly authorities: string;
+  readonly certificate: string;
+  readonly key: string;
+}
+/** What whoever is called shows of itself. */
+export interface ShownIdentity {
+  /** Of its key: `SHA256:…`. */
+  readonly fingerprint: string;
+  /** Why the authorities do not vouch for it, as OpenSSL calls it; nothing where one does. */
+  readonly doubt: string | undefined;
+}
+
+/**
+ * A connection over TLS 1.3 that speaks HTTP/2, on which nothing has been said yet.
+ *
+ * @param trust throws for somebody who is not to be talked to
+ * @throws AppError `NODE_UNREACHABLE`; what `trust` throws; the signal's reason
+ */
+export async function connectTls(
+  { host, port }: TlsTarget,
+  { authorities, certificate, key }: TlsCredentials,
+  trust: (shown: ShownIdentity) => void,
+  signal: AbortSignal,
+): Promise<TLSSocket> {
+  const socket = connect({
+    ...{ host, port, ca: authorities, cert: certificate, key, minVersion: "TLSv1.3", ALPNProtocols: ["h2"] },
+    // `trust` decides, which may know more than the authorities.
+    rejectUnauthorized: false,
+    ...(isIP(host) ? {} : { servername: host }),
+  });
+  const stop = (): void => void socket.destroy();
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once("secureConnect", resolve);
+      socket.once("error", reject);
+      socket.once("close", () => reject(new Error("the connection was closed")));
+    });
+    const shown = socket.getPeerX509Certificate();
+    if (!shown) throw new Error("it has shown no certificate");
+    trust({ fingerprint: fingerprintOf(shown), doubt: socket.authorized ? undefined : String(socket.authorizationError) });
+    return socket;
+  } catch (cause) {
+    socket.destroy();
+    signal.throwIfAborted();
+    if (cause instanceof AppError) throw cause;
+    throw unreachable({ host, port }, cause as NodeJS.ErrnoException);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+const fingerprintOf = ({ publicKey }: X509Certificate): string => keyFingerprint(publicKey);
+
+function unreachable({ host, port }: TlsTarget, cause: NodeJS.ErrnoException): AppError {
+  return new AppError("NODE_UNREACHABLE", `${host} does not answer at port ${port} (${cause.code ?? cause.message})`, {
+    hint: "Check the address, and that the machine has an API: without an authority (ca.pem) nothing listens.",
+    cause,
+  });
+}

@@ -1,0 +1,16 @@
+/** @portable Where a machine has what its API needs. docs/formats/api.md */
+
+/** For root alone, on the oem partition: what somebody puts there who sets the machine up. */
+export const API_FOLDER = "/oem/petrify/api";
+/** In it, and among the credentials of the API's own program: PEM, one or more. Without it the machine has no API. */
+export const AUTHORITIES_FILE = "ca.pem";
+/** The machine's own certificate, of one of the authorities. */
+export const CERTIFICATE_FILE = "node.pem";
+/** A number: callers' certificates of an epoch before it are revoked. */
+export const EPOCH_FILE = "epoch";
+
+/** Where the API's own program asks the agent, with the token that is in the file beside it. */
+export const API_SOCKET = "/run/petrify/api.sock";
+export const API_TOKEN = "/run/petrify/api-token";
+
+export const API_PORT = 50_000;
