@@ -108,6 +108,7 @@ test("OpenRC starts services that are the image's, each a script that sh underst
     if ("target" in file) {
       const target = resolve(dirname(file.path), file.target);
       if (file.path.startsWith("/etc/runlevels/")) started.add(basename(target));
+      assert.doesNotMatch(file.path, /^\/etc\/runlevels\/(?!sysinit|default)/, "Debian's scripts start nothing of another");
       if (/petrify/.test(target)) assert.ok(has(target), file.path);
     } else if (file.path.startsWith("/etc/init.d/")) {
       assert.equal(file.mode, 0o755, file.path);

@@ -117,7 +117,8 @@ const openrcFiles = (consoles: readonly string[], init: OpenrcInit): RuntimeFile
   ...DATA_PARTITIONS.map((name) => ({ path: `/etc/init.d/petrify-mount.${name}`, target: "petrify-mount" })),
   ...BOOT_RUNS.map((name) => ({ path: `/etc/init.d/petrify-stage.${name}`, target: "petrify-stage" })),
   ...Object.entries(IN_RUNLEVEL).map(([name, runlevel]) => ({
-    path: `/etc/runlevels/${runlevel}/${name}`,
+    // Debian's scripts start nothing of `boot`.
+    path: `/etc/runlevels/${runlevel === "boot" && init.rcScripts ? "sysinit" : runlevel}/${name}`,
     target: `/etc/init.d/${name}`,
   })),
 ];
