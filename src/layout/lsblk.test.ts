@@ -56,6 +56,8 @@ test("whatever lsblk says, it is understood or refused", () => {
     }
   };
   fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), parse));
+  parse('{"blockdevices": [{"name": "a", "type": "disk", "size": {"toString": ""}, "log-sec": {"valueOf": 0, "toString": 0}}]}');
+  parse('{"blockdevices": [{"name": "a", "type": "disk", "size": 1, "log-sec": {"toString": ""}}]}');
   const device = fc.letrec((tie) => ({
     one: fc.record(
       {

@@ -48,7 +48,7 @@ function node(value: unknown, depth: number): BlockNode {
   if (!isObject(value) || depth > MAX_DEPTH) throw unreadable("a device is not described");
   const path = plainWord(value["name"]);
   const type = plainWord(value["type"]);
-  const size = Number(value["size"]);
+  const size = numberOf(value["size"]);
   if (path === undefined || type === undefined || !Number.isSafeInteger(size) || size < 0) {
     throw unreadable("a device has no name, type or size");
   }
@@ -61,7 +61,7 @@ function node(value: unknown, depth: number): BlockNode {
   };
   return {
     ...{ path, type, size, readOnly: isTrue(value["ro"]), removable: isTrue(value["rm"]) },
-    ...{ sectorSize: Number(value["log-sec"]) === 4096 ? 4096 : 512 },
+    ...{ sectorSize: numberOf(value["log-sec"]) === 4096 ? 4096 : 512 },
     ...(Object.fromEntries(Object.entries(known).filter(([, one]) => one !== undefined)) as Partial<BlockNode>),
     mounts: mounts.flatMap((one) => plainWord(one) ?? []),
     children: children.map((one) => node(one, depth + 1)),
@@ -77,6 +77,8 @@ function parseJson(text: string): unknown {
 }
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === "object" && value !== null;
+/** An object may have a `toString` of its own, which throws. */
+const numberOf = (value: unknown): number => (["number", "string"].includes(typeof value) ? Number(value) : Number.NaN);
 /** Older versions write `"1"` for true. */
 const isTrue = (value: unknown): boolean => value === true || value === "1" || value === 1;
 

@@ -24,7 +24,7 @@ for (const [what, text, meta] of [
 
 test("what is no meta-data says where, in the lines that it has, and no value", () => {
   const found = (text: string): string => (noCloudMeta(bytes(text), "cidata/meta-data") as { problem: string }).problem;
-  assert.match(found("a: hunter2\na: x\n"), /^cidata\/meta-data:2:1: a: is here for the second time/);
+  assert.match(found("a: hunter2\na: x\n"), /^cidata\/meta-data:2:1: is here for the second time/);
   assert.match(found("- hunter2\n"), /^cidata\/meta-data:1:1: .*mapping/);
   assert.match(found("x: &a [*a]\n"), /anchor that holds itself/);
   assert.match(found("seedfrom: http://a/\n"), /seedfrom is not followed/);

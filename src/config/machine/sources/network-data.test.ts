@@ -31,7 +31,7 @@ for (const [value, why] of [
   [{ network: { config: "disabled" } }, /disabled is not read/],
   [{ ethernets: {} }, /no network of version 2/],
   [{ network: "eth0" }, /must be a mapping/],
-  ["version: 2\nversion: 2\n", /^n:2:1: version: is here for the second time/],
+  ["version: 2\nversion: 2\n", /^n:2:1: is here for the second time/],
 ] as const) {
   test(`${JSON.stringify(value)} is refused`, () =>
     assert.match((noCloudNetwork(bytes(value), "n") as { problem: string }).problem, why));
