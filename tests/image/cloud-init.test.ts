@@ -75,7 +75,7 @@ const OWN = [
 /** What becomes of each of cloud-init's examples: nothing where it is accepted, else the paths that are refused (the whole document: ""). */
 const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "boothook.txt": [""],
-  "cloud-config-add-apt-repos.txt": [""],
+  "cloud-config-add-apt-repos.txt": ["apt"],
   "cloud-config-ansible-controller.txt": [
     "package_update",
     "package_upgrade",
@@ -95,7 +95,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "cloud-config-chef-oneiric.txt": ["apt", "chef"],
   "cloud-config-chef.txt": ["apt", "chef"],
   "cloud-config-datasources.txt": ["datasource"],
-  "cloud-config-disk-setup.txt": [""],
+  "cloud-config-disk-setup.txt": ["disk_setup"],
   "cloud-config-gluster.txt": ["packages"],
   "cloud-config-install-packages.txt": ["packages"],
   "cloud-config-launch-index.txt": ["package_upgrade"],
