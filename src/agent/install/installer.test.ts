@@ -157,6 +157,7 @@ suite("an installation", () => {
     ]);
     for (const _ of Array(4)) {
       await settle();
+      assert.match(events.at(-2) ?? "ends", / ?ends$/, "the one before has ended");
       free!.resolve();
     }
     const ends = await all;
