@@ -6,7 +6,7 @@ import { after, test } from "node:test";
 import { smallSystem } from "../../tests/support/small-system.ts";
 import { testTools } from "../../tests/support/tools.ts";
 import { treeImage } from "../../tests/support/tree-image.ts";
-import { digestOf } from "../build/image-disk.ts";
+import { readManifest } from "../build/read-manifest.ts";
 import { mountedImage, openSlotImage } from "./mounted-image.ts";
 
 const root = await mkdtemp(join(tmpdir(), "image-"));
@@ -35,10 +35,12 @@ const skip = process.getuid?.() !== 0 && "only root mounts";
 for (const form of [[], ["-zlz4hc"]]) {
   test(`an image that does not run is mounted to be seen: ${form.join() || "plain"}`, { skip }, async () => {
     const [path, folder] = [join(root, "b.img"), join(root, "other")];
-    const manifest = await treeImage(await testTools(), smallSystem, path, { form });
+    const tools = await testTools();
+    await treeImage(tools, smallSystem, path, { form });
+    const { digest } = await readManifest(tools, path);
     await assert.rejects(openSlotImage({ path, digest: "aa", folder }, "x86_64"), { code: "IMAGE_CHANGED" });
     {
-      await using image = await openSlotImage({ path, digest: digestOf(manifest), folder }, "x86_64");
+      await using image = await openSlotImage({ path, digest, folder }, "x86_64");
       const { name, version, persistent, osVersion } = image.view;
       assert.deepEqual([name, version, persistent, osVersion], ["test", "1.2.3", ["/home", "/var/log"], "13"]);
       assert.match(image.view.read("/etc/passwd")!, /^root:/);

@@ -107,7 +107,7 @@ async function writeOutputs(
   const image = outputs.includes("image") ? place("img") : undefined;
   if (disks.length > 0) {
     await context.progress.step(`make the disk (${formats.join(", ")})`, async () => {
-      await diskOfImage({ image: made, manifest, slotSize, diskSize, work }, disks, context);
+      await diskOfImage({ image: made, slotSize, diskSize, work }, disks, context);
     });
   }
   const netboot = outputs.includes("netboot") ? place("netboot") : undefined;

@@ -60,7 +60,7 @@ const LEVEL = 9;
  * @throws AppError `IMAGE_TOO_LARGE`, and what {@link readManifest} throws
  */
 export async function ramPartsOfImage(tools: Tools, path: string, folder: string, signal?: AbortSignal): Promise<RamParts> {
-  const manifest = await readManifest(tools, path, signal);
+  const { manifest } = await readManifest(tools, path, signal);
   using image = openImage(path);
   const { size } = image;
   if (size > CPIO_LARGEST_FILE) {

@@ -1,9 +1,9 @@
 import { dirname } from "node:path";
 import { defaultSlotSize } from "../layout/disk.ts";
-import { diskOfImage, digestOf } from "../build/image-disk.ts";
+import { diskOfImage } from "../build/image-disk.ts";
 import { makeConfigVolume } from "../build/config-volume.ts";
 import { netbootOfImage } from "../build/netboot.ts";
-import { readManifest } from "../build/read-manifest.ts";
+import { readManifest, type StoredManifest } from "../build/read-manifest.ts";
 import type { ConfigVolumeFor } from "./machine-config-option.ts";
 import type { DiskFor, NetbootFor } from "./run.ts";
 import type { TestDiskFor } from "./test-image.ts";
@@ -12,9 +12,7 @@ import type { VmDiskFor } from "./vm/create.ts";
 /** The disk that `petrify run IMAGE` boots: as small as the image allows. */
 export const diskFor: DiskFor = async (image, output, tools, { random, signal, progress }) => {
   await progress.step("put the image on a temporary disk", async () => {
-    const manifest = await readManifest(tools, image, signal);
-    const request = { image, manifest, work: dirname(output) } as const;
-    await diskOfImage(request, [{ format: "raw", path: output }], { tools, random, signal });
+    await diskOfImage({ image, work: dirname(output) }, [{ format: "raw", path: output }], { tools, random, signal });
   });
 };
 
@@ -29,19 +27,18 @@ export const configVolumeFor: ConfigVolumeFor = async (volume, tools, { signal }
 /** The disk that `petrify test` boots: the old image in slot a, and slots that have room for both. */
 export const testDiskFor: TestDiskFor = async ({ from, image }, output, tools, { random, signal, progress }) =>
   await progress.step("put the image on a temporary disk", async () => {
-    const [old, manifest] = [await readManifest(tools, from, signal), await readManifest(tools, image, signal)];
-    const slotSize = defaultSlotSize(Math.max(old.sizes.image, manifest.sizes.image));
-    const request = { image: from, manifest: old, slotSize, work: dirname(output) } as const;
+    const [old, other] = [await readManifest(tools, from, signal), await readManifest(tools, image, signal)];
+    const slotSize = defaultSlotSize(Math.max(...[old, other].map(({ manifest }) => manifest.sizes.image)));
+    const request = { image: from, slotSize, work: dirname(output) } as const;
     await diskOfImage(request, [{ format: "raw", path: output }], { tools, random, signal });
-    const factsOf = (one: typeof manifest) => ({ name: one.name, version: one.version, digest: digestOf(one) });
-    return { from: factsOf(old), image: factsOf(manifest) };
+    const factsOf = ({ manifest: { name, version }, digest }: StoredManifest) => ({ name, version, digest });
+    return { from: factsOf(old), image: factsOf(other) };
   });
 
 /** The disk of a VM that is made of an image. */
 export const vmDiskFor: VmDiskFor = async ({ image, diskSize, work, output }, tools, { random, signal, progress }) =>
   await progress.step("put the image on a disk", async () => {
-    const manifest = await readManifest(tools, image, signal);
-    const request = { image, manifest, diskSize, work } as const;
-    await diskOfImage(request, [{ format: "raw", path: output }], { tools, random, signal });
+    const { manifest } = await readManifest(tools, image, signal);
+    await diskOfImage({ image, diskSize, work }, [{ format: "raw", path: output }], { tools, random, signal });
     return { name: manifest.name, version: manifest.version };
   });

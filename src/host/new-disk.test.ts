@@ -47,7 +47,7 @@ test("an installation makes, partition for partition, the disk that a build make
   await writeFile(at("image"), bytes);
   await mkdir(at("build"));
   const plan = planDisk({ imageSize: bytes.length, slotSize: SLOT });
-  const request = { image: at("image"), manifest, slotSize: SLOT, work: at("build") };
+  const request = { image: at("image"), slotSize: SLOT, work: at("build") };
   await diskOfImage(request, [{ format: "raw", path: at("disk") }], { tools, random: countedRandom(), signal });
 
   const time = manifest.created;

@@ -19,16 +19,15 @@ test("a disk says what lies in its slots, also when its boot record cannot be re
   await using dir = await mkdtempDisposable(join(tmpdir(), "petrify-disk-"));
   const tools = await testTools();
   const [a, b, disk] = ["a.img", "b.img", "disk.raw"].map((name) => join(dir.path, name)) as [string, string, string];
-  const manifests = [
-    await treeImage(tools, smallSystem, a),
-    await treeImage(tools, smallSystem, b, { facts: { version: "1.2.4", kernel: "6.12.1-test" } }),
-  ] as const;
-  const slotB = { image: b, manifest: manifests[1] };
-  const plan = await diskOfImage(
-    { image: a, manifest: manifests[0], slotB, slotSize: 16 * MiB, work: dir.path },
-    [{ format: "raw", path: disk }],
-    { tools, random: randomBytes, signal: undefined },
-  );
+  await treeImage(tools, smallSystem, a);
+  // With a key of a later petrify, and one in another order: its digest is of what is stored.
+  const facts = { version: "1.2.4", kernel: "6.12.1-test", unknown: "yes" };
+  await treeImage(tools, smallSystem, b, { facts, machineConfig: { hostname: "any" } });
+  const plan = await diskOfImage({ image: a, slotB: b, slotSize: 16 * MiB, work: dir.path }, [{ format: "raw", path: disk }], {
+    tools,
+    random: randomBytes,
+    signal: undefined,
+  });
   const context: InspectContext = {
     ...{ tools: async () => await Promise.resolve(tools), containerTools: () => assert.fail("no rpm here") },
     ...{ caller: currentCaller(), run, cacheFolder: dir.path, signal: undefined },

@@ -63,8 +63,8 @@ export async function makeMatrixParts(tools: Tools, folder: string, signal?: Abo
   await tools.run(["gcc", "-static", "-O2", "-s", "-Wall", "-o", "init", join(LAB, "init.c")], inside);
   const images = {} as Record<MatrixImageName, MatrixImage>;
   for (const name of MATRIX_IMAGES) images[name] = await makeImage(tools, name, folder, signal);
-  const diskOf = async ({ path: image, manifest }: MatrixImage, disk: string): Promise<string> => {
-    const made = { image, manifest, slotSize: SLOT_SIZE, work: folder } as const;
+  const diskOf = async ({ path: image }: MatrixImage, disk: string): Promise<string> => {
+    const made = { image, slotSize: SLOT_SIZE, work: folder } as const;
     await diskOfImage(made, [{ format: "raw", path: disk }], { tools, random: randomBytes, signal });
     return disk;
   };

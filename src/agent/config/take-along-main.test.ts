@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { smallSystem } from "../../../tests/support/small-system.ts";
 import { testTools } from "../../../tests/support/tools.ts";
 import { treeImage, type TreeImageOptions } from "../../../tests/support/tree-image.ts";
-import { digestOf } from "../../build/image-disk.ts";
+import { readManifest } from "../../build/read-manifest.ts";
 import { openGenerationStore } from "../../host/generation-store.ts";
 import { run } from "../../host/run.ts";
 import { encodeImageFacts } from "../../layout/image-facts.ts";
@@ -55,7 +55,8 @@ test("a config is made for the image in the other slot, which is seen without be
   const tools = await testTools();
   const image = async (version: string, more: typeof smallSystem, options: TreeImageOptions = {}): Promise<string> => {
     const path = join(folder.path, `${version}.img`);
-    return digestOf(await treeImage(tools, [...smallSystem, GROUP, ...more], path, { facts: { version }, ...options }));
+    await treeImage(tools, [...smallSystem, GROUP, ...more], path, { facts: { version }, ...options });
+    return (await readManifest(tools, path)).digest;
   };
   const good = await image("2.0.0", [{ path: BERLIN, data: "TZif" }]);
   const packed = await image("3.0.0", [], { form: ["-zlz4hc"] });

@@ -17,7 +17,6 @@ import type { Manifest } from "../../release/manifest.ts";
 import { verifyImage } from "../../release/verify-image.ts";
 import type { Base, BaseRequest } from "../base.ts";
 import type { BuildContext } from "../context.ts";
-import { digestOf } from "../image-disk.ts";
 import { readManifest } from "../read-manifest.ts";
 import { rewritten } from "./attributed-tar.ts";
 
@@ -45,14 +44,13 @@ export async function systemImageBase(
       hint: `Build it first. Paths are relative to the recipe: ${recipeFolder}.`,
     });
   }
-  const manifest = await readManifest(tools, at, signal).catch((cause: unknown) => {
+  const { manifest, digest } = await readManifest(tools, at, signal).catch((cause: unknown) => {
     signal?.throwIfAborted();
     throw new AppError("BASE_INVALID", `${at} is not a system image of petrify: ${(cause as Error).message}`, {
       hint: "Name an image (.img) that `petrify build` wrote.",
       cause,
     });
   });
-  const digest = digestOf(manifest);
   const made: Base = { tar: "", time: manifest.created, inputs: `sha256:${digest}`, packages: [] };
   if (lock && lock.inputs !== made.inputs && !renew) progress.note("the base has changed since petrify.lock");
   const key = createHash("sha256")

@@ -121,7 +121,7 @@ async function makeFixture(name: string, init: Fixture["init"], images: readonly
     const outDir = join(work, "out");
     await mkdir(outDir);
     const disk = [{ format: "raw", path: join(outDir, "disk.raw") }] as const;
-    await diskOfImage({ ...first!, slotB: second!, work }, disk, context);
+    await diskOfImage({ image: first!.image, slotB: second!.image, work }, disk, context);
     for (const [n, one] of built.entries()) await rename(one.image, join(outDir, imageName(n)));
     await moveInto(outDir, folder);
   } finally {
