@@ -6,10 +6,10 @@ import { suite, test } from "node:test";
 import { kernelOf } from "../../src/vm/bootable.ts";
 import { bootProbe, chooseAccelerator } from "../../src/vm/kvm.ts";
 import { takeCore } from "../support/turns.ts";
-import { oneOf } from "./harness/choice.ts";
+import { inTurn, oneOf } from "./harness/choice.ts";
 import { fixture } from "./harness/fixture.ts";
 
-suite("the choice between KVM and software emulation", () => {
+suite("the choice between KVM and software emulation", { skip: inTurn(1) }, () => {
   for (const what of oneOf(["image", "disk"] as const)) {
     test(`the kernel of the ${what} reaches the probe's own program where kernels run`, async () => {
       const made = await fixture();

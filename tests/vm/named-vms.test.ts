@@ -13,6 +13,7 @@ import { newestRecord, RECORD_BLOCK_SIZE, RECORD_COPY_OFFSETS, type SlotRecord }
 import { petrify, workspace, type CliRun } from "../support/cli.ts";
 import { testTools } from "../support/tools.ts";
 import { takeCore } from "../support/turns.ts";
+import { inTurn } from "./harness/choice.ts";
 import { fixture } from "./harness/fixture.ts";
 
 const MAIN = resolve(import.meta.dirname, "../../src/cli/main.ts");
@@ -49,79 +50,83 @@ async function lookAt(args: readonly string[], env: NodeJS.ProcessEnv, until: Re
   return { code, text };
 }
 
-test("a VM with a name outlives its command and its terminal, keeps its disk, and leaves nothing behind", async () => {
-  const { image } = await fixture();
-  await using user = await workspace();
-  const state = join(user.folder, "state");
-  const env = { XDG_STATE_HOME: state };
-  const vm = async (...args: string[]): Promise<CliRun> => await petrify(["vm", ...args, "--json"], { cwd: user.folder, env });
-  const valueOf = ({ events, stdout, stderr }: CliRun): Readonly<Record<string, unknown>> => {
-    const last = events.at(-1);
-    assert.equal(last?.type, "result", stdout + stderr);
-    return last["value"] as Record<string, unknown>;
-  };
-  const errorOf = ({ events, exitCode, stdout }: CliRun): unknown => {
-    assert.equal(exitCode, 1, stdout);
-    return events.at(-1)?.["code"];
-  };
-  const listed = async (): Promise<Readonly<Record<string, unknown>>> =>
-    (valueOf(await vm("list"))["vms"] as Record<string, unknown>[])[0]!;
-  const folder = join(state, "petrify/vms/web");
-  const disk = join(folder, "disk.raw");
+test(
+  "a VM with a name outlives its command and its terminal, keeps its disk, and leaves nothing behind",
+  { skip: inTurn(0) },
+  async () => {
+    const { image } = await fixture();
+    await using user = await workspace();
+    const state = join(user.folder, "state");
+    const env = { XDG_STATE_HOME: state };
+    const vm = async (...args: string[]): Promise<CliRun> => await petrify(["vm", ...args, "--json"], { cwd: user.folder, env });
+    const valueOf = ({ events, stdout, stderr }: CliRun): Readonly<Record<string, unknown>> => {
+      const last = events.at(-1);
+      assert.equal(last?.type, "result", stdout + stderr);
+      return last["value"] as Record<string, unknown>;
+    };
+    const errorOf = ({ events, exitCode, stdout }: CliRun): unknown => {
+      assert.equal(exitCode, 1, stdout);
+      return events.at(-1)?.["code"];
+    };
+    const listed = async (): Promise<Readonly<Record<string, unknown>>> =>
+      (valueOf(await vm("list"))["vms"] as Record<string, unknown>[])[0]!;
+    const folder = join(state, "petrify/vms/web");
+    const disk = join(folder, "disk.raw");
 
-  // A port that nobody has now; it is taken first, to be refused.
-  await using server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  await using cleanup = new AsyncDisposableStack();
-  cleanup.defer(async () => void (await vm("delete", "web", "--force"))); // also when the test fails
+    // A port that nobody has now; it is taken first, to be refused.
+    await using server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as { port: number };
+    await using cleanup = new AsyncDisposableStack();
+    cleanup.defer(async () => void (await vm("delete", "web", "--force"))); // also when the test fails
 
-  const create = ["create", "web", image, "--memory", "512MiB", "--forward", `${port}:80`];
-  const made = valueOf(await vm(...create));
-  assert.deepEqual([made["changed"], made["folder"]], [true, folder]);
-  assert.equal(valueOf(await vm(...create))["changed"], false);
-  assert.equal((await stat(folder)).mode & 0o777, 0o700);
-  assert.deepEqual(await readdir(join(state, "petrify/vms-work")), []);
-  assert.equal(stateOnDisk(disk), "trial");
+    const create = ["create", "web", image, "--memory", "512MiB", "--forward", `${port}:80`];
+    const made = valueOf(await vm(...create));
+    assert.deepEqual([made["changed"], made["folder"]], [true, folder]);
+    assert.equal(valueOf(await vm(...create))["changed"], false);
+    assert.equal((await stat(folder)).mode & 0o777, 0o700);
+    assert.deepEqual(await readdir(join(state, "petrify/vms-work")), []);
+    assert.equal(stateOnDisk(disk), "trial");
 
-  await using _ = await takeCore();
-  assert.equal(errorOf(await vm("start", "web")), "PORT_IN_USE");
-  assert.equal((await listed())["state"], "stopped");
-  await server[Symbol.asyncDispose]();
+    await using _ = await takeCore();
+    assert.equal(errorOf(await vm("start", "web")), "PORT_IN_USE");
+    assert.equal((await listed())["state"], "stopped");
+    await server[Symbol.asyncDispose]();
 
-  // The terminal is gone after this, and the VM is not.
-  const seen = await lookAt(["start", "web", "--console"], { ...process.env, ...env }, /slot a \(rule 2/);
-  assert.equal(seen.code, 0, seen.text);
-  assert.match(seen.text, /the VM web goes on/);
-  const healthy = valueOf(await vm("start", "web", "--wait"));
-  assert.equal(healthy["changed"], false);
-  const first = await listed();
-  assert.deepEqual([first["state"], first["pid"]], ["running", healthy["pid"]]);
-  assert.deepEqual(first["image"], { name: "petrify-test", version: "0.1.0" });
-  assert.equal(errorOf(await vm("delete", "web")), "VM_RUNS");
+    // The terminal is gone after this, and the VM is not.
+    const seen = await lookAt(["start", "web", "--console"], { ...process.env, ...env }, /slot a \(rule 2/);
+    assert.equal(seen.code, 0, seen.text);
+    assert.match(seen.text, /the VM web goes on/);
+    const healthy = valueOf(await vm("start", "web", "--wait"));
+    assert.equal(healthy["changed"], false);
+    const first = await listed();
+    assert.deepEqual([first["state"], first["pid"]], ["running", healthy["pid"]]);
+    assert.deepEqual(first["image"], { name: "petrify-test", version: "0.1.0" });
+    assert.equal(errorOf(await vm("delete", "web")), "VM_RUNS");
 
-  assert.equal(valueOf(await vm("stop", "web"))["changed"], true);
-  assert.deepEqual(await processesOn(folder), []);
-  const said = await readFile(join(folder, "console.log"), "utf8");
-  assert.match(said, /reboot: Power down/);
-  assert.equal(stateOnDisk(disk), "proven");
+    assert.equal(valueOf(await vm("stop", "web"))["changed"], true);
+    assert.deepEqual(await processesOn(folder), []);
+    const said = await readFile(join(folder, "console.log"), "utf8");
+    assert.match(said, /reboot: Power down/);
+    assert.equal(stateOnDisk(disk), "proven");
 
-  // Again, and the process that it lives in is killed.
-  const again = valueOf(await vm("start", "web"));
-  assert.equal(again["changed"], true);
-  assert.equal((await processesOn(folder)).length > 0, true);
-  process.kill(again["pid"] as number, "SIGKILL");
-  while ((await processesOn(folder)).length > 0); // the kernel ends QEMU
-  assert.equal((await listed())["state"], "stopped");
-  assert.equal(valueOf(await vm("start", "web"))["changed"], true);
-  const third = await lookAt(["console", "web"], { ...process.env, ...env }, /slot a \(rule 2/);
-  assert.equal(third.code, 0, third.text);
-  assert.equal(stateOnDisk(disk), "proven");
+    // Again, and the process that it lives in is killed.
+    const again = valueOf(await vm("start", "web"));
+    assert.equal(again["changed"], true);
+    assert.equal((await processesOn(folder)).length > 0, true);
+    process.kill(again["pid"] as number, "SIGKILL");
+    while ((await processesOn(folder)).length > 0); // the kernel ends QEMU
+    assert.equal((await listed())["state"], "stopped");
+    assert.equal(valueOf(await vm("start", "web"))["changed"], true);
+    const third = await lookAt(["console", "web"], { ...process.env, ...env }, /slot a \(rule 2/);
+    assert.equal(third.code, 0, third.text);
+    assert.equal(stateOnDisk(disk), "proven");
 
-  assert.equal(valueOf(await vm("delete", "web", "--force"))["changed"], true);
-  assert.deepEqual(await processesOn(folder), []);
-  assert.deepEqual(await readdir(join(state, "petrify/vms")), []);
-});
+    assert.equal(valueOf(await vm("delete", "web", "--force"))["changed"], true);
+    assert.deepEqual(await processesOn(folder), []);
+    assert.deepEqual(await readdir(join(state, "petrify/vms")), []);
+  },
+);
 
 test("a disk of any form is copied, may become larger and not smaller, and has firmware variables of its own", async () => {
   const tools = await testTools();

@@ -5,7 +5,7 @@ import { decodeGpt } from "../../src/layout/gpt.ts";
 import { SEED_OFFSET } from "../../src/layout/random-seed.ts";
 import type { RunFacts } from "../../src/layout/run-facts.ts";
 import { statusOf } from "./harness/agent.ts";
-import { FULL } from "./harness/choice.ts";
+import { FULL, inTurn } from "./harness/choice.ts";
 import { fixture } from "./harness/fixture.ts";
 import type { Guest } from "./harness/guest.ts";
 import { machine } from "./harness/machine.ts";
@@ -13,7 +13,7 @@ import { machine } from "./harness/machine.ts";
 const withSsh = async () => await fixture({ packages: ["openssh-server"] });
 const REBOOTS = FULL ? 3 : 1;
 
-suite("what is a machine's own", { concurrency: 2 }, () => {
+suite("what is a machine's own", { concurrency: 2, skip: inTurn(1) }, () => {
   /** Of both machines of this suite, whose disks were written from one file. */
   const own: (readonly string[])[] = [];
   after(() => {

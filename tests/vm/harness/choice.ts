@@ -9,6 +9,13 @@ const SEED = Number.parseInt(process.env["PETRIFY_TEST_SEED"] ?? "0", 16);
 /** One of several cases that show the same thing in another place; all of them in `npm run test:full`. */
 export const oneOf = <T>(cases: readonly T[]): readonly T[] => (FULL ? cases : [cases[SEED % cases.length]!]);
 
+/**
+ * Tests that take turns: one half of them runs at each change, the other half when the commit's number says so; both in `npm run test:full`.
+ *
+ * @returns a test's `skip`
+ */
+export const inTurn = (half: 0 | 1): false | string => !FULL && SEED % 2 !== half && "another commit's turn";
+
 export const SUITES = FULL ? (["trixie", "bookworm", "sid"] as const) : (["trixie"] as const);
 
 export interface BootCase {

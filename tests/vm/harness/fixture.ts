@@ -6,11 +6,12 @@ import type { BuildContext } from "../../../src/build/context.ts";
 import { diskOfImage } from "../../../src/build/image-disk.ts";
 import { silent } from "../../../src/core/progress.ts";
 import { currentCaller } from "../../../src/host/caller.ts";
-import { moveInto } from "../../../src/host/files.ts";
+import { fileExists, moveInto } from "../../../src/host/files.ts";
 import { run } from "../../../src/host/run.ts";
-import type { Manifest } from "../../../src/release/manifest.ts";
+import type { Tools } from "../../../src/host/tools.ts";
 import type { VmHost } from "../../../src/vm/vm.ts";
 import { CACHE } from "../../support/cli.ts";
+import { linkOrCopy } from "../../support/link-or-copy.ts";
 import { testTools } from "../../support/tools.ts";
 import { takeCore, takeTurn } from "../../support/turns.ts";
 import { BASES, placeBase, type BaseKind } from "./base.ts";
@@ -92,10 +93,8 @@ async function makeFixture(name: string, init: Fixture["init"], images: readonly
   const tools = await testTools();
   const caller = currentCaller();
   const host: VmHost = { tools, caller, run, folder: join(CACHE, "vm") };
-  const key = createHash("sha256")
-    .update([tools.id, name, await sourceDigest()].join(" "))
-    .digest("hex");
-  const folder = join(FOLDER, key.slice(0, 16));
+  const key = await keyOf(tools, name);
+  const folder = join(FOLDER, key);
   const [image, slotB = image] = images.map((_, n) => join(folder, imageName(n)));
   const fresh: Fixture = { host, init, image: image!, slotB: slotB!, disk: join(folder, "disk.raw") };
   await mkdir(FOLDER, { recursive: true });
@@ -105,38 +104,56 @@ async function makeFixture(name: string, init: Fixture["init"], images: readonly
   await using turns = new AsyncDisposableStack();
   turns.use(await takeTurn(key, 1));
   if (await exists()) return fresh; // another process has built it meanwhile
+  const context: BuildContext = {
+    ...{ tools, run, caller, progress: silent, signal: undefined, cacheFolder: CACHE },
+    containerTools: async () => await testTools("containers"),
+    mediaTools: async () => await testTools("media"),
+    ...{ clock: () => performance.now(), random: randomBytes },
+  };
+  const built: string[] = [];
+  for (const options of images) built.push(await imageOf(options, context));
+  const [first, second] = built;
   turns.use(await takeCore());
+  await whole(folder, async (work, outDir) => {
+    const disk = [{ format: "raw", path: join(outDir, "disk.raw") }] as const;
+    await diskOfImage({ image: first!, slotB: second ?? first!, work }, disk, context);
+    for (const [n, one] of built.entries()) await linkOrCopy(one, join(outDir, imageName(n)));
+  });
+  return fresh;
+}
 
+/** Its path. Fixtures share an image: built once for a state of the source. */
+async function imageOf(options: ImageOptions, context: BuildContext): Promise<string> {
+  const key = await keyOf(context.tools, JSON.stringify(options));
+  const folder = join(FOLDER, key);
+  const path = join(folder, imageName(0));
+  await using turns = new AsyncDisposableStack();
+  turns.use(await takeTurn(key, 1));
+  if (await fileExists(path)) return path;
+  turns.use(await takeCore());
+  await whole(folder, async (work, outDir) => {
+    await rename(await buildImage(join(work, "build"), options, context), join(outDir, imageName(0)));
+  });
+  return path;
+}
+
+/** Makes a folder that is there once it is whole. */
+async function whole(folder: string, make: (work: string, outDir: string) => Promise<void>): Promise<void> {
   const work = await mkdtemp(join(FOLDER, "work-"));
   try {
-    const context: BuildContext = {
-      ...{ tools, run, caller, progress: silent, signal: undefined, cacheFolder: CACHE },
-      containerTools: async () => await testTools("containers"),
-      mediaTools: async () => await testTools("media"),
-      ...{ clock: () => performance.now(), random: randomBytes },
-    };
-    const built = [];
-    for (const [n, options] of images.entries()) built.push(await buildImage(join(work, String(n)), options, context));
-    const [first, second = first] = built;
     const outDir = join(work, "out");
     await mkdir(outDir);
-    const disk = [{ format: "raw", path: join(outDir, "disk.raw") }] as const;
-    await diskOfImage({ image: first!.image, slotB: second!.image, work }, disk, context);
-    for (const [n, one] of built.entries()) await rename(one.image, join(outDir, imageName(n)));
+    await make(work, outDir);
     await moveInto(outDir, folder);
   } finally {
     await rm(work, { recursive: true, force: true });
   }
-  return fresh;
 }
 
 const imageName = (n: number): string => (n === 0 ? "system.img" : `system-${n + 1}.img`);
 
-async function buildImage(
-  folder: string,
-  options: ImageOptions,
-  context: BuildContext,
-): Promise<{ image: string; manifest: Manifest }> {
+/** Its path, below the folder. */
+async function buildImage(folder: string, options: ImageOptions, context: BuildContext): Promise<string> {
   const words = wordsOf(options);
   await cp(RECIPE, folder, { recursive: true });
   const recipePath = join(folder, "petrify.yaml");
@@ -149,9 +166,15 @@ async function buildImage(
   if (base) await placeBase(base, folder, { init, packages }, context);
   const outDir = join(folder, "out");
   const request = { recipePath, outputs: ["image"], formats: [], outDir, updateLock: false } as const;
-  const { image, manifest } = await build(request, context);
-  return { image: image!, manifest };
+  const { image } = await build(request, context);
+  return image!;
 }
+
+const keyOf = async (tools: Tools, what: string): Promise<string> =>
+  createHash("sha256")
+    .update([tools.id, what, await sourceDigest()].join(" "))
+    .digest("hex")
+    .slice(0, 16);
 
 /** Of all that decides what an image is, besides the archive. */
 async function sourceDigest(): Promise<string> {
