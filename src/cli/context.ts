@@ -8,6 +8,7 @@ import { hostFacts, missingOf } from "../host/requirements.ts";
 import type { Run } from "../host/run.ts";
 import type { Caller, Tools } from "../host/tools.ts";
 import { hostNotReady } from "./host-not-ready.ts";
+import type { NodeChoice } from "./nodes/options.ts";
 import { humanOutput, jsonOutput, type Output, type Sinks } from "./output.ts";
 import { jsonProgress, liveProgress, plainProgress, type Clock } from "./progress.ts";
 
@@ -27,13 +28,11 @@ export interface Edge {
 }
 
 /** What every command is given. */
-export interface CliContext extends Edge {
+export interface CliContext extends Edge, NodeChoice {
   readonly progress: Progress;
   readonly output: Output;
   readonly json: boolean;
   readonly cacheFolder: string;
-  /** Machines that the command is for: `-n`. */
-  readonly nodes: readonly string[];
   /** The exit code of a command that has done its work, where it is not 0. */
   readonly endWith: (exitCode: number) => void;
 }
@@ -42,6 +41,8 @@ interface GlobalOptions {
   readonly json?: boolean;
   readonly cache?: string;
   readonly node?: readonly string[];
+  readonly selector?: readonly string[];
+  readonly all?: boolean;
 }
 
 /** The options that every command has. */
@@ -54,7 +55,7 @@ export function addGlobalOptions(program: Command): void {
 function openContext(
   edge: Edge,
   endWith: CliContext["endWith"],
-  { json = false, cache, node: nodes = [] }: GlobalOptions,
+  { json = false, cache, node: nodes = [], selector: selectors = [], all: allNodes = false }: GlobalOptions,
 ): CliContext {
   const { sinks, clock } = edge;
   const progress = json
@@ -66,7 +67,7 @@ function openContext(
     ...edge,
     endWith,
     json,
-    nodes,
+    ...{ nodes, selectors, allNodes },
     progress,
     output: json ? jsonOutput(sinks) : humanOutput(sinks),
     cacheFolder: cache === undefined ? defaultCacheFolder(edge.env) : resolve(edge.cwd, cache),

@@ -4,10 +4,11 @@ import {
   addContext,
   contextOf,
   encodeContexts,
+  forgetNode,
+  knowNode,
   NO_CONTEXTS,
   nodeOf,
   parseContexts,
-  pinNode,
   removeContext,
   useContext,
   type Context,
@@ -57,15 +58,28 @@ suite("contexts", () => {
   });
 
   test("remember a machine's key; where it is reached stays when the key changes", () => {
-    const pinned = pinNode(two, undefined, "edge-7", { key: KEY, address: "192.0.2.7" });
+    const pinned = knowNode(two, undefined, "edge-7", { key: KEY, address: "192.0.2.7" });
     assert.deepEqual(pinned.contexts["one"]?.nodes, { "edge-7": { address: "192.0.2.7", key: KEY } });
-    assert.equal(pinNode(pinned, "one", "edge-7", { key: KEY }), pinned);
+    assert.equal(knowNode(pinned, "one", "edge-7", { key: KEY }), pinned);
     const other = `SHA256:${"B".repeat(43)}`;
-    assert.deepEqual(pinNode(pinned, "one", "edge-7", { key: other }).contexts["one"]?.nodes, {
+    assert.deepEqual(knowNode(pinned, "one", "edge-7", { key: other }).contexts["one"]?.nodes, {
       "edge-7": { address: "192.0.2.7", key: other },
     });
-    assert.throws(() => pinNode(two, "one", "edge-7", { key: "SHA256:short" }), { code: "FINGERPRINT_INVALID" });
-    assert.throws(() => pinNode(two, "one", "edge-7", { key: KEY, address: "a b" }), { code: "ADDRESS_INVALID" });
-    assert.throws(() => pinNode(two, "one", "a,b", { key: KEY }), { code: "CONTEXT_NAME_INVALID" });
+    assert.throws(() => knowNode(two, "one", "edge-7", { key: "SHA256:short" }), { code: "FINGERPRINT_INVALID" });
+    assert.throws(() => knowNode(two, "one", "edge-7", { key: KEY, address: "a b" }), { code: "ADDRESS_INVALID" });
+    assert.throws(() => knowNode(two, "one", "a,b", { key: KEY }), { code: "CONTEXT_NAME_INVALID" });
+  });
+
+  test("remember a machine's labels beside its key, and forget all of it", () => {
+    const labels = { set: { site: "berlin", ring: "canary" }, remove: [] };
+    const known = knowNode(knowNode(two, "one", "edge-7", { labels }), "one", "edge-7", { key: KEY });
+    assert.deepEqual(known.contexts["one"]?.nodes, { "edge-7": { key: KEY, labels: { ring: "canary", site: "berlin" } } });
+    assert.deepEqual(parseContexts(encodeContexts(known), "f"), known);
+    assert.equal(knowNode(known, "one", "edge-7", { labels }), known, "nothing is to be written");
+    const without = knowNode(known, "one", "edge-7", { labels: { set: {}, remove: ["site", "ring"] } });
+    assert.deepEqual(without.contexts["one"]?.nodes, { "edge-7": { key: KEY } });
+    assert.deepEqual(knowNode(two, "one", "edge-7", {}).contexts["one"]?.nodes, { "edge-7": {} }, "a name alone");
+    assert.deepEqual(forgetNode(known, "one", "edge-7").contexts["one"]?.nodes, {});
+    for (const name of ["edge-8", "constructor"]) assert.throws(() => forgetNode(known, "one", name), { code: "NO_NODE" });
   });
 });

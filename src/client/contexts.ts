@@ -3,6 +3,7 @@ import { z } from "zod";
 import { AppError } from "../core/error.ts";
 import { API_PORT } from "../layout/api-places.ts";
 import { ROLES } from "../pki/identity.ts";
+import { changeLabels, LABEL_KEY, LABEL_VALUE, type LabelChange } from "./selector.ts";
 
 const pem = z.string().startsWith("-----BEGIN ").max(65_536);
 const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/);
@@ -13,6 +14,8 @@ const nodeSchema = z.strictObject({
   address: z.string().min(1).optional(),
   /** Of its key. */
   key: fingerprint.optional(),
+  /** What machines are chosen by; whoever looks after them gives them, they say none of themselves. */
+  labels: z.record(z.string().regex(LABEL_KEY), z.string().regex(LABEL_VALUE)).optional(),
 });
 const contextSchema = z.strictObject({
   /** Whose machines they are. */
@@ -83,32 +86,63 @@ export function removeContext(file: Contexts, named: string): Contexts {
   return { ...rest, ...(current === undefined || current === named ? {} : { current }), contexts };
 }
 
+/** What is to be known of a machine from now on; what is absent stays as it was. */
+export interface NodeChange {
+  /** Of its key. */
+  readonly key?: string | undefined;
+  readonly address?: string | undefined;
+  readonly labels?: LabelChange;
+}
+
 /**
- * Remembers the key of a machine, and where it is reached.
+ * Remembers a machine, or something of one that is known.
  *
  * @returns the same file where that was known
  * @throws AppError `NO_CONTEXT`, `CONTEXT_NAME_INVALID`, `FINGERPRINT_INVALID`, `ADDRESS_INVALID`
  */
-export function pinNode(
-  file: Contexts,
-  named: string | undefined,
-  node: string,
-  { key, address }: { readonly key: string; readonly address?: string | undefined },
-): Contexts {
+export function knowNode(file: Contexts, named: string | undefined, node: string, change: NodeChange): Contexts {
   const [at, context] = contextOf(file, named);
+  const { key, address } = change;
   assertName(node);
-  if (!fingerprint.safeParse(key).success) {
+  if (key !== undefined && !fingerprint.safeParse(key).success) {
     throw new AppError("FINGERPRINT_INVALID", `${JSON.stringify(key)} is no fingerprint of a key`, {
       hint: "Write it as `petrify status` shows it on the machine: SHA256:6jrVGNkb…",
     });
   }
   if (address !== undefined) parseAddress(address);
-  const before = context.nodes[node];
-  const kept = address ?? before?.address;
-  if (before?.key === key && before.address === kept) return file;
-  const nodes = { ...context.nodes, [node]: { ...(kept === undefined ? {} : { address: kept }), key } };
-  return { ...file, contexts: { ...file.contexts, [at]: { ...context, nodes } } };
+  const before = Object.hasOwn(context.nodes, node) ? context.nodes[node] : undefined;
+  const labels = change.labels ? changeLabels(before?.labels, change.labels) : before?.labels;
+  const after = defined({ address: address ?? before?.address, key: key ?? before?.key, labels });
+  if (before && JSON.stringify(defined(before)) === JSON.stringify(after)) return file;
+  return withNodes(file, at, { ...context.nodes, [node]: after });
 }
+
+/** @throws AppError `NO_CONTEXT`, `NO_NODE` */
+export function forgetNode(file: Contexts, named: string | undefined, node: string): Contexts {
+  const [at, { nodes }] = contextOf(file, named);
+  assertKnown(at, nodes, node);
+  return withNodes(file, at, Object.fromEntries(Object.entries(nodes).filter(([other]) => other !== node)));
+}
+
+/** @throws AppError `NO_NODE` */
+export function assertKnown(context: string, nodes: Context["nodes"], node: string): void {
+  if (Object.hasOwn(nodes, node)) return;
+  throw new AppError("NO_NODE", `the context ${context} knows no machine ${node}`, {
+    hint: `petrify context node add ${node}`,
+  });
+}
+
+const withNodes = (file: Contexts, at: string, nodes: Context["nodes"]): Contexts => ({
+  ...file,
+  contexts: { ...file.contexts, [at]: { ...file.contexts[at]!, nodes } },
+});
+
+/** In the order of the file. */
+const defined = ({ address, key, labels }: Context["nodes"][string]): Context["nodes"][string] => ({
+  ...(address === undefined ? {} : { address }),
+  ...(key === undefined ? {} : { key }),
+  ...(labels === undefined ? {} : { labels }),
+});
 
 /** @param named absent for the current one @throws AppError `NO_CONTEXT` */
 export function contextOf({ current, contexts }: Contexts, named = current): readonly [string, Context] {

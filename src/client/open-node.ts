@@ -1,4 +1,5 @@
 /** A connection to one machine, with the typed client of its API. docs/concepts/api.md */
+import type { DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient, type Client } from "@connectrpc/connect";
 import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { AppError } from "../core/error.ts";
@@ -15,6 +16,8 @@ export interface NodeTarget extends TlsTarget {
 }
 export interface NodeConnection extends AsyncDisposable {
   readonly node: Client<typeof NodeService>;
+  /** The typed client of any service of the machine. */
+  readonly client: <Service extends DescService>(service: Service) => Client<Service>;
 }
 
 /** What a machine that works answers in, and longer than a slow line takes; milliseconds. */
@@ -46,6 +49,7 @@ export async function openNode(
   const transport = createConnectTransport({ baseUrl: url, httpVersion: "2", sessionManager, acceptCompression: [] });
   return {
     node: createClient(NodeService, transport),
+    client: (service) => createClient(service, transport),
     [Symbol.asyncDispose]: async () => {
       sessionManager.abort();
       await Promise.resolve(socket.destroy());

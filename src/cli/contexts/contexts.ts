@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { Option, type Command } from "commander";
-import { addContext, contextOf, pinNode, removeContext, useContext, type Context } from "../../client/contexts.ts";
+import { addContext, contextOf, knowNode, removeContext, useContext, type Context } from "../../client/contexts.ts";
 import { AppError } from "../../core/error.ts";
 import { certificatesIn } from "../../host/certificates.ts";
 import { readText } from "../../host/files.ts";
@@ -10,6 +10,7 @@ import { UsageError } from "../output.ts";
 import { openSecrets } from "../secrets-folder.ts";
 import { tableText } from "../table.ts";
 import { contextFile, readContexts, writeContexts } from "./context-file.ts";
+import { registerContextNodes } from "./nodes.ts";
 
 /** `petrify context`: which machines a person looks after, and as whom. */
 export function registerContext(program: Command, cli: Cli): void {
@@ -21,7 +22,8 @@ export function registerContext(program: Command, cli: Cli): void {
         "that were pinned. They are kept in ~/.config/petrify/contexts.json, which only you may read.",
     )
     .helpCommand(false);
-  for (const register of [registerAdd, registerUse, registerList, registerRemove, registerPin]) register(contexts, cli);
+  for (const register of [registerAdd, registerUse, registerList, registerRemove, registerPin, registerContextNodes])
+    register(contexts, cli);
 }
 
 interface AddOptions {
@@ -121,9 +123,7 @@ function registerList(contexts: Command, cli: Cli): void {
   contexts
     .command("list")
     .summary("list the contexts")
-    .description(
-      "Prints the contexts: which one is in use, who you are in each, and how many machines' keys are pinned. Prints no key.",
-    )
+    .description("Prints the contexts: which one is in use, who you are in each, and how many machines it knows. Prints no key.")
     .addHelpText("after", "\nExamples:\n  petrify context list\n  petrify context list --json | jq -r '.value.contexts[].name'")
     .action(
       cli.action(async (context) => {
@@ -143,7 +143,7 @@ function registerList(contexts: Command, cli: Cli): void {
         ]);
         const text =
           rows.length > 0
-            ? tableText(["", "NAME", "AS", "PINNED"], rows)
+            ? tableText(["", "NAME", "AS", "NODES"], rows)
             : "there are no contexts; add one with `petrify context add`";
         context.output.result({ contexts: found }, text);
       }),
@@ -191,7 +191,7 @@ function registerPin(contexts: Command, cli: Cli): void {
       cli.action(async (context, node: string, { key, address, context: named }: PinOptions) => {
         const before = await readContexts(context);
         const [name] = contextOf(before, named);
-        const after = pinNode(before, name, node, { key, address });
+        const after = knowNode(before, name, node, { key, address });
         if (after !== before) await writeContexts(context, after);
         context.output.result(
           { context: name, node, key, changed: after !== before },

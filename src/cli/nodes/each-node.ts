@@ -1,15 +1,14 @@
 /** One call to one machine or to many, at a time. */
-import type { Client } from "@connectrpc/connect";
-import { contextOf, nodeOf, type NodePlace } from "../../client/contexts.ts";
-import { errorDocument, type ErrorDocument } from "../../core/error.ts";
+import { contextOf, nodeOf, type Context, type NodePlace } from "../../client/contexts.ts";
+import type { NodeConnection } from "../../client/open-node.ts";
+import { AppError, errorDocument, type ErrorDocument } from "../../core/error.ts";
 import { secondsNow } from "../../host/wall-clock.ts";
-import type { NodeService } from "../../protocol/petrify/v1/node_pb.ts";
 import { turnstile } from "../../registry/at-once.ts";
 import { readContexts } from "../contexts/context-file.ts";
 import type { CliContext } from "../context.ts";
 import { UsageError } from "../output.ts";
 import { credentialsOf } from "./credentials.ts";
-import type { NodeOptions } from "./options.ts";
+import { selects, type NodeChoice, type NodeOptions } from "./options.ts";
 
 /** What one machine has answered. */
 export interface Answered<T> {
@@ -30,12 +29,11 @@ const FAILED = 1;
 export async function eachNode<T>(
   context: CliContext,
   { context: named }: NodeOptions,
-  ask: (client: Client<typeof NodeService>, call: { readonly signal: AbortSignal; readonly timeoutMs: number }) => Promise<T>,
+  ask: (connection: NodeConnection, call: { readonly signal: AbortSignal; readonly timeoutMs: number }) => Promise<T>,
 ): Promise<readonly NodeAnswer<T>[]> {
-  if (context.nodes.length === 0)
-    throw new UsageError("USAGE", "name a machine: -n NAME", { hint: "petrify -n edge-7,edge-8 status" });
+  assertChosen(context);
   const [inUse, found] = contextOf(await readContexts(context), named);
-  const places = context.nodes.map((name) => nodeOf(found, name));
+  const places = chosenNames(inUse, found, context).map((name) => nodeOf(found, name));
   const credentials = await credentialsOf(inUse, found, context, secondsNow());
   // What it imports is for calls alone: other commands start without it.
   const { callError, openNode, unary } = await import("../../client/open-node.ts");
@@ -44,13 +42,14 @@ export async function eachNode<T>(
     const warn = (why: string): void => context.sinks.err(`warning: ${place.name}: ${why}; its key is the pinned one\n`);
     await using connection = await openNode(place, credentials, warn, signal);
     try {
-      return await ask(connection.node, unary(signal));
+      return await ask(connection, unary(signal));
     } catch (error) {
       signal.throwIfAborted();
       throw callError(place.name, error);
     }
   };
-  if (places.length === 1) return [{ node: places[0]!.name, value: await one(places[0]!) }];
+  // Who chooses by labels gets the same form of answer however many there are.
+  if (context.nodes.length === 1) return [{ node: places[0]!.name, value: await one(places[0]!) }];
   const enter = turnstile(AT_ONCE);
   const answers = await Promise.all(
     places.map(async (place): Promise<NodeAnswer<T>> => {
@@ -64,6 +63,23 @@ export async function eachNode<T>(
   );
   if (answers.some((answer) => "error" in answer)) context.endWith(FAILED);
   return answers;
+}
+
+function assertChosen({ nodes, selectors, allNodes }: NodeChoice): void {
+  if (nodes.length > 0 || selectors.length > 0 || allNodes) return;
+  throw new UsageError("USAGE", "say which machines: -n NAME, -l LABEL=VALUE or --all", {
+    hint: "petrify -n edge-7,edge-8 status",
+  });
+}
+
+/** @throws AppError `NO_NODES` where no machine of the context is meant: nothing to do is not what anybody has asked for */
+function chosenNames(context: string, { nodes: known }: Context, { nodes, selectors }: NodeChoice): readonly string[] {
+  if (nodes.length > 0) return nodes;
+  const chosen = Object.entries(known).filter(selects(selectors));
+  if (chosen.length > 0) return chosen.map(([name]) => name);
+  throw new AppError("NO_NODES", `the context ${context} knows no machine${selectors.length > 0 ? " with these labels" : ""}`, {
+    hint: "See `petrify context node list`; `petrify context node add` adds one.",
+  });
 }
 
 /** With `--json` each answer as the contract has it; else a table, and below it a line for each machine that has not answered. */

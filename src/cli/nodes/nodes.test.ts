@@ -160,6 +160,83 @@ suite("petrify context", () => {
   });
 });
 
+suite("petrify context node", () => {
+  test("adds, labels, lists and forgets machines", async () => {
+    await using at = await desk();
+    await at.done("gen", "secrets");
+    await at.done("context", "add", "edge", "--secrets", "petrify-secrets");
+    const node = async (...args: string[]): Promise<string> => await at.done("context", "node", ...args);
+    assert.match(await node("list"), /knows no such machine/);
+    await node("add", "edge-7", "--address", "192.0.2.7", "--label", "site=berlin", "--label", "ring=canary");
+    await node("add", "edge-8", "--label", "site=paris");
+    assert.match(await node("label", "edge-8", "site=rome", "test=", "ring-"), /^edge-8: site=rome,test=$/m);
+    assert.match(await node("list"), /^edge-7 +192\.0\.2\.7 +- +ring=canary,site=berlin\nedge-8 +edge-8 +- +site=rome,test=$/m);
+    for (const args of [
+      ["-l", "!test"],
+      ["--selector", "site=berlin,ring", "-l", "!test"],
+    ])
+      assert.deepEqual([...(await node("list", ...args)).matchAll(/^edge-\d/gm)].join(), "edge-7");
+    assert.match(await node("add", "edge-7", "--label", "site=berlin", "--json"), /"address":"192.0.2.7".*"changed":false/);
+    await node("remove", "edge-8");
+    for (const args of [
+      ["label", "edge-8", "a=b"],
+      ["remove", "edge-8"],
+    ])
+      assert.equal(await at.fails("context", "node", ...args), "NO_NODE");
+    assert.equal(await at.fails("context", "node", "label", "edge-7", "a b=c"), "LABEL_INVALID");
+    assert.equal(await at.fails("context", "node", "add", "edge-9", "--key", "x"), "FINGERPRINT_INVALID");
+  });
+});
+
+suite("petrify -l and --all", () => {
+  test("choose machines by labels, or all that the context knows", async () => {
+    await using at = await desk();
+    await at.done("gen", "secrets");
+    await at.done("context", "add", "edge", "--secrets", "petrify-secrets");
+    const authorities = await at.read("petrify-secrets/ca.pem");
+    assert.equal(await at.fails("--all", "version"), "NO_NODES");
+    for (const [name, site] of [
+      ["one", "berlin"],
+      ["two", "berlin"],
+      ["three", "paris"],
+    ] as const) {
+      const { fingerprint, ...pair } = await fakeMachine();
+      const address = `${HOST}:${await at.machine({ ...pair, authorities })}`;
+      await at.done("context", "node", "add", name, "--address", address, "--key", fingerprint, "--label", `site=${site}`);
+    }
+    const asked = async (...args: string[]): Promise<string> =>
+      [...(await at.done(...args, "version")).matchAll(/^(\w+) +edge-7/gm)].map(([, name]) => name).join();
+    assert.equal(await asked("--all"), "one,two,three");
+    assert.equal(await asked("-l", "site=berlin"), "one,two");
+    assert.equal(await asked("-l", "site=berlin", "-l", "site!=paris"), "one,two");
+    assert.equal(await at.fails("-l", "site=rome", "version"), "NO_NODES");
+    assert.equal(await at.fails("-l", "a b", "version"), "SELECTOR_INVALID");
+    for (const both of [
+      ["-n", "one", "--all"],
+      ["-n", "one", "-l", "site"],
+      ["-l", "site", "--all"],
+    ])
+      assert.equal(await at.fails(...both, "version"), "USAGE", both.join(" "));
+  });
+
+  test("answer in one form, also for a single machine that fails", async () => {
+    await using at = await desk();
+    await at.done("gen", "secrets");
+    await at.done("context", "add", "edge", "--secrets", "petrify-secrets");
+    await at.done("context", "node", "add", "gone", "--address", `${HOST}:1`, "--label", "site=berlin");
+    const { exitCode, out } = await at.petrify("-l", "site=berlin", "version", "--json");
+    assert.equal(exitCode, 1);
+    assert.match(out, /^\{"type":"result","value":\{"nodes":\[\{"node":"gone","error":\{"code":"NODE_UNREACHABLE"/);
+  });
+
+  test("are other commands' own where they have such an option, and else refused", async () => {
+    await using at = await desk();
+    assert.equal(await at.fails("clean", "--all"), "USAGE");
+    assert.equal(await at.fails("clean", "-l", "site"), "USAGE");
+    await at.done("releases", "oci:nowhere", "--all");
+  });
+});
+
 suite("petrify -n", () => {
   test("asks a machine whose key was pinned, with a certificate that is made for the command", async () => {
     await using at = await desk();

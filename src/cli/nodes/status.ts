@@ -19,7 +19,7 @@ export function registerNodeStatus(program: Command, cli: Cli): void {
     )
     .action(
       cli.action(async (context, options: NodeOptions) => {
-        const answers = await eachNode(context, options, async (node, call) => await node.status({}, call));
+        const answers = await eachNode(context, options, async ({ node }, call) => await node.status({}, call));
         const { statusJson, statusTable } = await import("./shown.ts");
         showAnswers(context, answers, statusJson, statusTable);
       }),

@@ -13,7 +13,7 @@ export function registerNodeVersion(program: Command, cli: Cli): void {
     .addHelpText("after", "\nExamples:\n  petrify -n edge-7 version\n  petrify -n edge-7,192.0.2.8 version --json")
     .action(
       cli.action(async (context, options: NodeOptions) => {
-        const answers = await eachNode(context, options, async (node, call) => await node.version({}, call));
+        const answers = await eachNode(context, options, async ({ node }, call) => await node.version({}, call));
         const { versionJson, versionTable } = await import("./shown.ts");
         showAnswers(context, answers, versionJson, versionTable);
       }),
