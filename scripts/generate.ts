@@ -4,8 +4,8 @@
  * schemas/*.json, src/protocol and proto/published.txtpb, and in docs/recipe.md, docs/machine-config.md, docs/concepts/cloud-init.md, docs/concepts/network.md and docs/cli.md what stands between the two
  * `generated` marks.
  */
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { documentedNodeHelp } from "../src/cli/node-program.ts";
 import { documentedHelp } from "../src/cli/program.ts";
 import { recipeJsonSchema, wholeRecipeJsonSchema } from "../src/config/recipe.ts";
@@ -42,7 +42,9 @@ for (const [path, text] of files) {
   const now = await readFile(join(TOP, path), "utf8").catch(() => undefined);
   if (now === text) continue;
   stale.push(path);
-  if (!process.argv.includes("--check")) await writeFile(join(TOP, path), text);
+  if (process.argv.includes("--check")) continue;
+  await mkdir(dirname(join(TOP, path)), { recursive: true });
+  await writeFile(join(TOP, path), text);
 }
 if (process.argv.includes("--check") && stale.length > 0) {
   process.stderr.write(`stale: ${stale.join(", ")}\nhint: Run \`npm run generate\`.\n`);

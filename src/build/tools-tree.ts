@@ -37,6 +37,8 @@ const REGISTRIES = ["cosign", "docker-registry", "openssl", "bubblewrap"] as con
 const CONFIG = ["cloud-init", "netplan.io", "bubblewrap"] as const;
 /** Only for tests: what the documented playbook runs with, and what Node needs where both are on one machine. */
 const ANSIBLE = ["ansible-core", "openssh-client", "bubblewrap", "libstdc++6", "libatomic1"] as const;
+/** Only for tests: a client of the API that others wrote. */
+const GRPC = ["python3-grpcio", "python3-protobuf", "bubblewrap"] as const;
 const SETS = {
   build: BUILD,
   containers: CONTAINERS,
@@ -45,6 +47,7 @@ const SETS = {
   registries: REGISTRIES,
   config: CONFIG,
   ansible: ANSIBLE,
+  grpc: GRPC,
 } as const;
 const LEFT_OUT = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"];
 /** What a set has of that all the same. */

@@ -6,4 +6,5 @@ export const METHOD_ROLES: Readonly<Record<string, Role>> = {
   "petrify.v1.NodeService.Version": "reader",
   "petrify.v1.NodeService.Status": "reader",
   "petrify.v1.NodeService.FollowOperation": "reader",
+  "grpc.reflection.v1.ServerReflection.ServerReflectionInfo": "reader",
 };

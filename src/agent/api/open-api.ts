@@ -7,6 +7,7 @@ import { identityOf } from "../../pki/identity.ts";
 import { authorize, CALLER, type Caller } from "./authorize.ts";
 import { tellErrors } from "./errors.ts";
 import { registerNodeService, type NodeAnswers } from "./node-service.ts";
+import { registerReflection } from "./reflection.ts";
 
 export interface ApiOptions {
   readonly at: ListenAt;
@@ -42,7 +43,10 @@ const CALL_MS = 24 * 3_600_000;
 export async function openApi(options: ApiOptions): Promise<TlsServer> {
   const { answers, now, log, epoch, limits, ...tls } = options;
   const handle = connectNodeAdapter({
-    routes: (router) => registerNodeService(router, answers),
+    routes: (router) => {
+      registerNodeService(router, answers);
+      registerReflection(router);
+    },
     contextValues: (request) => createContextValues().set(CALLER, callerOf(certificateOf(request))),
     interceptors: [
       tellErrors((method, error) => log(`${method} failed: ${(error as Error).stack ?? String(error)}`)),
