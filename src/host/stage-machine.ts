@@ -6,6 +6,7 @@ import { DRIFT_PATH, encodeDrift, parseDrift, type DriftReport } from "../layout
 import { ACCOUNT_FILES, type AccountTexts } from "../layout/merge-accounts.ts";
 import { LSBLK_COLUMNS, parseLsblk, withChildren } from "../layout/lsblk.ts";
 import { encodeStageRun, parseStageRun, STAGE_RESULTS, type StageRun } from "../layout/stage-results.ts";
+import { parseWipefs } from "../layout/wipefs.ts";
 import { replaceFile } from "./replace-file.ts";
 import type { Run } from "./run.ts";
 
@@ -41,9 +42,17 @@ export async function accountsNow(): Promise<AccountTexts> {
   return Object.fromEntries(found.filter(([, text]) => text !== undefined));
 }
 
-/** @param lsblk argv of the program */
+/** As their bytes say: what udev knows of a device may be older, or still to come. @param lsblk the agent's own: others may be too old for this */
 export const blockDeviceList = async (run: Run, lsblk: string): Promise<string> =>
-  (await run([lsblk, "--json", "--bytes", "--paths", "--output", LSBLK_COLUMNS])).stdout;
+  (await run([lsblk, "--json", "--bytes", "--paths", "--properties-by", "blkid", "--output", LSBLK_COLUMNS])).stdout;
+
+/** What lies on a device, also where the signatures contradict each other. @throws CommandError */
+export const deviceSignatures = async (run: Run, wipefs: string, path: string): Promise<readonly string[]> =>
+  parseWipefs((await run([wipefs, "--json", "--no-act", path])).stdout);
+
+/** Where there is no udev, devices are there when the kernel has found them. */
+export const settleDevices = async (run: Run): Promise<void> =>
+  void (await run(["udevadm", "settle", `--timeout=${SETTLE_SECONDS}`]).catch(() => {}));
 
 /** The kernel's name of a device, or of the one whose file system has a label; waits for those that are being found. */
 export async function findDevice(
@@ -58,8 +67,7 @@ export async function findDevice(
   };
   const there = await look();
   if (there !== undefined) return there;
-  // Where there is no udev, devices are there when the kernel has found them.
-  await run(["udevadm", "settle", `--timeout=${SETTLE_SECONDS}`]).catch(() => {});
+  await settleDevices(run);
   return await look();
 }
 

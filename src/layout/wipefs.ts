@@ -9,6 +9,9 @@ const TABLES: ReadonlyMap<string, string> = new Map([
   ["dos", "a partition table (MBR)"],
 ]);
 
+/** Whether what {@link parseWipefs} says of it is a partition table. */
+export const isTable = (phrase: string): boolean => [...TABLES.values()].includes(phrase);
+
 /**
  * A phrase for each table and file system: `ext4 "photos"`. Nothing where it says nothing.
  *

@@ -5,6 +5,7 @@ import { AppError } from "../../core/error.ts";
 import { MiB, type Bytes } from "../../core/units.ts";
 import type { Run } from "../../host/run.ts";
 import { parseLsblk, withChildren, type BlockNode } from "../../layout/lsblk.ts";
+import { isTable } from "../../layout/wipefs.ts";
 import type { DiskPorts } from "./ports.ts";
 
 /** The agent's own. */
@@ -28,7 +29,7 @@ export async function setUpDisk(
   means: Means,
 ): Promise<string | undefined> {
   const { node } = await found(device, { path: device }, means);
-  const isEmpty = node.content === undefined && node.children.length === 0;
+  const isEmpty = await holdsNothing(node, means);
   if (!isEmpty && beginning === "again") {
     if (node.children.length === partitions.length) return undefined;
     throw wrong(device, "was being partitioned when the machine was cut off, and is neither empty nor done: it is left alone");
@@ -36,7 +37,7 @@ export async function setUpDisk(
   if (!isEmpty && !overwrite) return "it holds something already, and is left alone";
   requireUnused(device, node);
   await wipe(node, means);
-  await sfdisk(device, [], tableScript(table, partitions, node.size), means);
+  await sfdisk(device, "new", tableScript(table, partitions, node.size), means);
   return undefined;
 }
 
@@ -62,7 +63,7 @@ export async function setUpFileSystem(
   const labelled = withChildren(whole).find((one) => one.content !== undefined && label !== undefined && one.label === label);
   const node = typeof partition === "number" ? partitionOf(whole, partition) : partition === "auto" ? (labelled ?? whole) : whole;
   const isDone = node.content === type && (label === undefined || node.label === label);
-  const isEmpty = node.content === undefined && node.children.length === 0;
+  const isEmpty = await holdsNothing(node, means);
   if (beginning === "again" && isDone) return undefined;
   if (!isEmpty && beginning === "again")
     throw wrong(node.path, "was getting a file system when the machine was cut off, and holds something else: it is left alone");
@@ -85,11 +86,13 @@ export async function addPartitions(
       const { disk } = await found(name, at, means);
       const partName = (pLabel ?? fsLabel)!;
       const there = disk.children.find(({ label }) => label !== undefined && (label === fsLabel || label === pLabel));
-      if (there?.content !== undefined) continue;
+      if (there && !(await holdsNothing(there, means))) continue;
       if (!there) {
         const line = `${size > 0 ? `size=${size}MiB, ` : ""}type=linux, name=${JSON.stringify(partName)}\n`;
-        const isNew = disk.content === undefined && disk.children.length === 0;
-        await sfdisk(disk.path, isNew ? [] : ["--append", "--no-reread"], isNew ? `label: gpt\n${line}` : line, means);
+        const isNew = await holdsNothing(disk, means);
+        const [other] = (await means.disks.signatures(disk.path)).filter((one) => !isTable(one));
+        if (other !== undefined) throw wrong(disk.path, `holds ${other}, and gets no partitions`);
+        await sfdisk(disk.path, isNew ? "new" : "append", isNew ? `label: gpt\n${line}` : line, means);
       }
       const { disk: now } = await found(name, at, means);
       const known = new Set(disk.children.map(({ path }) => path));
@@ -127,6 +130,10 @@ async function found(
   throw wrong(name, "is no block device");
 }
 
+/** By its bytes, and with any doubt for something: udev may not have looked at it yet, and says nothing where signatures contradict each other. */
+const holdsNothing = async ({ path, children }: BlockNode, { disks }: Means): Promise<boolean> =>
+  children.length === 0 && (await disks.signatures(path)).length === 0;
+
 function requireUnused(name: string, node: BlockNode): void {
   const [mount] = withChildren(node).flatMap(({ mounts }) => mounts);
   if (mount !== undefined) throw wrong(name, `is in use: ${mount}`);
@@ -141,17 +148,18 @@ function partitionOf(disk: BlockNode, number: number): BlockNode {
 }
 
 /** What lies on it is not found any more, partitions first. */
-async function wipe(node: BlockNode, { run }: Means): Promise<void> {
+async function wipe(node: BlockNode, { run, disks }: Means): Promise<void> {
   for (const { path } of withChildren(node).toReversed()) await run([WIPEFS, "--all", "--quiet", path], { timeoutMs: LIMIT_MS });
+  // A partition that udev looks at keeps the kernel from reading the table anew.
+  await disks.settle();
 }
 
-async function sfdisk(device: string, options: readonly string[], script: string, { run }: Means): Promise<void> {
-  await run(["sfdisk", "--quiet", "--wipe", "always", "--wipe-partitions", "always", ...options, device], {
-    stdin: script,
-    timeoutMs: LIMIT_MS,
-  });
-  // A disk that is in use is not read anew as a whole.
-  if (options.includes("--no-reread")) await run(["partx", "--update", device], { okExit: [0, 1], timeoutMs: LIMIT_MS });
+/** @param what of the table: a disk that is appended to may be in use, and is not read anew as a whole */
+async function sfdisk(device: string, what: "new" | "append", script: string, { run }: Means): Promise<void> {
+  const options = what === "new" ? ["--wipe", "always"] : ["--wipe", "never", "--append", "--no-reread"];
+  const argv = ["sfdisk", "--quiet", ...options, "--wipe-partitions", "always", device] as const;
+  await run(argv, { stdin: script, timeoutMs: LIMIT_MS });
+  if (what === "append") await run(["partx", "--update", device], { okExit: [0, 1], timeoutMs: LIMIT_MS });
 }
 
 async function makeFileSystem(device: string, type: "ext4" | "vfat", label: string | undefined, { run }: Means): Promise<void> {

@@ -2,8 +2,10 @@
 import { createHash } from "node:crypto";
 import type { CompiledAccounts } from "../../layout/compiled-config.ts";
 import { CommandError } from "../../host/run.ts";
+import { parseLsblk, withChildren } from "../../layout/lsblk.ts";
 import { ACCOUNT_FILES } from "../../layout/merge-accounts.ts";
 import type { InstanceRecord } from "../../layout/instance-record.ts";
+import { GPT_FOUND } from "../../layout/wipefs.ts";
 import type { StageStep } from "../../config/machine/compile/stage-plan.ts";
 import type { StagePorts } from "./ports.ts";
 
@@ -20,13 +22,22 @@ export interface FakeStageOptions {
   readonly files?: Readonly<Record<string, string>>;
   readonly record?: InstanceRecord;
   readonly devices?: unknown;
+  /** Besides what {@link devices} say: of what lsblk makes nothing of. */
+  readonly signatures?: Readonly<Record<string, readonly string[]>>;
   readonly isBooting?: boolean;
   /** Fails to keep what was done once, from that note on. */
   readonly full?: number;
 }
 
 export function fakeStageMachine(options: FakeStageOptions = {}): FakeStageMachine {
-  const { programs = {}, record = { instance: "i-1", done: {} }, devices = [], isBooting = false, full } = options;
+  const {
+    programs = {},
+    record = { instance: "i-1", done: {} },
+    devices = [],
+    signatures = {},
+    isBooting = false,
+    full,
+  } = options;
   const did: string[] = [];
   const said: string[] = [];
   const files = new Map(Object.entries({ "/etc/passwd": "root:x:0:0::/root:/bin/sh\n", ...options.files }));
@@ -68,6 +79,17 @@ export function fakeStageMachine(options: FakeStageOptions = {}): FakeStageMachi
       own: "/dev/vda",
       find: async (at) => await Promise.resolve("path" in at ? at.path : undefined),
       list: async () => await Promise.resolve(JSON.stringify({ blockdevices: state.devices })),
+      signatures: async (path) => {
+        const nodes = parseLsblk(JSON.stringify({ blockdevices: state.devices })).flatMap(withChildren);
+        const found = nodes.find((node) => node.path === path);
+        const table = found && found.children.length > 0 ? [GPT_FOUND] : [];
+        return await Promise.resolve([
+          ...table,
+          ...(found?.content === undefined ? [] : [found.content]),
+          ...(signatures[path] ?? []),
+        ]);
+      },
+      settle: async () => await Promise.resolve(),
     },
     instance: {
       record: () => state.record,

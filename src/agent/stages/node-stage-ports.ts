@@ -6,7 +6,14 @@ import { fileExists, readBytes, readText, removeFile } from "../../host/files.ts
 import type { GenerationStore } from "../../host/generation-store.ts";
 import { initSystem } from "../../host/init-detect.ts";
 import type { Run } from "../../host/run.ts";
-import { accountsNow, blockDeviceList, findDevice, setParameter } from "../../host/stage-machine.ts";
+import {
+  accountsNow,
+  blockDeviceList,
+  deviceSignatures,
+  findDevice,
+  setParameter,
+  settleDevices,
+} from "../../host/stage-machine.ts";
 import { differenceOf, namesOf } from "../../host/tree-state.ts";
 import { trustAuthorities } from "../../host/trust-authorities.ts";
 import { wait } from "../../host/wait.ts";
@@ -67,6 +74,8 @@ export async function openStagePorts(edge: StageEdge): Promise<StagePorts> {
       own: facts.disk,
       find: async (at) => await findDevice(run, lsblk, at),
       list: async () => await blockDeviceList(run, lsblk),
+      signatures: async (path) => await deviceSignatures(run, `${programs}/wipefs`, path),
+      settle: async () => await settleDevices(run),
     },
   };
 }

@@ -43,6 +43,10 @@ export interface DiskPorts {
   readonly own: string | undefined;
   /** What a path below /dev leads to, or the device whose file system has a label; nothing where there is none. @throws AppError */
   readonly find: (device: { readonly path: string } | { readonly label: string }) => Promise<string | undefined>;
-  /** `lsblk --json` of one device, whole. */
+  /** `lsblk --json` of all devices. */
   readonly list: () => Promise<string>;
+  /** Tables and file systems that a device has signatures of, a phrase each. @throws CommandError where it cannot be read */
+  readonly signatures: (path: string) => Promise<readonly string[]>;
+  /** Ends when nobody looks at devices that have just been changed. */
+  readonly settle: () => Promise<void>;
 }
