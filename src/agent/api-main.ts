@@ -6,6 +6,7 @@ import { fileExists, readText } from "../host/files.ts";
 import { sha256 } from "../host/sha256.ts";
 import { API_SOCKET, AUTHORITIES_FILE, CERTIFICATE_FILE, EPOCH_FILE } from "../layout/api-places.ts";
 import { localAnswers } from "./api/local-answers.ts";
+import { metricsPage } from "./api/metrics-page.ts";
 import { openApi } from "./api/open-api.ts";
 import { apiSettings } from "./api/settings.ts";
 
@@ -37,10 +38,13 @@ try {
   };
   const hostname = (await readText("/proc/sys/kernel/hostname")).trim();
   const version = typeof PETRIFY_VERSION === "string" ? PETRIFY_VERSION : "not bundled";
+  const settings = await apiSettings(files, { hostname, addresses: [] }, { sha256, random: randomBytes }, log);
+  const answers = localAnswers(process.argv[2] ?? API_SOCKET, await credential("token"), version);
   const server = await openApi({
-    ...(await apiSettings(files, { hostname, addresses: [] }, { sha256, random: randomBytes }, log)),
+    ...settings,
     at: { fd: LISTEN_FD },
-    answers: localAnswers(process.argv[2] ?? API_SOCKET, await credential("token"), version),
+    answers,
+    pages: { "/metrics": metricsPage(answers, settings) },
     now: () => Date.now() / 1000,
     log,
     idle: { ms: IDLE_MS, end: () => stop.abort() },

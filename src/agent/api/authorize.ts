@@ -1,6 +1,6 @@
 /** Lets a call through whose caller may make it. */
 import { Code, ConnectError, createContextKey, type Interceptor } from "@connectrpc/connect";
-import { includesRole, type Identity } from "../../pki/identity.ts";
+import { includesRole, type Identity, type Role } from "../../pki/identity.ts";
 import { METHOD_ROLES } from "./methods.ts";
 
 /** Who is at the other end of a connection. */
@@ -25,10 +25,14 @@ export function authorize(now: () => number, denied: (caller: string, what: stri
 
 /** Nothing for a call that may be made. */
 export function refusalOf(caller: Caller | undefined, method: string, now: number): ConnectError | undefined {
+  return refusalFor(caller, Object.hasOwn(METHOD_ROLES, method) ? METHOD_ROLES[method] : undefined, now);
+}
+
+/** @param needed nothing for what nobody may do @param now seconds since 1970 */
+export function refusalFor(caller: Caller | undefined, needed: Role | undefined, now: number): ConnectError | undefined {
   if (!caller) return new ConnectError("nobody knows who you are", Code.Unauthenticated);
   // A connection lives longer than a certificate may.
   if (now >= caller.until) return new ConnectError(`the certificate of ${caller.name} has expired`, Code.Unauthenticated);
-  const needed = Object.hasOwn(METHOD_ROLES, method) ? METHOD_ROLES[method] : undefined;
   if (!needed) return new ConnectError("nobody may call this", Code.PermissionDenied);
   if (includesRole(caller.role, needed)) return undefined;
   return new ConnectError(`${caller.name} is ${caller.role}, and this takes ${needed}`, Code.PermissionDenied);

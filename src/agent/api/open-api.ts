@@ -7,6 +7,7 @@ import { identityOf } from "../../pki/identity.ts";
 import { authorize, CALLER, type Caller } from "./authorize.ts";
 import { tellErrors } from "./errors.ts";
 import { registerNodeService, type NodeAnswers } from "./node-service.ts";
+import { servePages, type Pages } from "./pages.ts";
 import { registerReflection } from "./reflection.ts";
 
 export interface ApiOptions {
@@ -18,6 +19,8 @@ export interface ApiOptions {
   /** Callers' certificates of an epoch before it are revoked. */
   readonly epoch: number;
   readonly answers: NodeAnswers;
+  /** What there is besides the contract. */
+  readonly pages?: Pages;
   /** Seconds since 1970. */
   readonly now: () => number;
   readonly log: (line: string) => void;
@@ -41,17 +44,16 @@ const MESSAGE_BYTES = 1024 * 1024;
 const CALL_MS = 24 * 3_600_000;
 
 export async function openApi(options: ApiOptions): Promise<TlsServer> {
-  const { answers, now, log, epoch, limits, ...tls } = options;
-  const handle = connectNodeAdapter({
+  const { answers, pages = {}, now, log, epoch, limits, ...tls } = options;
+  const denied = (caller: string, what: string): void => log(`denied to ${caller}: ${what}`);
+  const failed = (what: string, error: unknown): void => log(`${what} failed: ${(error as Error).stack ?? String(error)}`);
+  const calls = connectNodeAdapter({
     routes: (router) => {
       registerNodeService(router, answers);
       registerReflection(router);
     },
     contextValues: (request) => createContextValues().set(CALLER, callerOf(certificateOf(request))),
-    interceptors: [
-      tellErrors((method, error) => log(`${method} failed: ${(error as Error).stack ?? String(error)}`)),
-      authorize(now, (caller, what) => log(`denied to ${caller}: ${what}`)),
-    ],
+    interceptors: [tellErrors(failed), authorize(now, denied)],
     ...{ connect: true, grpc: true, grpcWeb: false },
     ...{ readMaxBytes: MESSAGE_BYTES, writeMaxBytes: MESSAGE_BYTES, maxTimeoutMs: CALL_MS },
     // What unpacks to more than it says costs memory before anybody knows; messages are small.
@@ -62,7 +64,7 @@ export async function openApi(options: ApiOptions): Promise<TlsServer> {
   return await serveTls({
     ...tls,
     limits: { ...LIMITS, ...limits },
-    handle,
+    handle: servePages(pages, { callerOf: (request) => callerOf(certificateOf(request)), now, denied, failed }, calls),
     admit: (certificate) => {
       const caller = callerOf(certificate);
       if (!caller) return "its certificate names nobody with a role";
