@@ -1,13 +1,13 @@
 /** A file from the web that goes where a config says: never half of it. */
 import { createHash } from "node:crypto";
 import { chown, lstat, mkdir, open, rename, rm } from "node:fs/promises";
-import { setGlobalProxyFromEnv } from "node:http";
 import { dirname } from "node:path";
 import { AppError } from "../core/error.ts";
 import { formatSize, GiB, MiB, type Bytes } from "../core/units.ts";
 import { fileExists, sha256File } from "./files.ts";
 import { syncDirectory } from "./replace-file.ts";
 import { withoutSecrets } from "./url-text.ts";
+import { webAnswer } from "./web-answer.ts";
 
 export interface Download {
   /** Secret. */
@@ -26,7 +26,6 @@ export interface Download {
 const STALL_MS = 60_000;
 const LARGEST: Bytes = 4 * GiB;
 const SMALL: Bytes = 16 * MiB;
-const MOST_REDIRECTS = 5;
 
 /**
  * A new name appears, or the old file is replaced, once all bytes are there and are the right ones.
@@ -64,11 +63,6 @@ async function finish(path: string, { mode, owner }: Pick<Download, "mode" | "ow
   await file.sync();
 }
 
-/** From now on whatever this process fetches goes by them. @param environment `http_proxy`, `https_proxy`, `no_proxy` */
-export function useProxies(environment: Readonly<Record<string, string>>): void {
-  setGlobalProxyFromEnv({ ...environment });
-}
-
 /** Whether somebody else could put a link in the way, and so send the file anywhere. */
 export const isUnsafe = async (path: string): Promise<boolean> => (await sharedFolder(path)) !== undefined;
 
@@ -93,7 +87,7 @@ async function fetchInto(
   const stop = new AbortController();
   const stalled = setTimeout(() => stop.abort(new Error("the server sends nothing any more")), STALL_MS);
   try {
-    const response = await follow(url, headers, AbortSignal.any([signal, stop.signal]));
+    const response = await webAnswer(url, { headers, signal: AbortSignal.any([signal, stop.signal]) });
     const hash = createHash("sha256");
     await using file = await open(path, "wx", 0o600);
     let size = 0;
@@ -113,37 +107,4 @@ async function fetchInto(
   } finally {
     clearTimeout(stalled);
   }
-}
-
-/** Header fields may be secrets: they go to the first server only, and nothing goes from https to http. */
-async function follow(url: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Response> {
-  let at = new URL(url);
-  for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
-    const own = at.origin === new URL(url).origin ? headers : {};
-    const response = await fetch(withoutUser(at), { headers: { ...own, ...userOf(at) }, signal, redirect: "manual" });
-    const location = response.headers.get("location");
-    if (response.status < 300 || response.status > 399 || location === null) {
-      if (response.ok) return response;
-      await response.body?.cancel();
-      throw new Error(`the server answers ${response.status}`);
-    }
-    await response.body?.cancel();
-    const to = URL.parse(location, at);
-    if (!to || !["http:", "https:"].includes(to.protocol)) throw new Error("it leads to what is no web address");
-    if (at.protocol === "https:" && to.protocol === "http:") throw new Error("it leads from https to http");
-    at = to;
-  }
-  throw new Error(`it leads on more than ${MOST_REDIRECTS} times`);
-}
-
-/** `fetch` takes no user from a URL. Source: RFC 7617 */
-function withoutUser(url: URL): URL {
-  const bare = new URL(url);
-  bare.username = bare.password = "";
-  return bare;
-}
-function userOf({ username, password }: URL): Readonly<Record<string, string>> {
-  if (!username && !password) return {};
-  const both = [username, password].map(decodeURIComponent).join(":");
-  return { authorization: `Basic ${Buffer.from(both).toString("base64")}` };
 }
