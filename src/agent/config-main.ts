@@ -8,22 +8,24 @@ import { text } from "node:stream/consumers";
 import { AppError } from "../core/error.ts";
 import { takeLock } from "../host/lock-file.ts";
 import { machineArchitecture } from "../host/architecture.ts";
+import { EC2_HOST } from "../host/config-sources/ec2.ts";
 import { readText } from "../host/files.ts";
 import { openGenerationStore } from "../host/generation-store.ts";
 import { run } from "../host/run.ts";
 import { trustAuthorities } from "../host/trust-authorities.ts";
+import { useProxies } from "../host/use-proxies.ts";
 import { AUTHORITIES_PATH } from "../layout/authorities-path.ts";
 import { CONFIG_LOCK, parseRunConfig, RUN_CONFIG_PATH } from "../layout/run-config.ts";
 import { parseRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
 import { findConfig, type FoundConfig } from "./config-sources.ts";
-import { keptDocuments } from "./config-sources/kept-documents.ts";
+import { keptConfig, type KeptConfig } from "./config-sources/kept-config.ts";
 import { nodeSources } from "./config-sources/node-means.ts";
 import { carryOut } from "./config/carry-out.ts";
-import type { ConfigDocument } from "./config/generation-files.ts";
 import { configPlace } from "./config/place.ts";
 import { openNodePorts, type NodePorts } from "./config/node-ports.ts";
-import type { ConfigAnswers, ConfigWork, LockedWork } from "./config/work.ts";
+import type { ConfigAnswers, ConfigWork, FoundDocuments, LockedWork } from "./config/work.ts";
 import { openInstance } from "./stages/open-instance.ts";
+import { proxySettings } from "./proxy-settings.ts";
 import { workerError } from "./worker.ts";
 
 const work = JSON.parse(await text(process.stdin)) as ConfigWork;
@@ -36,7 +38,7 @@ const log = (priority: 3 | 4 | 6, line: string): void => void process.stderr.wri
 
 if (isBooting) setTimeout(giveUp, BOOT_LIMIT_MS).unref();
 try {
-  tell(work.do === "sources" ? await look(work) : await alone(work));
+  tell(await answerTo(work));
 } catch (error) {
   log(3, `the machine config: ${(error as Error).message}`);
   tell(workerError(error, "CONFIG_WORK_FAILED"));
@@ -47,10 +49,21 @@ function giveUp(): never {
   process.exit();
 }
 
+/** Looking changes nothing and may take long: nobody has to wait for it. */
+async function answerTo(request: ConfigWork): Promise<object> {
+  if (request.do === "find") return documentsOf(await look("network"));
+  if (request.do !== "sources") return await alone(request);
+  const { sources, waitsForNetwork, instance } = await look(request.local ? "local" : "network");
+  return { sources, waitsForNetwork, ...(instance === undefined ? {} : { instance }) } satisfies ConfigAnswers["sources"];
+}
+
 /** @throws AppError `CONFIG_BUSY` */
 async function alone(locked: LockedWork): Promise<object> {
   await using lock = await takeLock(CONFIG_LOCK);
-  if (!lock) throw new AppError("CONFIG_BUSY", "a machine config is being applied right now", { hint: "Try again in a moment." });
+  if (!lock)
+    throw new AppError("CONFIG_BUSY", "a machine config is being applied right now, or what differs from it is being mended", {
+      hint: "Try again in a moment.",
+    });
   const ports = await openNodePorts({
     ...{ run, isBooting, architecture: machineArchitecture() },
     stageRunner: [process.execPath, ...process.execArgv, join(dirname(process.argv[1]!), "stage.mjs")],
@@ -58,18 +71,14 @@ async function alone(locked: LockedWork): Promise<object> {
     sha1: (bytes) => createHash("sha1").update(bytes).digest(),
   });
   for (const problem of ports.store.problems) log(4, problem);
-  const find = async (): Promise<FoundConfig> => {
+  const find = async (): Promise<FoundDocuments> => {
     const { generation } = await ports.running();
     // Nobody can be reached before there is a network, which may have to come out of this very config.
-    const all = await found(await keptDocuments(ports.store, generation), isBooting ? "local" : "network");
-    // Only what a source says makes it another machine: one that is silent today said something once.
-    const instance = all.sources.findLast((source) => source.instance !== undefined)?.instance;
-    if (instance !== undefined && !("mode" in locked && locked.mode === "dry-run")) await beInstance(instance);
-    return all;
+    return documentsOf(await found(await keptConfig(ports.store, generation), "local"));
   };
-  if (!isBooting) return await carryOut(locked, { ...ports, find });
+  if (!isBooting) return await carryOut(locked, { ...ports, find, beInstance });
   try {
-    const result = await carryOut(locked, { ...ports, find });
+    const result = await carryOut(locked, { ...ports, find, beInstance });
     tellBoot(result as ConfigAnswers["boot"]);
     return result;
   } catch (error) {
@@ -84,18 +93,23 @@ async function beInstance(instance: string): Promise<void> {
 }
 
 /** A declaration, as all of them here: the work above begins before a value below it is there. */
-async function found(kept: readonly ConfigDocument[], phase: "local" | "network"): Promise<FoundConfig> {
-  if (phase === "network") await trustAuthorities(AUTHORITIES_PATH).catch((error: unknown) => log(4, (error as Error).message));
-  return await findConfig(await nodeSources({ root: "/", kept, signal: new AbortController().signal }), phase);
+async function found({ documents, environment }: KeptConfig, phase: "local" | "network"): Promise<FoundConfig> {
+  if (phase === "network") {
+    await trustAuthorities(AUTHORITIES_PATH).catch((error: unknown) => log(4, (error as Error).message));
+    useProxies({ ...proxySettings(process.env), ...environment }, [EC2_HOST]);
+  }
+  return await findConfig(await nodeSources({ root: "/", kept: documents, signal: new AbortController().signal }), phase);
 }
 
-/** It changes nothing and may take long, so that nobody has to wait for it. */
-async function look({ local }: { readonly local: boolean }): Promise<ConfigAnswers["sources"]> {
+async function look(phase: "local" | "network"): Promise<FoundConfig> {
   const { folder } = await configPlace(parseRunFacts(await readText(RUN_FACTS_PATH)));
   const { generation } = parseRunConfig(await readText(RUN_CONFIG_PATH).catch(() => "")) ?? {};
-  const kept = await keptDocuments(await openGenerationStore(folder), generation);
-  const { sources, waitsForNetwork, instance } = await found(kept, local ? "local" : "network");
-  return { sources, waitsForNetwork, ...(instance === undefined ? {} : { instance }) };
+  return await found(await keptConfig(await openGenerationStore(folder), generation), phase);
+}
+
+function documentsOf({ documents, problems, waitsForNetwork, sources }: FoundConfig): FoundDocuments {
+  const instance = sources.findLast((source) => source.instance !== undefined)?.instance;
+  return { documents, problems, waitsForNetwork, ...(instance === undefined ? {} : { instance }) };
 }
 
 function tellBoot(result: ConfigAnswers["boot"]): void {

@@ -23,13 +23,14 @@ export async function configAgent(folder: string): Promise<ConfigAgent> {
   const ports = {
     ...{ ...node, judge, noneWanted: async () => {} },
     find: async () => await Promise.resolve({ documents: [], problems: [], waitsForNetwork: false }),
+    beInstance: async () => {},
     imageIn: async () => await Promise.reject(new Error("there is no other slot")),
   };
   const server = await serveLocally(join(folder, "petrifyd.sock"), {
     "POST /config/apply": async (_signal, body) => {
       const request = applyRequest(body);
       asked.push(request.mode);
-      return await carryOut({ do: "apply", ...request }, ports);
+      return await carryOut({ do: "apply", documents: [], ...request }, ports);
     },
     "POST /config/confirm": async () => {
       asked.push("confirm");

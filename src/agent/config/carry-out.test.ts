@@ -6,16 +6,17 @@ import { test } from "node:test";
 import { debian } from "../../config/machine/compile/fake-image.ts";
 import { openGenerationStore } from "../../host/generation-store.ts";
 import { generationsInUse } from "../../layout/generations.ts";
-import type { FoundConfig } from "../config-sources.ts";
 import type { ConfigResult } from "./apply-config.ts";
 import { carryOut, type CarryOutPorts } from "./carry-out.ts";
 import { readAbout } from "./generation-files.ts";
 import { configDocument, fakeNode, type FakeNode } from "./fake-ports.ts";
-import type { ConfigAnswers, ConfigWork, LockedWork } from "./work.ts";
+import type { ConfigAnswers, ConfigWork, FoundDocuments, LockedWork } from "./work.ts";
 
 interface Machine extends AsyncDisposable {
   readonly ports: CarryOutPorts & FakeNode;
-  readonly found: { now: Partial<FoundConfig> };
+  readonly found: { now: Partial<FoundDocuments> };
+  /** What those say that are asked over the network. */
+  readonly network: () => Promise<ConfigAnswers["network"]>;
   readonly does: <Do extends LockedWork["do"]>(
     work: Extract<LockedWork, { readonly do: Do }>,
     other?: Partial<CarryOutPorts>,
@@ -25,10 +26,12 @@ interface Machine extends AsyncDisposable {
 async function machine(): Promise<Machine> {
   const folder = await mkdtemp(join(tmpdir(), "petrify-config-"));
   const found: Machine["found"] = { now: {} };
+  const foundNow = (): FoundDocuments => ({ documents: [], problems: [], waitsForNetwork: false, ...found.now });
   const fake = fakeNode({ view: debian(), store: await openGenerationStore(folder), lay: () => [] });
   const ports = {
     ...fake,
-    find: async () => await Promise.resolve({ documents: [], problems: [], waitsForNetwork: false, ...found.now }),
+    find: async () => await Promise.resolve(foundNow()),
+    beInstance: async (instance: string) => await Promise.resolve(void fake.done.push(`is ${instance}`)),
     imageIn: async (slot: string, digest: string) =>
       await Promise.resolve({
         view: { ...debian(), name: slot, version: digest },
@@ -39,6 +42,7 @@ async function machine(): Promise<Machine> {
   return {
     ...{ ports, found },
     does: async (work, other = {}) => (await carryOut(work, { ...ports, ...other })) as never,
+    network: async () => (await carryOut({ do: "network", found: foundNow() }, ports)) as ConfigAnswers["network"],
     [Symbol.asyncDispose]: async () => await rm(folder, { recursive: true }),
   };
 }
@@ -62,7 +66,7 @@ test("what is there and cannot be used is told, and the next boot looks again", 
 test("what only the network knows is asked for until it has answered, by every boot, and then no more", async () => {
   await using at = await machine();
   const { state, store } = at.ports;
-  const network = async () => await at.does({ do: "network" });
+  const { network } = at;
   const of = (...names: readonly string[]) => names.flatMap((name) => named(name));
   assert.deepEqual(await network(), { none: true }, "nobody has asked for anything");
 
@@ -88,8 +92,8 @@ test("an answer that changes nothing ends the asking, too", async () => {
   at.found.now = { documents: named("web"), waitsForNetwork: true };
   await at.does({ do: "boot" }, { isBooting: true });
   at.found.now = { documents: named("web") };
-  assert.equal(((await at.does({ do: "network" })) as ConfigResult).generation, 2);
-  assert.deepEqual(await at.does({ do: "network" }), { none: true });
+  assert.equal(((await at.network()) as ConfigResult).generation, 2);
+  assert.deepEqual(await at.network(), { none: true });
 });
 
 test("what somebody applies meanwhile stays: nothing of the network takes its place", async () => {
@@ -99,7 +103,7 @@ test("what somebody applies meanwhile stays: nothing of the network takes its pl
     await at.does({ do: "boot" }, { isBooting: true });
     await at.does({ do: "apply", documents, mode: "auto" });
     at.found.now = { documents: named("of-the-network") };
-    assert.deepEqual(await at.does({ do: "network" }), { none: true });
+    assert.deepEqual(await at.network(), { none: true });
   }
 });
 
@@ -135,11 +139,15 @@ test("under another image the documents that were applied last are compiled agai
 
 test("without a file what lies there is applied; nothing there, or what cannot be read, is refused", async () => {
   await using at = await machine();
-  await assert.rejects(at.does({ do: "apply", mode: "auto" }), { code: "CONFIG_NOT_FOUND" });
-  at.found.now = { documents: named("web"), problems: ["c.yaml cannot be read"] };
-  await assert.rejects(at.does({ do: "apply", mode: "auto" }), { code: "CONFIG_NOT_FOUND", message: "c.yaml cannot be read" });
-  at.found.now = { documents: named("web"), problems: [] };
-  assert.equal((await at.does({ do: "apply", mode: "auto" })).changed, true);
+  const apply = async (...problems: readonly string[]): Promise<ConfigResult> =>
+    await at.does({ do: "apply", documents: lies, found: { problems, waitsForNetwork: false, instance: "i-1" }, mode: "auto" });
+  let lies: FoundDocuments["documents"] = [];
+  await assert.rejects(apply(), { code: "CONFIG_NOT_FOUND" });
+  lies = named("web");
+  await assert.rejects(apply("c.yaml cannot be read"), { code: "CONFIG_NOT_FOUND", message: "c.yaml cannot be read" });
+  assert.deepEqual(at.ports.done, []);
+  assert.equal((await apply()).changed, true);
+  assert.equal(at.ports.done[0], "is i-1");
 });
 
 test("a rollback counts the old generation again, and makes no new one", async () => {

@@ -4,16 +4,16 @@ import { AppError } from "../../core/error.ts";
 import type { ConfigMachine } from "../../host/config-machine.ts";
 import type { GenerationNumber } from "../../layout/generations.ts";
 import { BOOT_TARGETS, type SlotName } from "../../layout/slots.ts";
-import type { FoundConfig } from "../config-sources.ts";
 import { applyConfig, configDiff, confirmConfig, documentsOf, revertTrial, shown, type ApplyPorts } from "./apply-config.ts";
 import { readAbout, readGeneration } from "./generation-files.ts";
 import { assertFits, takeAlong } from "./take-along.ts";
-import type { ConfigAnswers, ConfigWork, GenerationEntry, LockedWork } from "./work.ts";
+import type { ConfigAnswers, ConfigWork, FoundDocuments, GenerationEntry, LockedWork } from "./work.ts";
 
-type Found = Pick<FoundConfig, "documents" | "problems" | "waitsForNetwork">;
 export interface CarryOutPorts extends ApplyPorts, Pick<ConfigMachine, "noneWanted"> {
-  /** Documents of every place that a machine looks at. */
-  readonly find: () => Promise<Found>;
+  /** Documents of every place that can be looked at without a network. */
+  readonly find: () => Promise<FoundDocuments>;
+  /** A source calls this machine so. */
+  readonly beInstance: (instance: string) => Promise<void>;
   /** The image that lies in a slot, mounted until the scope ends. @throws AppError `IMAGE_CHANGED` where it has another digest */
   readonly imageIn: (slot: SlotName, digest: string) => Promise<{ readonly view: ImageView } & AsyncDisposable>;
   /** Why the oem partition is not what keeps the config; then it is kept until the next boot. */
@@ -28,7 +28,7 @@ export async function carryOut(work: LockedWork, ports: CarryOutPorts): Promise<
     case "boot":
       return await boot(ports);
     case "network":
-      return await fromNetwork(ports);
+      return await fromNetwork(work.found, ports);
     case "settle":
       return { changed: await settle(ports) };
     case "confirm":
@@ -56,19 +56,25 @@ export async function carryOut(work: LockedWork, ports: CarryOutPorts): Promise<
 }
 
 async function applyFound(
-  { documents, mode }: Extract<ConfigWork, { readonly do: "apply" }>,
+  { documents, found, mode }: Extract<ConfigWork, { readonly do: "apply" }>,
   ports: CarryOutPorts,
 ): Promise<ConfigAnswers["apply"]> {
-  if (documents) return withForgets(await applyConfig(documents, { mode, how: "strict" }, ports), ports);
-  const found = await ports.find();
-  const [problem] = found.problems;
-  if (problem !== undefined)
-    throw new AppError("CONFIG_NOT_FOUND", problem, { hint: "Mend it, or name the file that is to be applied." });
-  if (found.documents.length === 0)
-    throw new AppError("CONFIG_NOT_FOUND", "there is no machine config in any place that this machine looks at", {
-      hint: "Name the file that is to be applied.",
-    });
-  return withForgets(await applyConfig(found.documents, { mode, how: "strict" }, ports), ports);
+  if (found) {
+    const [problem] = found.problems;
+    if (problem !== undefined)
+      throw new AppError("CONFIG_NOT_FOUND", problem, { hint: "Mend it, or name the file that is to be applied." });
+    if (documents.length === 0)
+      throw new AppError("CONFIG_NOT_FOUND", "there is no machine config in any place that this machine looks at", {
+        hint: "Name the file that is to be applied.",
+      });
+    if (mode !== "dry-run") await named(found, ports);
+  }
+  return withForgets(await applyConfig(documents, { mode, how: "strict" }, ports), ports);
+}
+
+/** Only what a source says makes it another machine: one that is silent today said something once. */
+async function named({ instance }: Pick<FoundDocuments, "instance">, ports: CarryOutPorts): Promise<void> {
+  if (instance !== undefined) await ports.beInstance(instance);
 }
 
 /** The documents that were applied last are this machine's, under another image too; else what lies somewhere. What is wrong is left out. */
@@ -76,15 +82,19 @@ async function boot(ports: CarryOutPorts): Promise<ConfigAnswers["boot"]> {
   const { generation } = await ports.running();
   const kept = generation === undefined ? undefined : await readGeneration(ports.store, generation);
   const { documents = [], about } = kept ?? {};
-  const again = { documents, problems: [], waitsForNetwork: about?.awaits === true };
-  return await applyAll(kept ? again : await ports.find(), ports);
+  if (kept) return await applyAll({ documents, problems: [], waitsForNetwork: about?.awaits === true }, ports);
+  const found = await ports.find();
+  await named(found, ports);
+  return await applyAll(found, ports);
 }
 
 /** What somebody has applied meanwhile is this machine's: then nothing is awaited any more. */
-async function fromNetwork(ports: CarryOutPorts): Promise<ConfigAnswers["network"]> {
+async function fromNetwork(found: FoundDocuments, ports: CarryOutPorts): Promise<ConfigAnswers["network"]> {
   const { generation, awaits } = await ports.running();
   const about = generation === undefined ? undefined : await readAbout(ports.store, generation);
-  return awaits || about?.awaits ? await applyAll(await ports.find(), ports) : { none: true };
+  if (!awaits && !about?.awaits) return { none: true };
+  await named(found, ports);
+  return await applyAll(found, ports);
 }
 
 /** @returns whether anything is another than before */
@@ -102,7 +112,7 @@ async function settle(ports: CarryOutPorts): Promise<boolean> {
 }
 
 /** Without any document nothing is kept: the next boot looks again. */
-async function applyAll(found: Found, ports: CarryOutPorts): Promise<ConfigAnswers["boot"]> {
+async function applyAll(found: FoundDocuments, ports: CarryOutPorts): Promise<ConfigAnswers["boot"]> {
   const { documents, problems, waitsForNetwork: awaits } = found;
   if (documents.length === 0) {
     const { awaits: _before, ...running } = await ports.running();

@@ -21,6 +21,8 @@ const LIVE: BootConfig = {
 };
 const HOME: BootConfig = { plan: DEFAULT_HEALTH_PLAN, notes: [], config: { ...NO_RUN_CONFIG, generation: 1 } };
 
+const FOUND = { documents: [], problems: [], waitsForNetwork: false };
+
 /** @param works what work comes to; the clock stands at 1000 s, and only waiting moves it */
 function desk(works: (request: ConfigWork, desk: { boot: BootConfig }) => object | Promise<object>, operation?: Operation) {
   const done: string[] = [];
@@ -49,7 +51,7 @@ function desk(works: (request: ConfigWork, desk: { boot: BootConfig }) => object
   const world = {
     ...{ ports, state: { operation } },
     raise: (code: string) => void done.push(`raise ${code}`),
-    clear: () => {},
+    clear: (code: string) => void done.push(`clear ${code}`),
   } as unknown as World;
   const service = openConfigService(world, {
     refusal: () => state.refused,
@@ -60,17 +62,49 @@ function desk(works: (request: ConfigWork, desk: { boot: BootConfig }) => object
 
 test("what is applied is told, and what runs is read again, with its checks", async () => {
   const { service, done, signal } = desk(() => APPLIED);
-  assert.equal(await service.apply({ mode: "auto" }, signal), APPLIED);
+  assert.equal(await service.apply({ documents: [], mode: "auto" }, signal), APPLIED);
   assert.deepEqual(done, [
     ...["apply", "read", "checks"],
     ...["machine config 2 is in place", "machine config 2: zsh: not in the image"],
   ]);
 });
 
+test("nobody waits for a look over the network: what is applied meanwhile is in place first, and is not replaced", async () => {
+  const looked = Promise.withResolvers<object>();
+  const { service, done, state, stop } = desk(({ do: what }, at) => {
+    if (what === "find") return looked.promise;
+    at.boot = HOME;
+    if (what === "network") setImmediate(() => stop.abort(new Error("stopped")));
+    return what === "network" ? { none: true } : APPLIED;
+  });
+  state.boot = { ...HOME, awaits: true };
+  const ended = service.loop(stop.signal);
+  await service.apply({ documents: [], mode: "auto" }, stop.signal);
+  assert.deepEqual(done.slice(0, 3), ["find", "apply", "read"]);
+  looked.resolve(FOUND);
+  await assert.rejects(ended, /stopped/);
+  assert.ok(done.includes("network"));
+});
+
+test("without a document every place is looked at before, so that nobody waits for that", async () => {
+  const looked = Promise.withResolvers<object>();
+  const requests: ConfigWork[] = [];
+  const { service, signal } = desk((request) => {
+    requests.push(request);
+    return request.do === "find" ? looked.promise : APPLIED;
+  });
+  const slow = service.apply({ mode: "auto" }, signal);
+  await service.rollback({ mode: "auto" }, signal);
+  looked.resolve({ ...FOUND, instance: "i-1" });
+  await slow;
+  const { documents, ...found } = { ...FOUND, instance: "i-1" };
+  assert.deepEqual(requests, [{ do: "find" }, { do: "rollback", mode: "auto" }, { do: "apply", mode: "auto", documents, found }]);
+});
+
 test("one change comes after the other, and one that fails holds up none", async () => {
   const first = Promise.withResolvers<object>();
   const { service, done, signal } = desk(({ do: what }) => (what === "apply" ? first.promise : { ...APPLIED, changed: false }));
-  const failing = service.apply({ mode: "auto" }, signal);
+  const failing = service.apply({ documents: [], mode: "auto" }, signal);
   const next = service.rollback({ mode: "auto" }, signal);
   await new Promise(setImmediate);
   assert.deepEqual(done, ["apply"]);
@@ -87,8 +121,8 @@ for (const [at, refused] of [
 ] as const) {
   test(`while an upgrade is ${at} a change is ${refused ? "refused" : "made"}, and a dry run is not`, async () => {
     const { service, signal } = desk(() => APPLIED, { at } as Operation);
-    await service.apply({ mode: "dry-run" }, signal);
-    const applied = service.apply({ mode: "auto" }, signal);
+    await service.apply({ documents: [], mode: "dry-run" }, signal);
+    const applied = service.apply({ documents: [], mode: "auto" }, signal);
     if (refused) await assert.rejects(applied, { code: "OPERATION_RUNNING" });
     else await applied;
   });
@@ -97,7 +131,7 @@ for (const [at, refused] of [
 test("while the machine is being reset a change is refused", async () => {
   const { service, state, signal } = desk(() => APPLIED);
   state.refused = new AppError("OPERATION_RUNNING", "this machine is being reset");
-  await assert.rejects(service.apply({ mode: "auto" }, signal), { message: "this machine is being reset" });
+  await assert.rejects(service.apply({ documents: [], mode: "auto" }, signal), { message: "this machine is being reset" });
 });
 
 test("a trial that nobody confirms is given back when its minute is over", async () => {
@@ -114,6 +148,7 @@ test("a trial that nobody confirms is given back when its minute is over", async
     "revert",
     "read",
     "checks",
+    "clear CONFIG_TRIAL",
     "machine config 2 was not confirmed: machine config 1 is back",
   ]);
 });
@@ -145,10 +180,10 @@ test("a clock that is set back does not make the minute longer", async () => {
   assert.equal(done[0], "wait 60000");
 });
 
-test("a trial that cannot be given back is an alarm, and is tried again", async () => {
+test("a trial that cannot be given back is an alarm, and is tried again, less and less often", async () => {
   let tries = 0;
   const { service, done, state, stop } = desk((_, at) => {
-    if (++tries < 3) throw new AppError("CONFIG_BUSY", "another one is being applied");
+    if (++tries < 12) throw new AppError("CONFIG_BUSY", "another one is being applied");
     at.boot = HOME;
     setImmediate(() => stop.abort(new Error("stopped")));
     return { changed: true };
@@ -156,8 +191,11 @@ test("a trial that cannot be given back is an alarm, and is tried again", async 
   state.boot = { ...LIVE, trial: { ...LIVE.trial!, until: 1000 } };
   await assert.rejects(service.loop(stop.signal), /stopped/);
   assert.deepEqual(
-    done.filter((line) => /^(?:revert|raise|wait)/.test(line)),
-    ["revert", "raise CONFIG_TRIAL", "wait 2000", "revert", "raise CONFIG_TRIAL", "wait 2000", "revert"],
+    done.filter((line) => /^(?:revert|raise|wait|clear)/.test(line)),
+    [
+      ...[2, 4, 8, 16, 32, 60, 60, 60, 60, 60, 60].flatMap((s) => ["revert", "raise CONFIG_TRIAL", `wait ${s * 1000}`]),
+      ...["revert", "clear CONFIG_TRIAL"],
+    ],
   );
 });
 
@@ -177,7 +215,8 @@ test("one that is confirmed is not given back", async () => {
 
 test("what only the network knows is asked for again and again, less and less often, until it is all there", async () => {
   let tries = 0;
-  const { service, done, state, stop } = desk((_, at) => {
+  const { service, done, state, stop } = desk(({ do: what }, at) => {
+    if (what === "find") return FOUND;
     tries++;
     if (tries === 1) throw new AppError("CONFIG_BUSY", "another one is being applied");
     if (tries === 2) return { none: true };

@@ -8,10 +8,12 @@ import type { ConfigResult } from "./apply-config.ts";
 import type { ConfigAnswers, ConfigDifference, ConfigWork } from "./work.ts";
 
 type Request<Do extends ConfigWork["do"]> = Omit<Extract<ConfigWork, { readonly do: Do }>, "do">;
+/** @property documents in their order; absent: those of every place that a machine looks at */
+type ApplyRequest = Pick<Request<"apply">, "mode"> & Partial<Pick<Request<"apply">, "documents">>;
 
 export interface ConfigService {
   /** With mode `dry-run` nothing changes, and nothing keeps it from being told. @throws AppError `OPERATION_RUNNING`, those of applying */
-  readonly apply: (request: Request<"apply">, signal: AbortSignal) => Promise<ConfigResult>;
+  readonly apply: (request: ApplyRequest, signal: AbortSignal) => Promise<ConfigResult>;
   /** The same, from a generation that there was. */
   readonly rollback: (request: Request<"rollback">, signal: AbortSignal) => Promise<ConfigResult>;
   /** @throws AppError `CONFIG_NO_TRIAL` */
@@ -27,6 +29,8 @@ export interface ConfigService {
 /** Of a clock that is set back meanwhile. */
 const LONGEST_TRIAL_MS = 60_000;
 const RETRY_MS = 2000;
+/** A machine may be cut off by what is to be given back. */
+const LONGEST_RETRY_MS = 60_000;
 /** Whoever is asked over the network may be there much later. */
 const LONGEST_PAUSE_MS = 600_000;
 
@@ -91,6 +95,12 @@ export function openConfigService(
     tellApplied(result);
     return result;
   };
+  /** Whoever is asked over the network may take minutes, in which others may change the config. */
+  const documentsFor = async ({ documents }: ApplyRequest, signal: AbortSignal): Promise<Omit<Request<"apply">, "mode">> => {
+    if (documents) return { documents };
+    const { documents: all, ...found } = await machineConfig.work({ do: "find" }, signal);
+    return { documents: all, found };
+  };
   const tellApplied = ({ changed: isNew, generation, mode, problems }: ConfigResult): void => {
     if (!isNew) return;
     ports.log("info", `machine config ${generation} ${VERBS[mode]}`);
@@ -100,24 +110,27 @@ export function openConfigService(
   /** In the boot after it nothing of it is there. */
   const isLive = ({ generation }: ConfigTrial): boolean => machineConfig.now().config?.generation === generation;
 
-  const giveBack = async ({ id, generation }: ConfigTrial, signal: AbortSignal): Promise<void> => {
+  /** @returns whether it is over, one way or the other */
+  const giveBack = async ({ id, generation }: ConfigTrial, signal: AbortSignal): Promise<boolean> => {
     try {
       const { changed: isBack } = await inTurn({ do: "revert", id });
       clear("CONFIG_TRIAL");
       if (isBack)
         ports.log("alarm", `machine config ${generation} was not confirmed: ${present(machineConfig.now().config)} is back`);
+      return true;
     } catch (error) {
       signal.throwIfAborted();
       raise(
         "CONFIG_TRIAL",
         `machine config ${generation} was not confirmed, and cannot be given back: ${(error as Error).message}`,
       );
-      await ports.wait(RETRY_MS, signal);
+      return false;
     }
   };
 
   const endTrials = async (signal: AbortSignal): Promise<never> => {
     let known: { readonly id: string; readonly until: number | undefined; readonly endsMs: number } | undefined;
+    let pause = RETRY_MS;
     for (;;) {
       signal.throwIfAborted();
       const { trial } = machineConfig.now();
@@ -130,8 +143,12 @@ export function openConfigService(
       if (known?.id !== id || known.until !== until)
         known = { id, until, endsMs: ports.uptime() + Math.min(LONGEST_TRIAL_MS, (until - ports.now()) * 1000) };
       const left = isLive(trial) ? known.endsMs - ports.uptime() : 0;
-      if (left <= 0) await giveBack(trial, signal);
-      else await Promise.race([ports.wait(left, signal), untilAborted(wake.promise, signal)]);
+      if (left > 0) await Promise.race([ports.wait(left, signal), untilAborted(wake.promise, signal)]);
+      else if (await giveBack(trial, signal)) pause = RETRY_MS;
+      else {
+        await Promise.race([ports.wait(pause, signal), untilAborted(wake.promise, signal)]);
+        pause = Math.min(2 * pause, LONGEST_RETRY_MS);
+      }
     }
   };
 
@@ -160,7 +177,9 @@ export function openConfigService(
   const askNetwork = async (signal: AbortSignal): Promise<void> => {
     for (let pause = RETRY_MS; machineConfig.now().awaits; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
       try {
-        const answer = await inTurn({ do: "network" }, assertFree);
+        assertFree();
+        const found = await machineConfig.work({ do: "find" }, signal);
+        const answer = await inTurn({ do: "network", found }, assertFree);
         if (!("none" in answer)) tellApplied(answer);
       } catch (error) {
         signal.throwIfAborted();
@@ -171,9 +190,16 @@ export function openConfigService(
   };
 
   return {
-    apply: async (request, signal) => await change({ do: "apply", ...request }, signal),
+    apply: async (request, signal) => {
+      if (request.mode !== "dry-run") assertFree();
+      return await change({ do: "apply", mode: request.mode, ...(await documentsFor(request, signal)) }, signal);
+    },
     rollback: async (request, signal) => await change({ do: "rollback", ...request }, signal),
-    confirm: async () => await inTurn({ do: "confirm" }),
+    confirm: async () => {
+      const confirmed = await inTurn({ do: "confirm" });
+      clear("CONFIG_TRIAL");
+      return confirmed;
+    },
     history: async (signal) => await machineConfig.work({ do: "history" }, signal),
     sources: async (request, signal) => await machineConfig.work({ do: "sources", ...request }, signal),
     diff: async (request, signal) => await machineConfig.work({ do: "diff", ...request }, signal),

@@ -4,11 +4,12 @@ import type { Run } from "../../host/run.ts";
 import { configWork, type ConfigWork } from "./work.ts";
 
 for (const [request, isOutside] of [
-  [{ do: "apply", mode: "auto" }, true],
-  [{ do: "apply", mode: "dry-run" }, false],
+  [{ do: "apply", documents: [], mode: "auto" }, true],
+  [{ do: "apply", documents: [], mode: "dry-run" }, false],
   [{ do: "rollback", mode: "try" }, true],
   [{ do: "confirm" }, true],
-  [{ do: "network" }, true],
+  [{ do: "find" }, true],
+  [{ do: "network", found: { documents: [], problems: [], waitsForNetwork: false } }, true],
   [{ do: "settle" }, true],
   [{ do: "revert" }, true],
   [{ do: "history" }, false],

@@ -19,12 +19,19 @@ export type ApplyMode = (typeof APPLY_MODES)[number];
 
 /** What config-main.ts is told. */
 export type ConfigWork =
-  /** @property documents in their order; absent: those of every place that a machine looks at */
-  | { readonly do: "apply"; readonly documents?: readonly ConfigDocument[]; readonly mode: ApplyMode }
+  /** @property documents in their order @property found where they are those of every place that a machine looks at: what else is known of these */
+  | {
+      readonly do: "apply";
+      readonly documents: readonly ConfigDocument[];
+      readonly found?: Omit<FoundDocuments, "documents">;
+      readonly mode: ApplyMode;
+    }
   /** The machine starts, and wants one. */
   | { readonly do: "boot" }
-  /** What is not known yet is asked for over the network. */
-  | { readonly do: "network" }
+  /** Every place is looked at, those of the network, too. It takes as long as that does, and changes nothing. */
+  | { readonly do: "find" }
+  /** What was not known at boot is found. */
+  | { readonly do: "network"; readonly found: FoundDocuments }
   /** What was being laid when that was cut short is put right. */
   | { readonly do: "settle" }
   | { readonly do: "confirm" }
@@ -43,7 +50,7 @@ export type ConfigWork =
   | { readonly do: "diff"; readonly from?: GenerationNumber; readonly to?: GenerationNumber };
 
 /** Work that has the configs of the machine to itself. */
-export type LockedWork = Exclude<ConfigWork, { readonly do: "sources" }>;
+export type LockedWork = Exclude<ConfigWork, { readonly do: "sources" | "find" }>;
 
 /** What comes of each. */
 export interface ConfigAnswers {
@@ -52,6 +59,7 @@ export interface ConfigAnswers {
   readonly boot: ConfigResult | { readonly none: true };
   /** `none`: nothing is asked for any more, or nothing is known yet. */
   readonly network: ConfigAnswers["boot"];
+  readonly find: FoundDocuments;
   readonly settle: { readonly changed: boolean };
   readonly confirm: { readonly generation: GenerationNumber };
   /** Whether there was one on trial. */
@@ -70,6 +78,11 @@ export interface TakenAlong {
 interface NewImage {
   readonly name: string;
   readonly version: string;
+}
+/** What lies where a machine looks for its config. Its documents are secret. */
+export interface FoundDocuments extends Pick<FoundConfig, "documents" | "problems" | "waitsForNetwork"> {
+  /** What a source calls this machine; absent where none does. */
+  readonly instance?: string;
 }
 /** One that this machine has had. */
 export interface GenerationEntry {

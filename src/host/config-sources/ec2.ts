@@ -13,7 +13,8 @@ export interface Ec2Answer {
 }
 
 /** Reached from the machine itself, and by nobody beyond. */
-const ADDRESS = "http://169.254.169.254";
+export const EC2_HOST = "169.254.169.254";
+const ADDRESS = `http://${EC2_HOST}`;
 const LIMIT_MS = 20_000;
 const TOKEN_SECONDS = 60;
 const MAX_VALUE: Bytes = 16 * KiB;
