@@ -2,7 +2,7 @@ import { Option, type Command } from "commander";
 import { APPLY_MODES, type ApplyMode } from "../../agent/config/work.ts";
 import type { NodeCli } from "../node-context.ts";
 import { changeConfig, tellResult } from "./change-config.ts";
-import { FILES, readDocumentBytes } from "./document-bytes.ts";
+import { FILES, originOption, readDocumentBytes, type OriginOptions } from "./document-bytes.ts";
 import { documentTexts } from "./document-texts.ts";
 
 export const MODES = `
@@ -27,14 +27,15 @@ export function registerConfigApply(config: Command, cli: NodeCli): void {
         "Has to be run as root.",
     )
     .addOption(modeOption())
+    .addOption(originOption())
     .addHelpText(
       "after",
       `${MODES}\n\nExamples:\n  petrify config apply machine.yaml\n  petrify config apply --mode try machine.yaml && ping -c 1 gateway && petrify config confirm\n` +
-        "  generate-config | petrify config apply - --json | jq .value.changed",
+        "  generate-config | petrify config apply - --origin fleet/node-7.yaml --json | jq .value.changed",
     )
     .action(
-      cli.action(async (context, files: string[], { mode }: { readonly mode: ApplyMode }) => {
-        const documents = files.length === 0 ? {} : { documents: documentTexts(await readDocumentBytes(context, files)) };
+      cli.action(async (context, files: string[], { mode, origin }: OriginOptions & { readonly mode: ApplyMode }) => {
+        const documents = files.length === 0 ? {} : { documents: documentTexts(await readDocumentBytes(context, files, origin)) };
         tellResult(context, await changeConfig(context, "/config/apply", { ...documents, mode }));
       }),
     );

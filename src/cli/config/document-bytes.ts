@@ -1,10 +1,29 @@
 /** The machine configs that are named on a command line, as they are. */
 import { resolve } from "node:path";
+import { InvalidArgumentError, Option } from "commander";
 import { AppError } from "../../core/error.ts";
 import { readHead } from "../../host/files.ts";
 import { MACHINE_CONFIG_LIMIT } from "../../layout/machine-config-place.ts";
+import { UsageError } from "../output.ts";
 
 export const FILES = "machine configs in their order, later ones win; - is what comes on stdin";
+
+/** What documents are called in messages and in the history, in their order. */
+export interface OriginOptions {
+  readonly origin: readonly string[];
+}
+const ORIGIN = /^[^\p{Cc}\p{Cs}]{1,200}$/u;
+
+export const originOption = (): Option =>
+  new Option(
+    "--origin <name>",
+    "what the document is called in messages and in the history; once for each document (default: its path)",
+  )
+    .default([], "its path")
+    .argParser((name: string, before: string[]) => {
+      if (!ORIGIN.test(name)) throw new InvalidArgumentError("It takes a name of at most 200 characters, in one line.");
+      return [...before, name];
+    });
 
 export interface DocumentBytes {
   /** How it is called in messages. */
@@ -15,18 +34,24 @@ export interface DocumentBytes {
 
 const MOST = MACHINE_CONFIG_LIMIT + 1;
 
-/** @param input what comes on stdin @throws AppError `FILE_UNREADABLE` */
+/**
+ * @param input what comes on stdin
+ * @param origins what they are called; none: by their paths
+ * @throws AppError `FILE_UNREADABLE`; UsageError
+ */
 export async function readDocumentBytes(
   { cwd, input }: { readonly cwd: string; readonly input: AsyncIterable<unknown> },
   files: readonly string[],
+  origins: readonly string[] = [],
 ): Promise<DocumentBytes[]> {
+  if (origins.length > 0 && origins.length !== files.length)
+    throw new UsageError("USAGE", `--origin names ${origins.length} of ${files.length} documents`, {
+      hint: "Give it once for each document, in their order.",
+    });
   const documents: DocumentBytes[] = [];
-  for (const file of files) {
-    documents.push(
-      file === "-"
-        ? { origin: "stdin", bytes: await readInput(input as AsyncIterable<Uint8Array | string>) }
-        : { origin: file, bytes: await readFile(cwd, file) },
-    );
+  for (const [index, file] of files.entries()) {
+    const bytes = file === "-" ? await readInput(input as AsyncIterable<Uint8Array | string>) : await readFile(cwd, file);
+    documents.push({ origin: origins[index] ?? (file === "-" ? "stdin" : file), bytes });
   }
   return documents;
 }

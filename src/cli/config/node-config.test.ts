@@ -61,7 +61,16 @@ test("wrong words are refused before anybody is asked, with the exit code of wro
     (await config("apply", "--mode", "now", "x.yaml")).err,
     /argument 'now' is invalid.*auto, staged, try, no-reboot, dry-run/,
   );
-  for (const words of [["apply", "--mode", "now"], ["rollback", "x"], ["diff", "0"], ["nothing"], ["confirm", "3"]])
+  assert.match((await config("apply", "--origin", "a", "x.yaml", "y.yaml")).err, /--origin names 1 of 2 documents/);
+  for (const words of [
+    ["apply", "--mode", "now"],
+    ["apply", "--origin", "a", "x", "y"],
+    ["plan", "--origin", "a\nb", "x"],
+    ["rollback", "x"],
+    ["diff", "0"],
+    ["nothing"],
+    ["confirm", "3"],
+  ])
     assert.equal((await config(...words)).exitCode, 2, words.join(" "));
 });
 
@@ -73,6 +82,8 @@ test("a file that is not there or is no text is told, and a machine without an a
   const plan = async (name: string) => await runOnNode("/", ["config", "plan", at(name)]);
   assert.match((await plan("none.yaml")).err, /none\.yaml cannot be read/);
   assert.match((await plan("bad.yaml")).err, /bad\.yaml: is not UTF-8/);
+  const named = await runOnNode("/", ["config", "apply", "--origin", "fleet/7.yaml", at("bad.yaml")]);
+  assert.match(named.err, /^error: fleet\/7\.yaml: is not UTF-8/);
   const { exitCode, err } = await plan("a.yaml");
   assert.deepEqual([exitCode, err.startsWith("error: the agent does not answer")], [1, true]);
 });

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { NodeCli } from "../node-context.ts";
 import { changeConfig, tellResult } from "./change-config.ts";
-import { FILES, readDocumentBytes } from "./document-bytes.ts";
+import { FILES, originOption, readDocumentBytes, type OriginOptions } from "./document-bytes.ts";
 import { documentTexts } from "./document-texts.ts";
 
 export function registerConfigPlan(config: Command, cli: NodeCli): void {
@@ -14,16 +14,20 @@ export function registerConfigPlan(config: Command, cli: NodeCli): void {
         "Only names are printed, no contents. Nothing is changed. Has to be run as root.",
     )
     .option("--exit-code", "end with 1 when anything would change")
+    .addOption(originOption())
     .addHelpText(
       "after",
       "\nExamples:\n  petrify config plan machine.yaml\n  petrify config plan fleet.yaml node-7.yaml --json | jq .value.plan.actions",
     )
     .action(
-      cli.action(async (context, files: string[], { exitCode = false }: { readonly exitCode?: boolean }) => {
-        const documents = files.length === 0 ? {} : { documents: documentTexts(await readDocumentBytes(context, files)) };
-        const result = await changeConfig(context, "/config/apply", { ...documents, mode: "dry-run" });
-        tellResult(context, result);
-        if (exitCode && result.changed) context.endWith(1);
-      }),
+      cli.action(
+        async (context, files: string[], { exitCode = false, origin }: OriginOptions & { readonly exitCode?: boolean }) => {
+          const documents =
+            files.length === 0 ? {} : { documents: documentTexts(await readDocumentBytes(context, files, origin)) };
+          const result = await changeConfig(context, "/config/apply", { ...documents, mode: "dry-run" });
+          tellResult(context, result);
+          if (exitCode && result.changed) context.endWith(1);
+        },
+      ),
     );
 }
