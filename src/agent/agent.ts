@@ -30,7 +30,7 @@ export interface Agent {
   /** What is installed without anybody being asked. */
   readonly automatic: Pick<Automatic, "status">;
   readonly reset: Pick<Reset, "plan" | "reset" | "wipe">;
-  readonly config: Omit<ConfigService, "loop">;
+  readonly config: Omit<ConfigService, "loop" | "judged">;
   /** Works until the signal is aborted; then what the next boot needs is stored. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -54,8 +54,11 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
     plan: installer.plan,
     install: installer.install,
   });
-  const health = openHealthWatch(world, upkeep.unusable, operations.healthy);
-  const config = openConfigService(world, { refusal: reset.refusal, changed: health.planned });
+  const health = openHealthWatch(world, { unusable: upkeep.unusable, kept: operations.healthy, judged: () => config.judged() });
+  const config = openConfigService(world, {
+    ...{ refusal: reset.refusal, changed: health.planned },
+    health: () => health.status().is,
+  });
 
   await begin(world);
   const fingerprint = await fingerprintOf(world);

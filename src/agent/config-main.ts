@@ -9,9 +9,11 @@ import { AppError } from "../core/error.ts";
 import { takeLock } from "../host/lock-file.ts";
 import { machineArchitecture } from "../host/architecture.ts";
 import { EC2_HOST } from "../host/config-sources/ec2.ts";
+import { mountedAt } from "../host/file-system.ts";
 import { readText } from "../host/files.ts";
 import { openGenerationStore } from "../host/generation-store.ts";
 import { run } from "../host/run.ts";
+import { keepSeenSources } from "../host/seen-sources.ts";
 import { trustAuthorities } from "../host/trust-authorities.ts";
 import { useProxies } from "../host/use-proxies.ts";
 import { AUTHORITIES_PATH } from "../layout/authorities-path.ts";
@@ -24,6 +26,7 @@ import { carryOut } from "./config/carry-out.ts";
 import { configPlace } from "./config/place.ts";
 import { openNodePorts, type NodePorts } from "./config/node-ports.ts";
 import type { ConfigAnswers, ConfigWork, FoundDocuments, LockedWork } from "./config/work.ts";
+import { DATA_FOLDERS } from "./degraded.ts";
 import { openInstance } from "./stages/open-instance.ts";
 import { proxySettings } from "./proxy-settings.ts";
 import { workerError } from "./worker.ts";
@@ -76,9 +79,10 @@ async function alone(locked: LockedWork): Promise<object> {
     // Nobody can be reached before there is a network, which may have to come out of this very config.
     return documentsOf(await found(await keptConfig(ports.store, generation), "local"));
   };
-  if (!isBooting) return await carryOut(locked, { ...ports, find, beInstance });
+  const nowSeen = async (): Promise<void> => await keepSeenSources(ports.folder);
+  if (!isBooting) return await carryOut(locked, { ...ports, find, beInstance, nowSeen });
   try {
-    const result = await carryOut(locked, { ...ports, find, beInstance });
+    const result = await carryOut(locked, { ...ports, find, beInstance, nowSeen });
     tellBoot(result as ConfigAnswers["boot"]);
     return result;
   } catch (error) {
@@ -87,9 +91,15 @@ async function alone(locked: LockedWork): Promise<object> {
   }
 }
 
-async function beInstance(instance: string): Promise<void> {
+async function beInstance({ instance, awaitsName }: Pick<FoundDocuments, "instance" | "awaitsName">): Promise<boolean> {
   const store = await openInstance(parseRunFacts(await readText(RUN_FACTS_PATH)));
-  await store.be(instance).catch((error: unknown) => log(4, (error as Error).message));
+  try {
+    if (instance !== undefined) return await store.be(instance);
+    if (awaitsName) await store.awaitName();
+  } catch (error) {
+    log(4, (error as Error).message);
+  }
+  return false;
 }
 
 /** A declaration, as all of them here: the work above begins before a value below it is there. */
@@ -98,7 +108,9 @@ async function found({ documents, environment }: KeptConfig, phase: "local" | "n
     await trustAuthorities(AUTHORITIES_PATH).catch((error: unknown) => log(4, (error as Error).message));
     useProxies({ ...proxySettings(process.env), ...environment }, [EC2_HOST]);
   }
-  return await findConfig(await nodeSources({ root: "/", kept: documents, signal: new AbortController().signal }), phase);
+  const hasData = async (): Promise<boolean> => (await mountedAt(DATA_FOLDERS.persistent, "ext4")) !== undefined;
+  const edge = { root: "/", kept: documents, hasData, signal: new AbortController().signal };
+  return await findConfig(await nodeSources(edge), phase);
 }
 
 async function look(phase: "local" | "network"): Promise<FoundConfig> {
@@ -107,13 +119,19 @@ async function look(phase: "local" | "network"): Promise<FoundConfig> {
   return await found(await keptConfig(await openGenerationStore(folder), generation), phase);
 }
 
-function documentsOf({ documents, problems, waitsForNetwork, sources }: FoundConfig): FoundDocuments {
-  const instance = sources.findLast((source) => source.instance !== undefined)?.instance;
-  return { documents, problems, waitsForNetwork, ...(instance === undefined ? {} : { instance }) };
+function documentsOf({ documents, problems, waitsForNetwork, sources, instance }: FoundConfig): FoundDocuments {
+  // Only what a source says makes it another machine: one that is silent today said something once.
+  const told = sources.findLast((source) => source.instance !== undefined)?.instance;
+  const named = told === undefined ? (instance === undefined ? { awaitsName: true as const } : {}) : { instance: told };
+  return { documents, problems, waitsForNetwork, ...named };
 }
 
 function tellBoot(result: ConfigAnswers["boot"]): void {
   if ("none" in result) return log(6, "there is no machine config");
+  if ("same" in result) {
+    for (const problem of result.problems) log(4, problem);
+    return log(6, "the machine config is as it was");
+  }
   for (const problem of result.problems) log(4, `left out of machine config ${result.generation}: ${problem}`);
   log(6, `machine config ${result.generation} is in place`);
 }

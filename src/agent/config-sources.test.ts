@@ -34,7 +34,7 @@ function means({
   ...rest
 }: Fake): SourceMeans {
   return {
-    ...{ slot: "a", machineId: MACHINE_ID, kept },
+    ...{ slot: "a", machineId: MACHINE_ID, kept, hasData: async () => await Promise.resolve(true) },
     folder: async (path) => {
       const found = Object.entries(files).filter(([name]) => name.startsWith(`${path}/`));
       return await Promise.resolve(found.map(([name, text]): FolderFile => ({ path: name, bytes: bytes(text) })));
@@ -313,6 +313,12 @@ suite("what was said the last time", () => {
     );
     const found = await at({ ...volumes(volume("/dev/sr0", "cidata", { "user-data": named("other") })), ...keeping(before) });
     assert.deepEqual(found.documents, [{ origin: "cidata/user-data", text: named("other") }]);
+  });
+
+  test("counts of a file of the data partition where that is not there", async () => {
+    const before = await at({ files: { "/usr/local/cloud-config/a.yaml": named("a") } });
+    const found = await at({ hasData: async () => await Promise.resolve(false), ...keeping(before) });
+    assert.deepEqual([found.documents, state(found, "local")], [before.documents, "kept"]);
   });
 
   test("does not count of a file of the machine's own", async () => {

@@ -34,15 +34,16 @@ export interface HealthWatch {
 /** The agent starts while the machine still does: what is asked at once has not been reached, and asking takes from what it waits for. */
 const FIRST_CHECK_MS = 3_000;
 
-/**
- * @param unusable data partitions that this boot has to do without
- * @param kept called when the slot is proven
- */
-export function openHealthWatch(
-  world: World,
-  unusable: () => ReadonlySet<DataPartition>,
-  kept: () => Promise<void>,
-): HealthWatch {
+export interface HealthSurroundings {
+  /** Data partitions that this boot has to do without. */
+  readonly unusable: () => ReadonlySet<DataPartition>;
+  /** Called when the slot is proven. */
+  readonly kept: () => Promise<void>;
+  /** Called when the verdict may be another than before. */
+  readonly judged: () => void;
+}
+
+export function openHealthWatch(world: World, { unusable, kept, judged: told }: HealthSurroundings): HealthWatch {
   const { ports, running, raise, clear, remember } = world;
   let health: HealthState | undefined;
   let report: CheckReport | undefined;
@@ -54,6 +55,7 @@ export function openHealthWatch(
     const verdict = judge(health, event);
     health = verdict.state;
     await act(verdict.action);
+    told();
   };
 
   const commit = async (): Promise<void> => {

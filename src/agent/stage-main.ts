@@ -16,20 +16,21 @@ import { run } from "../host/run.ts";
 import { sha256 } from "../host/sha256.ts";
 import { keepDrift, keepStageRun, parameter } from "../host/stage-machine.ts";
 import { useProxies } from "../host/use-proxies.ts";
-import { CONFIG_LOCK } from "../layout/run-config.ts";
+import { CONFIG_LOCK, runOf } from "../layout/run-config.ts";
 import { parseRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
-import { APPLIED, hasFailed } from "../layout/stage-results.ts";
-import { readGeneration, readStagePlan } from "./config/generation-files.ts";
+import { ANSWERED, APPLIED, hasFailed } from "../layout/stage-results.ts";
+import { readAbout, readGeneration, readStagePlan } from "./config/generation-files.ts";
 import { configPlace } from "./config/place.ts";
 import { openStagePorts } from "./stages/node-stage-ports.ts";
 import { lookAtDrift } from "./stages/drift.ts";
 import { openInstance } from "./stages/open-instance.ts";
 import type { StagePorts } from "./stages/ports.ts";
-import { runStages } from "./stages/run-stages.ts";
+import { runStages, type StagesToRun } from "./stages/run-stages.ts";
 
 /** While these run, the init has not come to most services. */
 const EARLY = ["fs", "boot"];
 const BOOT = [...EARLY, "network"];
+const ONLINE = ["network", ANSWERED];
 /** Until there is a network. */
 const ONLINE_MS = 120_000;
 /** Of sd-daemon(3), and of the kernel's log. */
@@ -55,7 +56,7 @@ async function main(): Promise<void> {
   const facts = parseRunFacts(await readText(RUN_FACTS_PATH));
   const { folder } = await configPlace(facts);
   const store = await openGenerationStore(folder);
-  const { generation } = await configMachine(run, "/").running();
+  const { generation, awaits } = await configMachine(run, "/").running();
   const plan = generation === undefined ? undefined : await readStagePlan(store, generation);
   if (plan) {
     const ports = await openStagePorts({
@@ -66,11 +67,20 @@ async function main(): Promise<void> {
       now: () => Math.floor(Date.now() / 1000),
     });
     useProxies(plan.environment);
-    if (name === "network") await networkOnline(ports);
+    if (ONLINE.includes(name)) await networkOnline(ports);
     if (name === "reconcile") await drift(generation!, store, ports);
     // What is done once is of a boot.
     const once = { disks: [], fileSystems: [], mounts: [], commands: [] };
-    const work = name === APPLIED ? { plan: { ...withFiles(plan, "files"), once }, stages: STAGE_NAMES } : { plan };
+    const isHeld = name === "network" && (awaits === true || (await readAbout(store, generation!))?.awaits === true);
+    if (isHeld && plan.once.commands.length > 0)
+      log("info", "runcmd waits until all that is asked for the machine config has answered");
+    const work: Pick<StagesToRun, "plan" | "stages"> =
+      name === APPLIED
+        ? { plan: { ...withFiles(plan, "files"), once }, stages: STAGE_NAMES }
+        : {
+            plan: isHeld ? { ...plan, once: { ...plan.once, commands: [] } } : plan,
+            ...(name === ANSWERED && { stages: STAGE_NAMES.filter((stage) => runOf(stage) === "network") }),
+          };
     const ended = await runStages({ run: name, generation, problems: ports.instance.problems, ...work }, ports, keepStageRun);
     // Whoever starts another one reads what came of it: a unit that has failed would be one of the machine's.
     if (hasFailed(ended) && BOOT.includes(name)) process.exitCode = 1;

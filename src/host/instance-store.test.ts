@@ -14,10 +14,24 @@ test("what was done is there at the next boot; another instance has done nothing
   await first.note("runcmd", { at: 1, problem: "no" });
   const second = await openInstanceStore(dir.path, "machine");
   assert.deepEqual(second.record(), { instance: "machine", done: { runcmd: { at: 1, problem: "no" } } });
-  await second.be("i-1");
+  assert.equal(await second.be("i-1"), true);
   await second.note("runcmd", { at: 2 });
-  await second.be("i-1");
+  assert.equal(await second.be("i-1"), false);
   assert.deepEqual((await openInstanceStore(dir.path, "other")).record(), { instance: "i-1", done: { runcmd: { at: 2 } } });
+});
+
+test("what was done while nobody had said a name was done by the machine that is named then, and by no other", async () => {
+  await using dir = await folder();
+  const first = await openInstanceStore(dir.path, "machine");
+  await first.awaitName();
+  await first.note("fs_setup /dev/vdb", { at: 1 });
+  const second = await openInstanceStore(dir.path, "machine");
+  await second.awaitName();
+  assert.equal(await second.be("i-1"), false);
+  assert.deepEqual(second.record(), { instance: "i-1", done: { "fs_setup /dev/vdb": { at: 1 } } });
+  await second.awaitName();
+  assert.equal(await second.be("i-2"), true);
+  assert.deepEqual((await openInstanceStore(dir.path, "machine")).record(), { instance: "i-2", done: {} });
 });
 
 test("a write that is cut leaves what was there before it", async () => {

@@ -8,8 +8,16 @@ export interface InstanceStore {
   readonly record: () => InstanceRecord;
   /** What was wrong with what was found, a sentence each. */
   readonly problems: readonly string[];
-  /** What the sources of the config call this machine: another instance has done nothing yet. Durable when it returns. @throws Error as {@link note} */
-  readonly be: (instance: string) => Promise<void>;
+  /**
+   * What the sources of the config call this machine: another instance has done nothing yet, but what was done while nobody had said a name was done by this
+   * one. Durable when it returns.
+   *
+   * @returns whether it is another instance than before
+   * @throws Error as {@link note}
+   */
+  readonly be: (instance: string) => Promise<boolean>;
+  /** Somebody is asked for a name, and has not answered; nothing changes where one is known. Durable when it returns. @throws Error as {@link note} */
+  readonly awaitName: () => Promise<void>;
   /** Durable when it returns. @throws Error where it cannot be kept: what was to be done must not be done then, or it would be at each boot */
   readonly note: (what: string, done: OnceDone) => Promise<void>;
 }
@@ -25,7 +33,7 @@ export async function openInstanceStore(folder: string | undefined, machine: str
     const problem =
       "what was done once for this instance is not known: its partition is not mounted; nothing of that kind is done";
     const refuse = async (): Promise<never> => await Promise.reject(new Error(problem));
-    return { record: () => ({ instance: machine, done: {} }), problems: [problem], be: refuse, note: refuse };
+    return { record: () => ({ instance: machine, done: {} }), problems: [problem], be: refuse, awaitName: refuse, note: refuse };
   }
   const twins = await openTwins(folder, { names: INSTANCE_NAMES, encode: encodeInstance, decode: decodeInstance });
   const both = await Promise.all(INSTANCE_NAMES.map(async (name) => await fileExists(join(folder, name))));
@@ -42,7 +50,14 @@ export async function openInstanceStore(folder: string | undefined, machine: str
     record: () => record,
     problems: unknown === undefined ? [] : [`what was done once for this instance cannot be known: it ${unknown}`],
     be: async (instance) => {
-      if (record.instance !== instance) await store({ instance, done: {} });
+      const { instance: before, awaits, done } = record;
+      if (before === instance && !awaits) return false;
+      const isSame = before === instance || awaits === true;
+      await store({ instance, done: isSame ? done : {} });
+      return !isSame;
+    },
+    awaitName: async () => {
+      if (record.instance === machine && !record.awaits) await store({ ...record, awaits: true });
     },
     note: async (what, done) => await store({ ...record, done: { ...record.done, [what]: done } }),
   };

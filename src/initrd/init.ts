@@ -1,13 +1,13 @@
 /**
  * The only program of the initrd, where it is PID 1. In the image the same program does what is left to do before the data is mounted:
- * `petrify-early persist`, what is left when it is (`data`), `lay` for a new machine config, `config-sources` tells by its exit code whether one may come
- * from anywhere, and `opaque` is for programs that cannot ask for extended attributes.
+ * `petrify-early persist`, what is left when it is (`data`), `lay` for a new machine config, `config-sources` tells by its exit code whether one is to be
+ * made, and `opaque` is for programs that cannot ask for extended attributes.
  */
 import * as native from "native";
 import * as std from "std";
 import { boot, type Known } from "./boot.ts";
 import { layData, layFile } from "./config-data.ts";
-import { mayHaveConfig } from "./config-sources.ts";
+import { hasConfigWork } from "./config-sources.ts";
 import { fail, sentence } from "./failure.ts";
 import { persist } from "./persist.ts";
 import { quickJsSys } from "./quickjs-sys.ts";
@@ -21,7 +21,7 @@ const COMMANDS: Readonly<Record<string, (sys: Sys, ...words: string[]) => string
   persist,
   data: layData,
   lay: (sys, ...paths) => JSON.stringify(paths.flatMap((path) => layFile(sys, path))),
-  "config-sources": (sys) => mayHaveConfig(sys),
+  "config-sources": (sys) => hasConfigWork(sys),
   opaque: (sys, ...paths) => JSON.stringify(paths.filter((path) => sys.isOpaque(path))),
 };
 

@@ -14,6 +14,8 @@ const MOST = 40;
 export interface InstanceRecord {
   /** What the machine's sources call it, else its machine-id. */
   readonly instance: string;
+  /** Somebody is asked over the network what it is called, and has never answered: the first name that comes is this machine's. */
+  readonly awaits?: true;
   /** By the key of the document, and what it is about: `runcmd`, `disk_setup /dev/vdb`. */
   readonly done: Readonly<Record<string, OnceDone>>;
 }
@@ -33,7 +35,7 @@ export interface OnceDone {
 }
 
 /** A copy's bytes, of one size whatever it says. @throws RangeError more than fits */
-export function encodeInstance({ instance, done }: InstanceRecord, sequence: number): Uint8Array {
+export function encodeInstance({ instance, awaits, done }: InstanceRecord, sequence: number): Uint8Array {
   const cut = Object.entries(done).map(([key, value]): [string, OnceDone] => [
     key.slice(0, LONGEST),
     { ...value, ...(value.problem !== undefined && { problem: value.problem.slice(0, LONGEST) }) },
@@ -41,7 +43,7 @@ export function encodeInstance({ instance, done }: InstanceRecord, sequence: num
   const bytes = encodeNumbered(
     KIND,
     sequence,
-    asciiJson({ instance: instance.slice(0, LONGEST), done: Object.fromEntries(cut) }),
+    asciiJson({ instance: instance.slice(0, LONGEST), ...(awaits ? { awaits } : {}), done: Object.fromEntries(cut) }),
   );
   if (!bytes || cut.length > MOST) throw new RangeError(`record of the instance: more than ${MOST} things were done once`);
   return bytes;
@@ -57,9 +59,9 @@ export function decodeInstance(bytes: Uint8Array): DecodedInstance {
   const found = decodeNumbered(KIND, bytes);
   if (found.is !== "whole") return found;
   try {
-    const { instance, done } = JSON.parse(found.text) as Partial<InstanceRecord>;
+    const { instance, awaits, done } = JSON.parse(found.text) as Partial<InstanceRecord>;
     if (typeof instance !== "string" || typeof done !== "object" || done === null) return { is: "unreadable" };
-    return { is: "whole", sequence: found.sequence, value: { instance, done } };
+    return { is: "whole", sequence: found.sequence, value: { instance, ...(awaits === true ? { awaits } : {}), done } };
   } catch {
     return { is: "unreadable" };
   }

@@ -5,6 +5,8 @@ import { RUN_FOLDER } from "./fstab.ts";
 export const STAGE_RESULTS = `${RUN_FOLDER}/stages`;
 /** The run that writes files when a config is applied: those of all stages of a boot. */
 export const APPLIED = "apply";
+/** The run of the stages of the network once all of the config is known; what is done once for each instance waits for it. */
+export const ANSWERED = "answered";
 const FORMAT = 1;
 
 export interface StepResult {

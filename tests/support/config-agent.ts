@@ -23,7 +23,8 @@ export async function configAgent(folder: string): Promise<ConfigAgent> {
   const ports = {
     ...{ ...node, judge, noneWanted: async () => {} },
     find: async () => await Promise.resolve({ documents: [], problems: [], waitsForNetwork: false }),
-    beInstance: async () => {},
+    beInstance: async () => await Promise.resolve(false),
+    nowSeen: async () => {},
     imageIn: async () => await Promise.reject(new Error("there is no other slot")),
   };
   const server = await serveLocally(join(folder, "petrifyd.sock"), {

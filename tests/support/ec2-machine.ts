@@ -18,7 +18,12 @@ let kept: FoundConfig["documents"] = [];
 for (const service of [ec2Service("needed"), ec2Service("unknown"), elsewhere, undefined]) {
   const server = createServer(service);
   if (service) await once(server.listen(80, "169.254.169.254"), "listening");
-  const means = await nodeSources({ root, kept, signal: new AbortController().signal });
+  const means = await nodeSources({
+    root,
+    kept,
+    hasData: async () => await Promise.resolve(true),
+    signal: new AbortController().signal,
+  });
   const { documents, problems, instance, waitsForNetwork, sources } = await findConfig(means, "network");
   const is = sources.find(({ name }) => name === "ec2")?.is ?? "";
   kept = documents;

@@ -82,8 +82,8 @@ test("a document on the oem partition is in place at the first boot and after th
   await isThere("at the second boot");
   assert.equal(await guest.check("cat /var/lib/app/mine"), "mine");
   assert.equal(
-    await guest.check("systemctl show --value --property=ConditionResult petrify-config.service"),
-    "no",
+    await guest.check("systemctl show --value --property=Result petrify-config.service"),
+    "exec-condition",
     "nothing is made a second time",
   );
   const tried = await config("apply --mode try -", HOSTNAME.replace("node-7", "node-8"));

@@ -12,6 +12,8 @@ export interface SourceMeans {
   readonly machineId: string;
   /** Documents of the config that this machine has now. */
   readonly kept: readonly ConfigDocument[];
+  /** The partition is there that `/usr/local` lies on; else nobody knows what is in its folder. */
+  readonly hasData: () => Promise<boolean>;
   readonly folder: (path: string) => Promise<readonly FolderFile[]>;
   /** What came with the initrd of a system that runs from memory. */
   readonly medium: () => Promise<Uint8Array | undefined>;

@@ -27,7 +27,12 @@ test("a machine's places are read where they are, and no value of theirs is in w
   };
   for (const [path, text] of Object.entries(files)) await writeText(join(folder.path, path), text);
   await replaceFile(join(folder.path, "dev/sr0"), isoVolume("genisoimage -V CIDATA -J -r"));
-  const means = await nodeSources({ root: folder.path, kept: [], signal: new AbortController().signal });
+  const means = await nodeSources({
+    root: folder.path,
+    kept: [],
+    hasData: async () => await Promise.resolve(true),
+    signal: new AbortController().signal,
+  });
   const { documents, sources, problems, instance, waitsForNetwork } = await findConfig(means, "network");
   assert.deepEqual(
     documents.map(({ origin }) => origin),

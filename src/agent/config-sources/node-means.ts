@@ -13,7 +13,7 @@ import { INSTALLER_CONFIG, MACHINE_CONFIG_LIMIT } from "../../layout/machine-con
 import { parseRunFacts, RUN_FACTS_PATH } from "../../layout/run-facts.ts";
 import type { SourceMeans } from "./means.ts";
 
-interface SourceEdge extends Pick<SourceMeans, "kept"> {
+interface SourceEdge extends Pick<SourceMeans, "kept" | "hasData"> {
   /** Where the running system is: `/`. Tests have one in a folder. */
   readonly root: string;
   readonly signal: AbortSignal;
@@ -23,14 +23,14 @@ interface SourceEdge extends Pick<SourceMeans, "kept"> {
 const WEB_MS = 120_000;
 
 /** @throws AppError `RUN_FACTS_INVALID`; NodeJS.ErrnoException */
-export async function nodeSources({ root, kept, signal }: SourceEdge): Promise<SourceMeans> {
+export async function nodeSources({ root, kept, hasData, signal }: SourceEdge): Promise<SourceMeans> {
   const at = (path: string): string => join(root, path);
   const asSeen = (path: string): string => join("/", path.slice(root.length));
   const { slot } = parseRunFacts(await readText(at(RUN_FACTS_PATH)));
   const machineId = (await readText(at("/etc/machine-id"))).trim();
   const over = AbortSignal.timeout(WEB_MS);
   return {
-    ...{ slot, machineId, kept },
+    ...{ slot, machineId, kept, hasData },
     folder: async (path) => (await readConfigFolder(at(path))).map((file) => ({ ...file, path: asSeen(file.path) })),
     medium: async () => await readHead(at(INSTALLER_CONFIG), MACHINE_CONFIG_LIMIT + 1),
     volumes: async (wanted) => {

@@ -63,7 +63,10 @@ export const WANTED_FILES = {
 export const READERS: Readonly<Record<ConfigSourceName, Reader>> = {
   image: readFolder(CONFIG_FOLDERS.image),
   oem: readFolder(CONFIG_FOLDERS.oem),
-  local: readFolder(CONFIG_FOLDERS.local),
+  local: async (found, surroundings) => {
+    if (await surroundings.means.hasData()) await readFolder(CONFIG_FOLDERS.local)(found, surroundings);
+    else found.keep((origin) => origin.startsWith(`${CONFIG_FOLDERS.local}/`));
+  },
   medium: async (found, { means }) => {
     const bytes = await means.medium();
     if (bytes) found.add(bytes, INSTALLER_CONFIG);

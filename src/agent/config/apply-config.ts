@@ -85,6 +85,13 @@ export interface ApplyOptions {
   readonly notes?: readonly string[];
   /** Some of where it comes from has never answered yet; default: it is all there. */
   readonly awaits?: boolean;
+  /** Its documents lie where a machine looks; default: somebody has applied them. */
+  readonly found?: boolean;
+  /**
+   * It is laid now, and kept once the machine is healthy with it. Called when that has begun, before anything is laid: where it throws nothing is. A boot that
+   * ends before has the one before again.
+   */
+  readonly untilHealthy?: () => Promise<void>;
 }
 
 /**
@@ -95,7 +102,7 @@ export interface ApplyOptions {
  */
 export async function applyConfig(
   documents: readonly ConfigDocument[],
-  { mode, how, again, notes = [], awaits = false }: ApplyOptions,
+  { mode, how, again, notes = [], awaits = false, found = false, untilHealthy }: ApplyOptions,
   ports: ApplyPorts,
 ): Promise<ConfigResult> {
   const { store, target } = ports;
@@ -114,9 +121,14 @@ export async function applyConfig(
   if (mode === "dry-run") return { ...result, changed: !isKept || !isNothing(change) };
 
   const isAgain = again !== undefined && sameConfig(await stored(store, again), after.compiled);
-  const generation = isKept ? kept!.generation! : isAgain ? again : await keep(after, { problems, documents, awaits }, ports);
+  const generation = isKept
+    ? kept!.generation!
+    : isAgain
+      ? again
+      : await keep(after, { problems, documents, awaits, found }, ports);
   const isNew = !isKept || kept?.trial !== undefined;
   if (mode === "try") return await tryOut(generation, { ...result, change, isKept }, ports);
+  if (untilHealthy) return await tryUntilHealthy(generation, { ...result, change, isKept, begun: untilHealthy }, ports);
   if (isNew) await store.point((slots) => endTrial(keepGeneration(slots, target, generation), target));
   const laid = mode === "staged" ? [] : await layOn(change, generation, ports);
   await store.prune();
@@ -139,6 +151,37 @@ async function tryOut(
   const until = now() + TRIAL_SECONDS;
   await begin(until);
   return { ...result, problems: [...result.problems, ...laid], changed: true, generation, trial: { id, until } };
+}
+
+async function tryUntilHealthy(
+  generation: GenerationNumber,
+  {
+    change,
+    isKept,
+    begun,
+    ...result
+  }: Omit<ConfigResult, "changed"> & {
+    readonly change: LaidChange;
+    readonly isKept: boolean;
+    readonly begun: () => Promise<void>;
+  },
+  ports: ApplyPorts,
+): Promise<ConfigResult> {
+  const { store, target, random } = ports;
+  if (isKept && isNothing(change)) {
+    await begun();
+    return { ...result, changed: false, generation };
+  }
+  await store.point((slots) => beginTrial(slots, target, { id: hex(random(4)), generation, how: "live" }));
+  try {
+    await begun();
+  } catch (error) {
+    await store.point((slots) => endTrial(slots, target));
+    throw error;
+  }
+  const laid = await layOn(change, generation, ports);
+  await store.prune();
+  return { ...result, problems: [...result.problems, ...laid], changed: true, generation };
 }
 
 /** The config on trial is kept. @throws AppError `CONFIG_NO_TRIAL` */
@@ -240,10 +283,15 @@ export async function keep(
     problems,
     documents,
     awaits,
-  }: Pick<Generation, "documents"> & { readonly problems: readonly string[]; readonly awaits: boolean },
+    found,
+  }: Pick<Generation, "documents"> & {
+    readonly problems: readonly string[];
+    readonly awaits: boolean;
+    readonly found: boolean;
+  },
   { store, now }: Pick<ApplyPorts, "store" | "now">,
 ): Promise<GenerationNumber> {
-  const about = { at: now(), problems, ...(awaits ? { awaits } : {}) };
+  const about = { at: now(), problems, ...(awaits ? { awaits } : {}), ...(found ? { found } : {}) };
   return await store.add(generationFiles({ compiled, documents, about }));
 }
 
@@ -280,9 +328,9 @@ async function layOn(
   const { before, after, plan, half } = change;
   const { compiled } = after;
   if (isNothing(change)) {
-    const { wanted, ...boot } = await ports.running();
-    // The same under another number, or for another image.
-    if (generation !== undefined && (boot.generation !== generation || wanted !== undefined))
+    const { wanted, awaits, ...boot } = await ports.running();
+    // The same under another number, for another image, or once all of it is known.
+    if (generation !== undefined && (boot.generation !== generation || wanted !== undefined || awaits))
       await ports.nowRuns({ ...boot, generation, config: compiled.config });
     return [];
   }

@@ -11,7 +11,7 @@ import { configPlace } from "./place.ts";
 
 const HOSTNAME = "/etc/hostname";
 
-const AWAITED = "somebody who is asked for it over the network has not answered yet, and is asked again";
+const AWAITED = "somebody who is asked for it over the network has not answered yet, and is asked again; runcmd waits for that";
 
 export interface BootConfig {
   /** Its notes, and what was left out of it; absent where the initrd left nothing. */

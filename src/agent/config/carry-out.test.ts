@@ -31,7 +31,12 @@ async function machine(): Promise<Machine> {
   const ports = {
     ...fake,
     find: async () => await Promise.resolve(foundNow()),
-    beInstance: async (instance: string) => await Promise.resolve(void fake.done.push(`is ${instance}`)),
+    beInstance: async ({ instance, awaitsName }: Pick<FoundDocuments, "instance" | "awaitsName">) => {
+      if (instance !== undefined) fake.done.push(`is ${instance}`);
+      if (awaitsName) fake.done.push("awaits a name");
+      return await Promise.resolve(instance === "another");
+    },
+    nowSeen: async () => await Promise.resolve(void fake.done.push("seen")),
     imageIn: async (slot: string, digest: string) =>
       await Promise.resolve({
         view: { ...debian(), name: slot, version: digest },
@@ -111,6 +116,7 @@ test("under another image it is still asked for", async () => {
   await using at = await machine();
   at.found.now = { documents: named("web"), waitsForNetwork: true };
   await at.does({ do: "boot" }, { isBooting: true });
+  at.ports.state.running = { ...at.ports.state.running, wanted: "it was made for another image" };
   const { generation } = (await at.does(
     { do: "boot" },
     { isBooting: true, view: { ...debian(), version: "2.0.0" } },
@@ -123,7 +129,7 @@ test("the first boot takes what lies there, leaves out what is wrong, and wants 
   at.found.now = { documents: [configDocument({ hostname: "web", bad: "b:1: is bad" })], problems: ["c.yaml cannot be read"] };
   const result = (await at.does({ do: "boot" }, { isBooting: true })) as ConfigResult;
   assert.deepEqual(result.problems, ["c.yaml cannot be read", "b:1: is bad"]);
-  assert.deepEqual([at.ports.state.running.generation, at.ports.done.at(-1)], [1, "none wanted"]);
+  assert.deepEqual([at.ports.state.running.generation, at.ports.done.slice(-2)], [1, ["none wanted", "seen"]]);
 });
 
 test("under another image the documents that were applied last are compiled again, whatever lies there", async () => {
@@ -139,14 +145,14 @@ test("under another image the documents that were applied last are compiled agai
 
 test("without a file what lies there is applied; nothing there, or what cannot be read, is refused", async () => {
   await using at = await machine();
-  const apply = async (...problems: readonly string[]): Promise<ConfigResult> =>
+  const takeWhatLies = async (...problems: readonly string[]): Promise<ConfigResult> =>
     await at.does({ do: "apply", documents: lies, found: { problems, waitsForNetwork: false, instance: "i-1" }, mode: "auto" });
   let lies: FoundDocuments["documents"] = [];
-  await assert.rejects(apply(), { code: "CONFIG_NOT_FOUND" });
+  await assert.rejects(takeWhatLies(), { code: "CONFIG_NOT_FOUND" });
   lies = named("web");
-  await assert.rejects(apply("c.yaml cannot be read"), { code: "CONFIG_NOT_FOUND", message: "c.yaml cannot be read" });
+  await assert.rejects(takeWhatLies("c.yaml cannot be read"), { code: "CONFIG_NOT_FOUND", message: "c.yaml cannot be read" });
   assert.deepEqual(at.ports.done, []);
-  assert.equal((await apply()).changed, true);
+  assert.equal((await takeWhatLies()).changed, true);
   assert.equal(at.ports.done[0], "is i-1");
 });
 
@@ -228,4 +234,98 @@ test("what was being laid when that was cut short is put right: the slot's own, 
   assert.deepEqual(await at.does({ do: "settle" }), { changed: true });
   const { slots } = at.ports.store.slots();
   assert.deepEqual([at.ports.state.half, at.ports.state.running.generation, slots.a?.trial], [undefined, 2, undefined]);
+});
+
+/** A machine whose first boot has found this; the next one begins. */
+async function secondBoot(
+  ...names: readonly string[]
+): Promise<Machine & { readonly look: () => Promise<ConfigAnswers["boot"]> }> {
+  const at = await machine();
+  at.found.now = { documents: names.flatMap((name) => named(name)) };
+  await at.does({ do: "boot" }, { isBooting: true });
+  at.ports.done.length = 0;
+  return { ...at, look: async () => await at.does({ do: "boot" }, { isBooting: true }) };
+}
+
+test("what has changed where a machine looks is laid by the next boot, and is not the slot's before it has proved itself", async () => {
+  await using at = await secondBoot("web-1");
+  at.found.now = { documents: named("web-2") };
+  const result = (await at.look()) as ConfigResult;
+  assert.deepEqual([result.changed, result.generation], [true, 2]);
+  assert.equal(at.ports.state.running.generation, 2);
+  const trial = { id: "01010101", generation: 2, how: "live" } as const;
+  assert.deepEqual(at.ports.store.slots().slots.a, { generation: 1, trial }, "another boot has the one before");
+  const { done } = at.ports;
+  assert.ok(done.indexOf("seen") < done.findIndex((line) => line.startsWith("lay")), "a boot that it ends does not try it again");
+  await at.does({ do: "confirm" });
+  assert.deepEqual(at.ports.store.slots().slots.a, { generation: 2, before: 1 });
+});
+
+test("where it cannot be kept that it was tried, it is not tried", async () => {
+  await using at = await secondBoot("web-1");
+  at.found.now = { documents: named("web-2") };
+  const full = { isBooting: true, nowSeen: async () => await Promise.reject(new Error("no space left on device")) };
+  const { problems } = (await at.does({ do: "boot" }, full)) as ConfigResult;
+  assert.match(problems[0]!, /cannot be applied: no space left/);
+  assert.deepEqual([at.ports.state.running.generation, at.ports.store.slots().slots.a], [1, { generation: 1 }]);
+});
+
+for (const [what, found, expected] of [
+  ["is the same documents from elsewhere", { documents: named("web-1") }, { seen: true, notes: [] }],
+  [
+    "cannot be read",
+    { documents: named("web-2"), problems: ["/oem/b.yaml:3:1: no YAML"] },
+    { seen: false, notes: [/stays as it is until this is mended: \/oem\/b\.yaml/] },
+  ],
+  ["is gone", { documents: [] }, { seen: true, notes: [/nothing lies any more/] }],
+  [
+    "is not sound",
+    { documents: [configDocument({ hostname: "web", bad: "b.yaml:1: is bad" })] },
+    { seen: false, notes: [/has changed, and cannot be applied: b\.yaml:1: is bad/] },
+  ],
+] as const) {
+  test(`the config stays where what has changed ${what}, and that is told`, async () => {
+    await using at = await secondBoot("web-1");
+    at.found.now = found;
+    const result = await at.look();
+    assert.ok("same" in result);
+    const { running } = at.ports.state;
+    assert.deepEqual([running.generation, at.ports.store.slots().slots.a], [1, { generation: 1 }]);
+    assert.equal(at.ports.done.includes("seen"), expected.seen, "what is to be mended is told at every boot");
+    assert.equal(running.notes.length, expected.notes.length);
+    for (const [index, note] of expected.notes.entries()) assert.match(running.notes[index]!, note);
+  });
+}
+
+test("what was left out from the beginning keeps nothing else from being applied, and another instance takes what it can", async () => {
+  await using at = await machine();
+  at.found.now = { documents: named("web-1"), problems: ["Ignition's is not read"] };
+  await at.does({ do: "boot" }, { isBooting: true });
+  at.found.now = { documents: named("web-2"), problems: ["Ignition's is not read"] };
+  assert.equal(((await at.does({ do: "boot" }, { isBooting: true })) as ConfigResult).generation, 2);
+  const copied = [configDocument({ hostname: "web-3", bad: "b.yaml:1: is bad" })];
+  at.found.now = { documents: copied, problems: ["Ignition's is not read"], instance: "another" };
+  const copy = (await at.does({ do: "boot" }, { isBooting: true })) as ConfigResult;
+  assert.deepEqual([copy.generation, copy.problems], [3, ["Ignition's is not read", "b.yaml:1: is bad"]]);
+});
+
+test("what somebody has applied counts, whatever lies there: that is told, once", async () => {
+  await using at = await secondBoot("web-1");
+  await apply(at, "mine");
+  at.found.now = { documents: named("web-2"), waitsForNetwork: true };
+  await at.look();
+  const { running } = at.ports.state;
+  assert.deepEqual([running.generation, running.awaits, at.ports.done.at(-1)], [2, undefined, "seen"]);
+  assert.match(running.notes[0]!, /what somebody has applied counts/);
+});
+
+test("whoever is asked over the network is asked anew then, and the answer ends that", async () => {
+  await using at = await secondBoot("web-1");
+  at.found.now = { documents: named("web-1"), waitsForNetwork: true };
+  await at.look();
+  assert.equal(at.ports.state.running.awaits, true);
+  at.found.now = { documents: named("web-1") };
+  assert.equal(((await at.network()) as ConfigResult).changed, false);
+  assert.equal(at.ports.state.running.awaits, undefined);
+  assert.deepEqual(await at.network(), { none: true });
 });

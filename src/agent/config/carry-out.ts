@@ -4,18 +4,29 @@ import { AppError } from "../../core/error.ts";
 import type { ConfigMachine } from "../../host/config-machine.ts";
 import type { GenerationNumber } from "../../layout/generations.ts";
 import { BOOT_TARGETS, type SlotName } from "../../layout/slots.ts";
-import { applyConfig, configDiff, confirmConfig, documentsOf, revertTrial, shown, type ApplyPorts } from "./apply-config.ts";
-import { readAbout, readGeneration } from "./generation-files.ts";
-import { assertFits, takeAlong } from "./take-along.ts";
+import {
+  applyConfig,
+  configDiff,
+  confirmConfig,
+  documentsOf,
+  revertTrial,
+  shown,
+  type ApplyOptions,
+  type ApplyPorts,
+} from "./apply-config.ts";
+import { readAbout, readGeneration, type Generation } from "./generation-files.ts";
+import { assertFits, sameDocuments, takeAlong } from "./take-along.ts";
 import type { ConfigAnswers, ConfigWork, FoundDocuments, GenerationEntry, LockedWork } from "./work.ts";
 
 export interface CarryOutPorts extends ApplyPorts, Pick<ConfigMachine, "noneWanted"> {
   /** Documents of every place that can be looked at without a network. */
   readonly find: () => Promise<FoundDocuments>;
-  /** A source calls this machine so. */
-  readonly beInstance: (instance: string) => Promise<void>;
+  /** What the sources call this machine is recorded. @returns whether it is another one than before. Never throws */
+  readonly beInstance: (found: Pick<FoundDocuments, "instance" | "awaitsName">) => Promise<boolean>;
   /** The image that lies in a slot, mounted until the scope ends. @throws AppError `IMAGE_CHANGED` where it has another digest */
   readonly imageIn: (slot: SlotName, digest: string) => Promise<{ readonly view: ImageView } & AsyncDisposable>;
+  /** What lies where a machine looks has been looked at: the next boot need not. Durable when it returns. @throws NodeJS.ErrnoException */
+  readonly nowSeen: () => Promise<void>;
   /** Why the oem partition is not what keeps the config; then it is kept until the next boot. */
   readonly forgets?: string;
 }
@@ -38,7 +49,8 @@ export async function carryOut(work: LockedWork, ports: CarryOutPorts): Promise<
     case "rollback": {
       const to = work.to ?? before(ports);
       const documents = await documentsOf(ports, to);
-      return await applyConfig(documents, { mode: work.mode, how: "tolerant", again: to }, ports);
+      const found = (await readAbout(ports.store, to))?.found === true;
+      return await applyConfig(documents, { mode: work.mode, how: "tolerant", again: to, found }, ports);
     }
     case "fits":
       return await assertFits(work.image, work.language, ports);
@@ -67,34 +79,76 @@ async function applyFound(
       throw new AppError("CONFIG_NOT_FOUND", "there is no machine config in any place that this machine looks at", {
         hint: "Name the file that is to be applied.",
       });
-    if (mode !== "dry-run") await named(found, ports);
+    if (mode !== "dry-run") await ports.beInstance(found);
   }
-  return withForgets(await applyConfig(documents, { mode, how: "strict" }, ports), ports);
+  return withForgets(await applyConfig(documents, { mode, how: "strict", found: found !== undefined }, ports), ports);
 }
 
-/** Only what a source says makes it another machine: one that is silent today said something once. */
-async function named({ instance }: Pick<FoundDocuments, "instance">, ports: CarryOutPorts): Promise<void> {
-  if (instance !== undefined) await ports.beInstance(instance);
-}
-
-/** The documents that were applied last are this machine's, under another image too; else what lies somewhere. What is wrong is left out. */
+/**
+ * The documents that were applied last are this machine's, under another image too; else what lies somewhere. What is wrong is left out. Where no config is
+ * wanted, what lies somewhere has changed.
+ */
 async function boot(ports: CarryOutPorts): Promise<ConfigAnswers["boot"]> {
-  const { generation } = await ports.running();
+  const { generation, wanted } = await ports.running();
   const kept = generation === undefined ? undefined : await readGeneration(ports.store, generation);
+  if (kept && wanted === undefined) return await lookAgain(kept, ports);
   const { documents = [], about } = kept ?? {};
-  if (kept) return await applyAll({ documents, problems: [], waitsForNetwork: about?.awaits === true }, ports);
+  if (kept) {
+    const again = { documents, problems: [], waitsForNetwork: about?.awaits === true };
+    return await applyAll(again, { found: about?.found === true }, ports);
+  }
   const found = await ports.find();
-  await named(found, ports);
-  return await applyAll(found, ports);
+  await ports.beInstance(found);
+  const result = await applyAll(found, { found: true }, ports);
+  if (!("none" in result)) await ports.nowSeen();
+  return result;
 }
+
+/** Of a machine that has a config, and keeps it where what lies there now is not sound. docs/concepts/config.md, "What has changed since" */
+async function lookAgain({ documents, about }: Generation, ports: CarryOutPorts): Promise<ConfigAnswers["boot"]> {
+  const found = await ports.find();
+  const isOther = await ports.beInstance(found);
+  const stays = async (...problems: readonly string[]): Promise<ConfigAnswers["boot"]> => {
+    const { awaits: _before, ...running } = await ports.running();
+    const notes = [...new Set([...running.notes, ...problems])];
+    // Whoever is asked over the network may say something else, too.
+    await ports.nowRuns({ ...running, notes, ...(about.found && found.waitsForNetwork ? { awaits: true } : {}) });
+    return { same: true, problems };
+  };
+  const problems = found.problems.filter((problem) => !about.problems.includes(problem));
+  if (problems.length > 0)
+    return await stays(...problems.map((problem) => `the config stays as it is until this is mended: ${problem}`));
+  const isSame = sameDocuments(found, { documents });
+  if (isSame || !about.found || found.documents.length === 0) {
+    await ports.nowSeen();
+    return await stays(...(isSame ? [] : [about.found ? NOTHING_LEFT : OTHERS_APPLIED]));
+  }
+  try {
+    const options = {
+      mode: "auto",
+      notes: found.problems,
+      how: isOther ? "tolerant" : "strict",
+      found: true,
+      awaits: found.waitsForNetwork,
+    } as const;
+    return withForgets(await applyConfig(found.documents, { ...options, untilHealthy: ports.nowSeen }, ports), ports);
+  } catch (error) {
+    return await stays(
+      `what lies where this machine looks for its config has changed, and cannot be applied: ${(error as Error).message}`,
+    );
+  }
+}
+const OTHERS_APPLIED =
+  "what lies where this machine looks for its config has changed; what somebody has applied counts: see `petrify config plan`";
+const NOTHING_LEFT = "nothing lies any more where this machine looks for its config: it stays as it is";
 
 /** What somebody has applied meanwhile is this machine's: then nothing is awaited any more. */
 async function fromNetwork(found: FoundDocuments, ports: CarryOutPorts): Promise<ConfigAnswers["network"]> {
   const { generation, awaits } = await ports.running();
   const about = generation === undefined ? undefined : await readAbout(ports.store, generation);
   if (!awaits && !about?.awaits) return { none: true };
-  await named(found, ports);
-  return await applyAll(found, ports);
+  await ports.beInstance(found);
+  return await applyAll(found, { found: true }, ports);
 }
 
 /** @returns whether anything is another than before */
@@ -107,20 +161,24 @@ async function settle(ports: CarryOutPorts): Promise<boolean> {
     return false;
   }
   const found = await readGeneration(ports.store, slot.generation);
-  const options = { mode: "auto", how: "tolerant", again: slot.generation, awaits: found?.about.awaits === true } as const;
+  const { awaits = false, found: isFound = false } = found?.about ?? {};
+  const options = { mode: "auto", how: "tolerant", again: slot.generation, awaits, found: isFound } as const;
   return (await applyConfig(await documentsOf(ports, slot.generation), options, ports)).changed;
 }
 
 /** Without any document nothing is kept: the next boot looks again. */
-async function applyAll(found: FoundDocuments, ports: CarryOutPorts): Promise<ConfigAnswers["boot"]> {
-  const { documents, problems, waitsForNetwork: awaits } = found;
+async function applyAll(
+  { documents, problems, waitsForNetwork: awaits }: FoundDocuments,
+  { found }: Required<Pick<ApplyOptions, "found">>,
+  ports: CarryOutPorts,
+): Promise<ConfigAnswers["network"]> {
   if (documents.length === 0) {
     const { awaits: _before, ...running } = await ports.running();
     const notes = [...new Set([...running.notes, ...problems])];
     await ports.nowRuns({ ...running, notes, ...(awaits ? { awaits } : {}) });
     return { none: true };
   }
-  const result = await applyConfig(documents, { mode: "auto", how: "tolerant", notes: problems, awaits }, ports);
+  const result = await applyConfig(documents, { mode: "auto", how: "tolerant", notes: problems, awaits, found }, ports);
   await ports.noneWanted();
   return withForgets(result, ports);
 }

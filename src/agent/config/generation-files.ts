@@ -26,6 +26,8 @@ export interface GenerationAbout {
   readonly problems: readonly string[];
   /** Some of where it comes from has never answered yet. */
   readonly awaits?: true;
+  /** Its documents lay where a machine looks for them; else somebody has applied them. */
+  readonly found?: true;
 }
 /** Everything that is known of a config that was applied. */
 export interface Generation {

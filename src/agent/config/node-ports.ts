@@ -36,6 +36,8 @@ export interface NodeEdge extends Pick<ApplyPorts, "isBooting" | "now" | "random
 }
 export interface NodePorts extends ApplyPorts, Pick<ConfigMachine, "noneWanted">, Pick<CarryOutPorts, "imageIn"> {
   readonly forgets?: string;
+  /** Where machine configs are kept. */
+  readonly folder: string;
 }
 
 /** @throws AppError `RUN_FACTS_INVALID`, `IMAGE_FACTS_INVALID`; NodeJS.ErrnoException */
@@ -53,7 +55,7 @@ export async function openNodePorts(edge: NodeEdge): Promise<NodePorts> {
       const found = stageRuns().find(({ run: name }) => name === APPLIED);
       return found ? stageProblems(found) : ["files that stages write are not written: nothing tells what came of them"];
     },
-    target: place.target,
+    ...{ target: place.target, folder: place.folder },
     view: mountedImage(IMAGE_ROOT, image, architecture),
     store: await openGenerationStore(place.folder),
     judge,

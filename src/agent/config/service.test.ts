@@ -5,6 +5,7 @@ import { DEFAULT_HEALTH_PLAN } from "../../layout/health-plan.ts";
 import type { Operation } from "../../layout/operation.ts";
 import { NO_RUN_CONFIG } from "../../layout/run-config.ts";
 import type { MachineConfigPorts } from "../ports.ts";
+import type { HealthStatus } from "../status.ts";
 import type { World } from "../world.ts";
 import type { ConfigResult } from "./apply-config.ts";
 import type { BootConfig } from "./boot-config.ts";
@@ -26,7 +27,7 @@ const FOUND = { documents: [], problems: [], waitsForNetwork: false };
 /** @param works what work comes to; the clock stands at 1000 s, and only waiting moves it */
 function desk(works: (request: ConfigWork, desk: { boot: BootConfig }) => object | Promise<object>, operation?: Operation) {
   const done: string[] = [];
-  const state = { boot: HOME, uptime: 0, refused: undefined as AppError | undefined };
+  const state = { boot: HOME, uptime: 0, health: "starting" as HealthStatus["is"], refused: undefined as AppError | undefined };
   const stop = new AbortController();
   const machineConfig: MachineConfigPorts = {
     now: () => state.boot,
@@ -38,6 +39,7 @@ function desk(works: (request: ConfigWork, desk: { boot: BootConfig }) => object
   };
   const ports = {
     machineConfig,
+    stages: { start: async (name: string) => await Promise.resolve(void done.push(`stage ${name}`)) },
     now: () => 1000,
     uptime: () => state.uptime,
     log: (_: string, line: string) => void done.push(line),
@@ -56,6 +58,7 @@ function desk(works: (request: ConfigWork, desk: { boot: BootConfig }) => object
   const service = openConfigService(world, {
     refusal: () => state.refused,
     changed: async () => await Promise.resolve(void done.push("checks")),
+    health: () => state.health,
   });
   return { ...{ service, done, state, stop }, signal: stop.signal };
 }
@@ -231,6 +234,11 @@ test("what only the network knows is asked for again and again, less and less of
   assert.deepEqual(waits, [2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600, 600, 600]);
   assert.ok(done.includes("machine config 2 is in place"));
   assert.equal(done.filter((line) => line === "network").length, 14);
+  assert.equal(
+    done.findLastIndex((line) => line === "stage answered"),
+    done.length - 1,
+    "what waited for it is run, after all of it",
+  );
 });
 
 test("the network is not asked while an operation is under way, and a machine that waits for nothing asks nobody", async () => {
@@ -267,4 +275,46 @@ test("what was cut short is put right, also by an agent that comes later: it wai
     done.filter((line) => /^(?:settle|wait)/.test(line)),
     ["settle", "wait 2000", "settle", "wait 4000", "settle"],
   );
+});
+
+for (const [health, work, told] of [
+  ["healthy", "confirm", "machine config 2 is kept: this machine is healthy with it"],
+  ["unhealthy", "revert", "machine config 2 was not confirmed: machine config 1 is back"],
+] as const) {
+  test(`what a boot has found is on trial until the machine is ${health}: ${work}`, async () => {
+    let tries = 0;
+    const { service, done, state, stop } = desk((_, at) => {
+      if (++tries < 2) throw new AppError("CONFIG_BUSY", "another one is being applied");
+      at.boot = work === "confirm" ? ({ ...LIVE, trial: undefined } as unknown as BootConfig) : HOME;
+      setImmediate(() => stop.abort(new Error("stopped")));
+      return { changed: true };
+    });
+    const { until: _until, ...trial } = LIVE.trial!;
+    state.boot = { ...LIVE, trial };
+    const ended = service.loop(stop.signal);
+    await new Promise(setImmediate);
+    service.judged();
+    await new Promise(setImmediate);
+    assert.deepEqual(done, [], "nobody knows yet");
+    state.health = health;
+    for (let report = 0; report < 2; report++) {
+      service.judged();
+      await new Promise(setImmediate);
+    }
+    await assert.rejects(ended, /stopped/);
+    assert.equal(done.filter((line) => line === work).length, 2, "tried again with the next report");
+    assert.equal(done.at(-1), told);
+  });
+}
+
+test("one of a boot that is over is given back at once, whatever the health of this one", async () => {
+  const { service, done, state, stop } = desk((_, at) => {
+    at.boot = HOME;
+    setImmediate(() => stop.abort(new Error("stopped")));
+    return { changed: true };
+  });
+  const { until: _until, ...trial } = LIVE.trial!;
+  state.boot = { ...HOME, trial };
+  await assert.rejects(service.loop(stop.signal), /stopped/);
+  assert.equal(done[0], "revert");
 });

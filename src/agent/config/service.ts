@@ -3,6 +3,8 @@ import { AppError } from "../../core/error.ts";
 import { untilAborted } from "../../host/wait.ts";
 import type { ConfigTrial } from "../../layout/generations.ts";
 import type { RunConfig } from "../../layout/run-config.ts";
+import { ANSWERED } from "../../layout/stage-results.ts";
+import type { HealthStatus } from "../status.ts";
 import type { World } from "../world.ts";
 import type { ConfigResult } from "./apply-config.ts";
 import type { ConfigAnswers, ConfigDifference, ConfigWork } from "./work.ts";
@@ -22,6 +24,8 @@ export interface ConfigService {
   /** Takes as long as the network does. */
   readonly sources: (request: Request<"sources">, signal: AbortSignal) => Promise<ConfigAnswers["sources"]>;
   readonly diff: (request: Request<"diff">, signal: AbortSignal) => Promise<ConfigDifference>;
+  /** What the machine's health is may be another than before: a config that is on trial until that is known is kept, or given back. */
+  readonly judged: () => void;
   /** Works until the signal is aborted: a trial that nobody confirms is given back, what was cut short is put right, and what is only known over the network is asked for. */
   readonly loop: (signal: AbortSignal) => Promise<void>;
 }
@@ -34,18 +38,29 @@ const LONGEST_RETRY_MS = 60_000;
 /** Whoever is asked over the network may be there much later. */
 const LONGEST_PAUSE_MS = 600_000;
 
-/**
- * @param refusal why nothing may begin now, whatever it is
- * @param changed the config that runs may be another than before
- */
+export interface ConfigSurroundings {
+  /** Why nothing may begin now, whatever it is. */
+  readonly refusal: () => AppError | undefined;
+  /** The config that runs may be another than before. */
+  readonly changed: () => Promise<void>;
+  readonly health: () => HealthStatus["is"];
+}
+
 export function openConfigService(
   world: Pick<World, "ports" | "state" | "raise" | "clear">,
-  { refusal, changed }: { readonly refusal: () => AppError | undefined; readonly changed: () => Promise<void> },
+  { refusal, changed, health }: ConfigSurroundings,
 ): ConfigService {
   const { ports, raise, clear } = world;
   const { machineConfig } = ports;
   let turn: Promise<unknown> = Promise.resolve();
   let wake = Promise.withResolvers<void>();
+  let verdict = Promise.withResolvers<void>();
+
+  const wakeUp = (): void => {
+    const { resolve } = wake;
+    wake = Promise.withResolvers();
+    resolve();
+  };
 
   /** Not cut short where somebody stops waiting for it: half of a change is worse than either. */
   const inTurn = async <Do extends keyof ConfigAnswers>(
@@ -59,9 +74,7 @@ export function openConfigService(
       } finally {
         await machineConfig.read();
         await changed();
-        const { resolve } = wake;
-        wake = Promise.withResolvers();
-        resolve();
+        wakeUp();
       }
     });
     turn = mine.catch(() => {});
@@ -96,10 +109,10 @@ export function openConfigService(
     return result;
   };
   /** Whoever is asked over the network may take minutes, in which others may change the config. */
-  const documentsFor = async ({ documents }: ApplyRequest, signal: AbortSignal): Promise<Omit<Request<"apply">, "mode">> => {
-    if (documents) return { documents };
-    const { documents: all, ...found } = await machineConfig.work({ do: "find" }, signal);
-    return { documents: all, found };
+  const applyFound = async (mode: ConfigResult["mode"], signal: AbortSignal): Promise<ConfigResult> => {
+    if (mode !== "dry-run") assertFree();
+    const { documents, ...found } = await machineConfig.work({ do: "find" }, signal);
+    return await change({ do: "apply", documents, found, mode }, signal);
   };
   const tellApplied = ({ changed: isNew, generation, mode, problems }: ConfigResult): void => {
     if (!isNew) return;
@@ -128,6 +141,26 @@ export function openConfigService(
     }
   };
 
+  /** Nobody is there to confirm what a boot has found. */
+  const byHealth = async (trial: ConfigTrial, signal: AbortSignal): Promise<void> => {
+    const is = health();
+    let isOver = false;
+    if (is === "unhealthy") isOver = await giveBack(trial, signal);
+    if (is === "healthy") isOver = await keepTrial(trial, signal);
+    if (!isOver) await untilAborted(Promise.race([wake.promise, verdict.promise]), signal);
+  };
+  const keepTrial = async ({ generation }: ConfigTrial, signal: AbortSignal): Promise<boolean> => {
+    try {
+      await inTurn({ do: "confirm" });
+      ports.log("info", `machine config ${generation} is kept: this machine is healthy with it`);
+      return true;
+    } catch (error) {
+      signal.throwIfAborted();
+      ports.log("info", `machine config ${generation} is not kept yet: ${(error as Error).message}`);
+      return false;
+    }
+  };
+
   const endTrials = async (signal: AbortSignal): Promise<never> => {
     let known: { readonly id: string; readonly until: number | undefined; readonly endsMs: number } | undefined;
     let pause = RETRY_MS;
@@ -136,6 +169,10 @@ export function openConfigService(
       const { trial } = machineConfig.now();
       if (!trial) {
         await untilAborted(wake.promise, signal);
+        continue;
+      }
+      if (trial.until === undefined && isLive(trial)) {
+        await byHealth(trial, signal);
         continue;
       }
       const { id, until = 0 } = trial;
@@ -173,9 +210,12 @@ export function openConfigService(
     }
   };
 
-  /** Until everything that is asked has answered once. */
+  /** Until everything that is asked has answered once; then what waited for it is done. */
   const askNetwork = async (signal: AbortSignal): Promise<void> => {
+    if (!machineConfig.now().awaits) return;
     for (let pause = RETRY_MS; machineConfig.now().awaits; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+      // What is on trial would be kept with it.
+      while (machineConfig.now().trial) await untilAborted(wake.promise, signal);
       try {
         assertFree();
         const found = await machineConfig.work({ do: "find" }, signal);
@@ -185,15 +225,18 @@ export function openConfigService(
         signal.throwIfAborted();
         ports.log("info", `what the machine config takes from the network is not there yet: ${(error as Error).message}`);
       }
-      if (machineConfig.now().awaits) await ports.wait(pause, signal);
+      // What somebody applies ends it, too.
+      if (machineConfig.now().awaits) await Promise.race([ports.wait(pause, signal), untilAborted(wake.promise, signal)]);
     }
+    await ports.stages.start(ANSWERED, signal).catch((error: unknown) => {
+      signal.throwIfAborted();
+      ports.log("info", (error as Error).message);
+    });
   };
 
   return {
-    apply: async (request, signal) => {
-      if (request.mode !== "dry-run") assertFree();
-      return await change({ do: "apply", mode: request.mode, ...(await documentsFor(request, signal)) }, signal);
-    },
+    apply: async ({ documents, mode }, signal) =>
+      documents ? await change({ do: "apply", documents, mode }, signal) : await applyFound(mode, signal),
     rollback: async (request, signal) => await change({ do: "rollback", ...request }, signal),
     confirm: async () => {
       const confirmed = await inTurn({ do: "confirm" });
@@ -203,6 +246,11 @@ export function openConfigService(
     history: async (signal) => await machineConfig.work({ do: "history" }, signal),
     sources: async (request, signal) => await machineConfig.work({ do: "sources", ...request }, signal),
     diff: async (request, signal) => await machineConfig.work({ do: "diff", ...request }, signal),
+    judged: () => {
+      const { resolve } = verdict;
+      verdict = Promise.withResolvers();
+      resolve();
+    },
     loop: async (signal) => void (await Promise.all([endTrials(signal), settle(signal), askNetwork(signal)])),
   };
 }

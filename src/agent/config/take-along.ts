@@ -65,7 +65,10 @@ export async function takeAlong(slot: SlotName, image: ImageView, ports: TakeAlo
     ? kept!
     : await keep(
         { compiled },
-        { documents: own.documents, awaits: own.about.awaits === true, problems: [...problems, ...leftOut(compilation)] },
+        {
+          ...{ documents: own.documents, problems: [...problems, ...leftOut(compilation)] },
+          ...{ awaits: own.about.awaits === true, found: own.about.found === true },
+        },
         ports,
       );
   if (!isKept || store.slots().slots[slot]?.trial) {
@@ -75,7 +78,7 @@ export async function takeAlong(slot: SlotName, image: ImageView, ports: TakeAlo
   return { generation };
 }
 
-const sameDocuments = (one: Pick<Generation, "documents"> | undefined, other: Pick<Generation, "documents">): boolean =>
+export const sameDocuments = (one: Pick<Generation, "documents"> | undefined, other: Pick<Generation, "documents">): boolean =>
   JSON.stringify(one?.documents) === JSON.stringify(other.documents);
 
 /** What the slot that runs boots with; else what it runs with: of another slot, where it has none. */

@@ -55,10 +55,10 @@ export type LockedWork = Exclude<ConfigWork, { readonly do: "sources" | "find" }
 /** What comes of each. */
 export interface ConfigAnswers {
   readonly apply: ConfigResult;
-  /** `none`: there is no document anywhere. */
-  readonly boot: ConfigResult | { readonly none: true };
+  /** `none`: there is no document anywhere. `same`: this machine's config stays as it is; why, where it might not. */
+  readonly boot: ConfigAnswers["network"] | { readonly same: true; readonly problems: readonly string[] };
   /** `none`: nothing is asked for any more, or nothing is known yet. */
-  readonly network: ConfigAnswers["boot"];
+  readonly network: ConfigResult | { readonly none: true };
   readonly find: FoundDocuments;
   readonly settle: { readonly changed: boolean };
   readonly confirm: { readonly generation: GenerationNumber };
@@ -83,6 +83,8 @@ interface NewImage {
 export interface FoundDocuments extends Pick<FoundConfig, "documents" | "problems" | "waitsForNetwork"> {
   /** What a source calls this machine; absent where none does. */
   readonly instance?: string;
+  /** None does, and one that is asked over the network may. */
+  readonly awaitsName?: true;
 }
 /** One that this machine has had. */
 export interface GenerationEntry {

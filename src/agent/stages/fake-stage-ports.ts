@@ -94,7 +94,6 @@ export function fakeStageMachine(options: FakeStageOptions = {}): FakeStageMachi
     instance: {
       record: () => state.record,
       problems: [],
-      be: async (instance) => await Promise.resolve(void (state.record = { instance, done: {} })),
       note: async (what, done) => {
         if (full !== undefined && notes++ >= full) throw new Error("no space left on device");
         state.record = { ...state.record, done: { ...state.record.done, [what]: done } };

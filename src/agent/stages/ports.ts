@@ -25,7 +25,7 @@ export interface StagePorts extends LayPorts {
   /** Puts the file where it goes. @throws AppError */
   readonly download: (file: FetchedFile) => Promise<void>;
   readonly disks: DiskPorts;
-  readonly instance: InstanceStore;
+  readonly instance: Pick<InstanceStore, "record" | "problems" | "note">;
   /** Aborted when the machine is stopped, or somebody stops the stage. */
   readonly stopping: AbortSignal;
   readonly sha256: (text: string) => string;

@@ -41,6 +41,21 @@ for (const [what, found, fails, marked = true] of CASES) {
   }
 }
 
+test("once all of the config is known, the stages of the network are run by one that waits for their first run", async () => {
+  const ran: string[] = [];
+  const control = stageControl({
+    ...{ init: { kind: "systemd" }, program: ["node"], drift: () => undefined, now: () => 100 },
+    runs: () => [result("done", false, { run: "answered" })],
+    exists: async (path) => await Promise.resolve(path === "/run/petrify/stage-network"),
+    run: async (argv) => {
+      ran.push(argv.join(" "));
+      return await Promise.resolve({ exitCode: 0, stdout: "", stderr: "" });
+    },
+  });
+  await control.start("answered", never);
+  assert.deepEqual(ran, ["systemctl start petrify-stage@answered.service"]);
+});
+
 test("one that cannot be started has failed", async () => {
   const control = stageControl({
     ...{

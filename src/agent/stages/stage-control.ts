@@ -4,11 +4,11 @@ import type { InitSystem } from "../../host/init-system.ts";
 import type { Run } from "../../host/run.ts";
 import type { DriftReport } from "../../layout/drift-report.ts";
 import { stageMark } from "../../layout/run-config.ts";
-import { hasFailed, stageProblems, type StageRun } from "../../layout/stage-results.ts";
+import { ANSWERED, hasFailed, stageProblems, type StageRun } from "../../layout/stage-results.ts";
 
 /** Something that a machine does, with stages around it. */
 type Occasion = "upgrade" | "install" | "reset";
-export type OccasionRun = `${"before" | "after"}-${Occasion}` | "reconcile";
+export type OccasionRun = `${"before" | "after"}-${Occasion}` | "reconcile" | typeof ANSWERED;
 
 export interface StageControl {
   /** What came of the stages of this boot. */
@@ -36,7 +36,7 @@ export function stageControl({ run, init, program, exists, runs, drift, now }: S
   return {
     ...{ runs, drift },
     start: async (name, signal) => {
-      if (!(await exists(stageMark(name)))) return;
+      if (!(await exists(stageMark(name === ANSWERED ? "network" : name)))) return;
       const since = Math.floor(now());
       const argv: readonly [string, ...string[]] =
         init.kind === "systemd" ? ["systemctl", "start", `petrify-stage@${name}.service`] : [...program, name];

@@ -28,7 +28,8 @@ async function stage(folder: string, name: string): Promise<RunResult & { readon
   return { ...result, found: parseStageRun(await readFile(join(folder, `petrify/stages/${name}.json`), "utf8"))! };
 }
 
-async function machineWith(folder: string, plan: Partial<StagePlan>): Promise<void> {
+/** @param awaits the config is not known as a whole yet */
+async function machineWith(folder: string, plan: Partial<StagePlan>, awaits = false): Promise<void> {
   for (const name of ["petrify", "systemd/system"]) await mkdir(join(folder, name), { recursive: true });
   const facts = { format: 1, slot: "ram", file: "", rootHash: "", partitions: {}, notes: [], reached: {} };
   await writeFile(join(folder, "petrify/boot.json"), JSON.stringify(facts));
@@ -38,7 +39,7 @@ async function machineWith(folder: string, plan: Partial<StagePlan>): Promise<vo
   const files = generationFiles({
     compiled: { ...compiled, plan: { ...compiled.plan, ...plan } },
     documents: [],
-    about: { at: 1, problems: [] },
+    about: { at: 1, problems: [], ...(awaits ? { awaits } : {}) },
   });
   const generation = await store.add(files);
   await writeFile(join(folder, "petrify/config.json"), encodeRunConfig({ ...NO_RUN_CONFIG, generation }));
@@ -116,6 +117,23 @@ test("when a config is applied, files of all stages are written, and nothing els
   } finally {
     server.close();
   }
+});
+
+test("what is done once waits until all of the config is known, and is done once then", { skip: !isRoot }, async () => {
+  await using dir = await mkdtempDisposable(join(tmpdir(), "petrify-stages-"));
+  const plan = {
+    stages: { network: [fakeStageStep("step", { commands: ["echo step >>/run/ran"] })] },
+    once: { disks: [], fileSystems: [], mounts: [], commands: ["echo once >>/run/ran"] },
+  };
+  const ran = async (): Promise<string> => await readFile(join(dir.path, "ran"), "utf8");
+  await machineWith(dir.path, plan, true);
+  await stage(dir.path, "network");
+  assert.equal(await ran(), "step\n");
+  await machineWith(dir.path, plan);
+  await stage(dir.path, "answered");
+  assert.equal(await ran(), "step\nstep\nonce\n");
+  await stage(dir.path, "network");
+  assert.equal(await ran(), "step\nstep\nonce\nstep\n");
 });
 
 test("a program that is ended leaves what it was at, and goes on from there", { skip: !isRoot }, async () => {
