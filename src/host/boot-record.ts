@@ -4,6 +4,7 @@ import type { Bytes } from "../core/units.ts";
 import { TRIES_FILE } from "../layout/disk.ts";
 import { ENV_BLOCK_SIZE } from "../layout/env-block.ts";
 import { findInFat } from "../layout/fat.ts";
+import { KERNEL_ARGS, newestKernelArgs, nextKernelArgsWrite, type FoundKernelArgs } from "../layout/kernel-args.ts";
 import type { RecordChange, RecordFacts } from "../layout/record-change.ts";
 import { encodeSeed, SEED_OFFSET } from "../layout/random-seed.ts";
 import { newestRecord, nextRecordWrite, RECORD_BLOCK_SIZE, RECORD_COPY_OFFSETS, type FoundRecord } from "../layout/record.ts";
@@ -18,7 +19,8 @@ export interface BootRecordStore {
   /**
    * Reads, decides, writes what is to be changed and returns what is stored then.
    *
-   * The record comes first: with the tries alone, a slot on trial would have more than its three.
+   * The record comes first: with the tries alone, a slot on trial would have more than its three. Kernel arguments come last: those on trial need tries.
+   * They are not changed where nothing says that the disk's loader knows of them.
    */
   change(decide: (facts: RecordFacts) => RecordChange): Promise<RecordFacts>;
   /** @param seconds since 1970 */
@@ -40,13 +42,18 @@ export function bootRecordOn(devices: { readonly record: string; readonly efi: s
   const readAll = async (record: FileHandle, efi: FileHandle): Promise<Found> => {
     const copies = await Promise.all(RECORD_COPY_OFFSETS.map(async (offset) => await tryRead(record, offset)));
     const found = newestRecord(copies as [Uint8Array | undefined, Uint8Array | undefined]);
+    const args = newestKernelArgs(await Promise.all(KERNEL_ARGS.offsets.map(async (offset) => await tryRead(record, offset))));
     const place = triesPlace(devices.efi);
     const block = await tryRead(efi, place);
     return {
       found,
+      args,
       place,
       block,
-      facts: { found: found.newest, tries: block && decodeTries(block.subarray(0, ENV_BLOCK_SIZE)) },
+      facts: {
+        ...{ found: found.newest, tries: block && decodeTries(block.subarray(0, ENV_BLOCK_SIZE)) },
+        ...(args.stored ? { args: args.stored } : {}),
+      },
     };
   };
   return {
@@ -58,7 +65,7 @@ export function bootRecordOn(devices: { readonly record: string; readonly efi: s
     change: async (decide) => {
       await using record = await open(devices.record, "r+");
       await using efi = await open(devices.efi, "r+");
-      const { found, facts, place, block } = await readAll(record, efi);
+      const { found, args, facts, place, block } = await readAll(record, efi);
       const change = decide(facts);
       if (change.record) {
         const { offset, data } = nextRecordWrite(found, change.record);
@@ -68,6 +75,10 @@ export function bootRecordOn(devices: { readonly record: string; readonly efi: s
         const next = block?.slice() ?? new Uint8Array(RECORD_BLOCK_SIZE);
         next.set(encodeTries(change.tries));
         await writeBlock(efi, place, next);
+      }
+      if (change.args && args.stored) {
+        const { offset, data } = nextKernelArgsWrite(args, change.args);
+        await writeBlock(record, offset, data);
       }
       return (await readAll(record, efi)).facts;
     },
@@ -92,6 +103,7 @@ export function bootRecordOn(devices: { readonly record: string; readonly efi: s
 
 interface Found {
   readonly found: FoundRecord;
+  readonly args: FoundKernelArgs;
   readonly facts: RecordFacts;
   /** Of the block with the tries. */
   readonly place: Bytes;

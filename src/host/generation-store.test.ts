@@ -71,7 +71,7 @@ function cutAfter(steps: number): { disk: GenerationDisk; isCut: () => boolean }
 /** What the initrd would lay, as it reads it: the first candidate that is there. */
 async function laid(folder: string): Promise<string | undefined> {
   const copies = await Promise.all(SLOTS_NAMES.map(async (name) => await readFile(join(folder, name)).catch(() => undefined)));
-  for (const { generation } of planLaying(foundSlots(copies), "a", { folders: [], begun: undefined }).candidates) {
+  for (const { generation } of planLaying(foundSlots(copies), "a", { folders: [], tried: undefined }).candidates) {
     const text = await readFile(join(folder, String(generation), "compiled"), "utf8").catch(() => undefined);
     if (text !== undefined) return text;
   }

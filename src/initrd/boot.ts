@@ -80,7 +80,7 @@ export function boot(sys: Sys, known: Known, words: readonly string[]): never {
   const record = partitions?.record?.device;
   const isResetting = args.slot === "recovery" && record !== undefined && isResetOrdered(sys, record);
   const since = sys.now();
-  const found = machineConfig(sys, args, { oem: partitions?.oem?.device, record, notes, isResetting });
+  const found = machineConfig(sys, args, { oem: partitions?.oem?.device, notes, isResetting });
   const persistent = args.slot === "recovery" ? [] : (found?.chosen?.config.persistent ?? []);
   const image = prepareRoot(sys, NEW_ROOT, {
     ...{ partitions, machineId: source.identity?.machineId, persistent, notes, isResetting },
@@ -98,6 +98,7 @@ export function boot(sys: Sys, known: Known, words: readonly string[]): never {
     RUN_FACTS_PATH,
     encodeRunFacts({
       ...{ slot: args.slot, file: source.file, rootHash: args.rootHash, ...(disk ? { disk: `/dev/${disk.name}` } : {}) },
+      ...("trial" in args ? { trial: args.trial } : {}),
       ...{ partitions: partitions ?? {}, ...(image ? { image } : {}), notes, reached: known.reached },
       ...(isResetting ? { resetting: true } : {}),
     }),
@@ -115,17 +116,12 @@ export function boot(sys: Sys, known: Known, words: readonly string[]): never {
 /** Nothing where a machine has none, and is to have none: one that is being reset. */
 function machineConfig(
   sys: Sys,
-  { slot }: BootArguments,
-  {
-    oem,
-    record,
-    notes,
-    isResetting,
-  }: { oem: string | undefined; record: string | undefined; notes: string[]; isResetting: boolean },
+  args: BootArguments,
+  { oem, notes, isResetting }: { oem: string | undefined; notes: string[]; isResetting: boolean },
 ): FoundConfig | undefined {
   if (isResetting) return undefined;
-  if (slot === "ram") return { remembered: NOBODY, wanted: "this system runs from memory" };
-  return oem === undefined ? undefined : findConfig(sys, { target: slot, oem, record }, notes);
+  if (args.slot === "ram") return { remembered: NOBODY, wanted: "this system runs from memory" };
+  return oem === undefined ? undefined : findConfig(sys, { target: args.slot, oem, trial: args.trial }, notes);
 }
 
 /** Where the image of this boot is. */

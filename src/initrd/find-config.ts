@@ -1,7 +1,6 @@
 /** @portable The machine config of this boot, from the oem partition. docs/formats/generations.md */
 import { latin1Bytes } from "../layout/env-block.ts";
 import { COMPILED_LIMIT, decodeCompiledConfig, type CompiledConfig } from "../layout/compiled-config.ts";
-import { CONFIG_TRIAL_OFFSET, CONFIG_TRIAL_SIZE, decodeConfigTrial, encodeConfigTrial } from "../layout/config-trial.ts";
 import {
   COMPILED_NAME,
   CONFIG_FOLDER,
@@ -42,7 +41,8 @@ export interface ConfigSource {
   readonly target: BootTarget;
   /** Device nodes. */
   readonly oem: string;
-  readonly record: string | undefined;
+  /** Id of the trial that the loader has given this boot to. */
+  readonly trial: string | undefined;
 }
 
 export const NOBODY: PersistentIds = { user: new Map(), group: new Map() };
@@ -64,16 +64,16 @@ export function findConfig(sys: Sys, source: ConfigSource, notes: string[]): Fou
   }
 }
 
-function readConfig(sys: Sys, { target, record }: ConfigSource, notes: string[]): FoundConfig {
+function readConfig(sys: Sys, { target, trial }: ConfigSource, notes: string[]): FoundConfig {
   const folder = AT + CONFIG_FOLDER;
   const copies = SLOTS_NAMES.map((name) => readable(sys, `${folder}/${name}`));
   const folders = sys.list(folder).flatMap((name) => generationOf(name) ?? []);
-  const plan = planLaying(foundSlots(copies), target, { folders, begun: begunTrial(sys, record) });
+  const plan = planLaying(foundSlots(copies), target, { folders, tried: trial });
   notes.push(...plan.notes);
   const remembered = readIds(sys, `${folder}/${CONFIG_IDS_NAME}`, notes);
   for (const candidate of plan.candidates) {
     const config = readCompiled(sys, folder, candidate, notes);
-    if (!config || !mark(sys, record, candidate, notes)) continue;
+    if (!config) continue;
     const isFirst = candidate === plan.candidates[0];
     if (!isFirst) notes.push(`machine config ${candidate.generation} is laid down instead`);
     const wanted = plan.wanted ?? (isFirst || target === "recovery" ? undefined : "the slot's own cannot be used");
@@ -115,37 +115,4 @@ function readIds(sys: Sys, path: string, notes: string[]): PersistentIds {
     `the numbers of configured users are forgotten: ${CONFIG_IDS_NAME} is ${found.is === "newer" ? "of newer software" : "damaged"}`,
   );
   return NOBODY;
-}
-
-function begunTrial(sys: Sys, record: string | undefined): string | undefined {
-  if (record === undefined) return undefined;
-  try {
-    const file = sys.open(record, "direct");
-    try {
-      return decodeConfigTrial(sys.readAt(file, CONFIG_TRIAL_OFFSET, CONFIG_TRIAL_SIZE));
-    } finally {
-      sys.close(file);
-    }
-  } catch {
-    return undefined; // then it cannot be marked either, and is not laid
-  }
-}
-
-/** Before a config on trial is laid: whatever it does to this boot, the next one has another. @returns whether it may be laid */
-function mark(sys: Sys, record: string | undefined, { generation, trial }: Candidate, notes: string[]): boolean {
-  if (trial === undefined) return true;
-  try {
-    if (record === undefined) throw new Error("there is no record partition");
-    const file = sys.open(record, "direct");
-    try {
-      sys.writeAt(file, CONFIG_TRIAL_OFFSET, encodeConfigTrial(trial));
-      sys.syncFile(file);
-    } finally {
-      sys.close(file);
-    }
-    return true;
-  } catch (error) {
-    notes.push(`machine config ${generation} is not tried: that it was could not be stored: ${sentence(error)}`);
-    return false;
-  }
 }

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { encodeCheckedLines } from "../layout/checked-lines.ts";
 import { encodeCompiledConfig, type CompiledConfig } from "../layout/compiled-config.ts";
-import { CONFIG_TRIAL_OFFSET, decodeConfigTrial } from "../layout/config-trial.ts";
 import { latin1Text } from "../layout/env-block.ts";
 import { beginTrial, encodeConfigSlots, keepGeneration, NO_SLOTS, type ConfigSlots } from "../layout/generations.ts";
 import { encodeIds } from "../layout/persistent-ids.ts";
@@ -162,37 +161,16 @@ const tried = {
   slots: beginTrial(SLOT_A, "a", TRIAL),
   generations: { ...whole, 13: encodeCompiledConfig({ ...CONFIG, hostname: "tried" }) },
 };
-const marks = (sys: FakeSys): string[] =>
-  sys.blocks
-    .get("/dev/vda3")!
-    .patches.flatMap(({ offset, data }) => (offset === CONFIG_TRIAL_OFFSET ? [decodeConfigTrial(data)!] : []));
+test("a config on trial is laid by a boot that the loader has given to it, and by no other", () => {
+  const given = machine(tried);
+  given.files.set("/proc/cmdline", `${given.readText("/proc/cmdline").trim()} petrify.trial=${TRIAL.id}\n`);
+  run(given);
+  assert.deepEqual([config(given).generation, config(given).trial], [13, TRIAL.id]);
+  assert.equal(given.readText("/sysroot/etc/hostname"), "tried\n");
+  assert.equal(facts(given).trial, TRIAL.id);
 
-test("a config on trial is marked on the disk before anything of it is laid, and laid at one boot only", () => {
-  const sys = run(machine(tried));
-  assert.deepEqual([config(sys).generation, config(sys).trial], [13, TRIAL.id]);
-  assert.equal(sys.readText("/sysroot/etc/hostname"), "tried\n");
-  assert.deepEqual(marks(sys), [TRIAL.id]);
-  const at = (start: string): number => sys.done.findIndex((line) => line.startsWith(start));
-  assert.ok(at(`write /dev/vda3 at ${CONFIG_TRIAL_OFFSET}`) < at("unmount /oem"));
-
-  const again = machine(tried);
-  const { react } = again;
-  again.react = (line) => {
-    react(line);
-    if (line.includes("virtio_blk"))
-      again.blocks.get("/dev/vda3")!.patches.push(...sys.blocks.get("/dev/vda3")!.patches.slice(-1));
-  };
-  run(again);
-  assert.deepEqual([config(again).generation, config(again).trial], [12, undefined]);
-  assert.match(facts(again).notes.join(), /machine config 13 was on trial for one boot, and was not confirmed/);
-});
-
-test("a trial that cannot be marked is not begun", () => {
-  const sys = machine(tried);
-  sys.refuses.set(`write /dev/vda3 at ${CONFIG_TRIAL_OFFSET}`, 5);
-  run(sys);
-  assert.equal(config(sys).generation, 12);
-  assert.match(facts(sys).notes.join(), /13 is not tried: that it was could not be stored/);
+  const other = run(machine(tried));
+  assert.deepEqual([config(other).generation, config(other).trial, facts(other).trial], [12, undefined, undefined]);
 });
 
 test("recovery takes what a machine needs to be reached, and nothing else", () => {

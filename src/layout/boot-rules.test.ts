@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { BOOT_RULES, bootFacts, decide, type BootSituation } from "./boot-rules.ts";
 import { IMAGE_FILES } from "./disk.ts";
+import { NO_KERNEL_ARGS, type ChosenKernelArgs, type StoredKernelArgs } from "./kernel-args.ts";
 import type { BootRecord } from "./record.ts";
 import { otherSlot, SLOT_STATES, type SlotState } from "./slots.ts";
 import type { Tries } from "./tries.ts";
@@ -111,6 +112,46 @@ for (const [name, given, does, tries] of rows) {
     assert.deepEqual(after, tries);
   });
 }
+
+const trial = { id: "0123abcd", slot: "a", append: ["new"], remove: ["quiet"] } as const;
+const args: StoredKernelArgs = {
+  slots: { a: { append: ["old"], remove: [] }, b: { append: ["other"], remove: [] } },
+  trial,
+};
+const tried = { append: ["new"], remove: ["quiet"], trial: trial.id };
+const withTries: Tries = { ...full, args: 3 };
+const argsRows: readonly [name: string, given: Partial<BootSituation>, wanted: ChosenKernelArgs, left: number | undefined][] = [
+  ["those on trial, at the cost of a try", {}, tried, 2],
+  ["the last try", { tries: { ...full, args: 1 } }, tried, undefined],
+  ["what is kept, where none has tries", { tries: full }, args.slots.a, undefined],
+  ["what is kept, where a try cannot be stored", { saves: false }, args.slots.a, 3],
+  ["what is kept, on a slot that is on trial itself", { record: of("a", "trial", "proven") }, args.slots.a, 3],
+  ["what is kept, without a record", { record: undefined }, args.slots.a, 3],
+  ["what is kept, with unreadable tries", { tries: undefined }, args.slots.a, undefined],
+  ["the other slot has its own", { record: of("b", "proven", "proven") }, args.slots.b, 3],
+  ["the other slot has its own, where it is booted instead", { whole: { ...whole, a: false } }, args.slots.b, 3],
+  ["a slot that is asked for once tries them, too", { tries: { ...withTries, next: "a" } }, tried, 2],
+  ["recovery has none", { tries: { ...withTries, next: "recovery" } }, NO_KERNEL_ARGS, 3],
+  ["a disk that knows of none", { args: undefined }, NO_KERNEL_ARGS, 3],
+];
+for (const [name, given, wanted, left] of argsRows) {
+  test(`kernel arguments: ${name}`, () => {
+    const decision = decide({ record: of("a", "proven", "proven"), tries: withTries, args, whole, saves: true, ...given });
+    assert.deepEqual(decision.args, wanted);
+    assert.equal(decision.tries?.args, left);
+  });
+}
+
+test("kernel arguments that never come up are tried three times; then the slot boots with what it had, and has tries left", () => {
+  let tries: Tries = { a: 6, b: 6, args: 3 };
+  const boots = Array.from({ length: 4 }, () => {
+    const decision = decide({ record: of("a", "proven", "proven"), tries, args, whole, saves: true });
+    tries = decision.tries!;
+    return [decision.boots, decision.args.trial];
+  });
+  assert.deepEqual(boots, [...Array.from({ length: 3 }, () => ["a", trial.id]), ["a", undefined]]);
+  assert.deepEqual(tries, { a: 2, b: 6 });
+});
 
 const count = fc.integer({ min: 0, max: 6 });
 const state = fc.constantFrom(...SLOT_STATES);

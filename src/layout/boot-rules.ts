@@ -3,6 +3,7 @@
  * docs/concepts/boot.md.
  */
 import type { IMAGE_FILES } from "./disk.ts";
+import { NO_KERNEL_ARGS, type ChosenKernelArgs, type StoredKernelArgs } from "./kernel-args.ts";
 import type { BootRecord } from "./record.ts";
 import { otherSlot, SLOTS, type BootTarget, type RecoveryFile, type SlotName, type SlotState } from "./slots.ts";
 import type { Tries } from "./tries.ts";
@@ -129,6 +130,8 @@ export interface BootSituation {
   /** `undefined`: neither copy is readable, or the newest is of a newer format. */
   readonly record: BootRecord | undefined;
   readonly tries: Tries | undefined;
+  /** Absent where neither copy is readable. */
+  readonly args?: StoredKernelArgs | undefined;
   /** Which images pass the check of their boot files. */
   readonly whole: Readonly<Record<ImageName, boolean>>;
   /** Whether the loader can store tries. */
@@ -139,11 +142,13 @@ export interface BootDecision {
   readonly attempts: readonly { readonly rule: BootRule["rule"]; readonly target: BootTarget; readonly image: ImageName }[];
   /** The image of the last attempt, or `undefined`: a message, and a reboot. */
   readonly boots: ImageName | undefined;
+  /** What that boot is given beyond its image's words. */
+  readonly args: ChosenKernelArgs;
   /** As stored afterwards. */
   readonly tries: Tries | undefined;
 }
 
-export function decide({ record, tries, whole, saves }: BootSituation): BootDecision {
+export function decide({ record, tries, args, whole, saves }: BootSituation): BootDecision {
   const facts = bootFacts(record, tries);
   const attempts: BootDecision["attempts"][number][] = [];
   const failed = new Set<BootTarget>();
@@ -151,17 +156,34 @@ export function decide({ record, tries, whole, saves }: BootSituation): BootDeci
   for (const { rule, when, first, unsaved, boot } of BOOT_RULES) {
     if (!holds(when, facts) || (boot && failed.has(boot))) continue;
     if (first && now) {
-      if (saves) now = first === "take-try" ? takeTry(now, boot) : { a: now.a, b: now.b };
+      if (saves) now = first === "take-try" ? takeTry(now, boot) : withoutNext(now);
       else if (unsaved !== "boot") continue;
     }
     if (!boot) continue;
     for (const image of imagesOf(boot, record?.recovery ?? 1)) {
       attempts.push({ rule, target: boot, image });
-      if (whole[image]) return { attempts, boots: image, tries: now };
+      if (whole[image]) return { attempts, boots: image, ...chooseArgs(boot, { record, args, tries: now, saves }) };
     }
     failed.add(boot);
   }
-  return { attempts, boots: undefined, tries: now };
+  return { attempts, boots: undefined, args: NO_KERNEL_ARGS, tries: now };
+}
+
+/**
+ * What a slot is given that is about to be booted: what is tried on it while that has tries left and the slot is proven, for only one thing is on trial at
+ * a time; else what it has always. Nothing for recovery.
+ */
+function chooseArgs(
+  target: BootTarget,
+  { record, args, tries, saves }: Pick<BootSituation, "record" | "args" | "tries" | "saves">,
+): Pick<BootDecision, "args" | "tries"> {
+  if (target === "recovery" || !args) return { args: NO_KERNEL_ARGS, tries };
+  const { trial } = args;
+  if (trial?.slot !== target || record?.slots[target].state !== "proven" || !tries?.args || !saves)
+    return { args: args.slots[target], tries };
+  const { append, remove, id } = trial;
+  const { args: granted, ...others } = tries;
+  return { args: { append, remove, trial: id }, tries: { ...others, ...(granted > 1 ? { args: granted - 1 } : {}) } };
 }
 
 export function bootFacts(record: BootRecord | undefined, tries: Tries | undefined): BootFacts {
@@ -180,5 +202,9 @@ export function bootFacts(record: BootRecord | undefined, tries: Tries | undefin
 const holds = (when: Condition, facts: BootFacts): boolean =>
   Object.entries(when).every(([fact, values]) => (values as readonly string[]).includes(facts[fact as keyof BootFacts]));
 
+function withoutNext(tries: Tries): Tries {
+  const { next: _, ...others } = tries;
+  return others;
+}
 const takeTry = (tries: Tries, boot: BootTarget | undefined): Tries =>
   boot === "a" || boot === "b" ? { ...tries, [boot]: tries[boot] - 1 } : tries;

@@ -18,6 +18,8 @@ export interface LoaderArguments {
   readonly disk: Guid;
   /** Path of the image in that file system: `/a.img`. */
   readonly file: string;
+  /** Id of the trial that the kernel arguments of this boot belong to. */
+  readonly trial?: string;
 }
 /** In place of a boot loader's: the image came with the initrd, and no disk is looked for. */
 export interface RamArguments {
@@ -57,6 +59,7 @@ const HASH = /^[0-9a-f]{64}$/;
 const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const SIZE = /^[1-9]\d{0,14}$/;
 const FILE = /^(\/[\w.-]+)+$/;
+const TRIAL = /^[0-9a-f]{8}$/;
 
 /** The image's part of the command line. */
 export function imageCommandLine({ rootHash, words = [] }: ImageArguments): string {
@@ -70,11 +73,12 @@ export function serialConsoles(words: readonly string[]): string[] {
 }
 
 /** The boot loader's part, to follow the image's. GRUB's script writes the same words. */
-export function loaderCommandLine({ slot, disk, file }: LoaderArguments): string {
+export function loaderCommandLine({ slot, disk, file, trial }: LoaderArguments): string {
   return [
     `petrify.slot=${slot}`,
     `petrify.disk=${checked("petrify.disk", disk, GUID)}`,
     `petrify.file=${checked("petrify.file", file, FILE)}`,
+    ...(trial === undefined ? [] : [`petrify.trial=${checked("petrify.trial", trial, TRIAL)}`]),
   ].join(" ");
 }
 
@@ -113,6 +117,7 @@ export function parseCommandLine(text: string): BootArguments {
     slot,
     disk: value("petrify.disk", GUID),
     file: checked("petrify.file", values.get("petrify.file"), FILE),
+    ...(values.has("petrify.trial") ? { trial: value("petrify.trial", TRIAL) } : {}),
   };
 }
 

@@ -8,16 +8,27 @@ import type { Bytes } from "../core/units.ts";
 export const ENV_BLOCK_SIZE: Bytes = 1024;
 /** Variables end before this offset, so that a block torn between its two sectors holds either all the old ones or all the new ones. */
 const ENV_BLOCK_VARIABLES_END: Bytes = 512;
+
+/** Of a block that has a checksum beside it: how it is torn does not matter. */
+export interface EnvBlockRoom {
+  readonly size: Bytes;
+  /** Where the variables end at the latest. */
+  readonly end: Bytes;
+}
 const SIGNATURE = "# GRUB Environment Block\n";
 
 /**
- * @param variables names and values without `=`, `\`, line feeds or characters above U+00FF
- * @throws Error when they do not fit in front of the second sector
+ * @param variables names without `=`; names and values without `\`, line feeds or characters above U+00FF
+ * @param room default: all of them in front of the second sector
+ * @throws Error when they do not fit
  */
-export function encodeEnvBlock(variables: Readonly<Record<string, string>>): Uint8Array {
+export function encodeEnvBlock(
+  variables: Readonly<Record<string, string>>,
+  { size, end }: EnvBlockRoom = { size: ENV_BLOCK_SIZE, end: ENV_BLOCK_VARIABLES_END },
+): Uint8Array {
   const text = SIGNATURE + Object.entries(variables).reduce((lines, [name, value]) => `${lines}${name}=${value}\n`, "");
-  if (text.length > ENV_BLOCK_VARIABLES_END) throw new Error(`environment block: ${text.length} bytes of variables`);
-  const block = new Uint8Array(ENV_BLOCK_SIZE).fill("#".charCodeAt(0));
+  if (text.length > end) throw new Error(`environment block: ${text.length} bytes of variables`);
+  const block = new Uint8Array(size).fill("#".charCodeAt(0));
   block.set(latin1Bytes(text));
   return block;
 }

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { CONFIG_TRIAL_SIZE, decodeConfigTrial, encodeConfigTrial } from "./config-trial.ts";
 import {
   beginTrial,
   confirmTrial,
@@ -14,6 +13,7 @@ import {
   keepGeneration,
   NO_SLOTS,
   planLaying,
+  refuseTrial,
   type ConfigSlots,
   type ConfigTrial,
   type FoundSlots,
@@ -24,9 +24,9 @@ const TRIAL: ConfigTrial = { id: "0123abcd", generation: 13, how: "boot" };
 const LIVE: ConfigTrial = { ...TRIAL, how: "live", until: 1_900_000_000 };
 const SLOTS: ConfigSlots = { slots: { a: { generation: 12, before: 9 }, b: { generation: 7 }, recovery: { generation: 12 } } };
 const whole = (slots: ConfigSlots): FoundSlots => ({ is: "whole", slots });
-const NONE = { folders: [], begun: undefined };
-const numbers = (found: FoundSlots, target: "a" | "b" | "recovery", begun?: string): number[] =>
-  planLaying(found, target, { folders: [], begun }).candidates.map(({ generation }) => generation);
+const NONE = { folders: [], tried: undefined };
+const numbers = (found: FoundSlots, target: "a" | "b" | "recovery", id?: string): number[] =>
+  planLaying(found, target, { folders: [], tried: id }).candidates.map(({ generation }) => generation);
 
 test("what slots boot with is read back, from a copy of one size", () => {
   for (const slots of [NO_SLOTS, SLOTS, beginTrial(SLOTS, "a", TRIAL), beginTrial(SLOTS, "b", LIVE)]) {
@@ -95,13 +95,13 @@ test("without any, one is wanted, but not by recovery", () => {
 });
 
 test("where newer software has written, nothing is laid and nothing is wanted: that would be a write", () => {
-  const plan = planLaying({ is: "newer" }, "a", { folders: [1], begun: undefined });
+  const plan = planLaying({ is: "newer" }, "a", { folders: [1], tried: undefined });
   assert.deepEqual([plan.candidates, plan.wanted], [[], undefined]);
   assert.match(plan.notes.join(), /newer software: it is left alone/);
 });
 
 test("where nothing tells which, the newest that can be read is used, and it is said", () => {
-  const plan = planLaying({ is: "damaged" }, "a", { folders: [2, 11, 9, 10], begun: undefined });
+  const plan = planLaying({ is: "damaged" }, "a", { folders: [2, 11, 9, 10], tried: undefined });
   assert.deepEqual(
     plan.candidates.map(({ generation }) => generation),
     [11, 10, 9],
@@ -110,18 +110,30 @@ test("where nothing tells which, the newest that can be read is used, and it is 
   assert.equal(plan.wanted, "damaged");
 });
 
-test("a config on trial is one boot's first choice, once; a live one is no boot's", () => {
+test("a config on trial is laid by the boots that the loader gives to it; a live one by none", () => {
   const tried = whole(beginTrial(SLOTS, "a", TRIAL));
-  assert.deepEqual(planLaying(tried, "a", NONE).candidates[0], { generation: 13, trial: TRIAL.id });
-  assert.deepEqual(numbers(tried, "a"), [13, 12, 9]);
-  assert.deepEqual(numbers(tried, "a", "ffffffff"), [13, 12, 9], "another trial's mark is not this one's");
-  assert.deepEqual(numbers(tried, "a", TRIAL.id), [12, 9]);
-  assert.match(
-    planLaying(tried, "a", { folders: [], begun: TRIAL.id }).notes.join(),
-    /13 was on trial for one boot, and was not confirmed/,
-  );
-  assert.deepEqual(numbers(whole(beginTrial(SLOTS, "a", LIVE)), "a"), [12, 9]);
-  assert.deepEqual(numbers(tried, "b"), [7]);
+  const plan = planLaying(tried, "a", { folders: [], tried: TRIAL.id });
+  assert.deepEqual(plan.candidates[0], { generation: 13, trial: TRIAL.id });
+  assert.deepEqual(numbers(tried, "a", TRIAL.id), [13, 12, 9]);
+  assert.deepEqual(numbers(tried, "a"), [12, 9]);
+  assert.deepEqual(numbers(tried, "a", "ffffffff"), [12, 9], "another trial is not this one");
+  assert.deepEqual(numbers(whole(beginTrial(SLOTS, "a", LIVE)), "a", LIVE.id), [12, 9]);
+  assert.deepEqual(numbers(tried, "b", TRIAL.id), [7]);
+});
+
+test("a trial that is given back leaves what the slot had, and why, until another is kept or tried", () => {
+  const tried = beginTrial(SLOTS, "a", TRIAL);
+  const why = { trial: TRIAL.id, at: 1_900_000_000, reason: "not\nhealthy" };
+  const refused = refuseTrial(tried, "a", why);
+  assert.deepEqual(refused.slots.a, {
+    ...{ generation: 12, before: 9 },
+    refused: { generation: 13, at: 1_900_000_000, reason: "not healthy" },
+  });
+  assert.deepEqual(decodeConfigSlots(encodeConfigSlots(refused, 1)), { is: "whole", sequence: 1, value: refused });
+  assert.equal(refuseTrial(tried, "a", { ...why, trial: "ffffffff" }), tried);
+  assert.equal(refuseTrial(tried, "b", why), tried);
+  for (const next of [keepGeneration(refused, "a", 12), beginTrial(refused, "a", TRIAL)])
+    assert.equal(next.slots.a?.refused, undefined);
 });
 
 test("a trial that is confirmed is the slot's from then on; one that is not leaves everything as it was", () => {
@@ -146,16 +158,4 @@ test("only a number is a generation's name", () => {
   assert.deepEqual(["1", "12", "0", "01", "1.new", "", "slots-1", "1234567890"].map(generationOf), [
     ...[1, 12, undefined, undefined, undefined, undefined, undefined, undefined],
   ]);
-});
-
-test("the mark of a trial is read back, and no flipped byte passes for one", () => {
-  const block = encodeConfigTrial("0123abcd");
-  assert.equal(block.length, CONFIG_TRIAL_SIZE);
-  assert.equal(decodeConfigTrial(block), "0123abcd");
-  assert.equal(decodeConfigTrial(new Uint8Array(4096)), undefined);
-  for (let at = 0; at < block.indexOf(0); at++) {
-    const damaged = block.slice();
-    damaged[at]! ^= 0x10;
-    assert.equal(decodeConfigTrial(damaged), undefined, `byte ${at}`);
-  }
 });

@@ -2,6 +2,7 @@
 import { KiB } from "../core/units.ts";
 import { asciiJson } from "./ascii-json.ts";
 import { decodeNumbered, encodeNumbered, type NumberedKind } from "./numbered-text.ts";
+import { shortLine } from "./short-line.ts";
 import { BOOT_TARGETS, SLOTS, type BootTarget } from "./slots.ts";
 
 /** On the oem partition: as a running system has it, below `/oem`. */
@@ -30,13 +31,23 @@ export interface SlotConfig {
   /** The one before, for when it cannot be read. */
   readonly before?: GenerationNumber;
   readonly trial?: ConfigTrial;
+  /** The last one that was on trial and was given back, until another one is kept or tried. */
+  readonly refused?: RefusedConfig;
+}
+/** One whose kernel arguments did not prove themselves. */
+export interface RefusedConfig {
+  readonly generation: GenerationNumber;
+  /** When, in seconds since 1970. */
+  readonly at: number;
+  /** A sentence. */
+  readonly reason: string;
 }
 /** A config that is only kept when it is confirmed. */
 export interface ConfigTrial {
   /** 8 hexadecimal digits, of this trial alone. */
   readonly id: string;
   readonly generation: GenerationNumber;
-  /** `live`: laid on the running system, and at no boot. `boot`: laid at one boot. */
+  /** `live`: laid on the running system, and at no boot. `boot`: laid by the boots that try its kernel arguments, whose id is this one's. */
   readonly how: "live" | "boot";
   /** Of a live one: not confirmed by then, in seconds since 1970, the one before is laid again. */
   readonly until?: number;
@@ -95,20 +106,20 @@ export interface LayPlan {
 }
 export interface Candidate {
   readonly generation: GenerationNumber;
-  /** Of the trial that begins with it: it is marked first, and not laid where that fails. */
+  /** Of the trial that this boot is. */
   readonly trial?: string;
 }
 
 /**
- * Which generations a boot tries, best first. A config on trial is one boot's first choice, once.
+ * Which generations a boot tries, best first.
  *
  * @param folders numbers of the generations that are there
- * @param begun the last trial that a boot was given to
+ * @param tried id of the trial that the loader has given this boot to
  */
 export function planLaying(
   found: FoundSlots,
   target: BootTarget,
-  { folders, begun }: { readonly folders: readonly GenerationNumber[]; readonly begun: string | undefined },
+  { folders, tried }: { readonly folders: readonly GenerationNumber[]; readonly tried: string | undefined },
 ): LayPlan {
   const wants = (why: string): Pick<LayPlan, "wanted"> => (target === "recovery" ? {} : { wanted: why });
   if (found.is === "none") return { candidates: [], notes: [], ...wants("there is none") };
@@ -123,14 +134,12 @@ export function planLaying(
   const own = slots[target];
   const { generation, before } = own ?? {};
   const kept = [generation, before].filter((number) => number !== undefined);
-  const trial = own?.trial?.how === "boot" ? own.trial : undefined;
-  const isOver = trial !== undefined && trial.id === begun;
+  const trial = own?.trial?.how === "boot" && own.trial.id === tried ? own.trial : undefined;
   const candidates: Candidate[] = [
-    ...(trial && !isOver ? [{ generation: trial.generation, trial: trial.id }] : []),
+    ...(trial ? [{ generation: trial.generation, trial: trial.id }] : []),
     ...(kept.length > 0 ? kept : others(found.slots, target)).map((number) => ({ generation: number })),
   ];
-  const notes = isOver ? [`machine config ${trial.generation} was on trial for one boot, and was not confirmed`] : [];
-  return { candidates, notes, ...(generation === undefined ? wants("there is none of this slot") : {}) };
+  return { candidates, notes: [], ...(generation === undefined ? wants("there is none of this slot") : {}) };
 }
 
 /** What other slots boot with, newest first: better than none. */
@@ -147,8 +156,10 @@ export const keepGeneration = (old: ConfigSlots, target: BootTarget, generation:
 };
 
 /** A config is tried; what the slot boots with stays. */
-export const beginTrial = (old: ConfigSlots, target: BootTarget, trial: ConfigTrial): ConfigSlots =>
-  withSlot(old, target, { ...old.slots[target], trial });
+export const beginTrial = (old: ConfigSlots, target: BootTarget, trial: ConfigTrial): ConfigSlots => {
+  const { refused: _, ...slot }: SlotConfig = old.slots[target] ?? {};
+  return withSlot(old, target, { ...slot, trial });
+};
 
 /** The config on trial is kept; nothing changes where there is none. */
 export function confirmTrial(old: ConfigSlots, target: BootTarget): ConfigSlots {
@@ -160,6 +171,17 @@ export function confirmTrial(old: ConfigSlots, target: BootTarget): ConfigSlots 
 export function endTrial(old: ConfigSlots, target: BootTarget): ConfigSlots {
   const { trial, ...slot }: SlotConfig = old.slots[target] ?? {};
   return trial ? withSlot(old, target, slot) : old;
+}
+
+/** The same, and it is remembered why. @param trial its id: another one's slot stays as it is */
+export function refuseTrial(
+  old: ConfigSlots,
+  target: BootTarget,
+  { trial, at, reason }: { readonly trial: string; readonly at: number; readonly reason: string },
+): ConfigSlots {
+  const { trial: over, ...slot }: SlotConfig = old.slots[target] ?? {};
+  if (over?.id !== trial) return old;
+  return withSlot(old, target, { ...slot, refused: { generation: over.generation, at, reason: shortLine(reason) } });
 }
 
 /** Every generation that something refers to. */
@@ -198,7 +220,7 @@ function parseSlots(value: unknown): ConfigSlots | undefined {
 
 function parseSlot(value: unknown): SlotConfig | undefined {
   if (!isFields(value)) return undefined;
-  const { generation, before, trial } = value;
+  const { generation, before, trial, refused } = value;
   if ([generation, before].some((number) => number !== undefined && !isNumber(number))) return undefined;
   const known = trial === undefined ? undefined : parseTrial(trial);
   if (trial !== undefined && !known) return undefined;
@@ -206,8 +228,12 @@ function parseSlot(value: unknown): SlotConfig | undefined {
     ...(isNumber(generation) ? { generation } : {}),
     ...(isNumber(before) ? { before } : {}),
     ...(known ? { trial: known } : {}),
+    ...(isRefused(refused) ? { refused: { generation: refused.generation, at: refused.at, reason: refused.reason } } : {}),
   };
 }
+
+const isRefused = (value: unknown): value is RefusedConfig =>
+  isFields(value) && isNumber(value["generation"]) && isNumber(value["at"]) && typeof value["reason"] === "string";
 
 function parseTrial(value: unknown): ConfigTrial | undefined {
   if (!isFields(value)) return undefined;

@@ -6,10 +6,12 @@
 import { AppError } from "../core/error.ts";
 import { BOOT_RULES, imagesOf, type BootRule, type Condition, type ImageName } from "./boot-rules.ts";
 import { DISK_PARTITIONS, IMAGE_FILES, TRIES_FILE, type DiskPartition } from "./disk.ts";
-import { RECORD_COPIES, RECORD_ENVELOPE, RECORD_FIELDS, RECORD_FORMAT, recordBlockList, recordCheckBlockList } from "./record.ts";
-import { BOOT_TARGETS, MAX_TRIES, SLOTS, type BootTarget } from "./slots.ts";
+import { blockList, checkBlockList, COPIES, COPY_ENVELOPE, type CopiesKind } from "./env-copies.ts";
+import { KERNEL_ARGS } from "./kernel-args.ts";
+import { RECORD } from "./record.ts";
+import { BOOT_TARGETS, FULL_TRIES, MAX_TRIES, SLOTS, type BootTarget } from "./slots.ts";
 import { BOOT_FILES } from "./system-image.ts";
-import { TRIES_FIELDS } from "./tries.ts";
+import { ARGS_TRIES, TRIES_FIELDS } from "./tries.ts";
 
 /** What the image's own script has to set: its part of the kernel command line. */
 export const CMDLINE_VARIABLE = "petrify_cmdline";
@@ -56,7 +58,9 @@ export function grubScript(): string {
     "function start {",
     `  set problem="its kernel cannot be loaded"`,
     `  set words="petrify.slot=$target petrify.disk=$part_uuid petrify.file=$file"`,
-    `  if linux "$boot/${BOOT_FILES.kernel}" $${CMDLINE_VARIABLE} $words; then true; else return 1; fi`,
+    `  if [ -n "$args_trial" ]; then set words="$words petrify.trial=$args_trial"; fi`,
+    // What the kernel has no room for is cut off at the end.
+    `  if linux "$boot/${BOOT_FILES.kernel}" $${CMDLINE_VARIABLE} $words $args; then true; else return 1; fi`,
     `  set problem="its initrd cannot be loaded"`,
     `  if initrd "$boot/${BOOT_FILES.initrd}"; then true; else return 1; fi`,
     `  set problem="its kernel came back"`,
@@ -73,64 +77,70 @@ export function grubScript(): string {
  * back with status 1 when `$target` does not boot, and `$problem` says why; status 0, in tests, ends `choose`.
  */
 export function grubFunctions(): string {
-  return lines(readCopy(), readRecord(), readTries(), saving(), attempt(), ...BOOT_TARGETS.map(bootTarget), choose());
+  return lines(
+    ...[...copyFunctions(RECORD, "record"), ...copyFunctions(KERNEL_ARGS, "args"), readTries(), saving()],
+    ...[argsFunctions(), attempt(), ...BOOT_TARGETS.map(bootTarget), choose()],
+  );
 }
 
-/** One copy of the record into the variables of its own names. Status 0: it is whole, or whole and of another format. */
-const readCopy = (): string =>
-  lines(
-    "function read_copy {",
-    ...[...Object.keys(RECORD_ENVELOPE), ...Object.keys(RECORD_FIELDS)].map((name) => `  set ${name}=missing`),
-    `  if load_env --file "($record_part)$1" ${[...Object.keys(RECORD_ENVELOPE), ...Object.keys(RECORD_FIELDS)].join(" ")}; then true`,
-    "  else return 1; fi",
-    // The list names its block list without a device: that is looked for on $root.
-    `  set loaded_from="$root"`,
-    `  set root="$record_part"`,
-    `  hashsum --hash crc32 --check "($record_part)$2"`,
-    `  set sum="$?"`,
-    `  set root="$loaded_from"`,
-    `  if [ "$sum" != 0 ]; then return 1; fi`,
-    ...Object.entries(RECORD_ENVELOPE).map((field) => `  ${refuseUnless(...field)}`),
-    `  if [ "$first" != "$last" ]; then return 1; fi`,
-    `  if [ "$format" != ${RECORD_FORMAT} ]; then return 0; fi`,
-    ...Object.entries(RECORD_FIELDS).map((field) => `  ${refuseUnless(...field)}`),
-    "  return 0",
-    "}",
-  );
-
-const KEPT = ["format", "first", "active", "state_a", "state_b", "recovery"] as const;
-
-/** The newest whole copy into `$fact_…`. */
-const readRecord = (): string =>
-  lines(
-    "function keep_copy {",
-    ...KEPT.map((name) => `  set fact_${name}="$${name}"`),
-    "}",
-    "function read_record {",
-    "  set fact_record=unreadable",
-    ...KEPT.map((name) => `  set fact_${name}=`),
-    ...RECORD_COPIES.flatMap((copy) => [
-      `  echo -n "petrify: boot record, copy ${copy + 1}: "`,
-      `  if read_copy ${recordBlockList(copy)} ${recordCheckBlockList(copy)}; then`,
-      `    if [ -z "$fact_first" ]; then keep_copy; elif [ "$first" -gt "$fact_first" ]; then keep_copy; fi`,
+/** `read_WORD`: the newest whole copy into `$fact_NAME` of each of its variables; `$fact_WORD` is `whole` or `unreadable`. */
+function copyFunctions(kind: CopiesKind, word: string): readonly string[] {
+  const own = Object.entries(kind.fields);
+  const all = [...Object.keys(COPY_ENVELOPE), ...Object.keys(kind.fields)];
+  const kept = ["format", "first", ...Object.keys(kind.fields)];
+  return [
+    // One copy into the variables of its own names. Status 0: it is whole, or whole and of another format.
+    lines(
+      `function read_${word}_copy {`,
+      ...all.map((name) => `  set ${name}=missing`),
+      `  if load_env --file "($record_part)$1" ${all.join(" ")}; then true`,
+      "  else return 1; fi",
+      // The list names its block list without a device: that is looked for on $root.
+      `  set loaded_from="$root"`,
+      `  set root="$record_part"`,
+      `  hashsum --hash crc32 --check "($record_part)$2"`,
+      `  set sum="$?"`,
+      `  set root="$loaded_from"`,
+      `  if [ "$sum" != 0 ]; then return 1; fi`,
+      ...Object.entries(COPY_ENVELOPE).map((field) => `  ${refuseUnless(...field)}`),
+      `  if [ "$first" != "$last" ]; then return 1; fi`,
+      `  if [ "$format" != ${kind.format} ]; then return 0; fi`,
+      ...own.map((field) => `  ${refuseUnless(...field)}`),
+      "  return 0",
+      "}",
+    ),
+    lines(
+      `function keep_${word}_copy {`,
+      ...kept.map((name) => `  set fact_${name}="$${name}"`),
+      "}",
+      `function read_${word} {`,
+      `  set fact_${word}=unreadable`,
+      ...kept.map((name) => `  set fact_${name}=`),
+      ...COPIES.flatMap((copy) => [
+        `  echo -n "petrify: ${kind.name}, copy ${copy + 1}: "`,
+        `  if read_${word}_copy ${blockList(kind, copy)} ${checkBlockList(kind, copy)}; then`,
+        `    if [ -z "$fact_first" ]; then keep_${word}_copy; elif [ "$first" -gt "$fact_first" ]; then keep_${word}_copy; fi`,
+        "  else",
+        `    echo "petrify: ${kind.name}: copy ${copy + 1} is unreadable"`,
+        "  fi",
+      ]),
+      `  if [ "$fact_format" = ${kind.format} ]; then`,
+      `    set fact_${word}=whole`,
       "  else",
-      `    echo "petrify: boot record: copy ${copy + 1} is unreadable"`,
+      ...kept.map((name) => `    set fact_${name}=`),
       "  fi",
-    ]),
-    `  if [ "$fact_format" = ${RECORD_FORMAT} ]; then`,
-    "    set fact_record=whole",
-    "  else",
-    ...KEPT.map((name) => `    set fact_${name}=`),
-    "  fi",
-    "}",
-  );
+      "}",
+    ),
+  ];
+}
 
 const readTries = (): string =>
   lines(
     "function load_tries {",
-    ...Object.keys(TRIES_FIELDS).map((name) => `  set ${name}=missing`),
-    `  if load_env --file "$tries_file" ${Object.keys(TRIES_FIELDS).join(" ")}; then true; else return 1; fi`,
+    ...TRIES_NAMES.map((name) => `  set ${name}=missing`),
+    `  if load_env --file "$tries_file" ${TRIES_NAMES.join(" ")}; then true; else return 1; fi`,
     ...Object.entries(TRIES_FIELDS).map((field) => `  ${refuseUnless(...field)}`),
+    `  if regexp '${ARGS_TRIES.pattern}' "$${ARGS_TRIES.name}"; then true; else set ${ARGS_TRIES.name}=0; fi`,
     "  return 0",
     "}",
     "function read_tries {",
@@ -140,6 +150,7 @@ const readTries = (): string =>
     `    set fact_next="$next"`,
     ...SLOTS.map((slot) => `    if [ "$try_${slot}" = 0 ]; then set fact_left_${slot}=none; else set fact_left_${slot}=some; fi`),
     "  else",
+    `    set ${ARGS_TRIES.name}=0`,
     `    echo "petrify: tries are unreadable: nothing on trial is booted"`,
     "  fi",
     "}",
@@ -150,20 +161,64 @@ const saving = (): string =>
   lines(
     "function save_tries {",
     "  set saved=no",
-    `  if save_env --file "$tries_file" ${Object.keys(TRIES_FIELDS).join(" ")}; then set saved=yes; fi`,
+    `  if save_env --file "$tries_file" ${TRIES_NAMES.join(" ")}; then set saved=yes; fi`,
     "}",
-    ...SLOTS.flatMap((slot) => [
-      `function take_try_${slot} {`,
-      ...Array.from({ length: MAX_TRIES }, (_, less) => {
-        return `  ${less === 0 ? "if" : "elif"} [ "$try_${slot}" = ${less + 1} ]; then set try_${slot}=${less}`;
-      }),
-      "  fi",
-      "  save_tries",
-      "}",
-    ]),
+    ...SLOTS.map((slot) => takeTry(`try_${slot}`, MAX_TRIES)),
+    takeTry(ARGS_TRIES.name, FULL_TRIES.trial),
     "function clear_next {",
     "  set next=",
     "  save_tries",
+    "}",
+  );
+
+const TRIES_NAMES = [...Object.keys(TRIES_FIELDS), ARGS_TRIES.name];
+const takeTry = (name: string, most: number): string =>
+  lines(
+    `function take_${name} {`,
+    ...Array.from({ length: most }, (_, less) => {
+      return `  ${less === 0 ? "if" : "elif"} [ "$${name}" = ${less + 1} ]; then set ${name}=${less}`;
+    }),
+    "  fi",
+    "  save_tries",
+    "}",
+  );
+
+/** `choose_args`: of the slot that is about to be booted, into `$args` and `$args_trial`; what it does without is taken out of the image's words. */
+const argsFunctions = (): string =>
+  lines(
+    "function choose_args {",
+    ...["args", "args_gone", "args_trial"].map((name) => `  set ${name}=`),
+    `  if [ "$target" = recovery ]; then return 0; fi`,
+    "  read_args",
+    `  if [ "$fact_args" != whole ]; then return 0; fi`,
+    ...SLOTS.flatMap((slot) => [
+      `  if [ "$target" = ${slot} ]; then`,
+      `    set args="$fact_append_${slot}"`,
+      `    set args_gone="$fact_remove_${slot}"`,
+      `    set args_state="$fact_state_${slot}"`,
+      "  fi",
+    ]),
+    `  if [ "$fact_trial_slot" = "$target" -a -n "$fact_trial" -a "$args_state" = proven -a "$${ARGS_TRIES.name}" != 0 ]; then`,
+    `    take_${ARGS_TRIES.name}`,
+    `    if [ "$saved" = yes ]; then`,
+    `      echo "petrify: kernel arguments on trial"`,
+    `      set args="$fact_trial_append"`,
+    `      set args_gone="$fact_trial_remove"`,
+    `      set args_trial="$fact_trial"`,
+    "    else",
+    `      echo "petrify: kernel arguments on trial are not used: that cannot be stored"`,
+    "    fi",
+    "  fi",
+    `  if [ -n "$args_gone" ]; then without_args; fi`,
+    "}",
+    "function without_args {",
+    "  set args_kept=",
+    `  for word in $${CMDLINE_VARIABLE}; do`,
+    "    set is_gone=no",
+    `    for gone in $args_gone; do if [ "$word" = "$gone" ]; then set is_gone=yes; fi; done`,
+    `    if [ "$is_gone" = no ]; then set args_kept="$args_kept $word"; fi`,
+    "  done",
+    `  set ${CMDLINE_VARIABLE}="$args_kept"`,
     "}",
   );
 
@@ -204,6 +259,7 @@ const attempt = (): string =>
     `  unset ${CMDLINE_VARIABLE}`,
     `  source "$boot/${BOOT_FILES.config}"`,
     `  if [ -z "$${CMDLINE_VARIABLE}" ]; then return 1; fi`,
+    "  choose_args",
     "  start",
     "}",
   );

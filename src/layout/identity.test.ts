@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { encodeCheckedText } from "./checked-text.ts";
 import { decodeIdentity, encodeIdentity, IDENTITY_OFFSETS, IDENTITY_SIZE } from "./identity.ts";
 import { LAST_WORDS_OFFSET, LAST_WORDS_SIZE, RECORD_BLOCK_SIZE, RECORD_COPY_OFFSETS } from "./record.ts";
-import { CONFIG_TRIAL_OFFSET, CONFIG_TRIAL_SIZE } from "./config-trial.ts";
+import { KERNEL_ARGS, KERNEL_ARGS_BLOCK_SIZE } from "./kernel-args.ts";
 import { INSTALL_MARK_OFFSET } from "./install-mark.ts";
 import { SEED_OFFSET, SEED_SIZE } from "./random-seed.ts";
 import { RESET_ORDER_OFFSET, RESET_ORDER_SIZE } from "./reset-order.ts";
@@ -41,7 +41,7 @@ test("nothing in the record partition overlaps", () => {
     [CLOCK_OFFSET, CLOCK_SIZE] as const,
     [SEED_OFFSET, SEED_SIZE] as const,
     [INSTALL_MARK_OFFSET, 4096] as const,
-    [CONFIG_TRIAL_OFFSET, CONFIG_TRIAL_SIZE] as const,
+    ...KERNEL_ARGS.offsets.map((start) => [start, KERNEL_ARGS_BLOCK_SIZE] as const),
     [RESET_ORDER_OFFSET, RESET_ORDER_SIZE] as const,
     [LAST_WORDS_OFFSET, LAST_WORDS_SIZE] as const,
   ].toSorted(([a], [b]) => a - b);

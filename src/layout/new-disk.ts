@@ -1,12 +1,13 @@
 /** @portable What a disk is when nothing has run from it yet, whoever makes it: a build, or an installation. docs/formats/disk.md */
 import { DISK_PARTITIONS, type DiskGuids } from "./disk.ts";
 import { guidFromBytes } from "./guid.ts";
+import { EMPTY_KERNEL_ARGS, firstKernelArgs } from "./kernel-args.ts";
 import type { Patch } from "./patch.ts";
 import { firstRecord, type BootRecord } from "./record.ts";
 import { FULL_TRIES } from "./slots.ts";
 import { encodeTries } from "./tries.ts";
 
-/** Both halves of a boot record. */
+/** Both halves of a boot record, and no kernel arguments. */
 export interface NewRecord {
   /** Offsets count from the start of the record partition. */
   readonly record: readonly Patch[];
@@ -27,7 +28,7 @@ export function newRecord({ a, b }: { readonly a: string; readonly b?: string | 
     recovery: 1,
   };
   return {
-    record: firstRecord(record),
+    record: [...firstRecord(record), ...firstKernelArgs(EMPTY_KERNEL_ARGS)],
     tries: encodeTries({ a: FULL_TRIES[state], b: FULL_TRIES[record.slots.b.state] }),
   };
 }

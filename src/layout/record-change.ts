@@ -1,4 +1,5 @@
 /** @portable What becomes of the boot record while a slot runs. Rules: docs/concepts/boot.md */
+import type { StoredKernelArgs } from "./kernel-args.ts";
 import type { BootRecord, FoundRecord } from "./record.ts";
 import { FULL_TRIES, otherSlot, SLOTS, type BootTarget, type RecoveryFile, type SlotName } from "./slots.ts";
 import type { Tries } from "./tries.ts";
@@ -7,6 +8,7 @@ import type { Tries } from "./tries.ts";
 export interface RecordChange {
   readonly record?: BootRecord;
   readonly tries?: Tries;
+  readonly args?: StoredKernelArgs;
 }
 
 /** What both halves say. */
@@ -14,6 +16,8 @@ export interface RecordFacts {
   readonly found: FoundRecord["newest"];
   /** `undefined` when unreadable. */
   readonly tries: Tries | undefined;
+  /** Absent where neither copy is readable: of a disk whose loader knows of none. */
+  readonly args?: StoredKernelArgs | undefined;
 }
 
 /** A proven slot has all its tries again as soon as the agent runs: no number of cut boots makes a machine leave it. */
@@ -62,7 +66,7 @@ export function markEmpty(slot: SlotName, { found, tries }: RecordFacts): Record
   const slots = { ...record.slots, [slot]: { state: "empty" } } as BootRecord["slots"];
   const wanted: BootRecord = { ...record, active: otherSlot(slot), slots };
   const isEmpty = record.slots[slot].state === "empty" && record.slots[slot].digest === undefined;
-  const withoutNext = tries && { a: tries.a, b: tries.b, ...(tries.next && tries.next !== slot ? { next: tries.next } : {}) };
+  const withoutNext = tries && withoutTarget(tries, slot);
   return {
     ...(isEmpty && record.active === wanted.active ? {} : { record: wanted }),
     ...(withoutNext && withoutNext[slot] === 0 && withoutNext.next === tries.next
@@ -102,8 +106,8 @@ export function activate(slot: SlotName, state: "trial" | "proven", digest: stri
 /** Booted once instead of the active slot, or no longer. */
 export function askNext(next: BootTarget | undefined, { found, tries }: RecordFacts): RecordChange {
   if (found.is !== "whole" || (tries && tries.next === next)) return {};
-  const { a, b } = triesOr(tries, found.record);
-  return { tries: { a, b, ...(next ? { next } : {}) } };
+  const { next: _, ...left } = triesOr(tries, found.record);
+  return { tries: { ...left, ...(next ? { next } : {}) } };
 }
 
 /** A slot is not booted any more, though nothing is known to be damaged: somebody left it. */
@@ -196,6 +200,11 @@ function changedTries(record: BootRecord, running: SlotName, tries: Tries | unde
 
 /** What the slots have before any boot. */
 export const fullTries = ({ slots }: BootRecord): Tries => ({ a: FULL_TRIES[slots.a.state], b: FULL_TRIES[slots.b.state] });
+
+/** What is to be booted once is not that slot. */
+function withoutTarget({ next, ...left }: Tries, slot: SlotName): Tries {
+  return { ...left, ...(next && next !== slot ? { next } : {}) };
+}
 
 /** Unreadable ones are made anew, by the slots' states. */
 const triesOr = (tries: Tries | undefined, record: BootRecord): Tries => tries ?? fullTries(record);

@@ -22,6 +22,8 @@ export interface RunFacts {
   /** Path of the running image in its file system: `/a.img`. */
   readonly file: string;
   readonly rootHash: string;
+  /** Id of the trial that the kernel arguments of this boot belong to. */
+  readonly trial?: string;
   /** `/dev/vda`; absent when the boot came from none. */
   readonly disk?: string;
   /** By name; partitions that the disk does not have are missing. */

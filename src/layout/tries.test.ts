@@ -7,7 +7,7 @@ import { decodeTries, encodeTries, type Tries } from "./tries.ts";
 
 const count = fc.integer({ min: 0, max: 6 });
 const any: fc.Arbitrary<Tries> = fc.record(
-  { a: count, b: count, next: fc.constantFrom(...BOOT_TARGETS) },
+  { a: count, b: count, next: fc.constantFrom(...BOOT_TARGETS), args: fc.integer({ min: 1, max: 3 }) },
   { requiredKeys: ["a", "b"], noNullPrototype: true },
 );
 
@@ -40,6 +40,16 @@ test("whatever bit flips, a reader gets tries that are allowed or none, and neve
   fc.assert(fc.property(fc.uint8Array({ maxLength: 1100 }), (bytes) => assert.equal(decodeTries(bytes), undefined)));
 });
 
+test("kernel arguments on trial have no tries in a file that says nothing of them, or nothing that can be", () => {
+  const tries = { a: 3, b: 6 };
+  for (const others of [{}, { try_args: "" }, { try_args: "4" }, { try_args: "0" }, { try_args: "x" }] as Record<
+    string,
+    string
+  >[])
+    assert.deepEqual(decodeTries(encodeEnvBlock({ try_a: "3", try_b: "6", next: "", ...others })), tries);
+});
+
 test("numbers that GRUB cannot count down are refused", () => {
   for (const a of [-1, 7, 1.5, Number.NaN]) assert.throws(() => encodeTries({ a, b: 0 }));
+  assert.throws(() => encodeTries({ a: 0, b: 0, args: 4 }));
 });

@@ -8,9 +8,11 @@ import { currentCaller } from "../../src/host/caller.ts";
 import { run } from "../../src/host/run.ts";
 import { decide, type BootDecision, type BootSituation, type ImageName } from "../../src/layout/boot-rules.ts";
 import { IMAGE_FILES } from "../../src/layout/disk.ts";
+import { encodeCopy, type Copy } from "../../src/layout/env-copies.ts";
 import { encodeEnvBlock, latin1Bytes } from "../../src/layout/env-block.ts";
 import { grubFunctions } from "../../src/layout/grub-script.ts";
 import { crc32 } from "../../src/layout/crc32.ts";
+import { firstKernelArgs, KERNEL_ARGS, newestKernelArgs, type StoredKernelArgs } from "../../src/layout/kernel-args.ts";
 import type { Patch } from "../../src/layout/patch.ts";
 import {
   encodeRecord,
@@ -30,16 +32,19 @@ import { flip, listOf, makeTestDisk, soundFiles, type BootFiles, type Store, typ
 /** What GRUB finds: bytes, and images that are whole or damaged in some way. A block that cannot be read is `undefined`. */
 interface Case {
   readonly blocks: readonly [Uint8Array | undefined, Uint8Array | undefined];
+  /** Of the kernel arguments. */
+  readonly args: readonly [Uint8Array | undefined, Uint8Array | undefined];
   readonly tries: Uint8Array;
   readonly images: Readonly<Record<ImageName, Damage | "whole">>;
   readonly saves: boolean;
 }
-const situation = ({ blocks, tries, images: found, saves }: Case): BootSituation => {
+const situation = ({ blocks, args, tries, images: found, saves }: Case): BootSituation => {
   const { newest } = newestRecord(blocks);
   const whole = (name: ImageName): boolean => found[name] === "whole";
   return {
     record: newest.is === "whole" ? newest.record : undefined,
     tries: decodeTries(tries),
+    args: newestKernelArgs(args).stored,
     whole: { a: whole("a"), b: whole("b"), recovery1: whole("recovery1"), recovery2: whole("recovery2") },
     saves,
   };
@@ -135,6 +140,40 @@ const oddTries: readonly Uint8Array[] = [
   encodeEnvBlock({ next: "b", try_b: "6", other: "x", try_a: "1", try_b_: "2" }),
 ];
 
+/** What GRUB is to give a kernel: every character that a word may have. */
+const words: StoredKernelArgs = {
+  slots: { a: { append: ["console=ttyS1,115200n8", "memmap=4G!4G"], remove: [] }, b: { append: [], remove: ["quiet"] } },
+};
+const onTrial = (slot: "a" | "b", id = "00c0ffee"): StoredKernelArgs => ({
+  ...words,
+  trial: { id, slot, append: ["a.b_c-d=e/f:g@h%i+j"], remove: ["panic=5", "missing"] },
+});
+const argsBlocks = (stored: StoredKernelArgs): Case["args"] => {
+  const [one, two] = firstKernelArgs(stored);
+  return [one!.data, two!.data];
+};
+const someWords = argsBlocks(words);
+const oddArgs: readonly Case["args"][] = [
+  [undefined, undefined],
+  [zeros, zeros],
+  [garbage, someWords[1]],
+  [someWords[0], garbage],
+  [argsBlocks(onTrial("a"))[0], altered(someWords[1]!, "memmap=4G", "memmap=5G")],
+  [argsBlocks(onTrial("a"))[0], newerArgs(1)],
+  [argsBlocks(onTrial("a"))[0], argsBlocks(onTrial("b"))[1]],
+  [encodeCopy(KERNEL_ARGS, forbidden(), 5, 0), zeros],
+];
+
+/** An undamaged copy of a newer format. */
+function newerArgs(copy: Copy): Uint8Array {
+  return encodeCopy({ ...KERNEL_ARGS, format: 2 }, { anything: "else" }, 9, copy);
+}
+/** What no agent writes: GRUB looks at it all the same. */
+function forbidden(): Record<string, string> {
+  const none = Object.fromEntries(Object.keys(KERNEL_ARGS.fields).map((name) => [name, ""]));
+  return { ...none, append_a: "a=$b", append_b: "a;b" };
+}
+
 const whole = { a: "whole", b: "whole", recovery1: "whole", recovery2: "whole" } as const;
 const imageNames = Object.keys(IMAGE_FILES) as ImageName[];
 const anyImage = fc.constantFrom("whole" as const, "a flipped initrd" as const);
@@ -143,8 +182,13 @@ const mostlyTrue = fc.integer({ min: 0, max: 3 }).map((n) => n > 0);
 const count = fc.constantFrom(0, 1, 2, 3, 4, 5, 6);
 const next = fc.constantFrom(...BOOT_TARGETS, undefined, undefined, undefined);
 const anyTries = fc
-  .record({ a: count, b: count, next })
-  .map(({ a, b, next: n }) => encodeTries({ a, b, ...(n ? { next: n } : {}) }));
+  .record({ a: count, b: count, next, args: fc.constantFrom(0, 1, 2, 3) })
+  .map(({ a, b, next: n, args }) => encodeTries({ a, b, args, ...(n ? { next: n } : {}) }));
+/** One of them for each pair of blocks: a disk has room for so many record partitions only. */
+const argsBeside = (blocks: Case["blocks"]): Case["args"] => {
+  const all = [someWords, argsBlocks(onTrial("a")), argsBlocks(onTrial("b")), ...oddArgs];
+  return all[crc32(Buffer.concat(blocks.map((block) => block ?? zeros))) % all.length]!;
+};
 const anyState = fc.constantFrom(...SLOT_STATES, "proven" as const, "trial" as const);
 const anyRecord = fc
   .record({
@@ -154,7 +198,7 @@ const anyRecord = fc
     recovery: fc.constantFrom(1 as const, 2 as const),
   })
   .map(({ active, a, b, recovery }) => record(active, a, b, recovery));
-const anyCase: fc.Arbitrary<Case> = fc.record({
+const anyCase: fc.Arbitrary<Omit<Case, "args">> = fc.record({
   blocks: fc.oneof(
     { weight: 6, arbitrary: anyRecord.map((r) => [first(r, 1), second(r, 2)] as const) },
     { weight: 2, arbitrary: fc.constantFrom(...oddBlocks.map(([, blocks]) => blocks)) },
@@ -168,23 +212,47 @@ const full = process.env["PETRIFY_TEST"] === "full";
 const proven = record("a", "proven", "proven");
 const damages = Object.keys(DAMAGES) as Damage[];
 const cases: readonly Case[] = [
-  ...oddBlocks.map(([, blocks]): Case => ({ blocks, tries: encodeTries({ a: 6, b: 3 }), images: whole, saves: true })),
+  ...oddBlocks.map(([, blocks]): Case => {
+    return { blocks, args: argsBeside(blocks), tries: encodeTries({ a: 6, b: 3 }), images: whole, saves: true };
+  }),
+  ...[...oddArgs, argsBlocks(onTrial("a")), argsBlocks(onTrial("b"))].flatMap((args) =>
+    ([0, 1, 3] as const).map((left): Case => {
+      const tries = encodeTries({ a: 6, b: 6, args: left });
+      return { blocks: [first(proven, 1), second(proven, 2)], args, tries, images: whole, saves: true };
+    }),
+  ),
   ...oddTries.flatMap((tries) =>
-    [ab, ba].map((r): Case => ({ blocks: [first(r, 1), zeros], tries, images: whole, saves: true })),
+    [ab, ba].map((r): Case => ({
+      blocks: [first(r, 1), zeros],
+      args: argsBeside([first(r, 1), zeros]),
+      tries,
+      images: whole,
+      saves: true,
+    })),
   ),
   ...damages.map((a): Case => {
     return {
       blocks: [first(proven, 1), second(proven, 2)],
-      tries: encodeTries({ a: 6, b: 6 }),
+      args: argsBlocks(onTrial("b")),
+      tries: encodeTries({ a: 6, b: 6, args: 2 }),
       images: { ...whole, a },
       saves: true,
     };
   }),
   ...(["whole", "a flipped initrd"] as const).map((recovery1): Case => {
     const a = "a flipped initrd";
-    return { blocks: [zeros, zeros], tries: encodeTries({ a: 6, b: 0 }), images: { ...whole, a, b: a, recovery1 }, saves: true };
+    const tries = encodeTries({ a: 6, b: 0, args: 3 });
+    return {
+      blocks: [zeros, zeros],
+      args: argsBlocks(onTrial("a")),
+      tries,
+      images: { ...whole, a, b: a, recovery1 },
+      saves: true,
+    };
   }),
-  ...fc.sample(anyCase, { seed: 20_261_121, numRuns: full ? 400 : 80 }),
+  ...fc
+    .sample(anyCase, { seed: 20_261_121, numRuns: full ? 400 : 80 })
+    .map((one): Case => ({ ...one, args: argsBeside(one.blocks) })),
 ];
 
 // --- GRUB ------------------------------------------------------------------------------------------------------------------
@@ -197,7 +265,7 @@ function numbered<T>(values: readonly T[]): { readonly all: readonly T[]; readon
   const places = new Map(all.map((value, i) => [key(value), i]));
   return { all, indexOf: (value) => places.get(key(value))! };
 }
-const recordOf = ({ blocks }: Case): Case["blocks"] => blocks;
+const recordOf = ({ blocks, args }: Case): Pick<Case, "blocks" | "args"> => ({ blocks, args });
 const slotsOf = ({ images: { a, b } }: Case): Partial<Case["images"]> => ({ a, b });
 const recoveryOf = ({ images: { recovery1, recovery2 } }: Case): Partial<Case["images"]> => ({ recovery1, recovery2 });
 
@@ -213,7 +281,10 @@ const script = (disk: TestDisk): string =>
     grubFunctions(),
     "function start {",
     '  echo "START $file $target $part_uuid"',
-    '  echo "WITH $petrify_cmdline"',
+    '  echo "WITH" $petrify_cmdline',
+    '  echo "ARGS" $args',
+    '  echo "TRIAL $args_trial"',
+    '  echo "GONE" $args_gone',
     "  return 0",
     "}",
     ...cases.flatMap((one, i) => [
@@ -223,7 +294,7 @@ const script = (disk: TestDisk): string =>
       `set recovery_part=${disk.stores[stores.indexOf(recoveryOf(one))]}`,
       `set tries_file="(${one.saves ? "hd0,gpt2" : "readonly"})/petrify/${i}.env"`,
       "choose",
-      'if load_tries; then echo "TRIES $try_a $try_b $next"; fi',
+      'if load_tries; then echo "TRIES $try_a $try_b $try_args $next"; fi',
     ]),
     'echo "ALL DONE"',
     "reboot",
@@ -231,8 +302,11 @@ const script = (disk: TestDisk): string =>
   ].join("\n");
 
 const input = {
-  records: records.all.map((blocks): Patch[] =>
-    RECORD_COPIES.flatMap((copy) => (blocks[copy] ? [{ offset: RECORD_COPY_OFFSETS[copy], data: blocks[copy] }] : [])),
+  records: records.all.map(({ blocks, args }): Patch[] =>
+    RECORD_COPIES.flatMap((copy) => [
+      ...(blocks[copy] ? [{ offset: RECORD_COPY_OFFSETS[copy], data: blocks[copy] }] : []),
+      ...(args[copy] ? [{ offset: KERNEL_ARGS.offsets[copy], data: args[copy] }] : []),
+    ]),
   ),
   stores: stores.all.map((found): Store => {
     return Object.fromEntries(Object.entries(found).map(([name, is]) => [name, is === "whole" ? soundFiles : DAMAGES[is][0]]));
@@ -243,8 +317,11 @@ const input = {
 
 /** What GRUB said about each case. */
 async function throughGrub(host: VmHost, path: string, disk: TestDisk, firmware: "bios" | "uefi"): Promise<readonly string[]> {
-  const unreadable = records.all.flatMap((blocks, i) =>
-    RECORD_COPIES.filter((copy) => !blocks[copy]).map((copy) => disk.recordOffsets[i]! + RECORD_COPY_OFFSETS[copy]),
+  const unreadable = records.all.flatMap(({ blocks, args }, i) =>
+    RECORD_COPIES.flatMap((copy) => [
+      ...(blocks[copy] ? [] : [RECORD_COPY_OFFSETS[copy]]),
+      ...(args[copy] ? [] : [KERNEL_ARGS.offsets[copy]]),
+    ]).map((offset) => disk.recordOffsets[i]! + offset),
   );
   await using _ = await takeCore();
   await using vm = await startVm(host, { disks: [{ path, format: "raw", unreadable }], firmware, endOnReboot: true });
@@ -262,12 +339,23 @@ function readDecision(text: string): BootDecision {
     const target = (slot ?? "recovery") as "a" | "b" | "recovery";
     return { rule: Number(rule) as 0, target, image: (slot ?? `recovery${file}`) as ImageName };
   });
-  const started = /^START (\S+) (\S+) 00000000-0000-4000-8000-0{9}[0-9]{3}\nWITH (.*)$/m.exec(text);
-  if (started) assert.deepEqual([started[2], started[3]], [attempts.at(-1)?.target, "quiet panic=5"]);
+  const started = /^START (\S+) (\S+) 00000000-0000-4000-8000-0{9}[0-9]{3}$/m.exec(text);
+  if (started) assert.equal(started[2], attempts.at(-1)?.target);
+  const list = (word: string): string[] => new RegExp(`^${word} ?(.*)$`, "m").exec(text)?.[1]?.split(" ").filter(Boolean) ?? [];
+  const [append, remove, [trial]] = [list("ARGS"), list("GONE"), list("TRIAL")];
+  if (started)
+    assert.deepEqual(
+      list("WITH"),
+      ["quiet", "panic=5"].filter((word) => !remove.includes(word)),
+    );
   const boots = imageNames.find((image) => IMAGE_FILES[image] === started?.[1]);
-  const stored = /^TRIES (\d) (\d) ?(\w*)$/m.exec(text);
-  const tries = stored && { a: Number(stored[1]), b: Number(stored[2]), ...(stored[3] ? { next: stored[3] as "a" } : {}) };
-  return { attempts, boots, tries: tries ?? undefined };
+  const stored = /^TRIES (\d) (\d) (\d) ?(\w*)$/m.exec(text);
+  const tries = stored && {
+    ...{ a: Number(stored[1]), b: Number(stored[2]) },
+    ...(stored[4] ? { next: stored[4] as "a" } : {}),
+    ...(stored[3] === "0" ? {} : { args: Number(stored[3]) }),
+  };
+  return { attempts, boots, args: { append, remove, ...(trial === undefined ? {} : { trial }) }, tries: tries ?? undefined };
 }
 
 test("GRUB decides as decide() does", async (t) => {

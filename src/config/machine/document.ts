@@ -2,10 +2,11 @@
 import { z } from "zod";
 import { AFTER_INSTALL } from "../../layout/install.ts";
 import { parseDiskName } from "../../layout/choose-disk.ts";
+import { kernelArgProblem, kernelArgsProblem } from "../../layout/kernel-args.ts";
 import { NetworkKeys } from "../network/netplan.ts";
 import type { JsonSchema } from "../recipe.ts";
 import { whyNotPersistent } from "../persistent-path.ts";
-import { AbsolutePath, CmdlineWord, Duration, UserName } from "../words.ts";
+import { AbsolutePath, Duration, UserName } from "../words.ts";
 import { DiskSetups, FileSystemSetup, Mount } from "./disks.ts";
 import { File } from "./files.ts";
 import { noTwice } from "./no-twice.ts";
@@ -100,18 +101,27 @@ const Module = z.union([
   }),
 ]);
 
+/** One word of the kernel command line; it also has to survive GRUB's script. */
+const KernelArg = z.string().superRefine((word, context) => {
+  const message = kernelArgProblem(word);
+  if (message !== undefined) context.addIssue({ code: "custom", message });
+});
 const Kernel = z.strictObject({
   args: z
     .union([
       z
-        .array(CmdlineWord)
+        .array(KernelArg)
         .max(200)
         .transform((append) => ({ append, remove: [] as string[] })),
       z.strictObject({
-        append: z.array(CmdlineWord).max(200).default([]).describe("Words that are added"),
-        remove: z.array(CmdlineWord).max(200).default([]).describe("Words of the image that are left out"),
+        append: z.array(KernelArg).max(200).default([]).describe("Words that are added"),
+        remove: z.array(KernelArg).max(200).default([]).describe("Words of the image that are left out"),
       }),
     ])
+    .superRefine((args, context) => {
+      const message = kernelArgsProblem(args);
+      if (message !== undefined) context.addIssue({ code: "custom", message });
+    })
     .optional()
     .describe("Words of the kernel command line; a change is a boot on trial"),
 });
