@@ -6,9 +6,10 @@ import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
+import { openMaintenance } from "../client/open-maintenance.ts";
 import { openNode } from "../client/open-node.ts";
 import { bundleForNode } from "../host/bundle.ts";
-import { serveLocally } from "../host/unix-http.ts";
+import { serveLocally, type LocalRoutes } from "../host/unix-http.ts";
 import { fakeAuthority, fakeMachine, type Pair } from "./api/testing.ts";
 
 const HOST = "127.0.0.1";
@@ -18,13 +19,17 @@ const authority = await fakeAuthority();
 const machine = await fakeMachine();
 
 /** What systemd does: credentials in a folder, a socket that listens as descriptor 3, its own pid in the environment. */
-async function started(credentials: Readonly<Record<string, string>>) {
+async function started(credentials: Readonly<Record<string, string>>, routes: LocalRoutes = {}) {
   const folder = await mkdtempDisposable(join(tmpdir(), "petrify-api-"));
   const at = (name: string): string => join(folder.path, name);
   for (const [name, text] of Object.entries({ token: "t", key: machine.key, ...credentials })) await writeFile(at(name), text);
   await writeFile(at("api.mjs"), program);
-  const status = { machine: { id: "9b4e", hostname: "edge-7" }, image: { name: "edge", version: "1.4.0" } };
-  const agent = await serveLocally(at("agent"), { "GET /status": async () => await Promise.resolve(status) }, "t");
+  const status = { at: 1_000_000, machine: { id: "9b4e", hostname: "edge-7" }, image: { name: "edge", version: "1.4.0" } };
+  const agent = await serveLocally(
+    at("agent"),
+    { "GET /status": async () => await Promise.resolve(status), ...routes },
+    () => "t",
+  );
   const listener = createServer().listen(0, HOST);
   await once(listener, "listening");
   const { port } = listener.address() as AddressInfo;
@@ -41,6 +46,7 @@ async function started(credentials: Readonly<Record<string, string>>) {
     child,
     ended,
     said: () => said,
+    port,
     open: async (pair: Pair) => {
       const target = { name: "edge-7", host: HOST, port, fingerprint: machine.fingerprint };
       return await openNode(target, { ...pair, authorities: authority.certificate }, () => {}, new AbortController().signal);
@@ -71,6 +77,24 @@ suite("petrify-api", () => {
     const pair = await authority.machine(HOST);
     await using api = await started({ "api_ca.pem": authority.certificate, "api_node.pem": pair.certificate, key: pair.key });
     await assert.rejects(api.open(await authority.person()), { code: "NODE_KEY_DIFFERS" });
+  });
+
+  test("of a machine that nobody owns tells anybody who it is, takes an owner, and ends for what comes after", async () => {
+    const asked: unknown[] = [];
+    const enrol = async (_: AbortSignal, body: unknown) =>
+      await Promise.resolve((asked.push(body), { problems: [], reboot: [] }));
+    await using api = await started({}, { "POST /enrol": enrol });
+    const target = { name: "edge-7", host: HOST, port: api.port };
+    await using connection = await openMaintenance(target, machine.fingerprint, new AbortController().signal);
+    const { version, machine: found } = await connection.enrolment.describe({});
+    assert.deepEqual([version, found?.hostname], ["1.2.3", "edge-7"]);
+    {
+      await using owner = await api.open(await authority.person());
+      await assert.rejects(owner.node.status({}), /unimplemented|no owner yet/i);
+    }
+    await connection.enrolment.enrol({ authorities: "a", certificate: "c", epoch: 2n });
+    assert.deepEqual(asked, [{ documents: [], authorities: "a", certificate: "c", epoch: 2 }]);
+    assert.deepEqual(await api.ended, [0, null]);
   });
 
   const cases: readonly (readonly [string, Readonly<Record<string, string>>, RegExp])[] = [

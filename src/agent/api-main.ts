@@ -4,17 +4,21 @@ import { join } from "node:path";
 import { AppError } from "../core/error.ts";
 import { fileExists, readText } from "../host/files.ts";
 import { sha256 } from "../host/sha256.ts";
+import type { TlsServer } from "../host/tls-server.ts";
 import { API_SOCKET, AUTHORITIES_FILE, CERTIFICATE_FILE, EPOCH_FILE } from "../layout/api-places.ts";
-import { localAnswers } from "./api/local-answers.ts";
+import { askAgent } from "./api/ask-agent.ts";
+import { enrolmentAnswers, localAnswers } from "./api/local-answers.ts";
 import { metricsPage } from "./api/metrics-page.ts";
 import { openApi } from "./api/open-api.ts";
-import { apiSettings } from "./api/settings.ts";
+import { openMaintenance } from "./api/open-maintenance.ts";
+import { apiSettings, ownCertificate } from "./api/settings.ts";
 
 /** Defined when the program is bundled. */
 declare const PETRIFY_VERSION: string | undefined;
 
 /** It is started again by the next caller. */
 const IDLE_MS = 60_000;
+const ANSWER_ARRIVES_MS = 1000;
 /** The first of the sockets that are handed over. Source: sd_listen_fds(3) */
 const LISTEN_FD = 3;
 
@@ -30,25 +34,34 @@ try {
   const credential = async (name: string): Promise<string> => await readText(join(env["CREDENTIALS_DIRECTORY"] ?? "", name));
   const perhaps = async (name: string): Promise<string | undefined> =>
     (await fileExists(join(env["CREDENTIALS_DIRECTORY"] ?? "", name))) ? await credential(name) : undefined;
-  const files = {
-    key: await credential("key"),
-    authorities: await credential(`api_${AUTHORITIES_FILE}`),
-    certificate: await perhaps(`api_${CERTIFICATE_FILE}`),
-    epoch: await perhaps(`api_${EPOCH_FILE}`),
-  };
-  const hostname = (await readText("/proc/sys/kernel/hostname")).trim();
+  const key = await credential("key");
+  const authorities = await perhaps(`api_${AUTHORITIES_FILE}`);
+  const names = { hostname: (await readText("/proc/sys/kernel/hostname")).trim(), addresses: [] };
+  const making = { sha256, random: randomBytes };
   const version = typeof PETRIFY_VERSION === "string" ? PETRIFY_VERSION : "not bundled";
-  const settings = await apiSettings(files, { hostname, addresses: [] }, { sha256, random: randomBytes }, log);
-  const answers = localAnswers(process.argv[2] ?? API_SOCKET, await credential("token"), version);
-  const server = await openApi({
-    ...settings,
-    at: { fd: LISTEN_FD },
-    answers,
-    pages: { "/metrics": metricsPage(answers, settings) },
-    now: () => Date.now() / 1000,
-    log,
-    idle: { ms: IDLE_MS, end: () => stop.abort() },
-  });
+  const ask = askAgent(process.argv[2] ?? API_SOCKET, await credential("token"));
+  const edge = { at: { fd: LISTEN_FD }, log, idle: { ms: IDLE_MS, end: () => stop.abort() } };
+  const withOwner = async (owner: string): Promise<TlsServer> => {
+    const [certificate, epoch] = [await perhaps(`api_${CERTIFICATE_FILE}`), await perhaps(`api_${EPOCH_FILE}`)];
+    const settings = await apiSettings({ key, authorities: owner, certificate, epoch }, names, making, log);
+    const answers = localAnswers(ask, version);
+    return await openApi({
+      ...settings,
+      ...edge,
+      answers,
+      pages: { "/metrics": metricsPage(answers, settings) },
+      now: () => Date.now() / 1000,
+    });
+  };
+  const withoutOwner = async (): Promise<TlsServer> =>
+    await openMaintenance({
+      ...edge,
+      ...{ key, certificate: await ownCertificate(key, names, making) },
+      answers: enrolmentAnswers(ask, version),
+      // The next caller starts it again, with what the machine has then.
+      enrolled: () => void setTimeout(() => stop.abort(), ANSWER_ARRIVES_MS),
+    });
+  const server = authorities === undefined ? await withoutOwner() : await withOwner(authorities);
   stop.signal.addEventListener("abort", () => void server[Symbol.asyncDispose]());
   if (stop.signal.aborted) await server[Symbol.asyncDispose]();
 } catch (error) {

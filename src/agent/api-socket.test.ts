@@ -7,53 +7,75 @@ import { askLocally, type LocalRoutes } from "../host/unix-http.ts";
 import { serveApiProgram } from "./api-socket.ts";
 
 const { signal } = new AbortController();
-const ROUTES: LocalRoutes = {
-  "GET /status": async () => await Promise.resolve({ is: "status" }),
-  "GET /operation": async () => await Promise.resolve({ is: "operation" }),
-  "POST /wipe": async () => await Promise.reject(new Error("it was wiped")),
-};
+const random = (byte: number) => (bytes: number) => new Uint8Array(bytes).fill(byte);
 
-async function places() {
+async function desk({ isEnrolled }: { readonly isEnrolled: boolean }) {
   const folder = await mkdtempDisposable(join(tmpdir(), "petrify-api-socket-"));
-  const at = (name: string): string => join(folder.path, name);
+  const places = { socket: join(folder.path, "socket"), token: join(folder.path, "token") };
+  let enrolled = isEnrolled;
+  const routes: LocalRoutes = {
+    "GET /status": async () => await Promise.resolve({ is: "status" }),
+    "GET /operation": async () => await Promise.resolve({ is: "operation" }),
+    "POST /enrol": async () => await Promise.resolve({ is: (enrolled = true) }),
+    "POST /wipe": async () => await Promise.reject(new Error("it was wiped")),
+  };
   return {
-    ...{ authorities: at("ca.pem"), socket: at("socket"), token: at("token") },
+    places,
+    token: async () => await readFile(places.token, "utf8"),
+    serve: async (byte = 7) =>
+      await serveApiProgram({ routes, enrolment: { isEnrolled: () => enrolled }, random: random(byte), places }),
+    ask: async (method: "GET" | "POST", url: string, given?: string) =>
+      await Array.fromAsync(askLocally(places.socket, method, url, signal, undefined, given)),
     [Symbol.asyncDispose]: async () => await folder.remove(),
   };
 }
-const random = (bytes: number): Uint8Array => new Uint8Array(bytes).fill(7);
 
 suite("the socket for the API's own program", () => {
-  test("is not there on a machine without an authority", async () => {
-    await using at = await places();
-    assert.equal(await serveApiProgram(ROUTES, random, at), undefined);
-    await assert.rejects(stat(at.socket), { code: "ENOENT" });
-    await assert.rejects(stat(at.token), { code: "ENOENT" });
+  test("answers what the API asks, to who has a token that only root can read, and nothing else", async () => {
+    await using at = await desk({ isEnrolled: true });
+    await using _ = await at.serve();
+    assert.equal((await stat(at.places.token)).mode & 0o777, 0o600);
+    const token = await at.token();
+    assert.deepEqual(await at.ask("GET", "/status", token), [{ is: "status" }]);
+    await assert.rejects(at.ask("GET", "/status"), { code: "AGENT_UNREACHABLE" });
+    for (const url of ["/wipe", "/enrol"]) await assert.rejects(at.ask("POST", url, token), { code: "NO_SUCH_CALL" });
   });
 
-  test("answers what the API asks, to who has a token that only root can read, and nothing else", async () => {
-    await using at = await places();
-    await writeFile(at.authorities, "");
-    await using server = await serveApiProgram(ROUTES, random, at);
-    assert.ok(server);
-    assert.equal((await stat(at.token)).mode & 0o777, 0o600);
-    const token = await readFile(at.token, "utf8");
-    const ask = async (method: "GET" | "POST", url: string, given?: string) =>
-      await Array.fromAsync(askLocally(at.socket, method, url, signal, undefined, given));
-    assert.deepEqual(await ask("GET", "/status", token), [{ is: "status" }]);
-    await assert.rejects(ask("GET", "/status"), { code: "AGENT_UNREACHABLE" });
-    await assert.rejects(ask("POST", "/wipe", token), { code: "NO_SUCH_CALL" });
+  test("lets a machine that nobody owns be given an owner, and nothing else; then it is a machine with one, and its token another", async () => {
+    await using at = await desk({ isEnrolled: false });
+    await using _ = await at.serve();
+    const before = await at.token();
+    await assert.rejects(at.ask("GET", "/operation", before), { code: "NO_SUCH_CALL" });
+    await assert.rejects(at.ask("POST", "/wipe", before), { code: "NO_SUCH_CALL" });
+    await writeFile(at.places.token, "x"); // what is in force is not read again
+    assert.deepEqual(await at.ask("POST", "/enrol", before), [{ is: true }]);
+    const after = await at.token();
+    assert.match(after, /^[0-9a-f]{64}$/);
+    await assert.rejects(at.ask("POST", "/enrol", after), { code: "NO_SUCH_CALL" });
+    assert.deepEqual(await at.ask("GET", "/operation", after), [{ is: "operation" }]);
+  });
+
+  test("does not know the token any more that anybody could have talked to", async () => {
+    await using at = await desk({ isEnrolled: false });
+    let count = 0;
+    await using _ = await serveApiProgram({
+      routes: { "GET /status": async () => await Promise.resolve({}), "POST /enrol": async () => await Promise.resolve({}) },
+      ...{ enrolment: { isEnrolled: () => false }, random: (bytes) => new Uint8Array(bytes).fill(++count), places: at.places },
+    });
+    const before = await at.token();
+    await at.ask("POST", "/enrol", before);
+    assert.notEqual(await at.token(), before);
+    await assert.rejects(at.ask("GET", "/status", before), { code: "AGENT_UNREACHABLE" });
   });
 
   test("keeps its token while the agent is restarted, and makes one of a damaged one", async () => {
-    await using at = await places();
-    await writeFile(at.authorities, "");
-    await (await serveApiProgram(ROUTES, random, at))?.[Symbol.asyncDispose]();
-    const first = await readFile(at.token, "utf8");
-    await (await serveApiProgram(ROUTES, () => new Uint8Array(32).fill(9), at))?.[Symbol.asyncDispose]();
-    assert.equal(await readFile(at.token, "utf8"), first);
-    await writeFile(at.token, "x");
-    await (await serveApiProgram(ROUTES, random, at))?.[Symbol.asyncDispose]();
-    assert.equal(await readFile(at.token, "utf8"), first);
+    await using at = await desk({ isEnrolled: true });
+    await (await at.serve(7))[Symbol.asyncDispose]();
+    const first = await at.token();
+    await (await at.serve(9))[Symbol.asyncDispose]();
+    assert.equal(await at.token(), first);
+    await writeFile(at.places.token, "x");
+    await (await at.serve(9))[Symbol.asyncDispose]();
+    assert.equal(await at.token(), "09".repeat(32));
   });
 });

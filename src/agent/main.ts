@@ -7,7 +7,7 @@ import { run } from "../host/run.ts";
 import { serviceNotifier } from "../host/sd-notify.ts";
 import { giveBackFilePages } from "../host/trim-memory.ts";
 import { openAgent } from "./agent.ts";
-import { serveApiProgram } from "./api-socket.ts";
+import { openApiAccess } from "./api-access.ts";
 import { openMachine } from "./machine.ts";
 import { serveLocally } from "../host/unix-http.ts";
 import { findVirtioPort, openVirtioPort } from "../host/virtio-port.ts";
@@ -50,7 +50,7 @@ const ports = await openMachine({
 const agent = await openAgent(ports);
 const routes = agentRoutes(agent);
 const server = await serveLocally(AGENT_SOCKET, routes);
-const forApi = await serveApiProgram(routes, randomBytes);
+const forApi = await openApiAccess(agent, routes, ports);
 notify("READY=1");
 const openPort = async () => {
   const path = await findVirtioPort(AGENT_PORT);

@@ -2,6 +2,7 @@ import { ALWAYS_PERSISTENT } from "../config/persistent-path.ts";
 import { healthPlan } from "../config/health.ts";
 import { recoveryPlan } from "../config/recovery.ts";
 import type { Recipe } from "../config/recipe.ts";
+import { MAINTENANCE_FILE } from "../layout/api-places.ts";
 import { encodeHealthPlan, HEALTH_PLAN_PATH } from "../layout/health-plan.ts";
 import { encodeRecoveryPlan, RECOVERY_PLAN_PATH } from "../layout/recovery-plan.ts";
 import { encodeImageFacts, IMAGE_FACTS_PATH } from "../layout/image-facts.ts";
@@ -15,7 +16,7 @@ import type { Tree } from "./tree.ts";
 
 /** What an image says about itself, and the folders that a boot mounts over. */
 export async function addImageFacts({ fs, tool }: Tree, recipe: Recipe, init: ImageInit, created: number): Promise<void> {
-  const { name, version, persistent, health, recovery } = recipe;
+  const { name, version, persistent, health, recovery, api } = recipe;
   const folders = [...new Set([...ALWAYS_PERSISTENT, ...persistent])];
   for (const path of [...MOUNT_POINTS, ...folders]) await ownFolder({ fs, tool }, path);
   await fs.write(
@@ -26,6 +27,7 @@ export async function addImageFacts({ fs, tool }: Tree, recipe: Recipe, init: Im
   if (!(await fs.exists("/var/run"))) await fs.link("/var/run", "../run");
   await fs.write(HEALTH_PLAN_PATH, encodeHealthPlan(healthPlan(health)));
   await fs.write(RECOVERY_PLAN_PATH, encodeRecoveryPlan(recoveryPlan(recovery)));
+  if (api.maintenance) await fs.write(MAINTENANCE_FILE, "");
   if (init.kind === "systemd") await addSystemdFiles({ fs, tool });
 }
 

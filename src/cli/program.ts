@@ -7,6 +7,7 @@ import { registerConfig } from "./config/config.ts";
 import { registerContext } from "./contexts/contexts.ts";
 import { registerCopy } from "./copy.ts";
 import { configVolumeFor, diskFor, netbootFor, testDiskFor, vmDiskFor } from "./disk-for.ts";
+import { registerApplyConfig } from "./enrol/apply-config.ts";
 import { registerDelta } from "./delta/delta.ts";
 import { registerDiffImage } from "./diff-image.ts";
 import { registerFlash } from "./flash.ts";
@@ -44,6 +45,7 @@ const COMMANDS: readonly Register[] = [
   registerConfig,
   registerGen,
   registerContext,
+  registerApplyConfig,
   registerNodeVersion,
   registerNodeStatus,
   (program, cli) => registerServe(program, cli, netbootFor),

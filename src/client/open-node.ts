@@ -1,6 +1,6 @@
 /** A connection to one machine, with the typed client of its API. docs/concepts/api.md */
 import type { DescService } from "@bufbuild/protobuf";
-import { Code, ConnectError, createClient, type Client } from "@connectrpc/connect";
+import { Code, ConnectError, createClient, type Client, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { AppError } from "../core/error.ts";
 import { connectTls, type TlsCredentials, type TlsTarget } from "../host/tls-client.ts";
@@ -34,23 +34,46 @@ export async function openNode(
   signal: AbortSignal,
 ): Promise<NodeConnection> {
   const { name, host, port, fingerprint } = target;
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(UNARY_MS)]);
   const trust = (shown: Parameters<typeof judgeMachine>[1]): void => {
     const warning = judgeMachine(name, shown, fingerprint);
     if (warning !== undefined) warn(warning);
   };
-  const socket = await connectTls({ host, port }, credentials, trust, limit).catch((error: unknown) => {
+  const socket = await connected({ host, port }, credentials, trust, signal);
+  const { transport, end } = transportOver(socket, { host, port });
+  return {
+    node: createClient(NodeService, transport),
+    client: (service) => createClient(service, transport),
+    [Symbol.asyncDispose]: end,
+  };
+}
+
+type Connection = Awaited<ReturnType<typeof connectTls>>;
+
+/** A connection, within a time. The parameters are those of {@link connectTls}. @throws AppError `NODE_UNREACHABLE`, what `trust` throws */
+export async function connected(
+  { host, port }: TlsTarget,
+  credentials: TlsCredentials | undefined,
+  trust: Parameters<typeof connectTls>[2],
+  signal: AbortSignal,
+): Promise<Connection> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(UNARY_MS)]);
+  return await connectTls({ host, port }, credentials, trust, limit).catch((error: unknown) => {
     signal.throwIfAborted();
     if (limit.aborted) throw new AppError("NODE_UNREACHABLE", `${host} does not answer at port ${port} (it takes too long)`);
     throw error;
   });
+}
+
+/** What calls go over on a connection. */
+export function transportOver(
+  socket: Connection,
+  { host, port }: TlsTarget,
+): { readonly transport: Transport; readonly end: () => Promise<void> } {
   const url = `https://${host.includes(":") ? `[${host}]` : host}:${port}`;
   const sessionManager = new Http2SessionManager(url, undefined, { createConnection: () => socket });
-  const transport = createConnectTransport({ baseUrl: url, httpVersion: "2", sessionManager, acceptCompression: [] });
   return {
-    node: createClient(NodeService, transport),
-    client: (service) => createClient(service, transport),
-    [Symbol.asyncDispose]: async () => {
+    transport: createConnectTransport({ baseUrl: url, httpVersion: "2", sessionManager, acceptCompression: [] }),
+    end: async () => {
       sessionManager.abort();
       await Promise.resolve(socket.destroy());
     },

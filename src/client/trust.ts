@@ -7,6 +7,14 @@ const TIMES: Readonly<Record<string, string>> = {
   CERT_NOT_YET_VALID: "its certificate is not valid yet: its clock or this one's is wrong",
 };
 
+/** @param shown fingerprint of the key that somebody has shown @throws AppError `NODE_KEY_DIFFERS` */
+export function judgeKey(node: string, shown: string, expected: string): void {
+  if (shown === expected) return;
+  throw new AppError("NODE_KEY_DIFFERS", `what answers as ${node} has another key than ${node}: ${shown}`, {
+    hint: `If the machine was installed anew, compare that with its console (petrify status), then: petrify context pin ${node} --key ${shown}`,
+  });
+}
+
 /**
  * A machine whose key was pinned is the one with that key, whatever its certificate says; any other needs a certificate of an authority for the name that
  * it is called by.
@@ -21,11 +29,7 @@ export function judgeMachine(
   pinned: string | undefined,
 ): string | undefined {
   if (pinned === fingerprint) return doubt === undefined ? undefined : TIMES[doubt];
-  if (pinned !== undefined) {
-    throw new AppError("NODE_KEY_DIFFERS", `what answers as ${node} has another key than ${node}: ${fingerprint}`, {
-      hint: `If the machine was installed anew, compare that with its console (petrify status), then: petrify context pin ${node} --key ${fingerprint}`,
-    });
-  }
+  if (pinned !== undefined) judgeKey(node, fingerprint, pinned);
   if (doubt === undefined) return undefined;
   const why = TIMES[doubt] ?? "no authority of this context vouches for it";
   throw new AppError("NODE_UNKNOWN", `nobody knows whether ${node} is who answers: ${why}`, {

@@ -31,6 +31,7 @@ test("a recipe of three keys gets every default", () => {
     persistent: [],
     health: { deadline: 300, onFailure: "alarm", failedUnits: true, checks: [] },
     recovery: { after: [300, 1800, 21_600] },
+    api: { maintenance: false },
     disk: {},
     root: { compression: "none" },
   });

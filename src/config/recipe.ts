@@ -72,6 +72,15 @@ const Root = z.strictObject({
     .describe("Of the root file system; none gives the smallest updates, zstd the smallest image"),
 });
 
+const Api = z.strictObject({
+  maintenance: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Whether a machine that nobody owns yet listens, so that anybody in its network can become its owner; docs/concepts/pki.md",
+    ),
+});
+
 /** Two entries of a list that cannot both hold. */
 function refuseTwice(
   values: readonly (string | number | undefined)[],
@@ -119,6 +128,7 @@ export const Recipe = z
     ),
     health: Health.prefault({}).describe("When a running image is healthy, besides the checks of every image"),
     recovery: Recovery.prefault({}).describe("When recovery, which boots when no slot does, looks for a way out"),
+    api: Api.prefault({}).describe("The API of its machines; systemd only"),
     disk: Disk.prefault({}).describe("Sizes"),
     root: Root.prefault({}).describe("The root file system"),
   })
@@ -148,6 +158,12 @@ export const Recipe = z
         context.addIssue({ code: "custom", path: ["persistent", index], message: `lies in ${outer}, which is listed too` });
     }
     const kind = namedInit(recipe);
+    if (kind === "openrc" && recipe.api.maintenance)
+      context.addIssue({
+        code: "custom",
+        path: ["api", "maintenance"],
+        message: "needs systemd: with OpenRC there is no API yet",
+      });
     for (const { path, message } of kind ? unitProblems(kind, recipe) : []) {
       context.addIssue({ code: "custom", path: [...path], message });
     }

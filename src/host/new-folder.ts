@@ -1,5 +1,5 @@
-import { mkdtemp, rename, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdtemp, readdir, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { writeNewFile } from "./new-file.ts";
 import { syncDirectory } from "./replace-file.ts";
 
@@ -19,4 +19,14 @@ export async function writeNewFolder(path: string, files: Readonly<Record<string
     throw cause;
   }
   await syncDirectory(dirname(path));
+}
+
+/** Removes what a power cut has left of a folder that {@link writeNewFolder} was making; nobody may be making one meanwhile. */
+export async function removeUnfinished(path: string): Promise<void> {
+  const [above, name] = [dirname(path), basename(path)];
+  // Source: mkdtemp(3)
+  const left = (await readdir(above)).filter(
+    (other) => other.startsWith(`${name}.`) && /^[A-Za-z0-9]{6}$/.test(other.slice(name.length + 1)),
+  );
+  for (const one of left) await rm(join(above, one), { recursive: true, force: true });
 }

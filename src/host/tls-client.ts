@@ -16,6 +16,7 @@ export interface TlsCredentials {
 }
 /** What whoever is called shows of itself. */
 export interface ShownIdentity {
+  readonly certificate: X509Certificate;
   /** Of its key: `SHA256:…`. */
   readonly fingerprint: string;
   /** Why the authorities do not vouch for it, as OpenSSL calls it; nothing where one does. */
@@ -25,17 +26,19 @@ export interface ShownIdentity {
 /**
  * A connection over TLS 1.3 that speaks HTTP/2, on which nothing has been said yet.
  *
+ * @param credentials absent where whoever is called asks for none
  * @param trust throws for somebody who is not to be talked to
  * @throws AppError `NODE_UNREACHABLE`; what `trust` throws; the signal's reason
  */
 export async function connectTls(
   { host, port }: TlsTarget,
-  { authorities, certificate, key }: TlsCredentials,
+  credentials: TlsCredentials | undefined,
   trust: (shown: ShownIdentity) => void,
   signal: AbortSignal,
 ): Promise<TLSSocket> {
   const socket = connect({
-    ...{ host, port, ca: authorities, cert: certificate, key, minVersion: "TLSv1.3", ALPNProtocols: ["h2"] },
+    ...{ host, port, minVersion: "TLSv1.3", ALPNProtocols: ["h2"] },
+    ...(credentials ? { ca: credentials.authorities, cert: credentials.certificate, key: credentials.key } : {}),
     // `trust` decides, which may know more than the authorities.
     rejectUnauthorized: false,
     ...(isIP(host) ? {} : { servername: host }),
@@ -50,7 +53,8 @@ export async function connectTls(
     });
     const shown = socket.getPeerX509Certificate();
     if (!shown) throw new Error("it has shown no certificate");
-    trust({ fingerprint: fingerprintOf(shown), doubt: socket.authorized ? undefined : String(socket.authorizationError) });
+    const doubt = socket.authorized ? undefined : String(socket.authorizationError);
+    trust({ certificate: shown, fingerprint: keyFingerprint(shown.publicKey), doubt });
     return socket;
   } catch (cause) {
     socket.destroy();
@@ -61,8 +65,6 @@ export async function connectTls(
     signal.removeEventListener("abort", stop);
   }
 }
-
-const fingerprintOf = ({ publicKey }: X509Certificate): string => keyFingerprint(publicKey);
 
 function unreachable({ host, port }: TlsTarget, cause: NodeJS.ErrnoException): AppError {
   return new AppError("NODE_UNREACHABLE", `${host} does not answer at port ${port} (${cause.code ?? cause.message})`, {

@@ -18,18 +18,24 @@ export type ListenAt = { readonly fd: number } | { readonly host: string; readon
 
 export interface TlsServerOptions {
   readonly at: ListenAt;
-  /** PEM, all of them; callers have certificates of one of the authorities. */
+  /** PEM, both. */
   readonly key: string;
   readonly certificate: string;
-  readonly authorities: string;
+  /** Absent where everybody is let in, and nobody asked for a certificate. */
+  readonly callers?: TlsCallers;
   readonly handle: TlsHandler;
-  /** Why somebody is not let in whose certificate is good: the end of a sentence; nothing for who is. */
-  readonly admit: (certificate: X509Certificate) => string | undefined;
   /** A caller that did not get as far as a request. @param why the end of a sentence: "it has no certificate" */
   readonly refused: (address: string, why: string) => void;
   readonly limits: TlsLimits;
   /** Called once nobody has been connected for so long; a server without it waits for ever. */
   readonly idle?: { readonly ms: number; readonly end: () => void };
+}
+/** Who may call. */
+export interface TlsCallers {
+  /** PEM; callers have certificates of one of them. */
+  readonly authorities: string;
+  /** Why somebody is not let in whose certificate is good: the end of a sentence; nothing for who is. */
+  readonly admit: (certificate: X509Certificate) => string | undefined;
 }
 /** What callers may take of the machine. */
 export interface TlsLimits {
@@ -51,15 +57,16 @@ export interface TlsServer extends AsyncDisposable {
 }
 
 /**
- * Serves HTTP/2 and HTTP/1.1 over TLS 1.3, to callers with a certificate of one of the authorities alone: others are cut off before their first request
- * is read.
+ * Serves HTTP/2 and HTTP/1.1 over TLS 1.3. Where callers need a certificate of one of the authorities, others are cut off before their first request is
+ * read.
  */
 export async function serveTls(options: TlsServerOptions): Promise<TlsServer> {
-  const { at, key, certificate, authorities, handle, refused, limits } = options;
+  const { at, key, certificate, callers, handle, refused, limits } = options;
   const server = createSecureServer(
     {
+      ...{ key, cert: certificate, minVersion: "TLSv1.3" },
       // Node would cut them off without a word on who they were: see admitKnown.
-      ...{ key, cert: certificate, ca: authorities, requestCert: true, rejectUnauthorized: false, minVersion: "TLSv1.3" },
+      ...(callers ? { ca: callers.authorities, requestCert: true, rejectUnauthorized: false } : {}),
       ...{ allowHTTP1: true, handshakeTimeout: limits.handshakeMs },
       settings: { maxConcurrentStreams: limits.streams, maxHeaderListSize: limits.headerBytes, enablePush: false },
       maxSessionMemory: 2, // megabytes
@@ -80,7 +87,7 @@ export async function serveTls(options: TlsServerOptions): Promise<TlsServer> {
     refused(addressOf(socket), whyFailed(error));
     socket.destroy();
   });
-  admitKnown(server, options);
+  if (callers) admitKnown(server, callers, refused);
   server.on("session", (session) => closeWhenQuiet(session, limits.quietMs));
   server.on("sessionError", () => {}); // what a caller has sent is no HTTP/2: its session is over, and that is all
   const sockets = openSockets(server);
@@ -123,7 +130,7 @@ function endUnread(request: TlsRequest): void {
   });
 }
 
-/** The certificate that a request came with: there always is one, since nobody gets here without. */
+/** The certificate that a request came with: there always is one where callers need one, since nobody gets here without. */
 export function certificateOf(request: TlsRequest): X509Certificate | undefined {
   const socket = ("stream" in request ? request.stream.session?.socket : request.socket) as TLSSocket | undefined;
   return socket?.getPeerX509Certificate();
@@ -145,7 +152,7 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /** The only way from a handshake to a request. */
-function admitKnown(server: Server, { admit, refused }: Pick<TlsServerOptions, "admit" | "refused">): void {
+function admitKnown(server: Server, { admit }: TlsCallers, refused: TlsServerOptions["refused"]): void {
   const [serve] = server.listeners("secureConnection");
   server.removeAllListeners("secureConnection");
   server.on("secureConnection", (socket) => {

@@ -35,7 +35,7 @@ suite("a local server", () => {
     const path = join(folder.path, "socket");
     const asked: unknown[] = [];
     const handler = async (_signal: AbortSignal, body: unknown) => await Promise.resolve({ number: asked.push(body) });
-    await using server = await serveLocally(path, { "POST /count": handler }, "secret");
+    await using server = await serveLocally(path, { "POST /count": handler }, () => "secret");
     assert.ok(server);
     assert.equal((await stat(path)).mode & 0o777, 0o666);
     for (const token of [undefined, "", "secre7", "secret2"]) {

@@ -13,12 +13,12 @@ export type LocalRoutes = Readonly<Record<string, LocalHandler>>;
  * Serves HTTP on a Unix socket that only its owner can connect to. Where a file lies in its place, it is replaced: a server that was killed leaves
  * its socket.
  *
- * @param token for callers that are nobody's in particular: anyone may connect, and what does not come with the token is refused, unread
+ * @param token for callers that are nobody's in particular: anyone may connect, and what does not come with the token of that moment is refused, unread
  */
-export async function serveLocally(path: string, routes: LocalRoutes, token?: string): Promise<AsyncDisposable> {
+export async function serveLocally(path: string, routes: LocalRoutes, token?: () => string): Promise<AsyncDisposable> {
   await rm(path, { force: true });
   const server = createServer((message, response) => {
-    if (token === undefined || hasToken(message, token)) return void answer(routes, message, response);
+    if (token === undefined || hasToken(message, token())) return void answer(routes, message, response);
     response.writeHead(403).end(() => message.destroy());
   });
   server.keepAliveTimeout = 1;

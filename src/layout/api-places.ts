@@ -2,12 +2,17 @@
 
 /** For root alone, on the oem partition: what somebody puts there who sets the machine up. */
 export const API_FOLDER = "/oem/petrify/api";
-/** In it, and among the credentials of the API's own program: PEM, one or more. Without it the machine has no API. */
+/** In it, and among the credentials of the API's own program: PEM, one or more. Without it nobody owns the machine. */
 export const AUTHORITIES_FILE = "ca.pem";
 /** The machine's own certificate, of one of the authorities. */
 export const CERTIFICATE_FILE = "node.pem";
 /** A number: callers' certificates of an epoch before it are revoked. */
 export const EPOCH_FILE = "epoch";
+
+/** Of an image whose machines wait for an owner over the network; what is in it does not matter. */
+export const MAINTENANCE_FILE = "/usr/lib/petrify/api-maintenance";
+/** Of the kernel's command line: so does this boot. */
+export const MAINTENANCE_WORD = "petrify.maintenance";
 
 /** Where the API's own program asks the agent, with the token that is in the file beside it. */
 export const API_SOCKET = "/run/petrify/api.sock";

@@ -1,7 +1,7 @@
 /** Lets a call through whose caller may make it. */
 import { Code, ConnectError, createContextKey, type Interceptor } from "@connectrpc/connect";
 import { includesRole, type Identity, type Role } from "../../pki/identity.ts";
-import { METHOD_ROLES } from "./methods.ts";
+import { METHOD_ROLES, WITHOUT_OWNER } from "./methods.ts";
 
 /** Who is at the other end of a connection. */
 export interface Caller extends Identity {
@@ -23,17 +23,29 @@ export function authorize(now: () => number, denied: (caller: string, what: stri
   };
 }
 
+/** For a machine without an owner: whoever calls it may call what is for that, and nothing else. */
+export const strangersOnly: Interceptor = (next) => async (call) => {
+  const method = `${call.service.typeName}.${call.method.name}`;
+  if (Object.hasOwn(METHOD_ROLES, method) && METHOD_ROLES[method] === WITHOUT_OWNER) return await next(call);
+  throw new ConnectError("this machine has no owner yet", Code.PermissionDenied);
+};
+
 /** Nothing for a call that may be made. */
 export function refusalOf(caller: Caller | undefined, method: string, now: number): ConnectError | undefined {
   return refusalFor(caller, Object.hasOwn(METHOD_ROLES, method) ? METHOD_ROLES[method] : undefined, now);
 }
 
 /** @param needed nothing for what nobody may do @param now seconds since 1970 */
-export function refusalFor(caller: Caller | undefined, needed: Role | undefined, now: number): ConnectError | undefined {
+export function refusalFor(
+  caller: Caller | undefined,
+  needed: Role | typeof WITHOUT_OWNER | undefined,
+  now: number,
+): ConnectError | undefined {
   if (!caller) return new ConnectError("nobody knows who you are", Code.Unauthenticated);
   // A connection lives longer than a certificate may.
   if (now >= caller.until) return new ConnectError(`the certificate of ${caller.name} has expired`, Code.Unauthenticated);
   if (!needed) return new ConnectError("nobody may call this", Code.PermissionDenied);
+  if (needed === WITHOUT_OWNER) return new ConnectError("this machine has an owner already", Code.PermissionDenied);
   if (includesRole(caller.role, needed)) return undefined;
   return new ConnectError(`${caller.name} is ${caller.role}, and this takes ${needed}`, Code.PermissionDenied);
 }

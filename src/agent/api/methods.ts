@@ -1,10 +1,15 @@
 /** Who may call what. Every method of the contract has a row; what has none, nobody may call. docs/concepts/api.md */
 import type { Role } from "../../pki/identity.ts";
 
+/** Of a machine without an owner: then anybody may call it, and later nobody. */
+export const WITHOUT_OWNER = "without owner";
+
 /** By the method's full name. A caller's role is at least this one. */
-export const METHOD_ROLES: Readonly<Record<string, Role>> = {
+export const METHOD_ROLES: Readonly<Record<string, Role | typeof WITHOUT_OWNER>> = {
   "petrify.v1.NodeService.Version": "reader",
   "petrify.v1.NodeService.Status": "reader",
   "petrify.v1.NodeService.FollowOperation": "reader",
   "grpc.reflection.v1.ServerReflection.ServerReflectionInfo": "reader",
+  "petrify.v1.EnrolmentService.Describe": WITHOUT_OWNER,
+  "petrify.v1.EnrolmentService.Enrol": WITHOUT_OWNER,
 };

@@ -30,7 +30,7 @@ export interface ApiOptions {
 }
 
 /** Documented in docs/concepts/api.md. */
-const LIMITS: TlsLimits = {
+export const LIMITS: TlsLimits = {
   connections: 256,
   handshakeMs: 10_000,
   quietMs: 60_000,
@@ -43,8 +43,18 @@ const MESSAGE_BYTES = 1024 * 1024;
 /** The longest that a caller may ask us to work for one call. */
 const CALL_MS = 24 * 3_600_000;
 
+/** Of calls, whoever makes them. */
+export const COMMON = {
+  ...{ connect: true, grpc: true, grpcWeb: false },
+  ...{ readMaxBytes: MESSAGE_BYTES, writeMaxBytes: MESSAGE_BYTES, maxTimeoutMs: CALL_MS },
+  // What unpacks to more than it says costs memory before anybody knows; messages are small.
+  acceptCompression: [],
+  // A key that is misspelled must not be one that was left out.
+  jsonOptions: { ignoreUnknownFields: false },
+};
+
 export async function openApi(options: ApiOptions): Promise<TlsServer> {
-  const { answers, pages = {}, now, log, epoch, limits, ...tls } = options;
+  const { answers, pages = {}, now, log, epoch, limits, authorities, ...tls } = options;
   const denied = (caller: string, what: string): void => log(`denied to ${caller}: ${what}`);
   const failed = (what: string, error: unknown): void => log(`${what} failed: ${(error as Error).stack ?? String(error)}`);
   const calls = connectNodeAdapter({
@@ -54,22 +64,18 @@ export async function openApi(options: ApiOptions): Promise<TlsServer> {
     },
     contextValues: (request) => createContextValues().set(CALLER, callerOf(certificateOf(request))),
     interceptors: [tellErrors(failed), authorize(now, denied)],
-    ...{ connect: true, grpc: true, grpcWeb: false },
-    ...{ readMaxBytes: MESSAGE_BYTES, writeMaxBytes: MESSAGE_BYTES, maxTimeoutMs: CALL_MS },
-    // What unpacks to more than it says costs memory before anybody knows; messages are small.
-    acceptCompression: [],
-    // A key that is misspelled must not be one that was left out.
-    jsonOptions: { ignoreUnknownFields: false },
+    ...COMMON,
   });
+  const admit = (certificate: X509Certificate): string | undefined => {
+    const caller = callerOf(certificate);
+    if (!caller) return "its certificate names nobody with a role";
+    return caller.epoch < epoch ? `the certificate of ${caller.name} is revoked: epoch ${caller.epoch} is over` : undefined;
+  };
   return await serveTls({
     ...tls,
     limits: { ...LIMITS, ...limits },
     handle: servePages(pages, { callerOf: (request) => callerOf(certificateOf(request)), now, denied, failed }, calls),
-    admit: (certificate) => {
-      const caller = callerOf(certificate);
-      if (!caller) return "its certificate names nobody with a role";
-      return caller.epoch < epoch ? `the certificate of ${caller.name} is revoked: epoch ${caller.epoch} is over` : undefined;
-    },
+    callers: { authorities, admit },
     refused: (address, why) => log(`refused ${address}: ${why}`),
   });
 }

@@ -3,9 +3,10 @@ import { createPrivateKey } from "node:crypto";
 import { AppError } from "../../core/error.ts";
 import { certificatesIn, certificateText } from "../../host/certificates.ts";
 import { openSigningKey } from "../../host/signing-key.ts";
-import { AUTHORITIES_FILE, CERTIFICATE_FILE, EPOCH_FILE } from "../../layout/api-places.ts";
+import { CERTIFICATE_FILE, EPOCH_FILE } from "../../layout/api-places.ts";
 import { ownNodeCertificate, type MachineNames, type Making } from "../../pki/certificate.ts";
 import { parseEpoch } from "../../pki/identity.ts";
+import { authoritiesIn } from "../owner.ts";
 import type { ApiOptions } from "./open-api.ts";
 
 export interface ApiFiles {
@@ -28,12 +29,7 @@ export async function apiSettings(
   making: Omit<Making, "now">,
   log: (line: string) => void,
 ): Promise<Settings> {
-  const accepted = certificatesIn(authorities);
-  if (accepted.length === 0 || !accepted.every(({ ca }) => ca)) {
-    throw new AppError("API_AUTHORITY_INVALID", `${AUTHORITIES_FILE} does not hold certificates of authorities alone`, {
-      hint: "Put the ca.pem there that `petrify gen secrets` has written.",
-    });
-  }
+  authoritiesIn(authorities);
   const since = epoch === undefined ? 0 : parseEpoch(epoch.trim());
   if (since === undefined) {
     throw new AppError("API_EPOCH_INVALID", `${EPOCH_FILE} is no number: nobody knows which certificates are revoked`, {
@@ -44,12 +40,18 @@ export async function apiSettings(
   if (refusal) log(`${CERTIFICATE_FILE} is not used: ${refusal}`);
   return {
     ...{ key, authorities, epoch: since },
-    certificate:
-      certificate !== undefined && refusal === undefined
-        ? certificate
-        : certificateText(ownNodeCertificate(await openSigningKey(key, "the machine's key", noPassword), names, making)),
+    certificate: certificate !== undefined && refusal === undefined ? certificate : await ownCertificate(key, names, making),
   };
 }
+
+/**
+ * What the machine has signed itself: who knows its key knows the machine.
+ *
+ * @param key PKCS #8, PEM
+ * @returns PEM
+ */
+export const ownCertificate = async (key: string, names: MachineNames, making: Omit<Making, "now">): Promise<string> =>
+  certificateText(ownNodeCertificate(await openSigningKey(key, "the machine's key", noPassword), names, making));
 
 /** The end of a sentence; nothing for a certificate of this key. */
 function refusalOf(certificate: string, key: string): string | undefined {

@@ -1,5 +1,5 @@
 /** Test double of what a fleet has: authorities, people with certificates, a machine. */
-import { randomBytes } from "node:crypto";
+import { createPublicKey, randomBytes } from "node:crypto";
 import { certificateText as pem } from "../../host/certificates.ts";
 import { newSigningKey, plainSigningKey } from "../../host/signing-key.ts";
 import { sha256 } from "../../host/sha256.ts";
@@ -45,7 +45,12 @@ export async function fakeAuthority() {
       key: plainSigningKey(own.pkcs8),
     };
   };
-  return { authority, certificate: pem(authority.certificate), key: plainSigningKey(key.pkcs8), person, machine };
+  /** For a key of a machine: PEM, either half. */
+  const vouchFor = (machineKey: string, since = 0): string => {
+    const publicKey = new Uint8Array(createPublicKey(machineKey).export({ type: "spki", format: "der" }));
+    return pem(nodeCertificate(authority, { publicKey, names: { hostname: "edge-7", addresses: ["127.0.0.1"] } }, at(since)));
+  };
+  return { authority, certificate: pem(authority.certificate), key: plainSigningKey(key.pkcs8), person, machine, vouchFor };
 }
 
 /** What a machine shows that has no certificate of an authority. */

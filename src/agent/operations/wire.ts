@@ -7,6 +7,7 @@ import { formatReference, parseReference, type Reference } from "../../registry/
 import { TOLD, type Told } from "../../release/may-upgrade.ts";
 import type { ConfigDocument } from "../config/generation-files.ts";
 import { APPLY_MODES, type ApplyMode } from "../config/work.ts";
+import type { EnrolRequest } from "../enrolment.ts";
 import type { ResetRequest } from "../reset-loop.ts";
 import type { CheckRequest, UpgradeRequest } from "./service.ts";
 
@@ -99,6 +100,14 @@ export function configSourcesRequest(body: unknown): { readonly local: boolean }
   const { local = false } = fieldsOf(body, ["local"]);
   if (typeof local === "boolean") return { local };
   throw invalid("local: true or false");
+}
+
+export function enrolRequest(body: unknown): EnrolRequest {
+  const { documents, authorities, certificate, epoch } = fieldsOf(body, ["documents", "authorities", "certificate", "epoch"]);
+  if (!Array.isArray(documents)) throw invalid("documents: a list of machine configs");
+  if (typeof authorities !== "string" || typeof certificate !== "string") throw invalid("authorities, certificate: PEM");
+  if (!Number.isSafeInteger(epoch) || (epoch as number) < 0) throw invalid("epoch: a number");
+  return { documents: documents.map(documentOf), authorities, certificate, epoch: epoch as number };
 }
 
 function documentOf(value: unknown): ConfigDocument {

@@ -1,0 +1,10 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { issueText, noticeLine } from "./waiting-notice.ts";
+
+test("the consoles of a machine that waits for its owner show its key, in a line of its own", () => {
+  const key = "SHA256:6jrVGNkbPXuKQYVYwWXcVsUQmxJqqqzU0PSTcVJ5Y1s";
+  assert.match(issueText(key), new RegExp(`^ +${key}$`, "m"));
+  for (const line of issueText(key).split("\n")) assert.ok(line.length <= 79, line);
+  assert.match(noticeLine(key), new RegExp(`port 50000; its key is ${key}$`));
+});

@@ -1,0 +1,146 @@
+import type { KeyObject } from "node:crypto";
+import type { Command } from "commander";
+import { contextOf, nodeOf, knowNode, type Context, type NodePlace } from "../../client/contexts.ts";
+import type { openMaintenance } from "../../client/open-maintenance.ts";
+import { AppError } from "../../core/error.ts";
+import { answersYes } from "../../host/ask.ts";
+import { certificateText } from "../../host/certificates.ts";
+import { sha256 } from "../../host/sha256.ts";
+import { secondsNow } from "../../host/wall-clock.ts";
+import { shortLine } from "../../layout/short-line.ts";
+import { documentTexts } from "../config/document-texts.ts";
+import { FILES, readDocumentBytes } from "../config/document-bytes.ts";
+import { readContexts, writeContexts } from "../contexts/context-file.ts";
+import type { Cli, CliContext } from "../context.ts";
+import { UsageError } from "../output.ts";
+import { openSecrets, type OpenSecrets } from "../secrets-folder.ts";
+
+interface Options {
+  readonly insecure?: boolean;
+  readonly file?: readonly string[];
+  readonly fingerprint?: string;
+  readonly address?: string;
+  readonly context?: string;
+}
+
+/** `petrify apply-config --insecure NODE`: a machine that nobody owns gets an owner and a config. */
+export function registerApplyConfig(program: Command, cli: Cli): void {
+  program
+    .command("apply-config")
+    .argument("<node>", "the machine, by the name or the address by which you will call it")
+    .summary("become the owner of a machine, and give it its config")
+    .description(
+      "Gives a machine that nobody owns yet the authority of the context, a certificate for its own key, and its machine\n" +
+        "config: all of it or nothing. Such a machine believes whoever comes first, and shows a certificate that it has signed\n" +
+        "itself: hence --insecure. Compare its key with the one on its console. It is pinned in the context from then on.",
+    )
+    .option("--insecure", "the machine has no owner, and cannot know you")
+    .option("--file <file...>", FILES)
+    .option("--fingerprint <fingerprint>", "of its key, from its console: nothing is asked then")
+    .option("--address <host[:port]>", "where it is reached (default: by its name, port 50000)")
+    .option("--context <name>", "whose machine it becomes (default: the context in use); it needs the authority's key")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  petrify apply-config --insecure 192.0.2.7 --file machine.yaml\n" +
+        "  petrify apply-config --insecure edge-7 --address 192.0.2.7 --file machine.yaml \\\n    --fingerprint SHA256:6jrVGNkbPXuKQYVYwWXcVsUQmxJqqqzU0PSTcVJ5Y1s",
+    )
+    .action(cli.action(applyConfig));
+}
+
+async function applyConfig(context: CliContext, node: string, options: Options): Promise<void> {
+  const { insecure, file = [], fingerprint, address, context: named } = options;
+  if (!insecure) {
+    throw new UsageError("USAGE", "apply-config is for a machine that nobody owns yet: --insecure says that you know", {
+      hint: `petrify apply-config --insecure ${node}`,
+    });
+  }
+  const { signal } = context;
+  const contexts = await readContexts(context);
+  const [inUse, found] = contextOf(contexts, named);
+  const secrets = await secretsOf(inUse, found);
+  const place = { ...nodeOf(found, address ?? node), name: node };
+  // Before the machine is: a name that cannot be pinned is refused here.
+  if (fingerprint !== undefined) knowNode(contexts, inUse, node, { key: fingerprint, address });
+  const documents = documentTexts(await readDocumentBytes({ cwd: context.cwd, input: context.terminal.input }, file));
+  const { callError, unary } = await import("../../client/open-node.ts");
+  const maintenance = await import("../../client/open-maintenance.ts");
+  const key = fingerprint ?? nodeOf(found, node).fingerprint ?? (await askedKey(context, place, maintenance.openMaintenance));
+  const pinned = knowNode(contexts, inUse, node, { key, address });
+
+  await using connection = await maintenance.openMaintenance(place, key, signal);
+  const { enrolment, shown } = connection;
+  const { machine, answer } = await (async () => {
+    try {
+      const described = await enrolment.describe({}, unary(signal));
+      const hostname = described.machine?.hostname || node;
+      const certificate = await certificateFor(context, secrets, {
+        hostname,
+        place,
+        publicKey: spki(shown.certificate.publicKey),
+      });
+      const request = { documents, authorities: secrets.authorities, certificate, epoch: BigInt(secrets.epoch) };
+      // Longer than a call that is answered at once: the config is compiled on the machine.
+      return { machine: hostname, answer: await enrolment.enrol(request, { signal, timeoutMs: ENROL_MS }) };
+    } catch (error) {
+      signal.throwIfAborted();
+      throw callError(place.name, error);
+    }
+  })();
+  if (pinned !== contexts) await writeContexts(context, pinned);
+  const { generation, problems, reboot } = answer;
+  const value = { node, hostname: machine, key, context: inUse, problems, reboot };
+  context.output.result(
+    { ...value, ...(generation === undefined ? {} : { generation: Number(generation) }) },
+    [
+      `${node} (${machine}) is yours: ${inUse} knows it by the key ${key}.`,
+      ...(generation === undefined ? [] : [`Machine config ${generation} is being laid.`]),
+      ...problems.map((problem) => `Not done: ${problem}`),
+      ...reboot.map((what) => `After a restart: ${what}`),
+      `Next: petrify -n ${node} status`,
+    ]
+      .map(shortLine)
+      .join("\n"),
+  );
+}
+
+/** Of a config that is compiled on a slow machine; milliseconds. */
+const ENROL_MS = 180_000;
+
+async function secretsOf(named: string, { credentials }: Context): Promise<OpenSecrets> {
+  if ("secrets" in credentials) return await openSecrets(credentials.secrets);
+  throw new AppError("NO_AUTHORITY_KEY", `the context ${named} has no key of an authority: it cannot sign for a machine`, {
+    hint: "Use a context that was added with --secrets.",
+  });
+}
+
+/** @throws AppError `FINGERPRINT_MISSING` */
+async function askedKey(
+  { json, terminal, sinks, signal }: CliContext,
+  place: NodePlace,
+  look: typeof openMaintenance,
+): Promise<string> {
+  // A look, and no more: whoever answers is not believed yet.
+  const first = await look(place, undefined, signal);
+  const { fingerprint } = first.shown;
+  await first[Symbol.asyncDispose]();
+  const missing = (message: string): AppError =>
+    new AppError("FINGERPRINT_MISSING", message, {
+      hint: `If the console of ${place.name} shows the same key: --fingerprint ${fingerprint}`,
+    });
+  if (json || !terminal.input.isTTY) throw missing(`${place.name} shows the key ${fingerprint}, and there is nobody to ask`);
+  sinks.err(`${place.name} shows the key ${fingerprint}\nIs that the one on its console? [y/N] `);
+  if (!(await answersYes(terminal.input, signal, "no"))) throw missing("nothing was done");
+  return fingerprint;
+}
+
+async function certificateFor(
+  { random }: CliContext,
+  { authority }: OpenSecrets,
+  { hostname, place, publicKey }: { readonly hostname: string; readonly place: NodePlace; readonly publicKey: Uint8Array },
+): Promise<string> {
+  const { nodeCertificate } = await import("../../pki/certificate.ts");
+  const names = { hostname, addresses: [place.host] };
+  return certificateText(nodeCertificate(authority, { publicKey, names }, { sha256, random, now: secondsNow() }));
+}
+
+const spki = (key: KeyObject): Uint8Array => new Uint8Array(key.export({ type: "spki", format: "der" }));
