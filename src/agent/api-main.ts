@@ -1,17 +1,18 @@
-/** The edge of petrify-api: what systemd hands over, signals, exit code. Argument: the agent's socket, where it is another one. Nothing imports this file. */
+/** The edge of petrify-api: what systemd hands over, signals, exit code. Arguments: the agent's socket and petrify-look's, where they are others. Nothing imports this file. */
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { AppError } from "../core/error.ts";
+import type { AppError } from "../core/error.ts";
 import { fileExists, readText } from "../host/files.ts";
 import { sha256 } from "../host/sha256.ts";
 import type { TlsServer } from "../host/tls-server.ts";
-import { API_SOCKET, AUTHORITIES_FILE, CERTIFICATE_FILE, EPOCH_FILE } from "../layout/api-places.ts";
-import { askAgent } from "./api/ask-agent.ts";
+import { API_SOCKET, AUTHORITIES_FILE, CERTIFICATE_FILE, EPOCH_FILE, LOOK_SOCKET } from "../layout/api-places.ts";
+import { askProgram } from "./api/ask-program.ts";
 import { enrolmentAnswers, localAnswers } from "./api/local-answers.ts";
 import { metricsPage } from "./api/metrics-page.ts";
 import { openApi } from "./api/open-api.ts";
 import { openMaintenance } from "./api/open-maintenance.ts";
 import { apiSettings, ownCertificate } from "./api/settings.ts";
+import { handedSocket } from "./handed-socket.ts";
 
 /** Defined when the program is bundled. */
 declare const PETRIFY_VERSION: string | undefined;
@@ -19,8 +20,6 @@ declare const PETRIFY_VERSION: string | undefined;
 /** It is started again by the next caller. */
 const IDLE_MS = 60_000;
 const ANSWER_ARRIVES_MS = 1000;
-/** The first of the sockets that are handed over. Source: sd_listen_fds(3) */
-const LISTEN_FD = 3;
 
 const { env } = process;
 const log = (line: string): void => void process.stderr.write(`<6>${line}\n`);
@@ -28,9 +27,7 @@ const stop = new AbortController();
 for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => stop.abort());
 
 try {
-  if (env["LISTEN_PID"] !== String(process.pid) || env["LISTEN_FDS"] !== "1") {
-    throw new AppError("API_NO_SOCKET", "petrify-api was handed no socket to listen on", { hint: "Start petrify-api.socket." });
-  }
+  const fd = handedSocket(process, "petrify-api");
   const credential = async (name: string): Promise<string> => await readText(join(env["CREDENTIALS_DIRECTORY"] ?? "", name));
   const perhaps = async (name: string): Promise<string | undefined> =>
     (await fileExists(join(env["CREDENTIALS_DIRECTORY"] ?? "", name))) ? await credential(name) : undefined;
@@ -39,12 +36,14 @@ try {
   const names = { hostname: (await readText("/proc/sys/kernel/hostname")).trim(), addresses: [] };
   const making = { sha256, random: randomBytes };
   const version = typeof PETRIFY_VERSION === "string" ? PETRIFY_VERSION : "not bundled";
-  const ask = askAgent(process.argv[2] ?? API_SOCKET, await credential("token"));
-  const edge = { at: { fd: LISTEN_FD }, log, idle: { ms: IDLE_MS, end: () => stop.abort() } };
+  const token = await credential("token");
+  const ask = askProgram(process.argv[2] ?? API_SOCKET, token, "the agent of the machine");
+  const look = askProgram(process.argv[3] ?? LOOK_SOCKET, token, "what looks at the machine");
+  const edge = { at: { fd }, log, idle: { ms: IDLE_MS, end: () => stop.abort() } };
   const withOwner = async (owner: string): Promise<TlsServer> => {
     const [certificate, epoch] = [await perhaps(`api_${CERTIFICATE_FILE}`), await perhaps(`api_${EPOCH_FILE}`)];
     const settings = await apiSettings({ key, authorities: owner, certificate, epoch }, names, making, log);
-    const answers = localAnswers(ask, version);
+    const answers = localAnswers(ask, look, version);
     return await openApi({
       ...settings,
       ...edge,

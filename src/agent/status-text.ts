@@ -1,5 +1,6 @@
 /** A machine's status for people. Pure. */
 import { dateText } from "../core/date-text.ts";
+import { formatSpan } from "../core/units.ts";
 import type { BootEntry } from "../layout/agent-state.ts";
 import { targetName } from "../layout/cmdline.ts";
 import type { DriftReport } from "../layout/drift-report.ts";
@@ -49,7 +50,7 @@ export function statusText(status: AgentStatus): string {
     ...(config ? row("config", ...configLines(config, now)) : []),
     ...(stages ? row("stages", ...stageLines(stages)) : []),
     ...(drift && drift.found.length > 0 ? row("drift", ...driftLines(drift, now)) : []),
-    ...row("running", `${runs}, for ${duration(boot.uptime)}`),
+    ...row("running", `${runs}, for ${formatSpan(boot.uptime)}`),
     ...row("slots", slotLine("a", slots.a, now), slotLine("b", slots.b, now)),
     ...(next ? row("next", `${targetName(next)}, once`) : []),
     ...row("health", health.is, ...failing),
@@ -83,7 +84,7 @@ function slotLine(name: string, { role, state, tries, digest, scrub }: SlotStatu
     `${name}  ${role.padEnd(7)}  ${state.padEnd(6)}`,
     tries === undefined ? "tries unreadable" : `${tries} tries`,
     ...(digest ? [digest.slice(0, 12)] : []),
-    ...(scrub ? [scrub.damage ? `DAMAGED: ${scrub.damage}` : `verified ${duration(now - scrub.at)} ago`] : []),
+    ...(scrub ? [scrub.damage ? `DAMAGED: ${scrub.damage}` : `verified ${formatSpan(now - scrub.at)} ago`] : []),
   ];
   return words.join("  ");
 }
@@ -98,7 +99,7 @@ function trustLines({ epoch, keys }: TrustStatus, now: number): string[] {
 
 function configLines({ generation, trial, until, notes }: ConfigStatus, now: number): string[] {
   const count = `${notes.length} ${notes.length === 1 ? "note" : "notes"}`;
-  const left = until === undefined ? "" : `, given back in ${duration(Math.max(0, until - now))}`;
+  const left = until === undefined ? "" : `, given back in ${formatSpan(Math.max(0, until - now))}`;
   const words = [...(trial ? [`on trial${left}`] : []), ...(notes.length > 0 ? [count] : [])];
   const what = generation === undefined ? "none" : `generation ${generation}`;
   return [words.length > 0 ? `${what} (${words.join(", ")})` : what, ...notes.slice(0, MAX_NOTES)];
@@ -111,7 +112,7 @@ function driftLines({ at, found, left }: DriftReport, now: number): string[] {
     left === undefined ? `${found.length} not as the config says` : `${found.length} found, ${left.length} not mended`;
   const more = shown.length - MAX_STEPS;
   return [
-    `${words}, ${duration(now - at)} ago`,
+    `${words}, ${formatSpan(now - at)} ago`,
     ...shown.slice(0, MAX_STEPS),
     ...(more > 0 ? [`and ${more} more: see --json`] : []),
   ];
@@ -132,30 +133,18 @@ function stageLines(runs: readonly StageRun[]): string[] {
 
 function recoveryLines({ text, until, attempts, slots }: RecoveryStatus, uptime: number): string[] {
   return [
-    until === undefined ? text : `${text}: in ${duration(until - uptime)}`,
+    until === undefined ? text : `${text}: in ${formatSpan(until - uptime)}`,
     ...(attempts > 0 ? [`attempts since a slot was last healthy: ${attempts}`] : []),
     ...(slots ? [`slot a: ${slots.a}`, `slot b: ${slots.b}`] : []),
   ];
 }
 
 function bootLines({ slot, version, at, end }: BootEntry, now: number): string[] {
-  const what = `${targetName(slot)}${version ? ` (${version})` : ""}, ${duration(now - at)} ago: ${end?.reason ?? ""}`;
+  const what = `${targetName(slot)}${version ? ` (${version})` : ""}, ${formatSpan(now - at)} ago: ${end?.reason ?? ""}`;
   if (!end?.log) return [what];
   const lines = end.log.text.split("\n").slice(-LOG_LINES);
   return [
     what,
     ...(end.log.source === "none" ? lines : [`  from its ${end.log.source}:`, ...lines.map((line) => `  | ${line}`)]),
   ];
-}
-
-/** `45 s`, `12 min`, `3 h`, `5 d`. @param seconds rounded down; never less than 0 */
-function duration(seconds: number): string {
-  const units: readonly (readonly [name: string, size: number])[] = [
-    ["d", 86_400],
-    ["h", 3600],
-    ["min", 60],
-  ];
-  const whole = Math.max(0, Math.floor(seconds));
-  const [name, size] = units.find(([, unit]) => whole >= 2 * unit) ?? ["s", 1];
-  return `${Math.floor(whole / size)} ${name}`;
 }

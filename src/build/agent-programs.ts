@@ -20,6 +20,7 @@ const OTHERS = {
   config: "agent/config-main.ts",
   stage: "agent/stage-main.ts",
   api: "agent/api-main.ts",
+  look: "agent/look-main.ts",
 } as const;
 
 /** The agent, the programs that work for it, and the command line of a machine: a module each, with everything it imports; what the agent hardly ever needs is beside it. */

@@ -42,7 +42,7 @@ test("systemd finds nothing wrong with the units, and what they start and are st
       units.push(copy);
     }
   }
-  assert.equal(units.length, 14);
+  assert.equal(units.length, 16);
   const { stderr } = await tools.run(units, { binds: [{ source: folder.path }] });
   assert.equal(stderr, "");
 });
@@ -65,6 +65,10 @@ const EXPOSURES = {
       "PrivateDevices",
       "ProtectHome",
     ],
+  ],
+  "petrify-look.service": [
+    31,
+    ["ProtectSystem", "RestrictAddressFamilies", "CapabilityBoundingSet", "SystemCallFilter", "DevicePolicy", "IPAddressDeny"],
   ],
 } as const;
 

@@ -15,6 +15,11 @@ import { registerGen } from "./gen/gen.ts";
 import { registerInit } from "./init.ts";
 import { registerInspect } from "./inspect.ts";
 import { addNodeOptions } from "./nodes/options.ts";
+import { registerCpu } from "./look/cpu.ts";
+import { registerLoad } from "./look/load.ts";
+import { registerMemory } from "./look/memory.ts";
+import { registerProcesses } from "./look/processes.ts";
+import { registerServices } from "./look/services.ts";
 import { registerNodeStatus } from "./nodes/status.ts";
 import { registerNodeVersion } from "./nodes/version.ts";
 import { registerPull } from "./pull.ts";
@@ -48,6 +53,11 @@ const COMMANDS: readonly Register[] = [
   registerApplyConfig,
   registerNodeVersion,
   registerNodeStatus,
+  registerServices,
+  registerProcesses,
+  registerMemory,
+  registerCpu,
+  registerLoad,
   (program, cli) => registerServe(program, cli, netbootFor),
   registerInspect,
   registerDiffImage,

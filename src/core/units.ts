@@ -52,3 +52,15 @@ export function formatDuration(seconds: Seconds): string {
   const [name, unit] = Object.entries(TIMES).findLast(([, length]) => seconds >= length && seconds % length === 0) ?? ["s", 1];
   return `${seconds / unit}${name}`;
 }
+
+/** How long it is for people, in the largest unit that fits twice: `45 s`, `12 min`, `3 h`, `5 d`; never less than 0 s. */
+export function formatSpan(seconds: Seconds): string {
+  const units: readonly (readonly [name: string, size: Seconds])[] = [
+    ["d", 86_400],
+    ["h", 3600],
+    ["min", 60],
+  ];
+  const whole = Math.max(0, Math.floor(seconds));
+  const [name, size] = units.find(([, unit]) => whole >= 2 * unit) ?? ["s", 1];
+  return `${Math.floor(whole / size)} ${name}`;
+}

@@ -9,6 +9,7 @@ import {
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
+import { watchIdle, type Idle } from "./watch-idle.ts";
 
 export type TlsRequest = IncomingMessage | Http2ServerRequest;
 export type TlsHandler = (request: TlsRequest, response: ServerResponse | Http2ServerResponse) => void;
@@ -27,8 +28,8 @@ export interface TlsServerOptions {
   /** A caller that did not get as far as a request. @param why the end of a sentence: "it has no certificate" */
   readonly refused: (address: string, why: string) => void;
   readonly limits: TlsLimits;
-  /** Called once nobody has been connected for so long; a server without it waits for ever. */
-  readonly idle?: { readonly ms: number; readonly end: () => void };
+  /** A server without it waits for ever. */
+  readonly idle?: Idle;
 }
 /** Who may call. */
 export interface TlsCallers {
@@ -203,20 +204,4 @@ function openSockets(server: Server): ReadonlySet<Socket> {
     socket.once("close", () => sockets.delete(socket));
   });
   return sockets;
-}
-
-function watchIdle(server: Server, { ms, end }: { readonly ms: number; readonly end: () => void }): void {
-  let connected = 0;
-  let timer = setTimeout(end, ms);
-  server.on("connection", (socket: Socket) => {
-    clearTimeout(timer);
-    connected++;
-    socket.once("close", () => {
-      connected--;
-      if (connected > 0) return;
-      clearTimeout(timer);
-      timer = setTimeout(end, ms);
-    });
-  });
-  server.once("close", () => clearTimeout(timer));
 }

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtempDisposable, stat, writeFile } from "node:fs/promises";
+import { request, type IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { AppError } from "../core/error.ts";
-import { askLocally, serveLocally } from "./unix-http.ts";
+import { askLocally, serveWhileAsked, serveLocally, type LocalRoutes } from "./unix-http.ts";
 
 const temporary = async () => await mkdtempDisposable(join(tmpdir(), "petrify-http-"));
 const { signal } = new AbortController();
@@ -96,5 +99,56 @@ suite("a local server", () => {
       }
     });
     await gone;
+  });
+});
+
+async function serving(routes: LocalRoutes, ms = 60_000) {
+  const folder = await temporary();
+  const path = join(folder.path, "socket");
+  const idle = Promise.withResolvers<void>();
+  const server = await serveWhileAsked(path, routes, "secret", { ms, end: idle.resolve });
+  return {
+    ...{ path, idle: idle.promise },
+    [Symbol.asyncDispose]: async () => {
+      await server[Symbol.asyncDispose]();
+      await folder.remove();
+    },
+  };
+}
+
+suite("a local server that is there while somebody asks", () => {
+  test("answers who has the token", async () => {
+    await using server = await serving({ "GET /one": async () => await Promise.resolve({ is: 1 }) });
+    assert.deepEqual(await Array.fromAsync(askLocally(server.path, "GET", "/one", signal, undefined, "secret")), [{ is: 1 }]);
+    const asking = Array.fromAsync(askLocally(server.path, "GET", "/one", signal));
+    await assert.rejects(asking, { code: "AGENT_UNREACHABLE", message: /does not know who asks/ });
+  });
+
+  test("keeps nothing for a reader that takes nothing, and ends the work when it goes, though the work does not look", async () => {
+    let made = 0;
+    const ended = Promise.withResolvers<void>();
+    const endless = async function* () {
+      try {
+        for (;;) yield await Promise.resolve({ number: ++made, padding: "x".repeat(16_384) });
+      } finally {
+        ended.resolve();
+      }
+    };
+    await using server = await serving({ "GET /endless": endless });
+    const headers = { authorization: "Bearer secret" };
+    const asked = request({ socketPath: server.path, path: "/endless", headers }).end();
+    const [response] = (await once(asked, "response")) as [IncomingMessage];
+    for (let before = -1; before !== made; await setImmediate()) {
+      before = made;
+      for (let turn = 0; turn < 100; turn++) await setImmediate();
+    }
+    assert.ok(made < 200, `${made} values wait`);
+    response.destroy();
+    await ended.promise;
+  });
+
+  test("says when nobody has been connected for a while", async () => {
+    await using server = await serving({}, 10);
+    await server.idle;
   });
 });

@@ -1,7 +1,8 @@
 import { chmod, rm } from "node:fs/promises";
 import { timingSafeEqual } from "node:crypto";
-import { createServer, request, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { AppError, errorDocument } from "../core/error.ts";
+import { watchIdle, type Idle } from "./watch-idle.ts";
 
 /** Answers one request, whose JSON document is `body`; its result becomes one JSON document, or one a line for each value that it yields. */
 export type LocalHandler = (signal: AbortSignal, body: unknown) => Promise<object> | AsyncIterable<object>;
@@ -17,17 +18,50 @@ export type LocalRoutes = Readonly<Record<string, LocalHandler>>;
  */
 export async function serveLocally(path: string, routes: LocalRoutes, token?: () => string): Promise<AsyncDisposable> {
   await rm(path, { force: true });
+  const server = serverOf(token, (message, response) => void answer(routes, message, response));
+  const serving = await listening(server, path);
+  await chmod(path, token === undefined ? 0o600 : 0o666);
+  return serving;
+}
+
+/**
+ * Serves HTTP to callers with the token, until nobody has been connected for a while. Values that an answer yields are asked for as they are taken: a slow
+ * reader costs what is on its way to it.
+ *
+ * @param at a path, or a socket that is open already, as systemd hands it over
+ */
+export async function serveWhileAsked(
+  at: string | { readonly fd: number },
+  routes: LocalRoutes,
+  token: string,
+  idle: Idle,
+): Promise<AsyncDisposable> {
+  const server = serverOf(
+    () => token,
+    (message, response) => void answer(routes, message, response, drained),
+  );
+  const serving = await listening(server, at);
+  watchIdle(server, idle);
+  return serving;
+}
+
+type Answer = (message: IncomingMessage, response: ServerResponse) => void;
+
+function serverOf(token: (() => string) | undefined, respond: Answer): Server {
   const server = createServer((message, response) => {
-    if (token === undefined || hasToken(message, token())) return void answer(routes, message, response);
+    if (token === undefined || hasToken(message, token())) return respond(message, response);
     response.writeHead(403).end(() => message.destroy());
   });
   server.keepAliveTimeout = 1;
   if (token !== undefined) server.maxConnections = STRANGERS;
+  return server;
+}
+
+async function listening(server: Server, at: string | { readonly fd: number }): Promise<AsyncDisposable> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen(path, resolve);
+    server.listen(at, resolve);
   });
-  await chmod(path, token === undefined ? 0o600 : 0o666);
   return {
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
@@ -35,6 +69,17 @@ export async function serveLocally(path: string, routes: LocalRoutes, token?: ()
     },
   };
 }
+
+/** Until more can be sent, or nobody is there any more. */
+const drained = async (response: ServerResponse): Promise<void> =>
+  await new Promise((resolve) => {
+    const done = (): void => {
+      response.off("drain", done).off("close", done);
+      resolve();
+    };
+    response.once("drain", done).once("close", done);
+    if (response.closed) done();
+  });
 
 /** Connections of a socket that anyone may connect to. */
 const STRANGERS = 256;
@@ -65,7 +110,13 @@ async function bodyOf(message: IncomingMessage): Promise<unknown> {
   }
 }
 
-async function answer(routes: LocalRoutes, message: IncomingMessage, response: ServerResponse): Promise<void> {
+/** @param full waits before the next value while what was sent has not been taken, and none is asked for once nobody is there; else values are kept */
+async function answer(
+  routes: LocalRoutes,
+  message: IncomingMessage,
+  response: ServerResponse,
+  full?: (response: ServerResponse) => Promise<void>,
+): Promise<void> {
   const send = (document: object): boolean => response.write(`${JSON.stringify(document)}\n`);
   const gone = new AbortController();
   response.once("close", () => gone.abort());
@@ -73,8 +124,13 @@ async function answer(routes: LocalRoutes, message: IncomingMessage, response: S
     const handler = routes[`${message.method} ${message.url}`];
     if (!handler) throw new AppError("NO_SUCH_CALL", `the agent has no ${message.method} ${message.url}`);
     const result = handler(gone.signal, await bodyOf(message));
-    if (Symbol.asyncIterator in result) for await (const part of result) send(part);
-    else send(await result);
+    if (Symbol.asyncIterator in result) {
+      for await (const part of result) {
+        if (send(part) || !full) continue;
+        await full(response);
+        if (gone.signal.aborted) return;
+      }
+    } else send(await result);
   } catch (error) {
     const document = errorDocument(error);
     if (!response.headersSent) response.statusCode = document.code === "NO_SUCH_CALL" ? 404 : 500;

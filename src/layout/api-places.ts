@@ -18,4 +18,7 @@ export const MAINTENANCE_WORD = "petrify.maintenance";
 export const API_SOCKET = "/run/petrify/api.sock";
 export const API_TOKEN = "/run/petrify/api-token";
 
+/** Where it asks petrify-look, with the same token. */
+export const LOOK_SOCKET = "/run/petrify/look.sock";
+
 export const API_PORT = 50_000;

@@ -23,7 +23,12 @@ async function desk(pair?: Partial<Pair>) {
   const server = await openApi({
     ...{ at: { host: HOST, port: 0 }, ...(await authority.machine(HOST)), authorities: authority.certificate, epoch: 0 },
     ...{ now: secondsNow, log: (line) => lines.push(line) },
-    answers: { version: "1.2.3", status: async () => await Promise.resolve(fakeStatus), operation: async function* () {} },
+    answers: {
+      version: "1.2.3",
+      status: async () => await Promise.resolve(fakeStatus),
+      look: async function* () {},
+      operation: async function* () {},
+    },
   });
   const script = join(import.meta.dirname, "../support");
   return {

@@ -1,18 +1,18 @@
-/** The agent's answers, by the socket that it has for the API's own program. */
+/** What the machine's own programs answer, by the sockets that they have for the API's. */
 import { ENROL, type EnrolResult } from "../enrolment.ts";
 import type { OperationNews } from "../operations/driver.ts";
 import type { AgentStatus } from "../status.ts";
-import { firstOf, type AskAgent } from "./ask-agent.ts";
+import { firstOf, type AskProgram } from "./ask-program.ts";
 import type { EnrolmentAnswers } from "./enrolment-service.ts";
 import type { NodeAnswers } from "./node-service.ts";
 
-export const localAnswers = (ask: AskAgent, version: string): NodeAnswers => ({
-  version,
+export const localAnswers = (ask: AskProgram, look: AskProgram, version: string): NodeAnswers => ({
+  ...{ version, look },
   status: async (signal) => (await firstOf(ask("GET", "/status", signal))) as AgentStatus,
   operation: (signal) => ask("GET", "/operation", signal) as AsyncIterable<OperationNews>,
 });
 
-export const enrolmentAnswers = (ask: AskAgent, version: string): EnrolmentAnswers => {
+export const enrolmentAnswers = (ask: AskProgram, version: string): EnrolmentAnswers => {
   const [method, url] = ENROL.split(" ") as ["POST", string];
   return {
     version,

@@ -12,4 +12,9 @@ export const METHOD_ROLES: Readonly<Record<string, Role | typeof WITHOUT_OWNER>>
   "grpc.reflection.v1.ServerReflection.ServerReflectionInfo": "reader",
   "petrify.v1.EnrolmentService.Describe": WITHOUT_OWNER,
   "petrify.v1.EnrolmentService.Enrol": WITHOUT_OWNER,
+  "petrify.v1.SystemService.Services": "reader",
+  "petrify.v1.SystemService.Processes": "reader",
+  "petrify.v1.SystemService.Memory": "reader",
+  "petrify.v1.SystemService.Cpu": "reader",
+  "petrify.v1.SystemService.Load": "reader",
 };

@@ -29,6 +29,7 @@ const ANSWERS: NodeAnswers = {
   operation: async function* () {
     yield* await Promise.resolve<OperationNews[]>([]);
   },
+  look: async function* () {},
 };
 
 async function* noNews(signal: AbortSignal): AsyncGenerator<OperationNews> {

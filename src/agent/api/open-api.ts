@@ -5,7 +5,9 @@ import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { certificateOf, serveTls, type ListenAt, type TlsLimits, type TlsServer } from "../../host/tls-server.ts";
 import { identityOf } from "../../pki/identity.ts";
 import { authorize, CALLER, type Caller } from "./authorize.ts";
+import { SystemService } from "../../protocol/petrify/v1/system_pb.ts";
 import { tellErrors } from "./errors.ts";
+import { registerLookedUp } from "./looked-up.ts";
 import { registerNodeService, type NodeAnswers } from "./node-service.ts";
 import { servePages, type Pages } from "./pages.ts";
 import { registerReflection } from "./reflection.ts";
@@ -60,6 +62,7 @@ export async function openApi(options: ApiOptions): Promise<TlsServer> {
   const calls = connectNodeAdapter({
     routes: (router) => {
       registerNodeService(router, answers);
+      registerLookedUp(router, SystemService, answers.look);
       registerReflection(router);
     },
     contextValues: (request) => createContextValues().set(CALLER, callerOf(certificateOf(request))),

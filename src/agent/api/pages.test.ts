@@ -18,6 +18,7 @@ const machine = await ours.machine(HOST);
 const answers: ApiOptions["answers"] = {
   version: "1.2.3",
   status: async () => await Promise.resolve(fakeStatus),
+  look: async function* () {},
   operation: async function* () {},
 };
 const PAGES: Pages = {

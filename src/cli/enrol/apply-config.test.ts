@@ -82,6 +82,7 @@ suite("petrify apply-config", () => {
       answers: {
         version: "1.2.3",
         status: async () => await Promise.resolve(fakeStatus),
+        look: async function* () {},
         operation: async function* () {},
       },
     });

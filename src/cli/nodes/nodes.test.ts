@@ -47,6 +47,7 @@ async function desk() {
           version: "1.2.3",
           status: async () => await Promise.resolve({ ...fakeStatus, ...UNWELL }),
           operation: async function* () {},
+          look: async function* () {},
         },
       });
       servers.push(api);

@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { link, mkdtempDisposable, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite, test } from "node:test";
+import { openNode } from "../client/open-node.ts";
+import { bundleForNode } from "../host/bundle.ts";
+import { secondsNow } from "../host/wall-clock.ts";
+import { SystemService } from "../protocol/petrify/v1/system_pb.ts";
+import { askProgram } from "./api/ask-program.ts";
+import { localAnswers } from "./api/local-answers.ts";
+import { openApi } from "./api/open-api.ts";
+import { fakeAuthority } from "./api/testing.ts";
+import { lookPath } from "./look/call.ts";
+
+const HOST = "127.0.0.1";
+const TOKEN = "t";
+/** As a machine has it. */
+const program = await bundleForNode(join(import.meta.dirname, "look-main.ts"), {});
+const authority = await fakeAuthority();
+const machine = await authority.machine(HOST);
+const { signal } = new AbortController();
+
+/** What systemd does: a socket that listens as descriptor 3, its own pid in the environment. In front of it the API's listener. */
+async function started() {
+  const folder = await mkdtempDisposable(join(tmpdir(), "petrify-look-"));
+  const at = (name: string): string => join(folder.path, name);
+  await writeFile(at("look.mjs"), program);
+  await writeFile(at("token"), TOKEN);
+  const listener = createServer().listen(at("listener"));
+  await once(listener, "listening");
+  await link(at("listener"), at("socket")); // Node removes its own when it closes it
+  const { fd } = Reflect.get(listener, "_handle") as { readonly fd: number };
+  const argv = ["-c", 'export LISTEN_PID=$$; exec "$@"', "sh", process.execPath, at("look.mjs"), at("token")];
+  const child = spawn("sh", argv, { env: { LISTEN_FDS: "1" }, stdio: ["ignore", "inherit", "inherit", fd] });
+  listener.close(); // this process's half of it: or it would take connections, too
+  const ended = once(child, "exit");
+  const ask = askProgram(at("socket"), TOKEN, "what looks at the machine");
+  const api = await openApi({
+    ...{ at: { host: HOST, port: 0 }, ...machine, authorities: authority.certificate, epoch: 0, now: secondsNow, log: () => {} },
+    answers: localAnswers(ask, ask, "1.2.3"),
+  });
+  return {
+    ...{ child, ended, socket: at("socket") },
+    open: async (role: "reader" | "admin") =>
+      await openNode(
+        { name: "edge-7", host: HOST, port: api.port },
+        { ...(await authority.person({ role })), authorities: authority.certificate },
+        () => {},
+        signal,
+      ),
+    [Symbol.asyncDispose]: async () => {
+      await api[Symbol.asyncDispose]();
+      child.kill("SIGKILL");
+      await ended;
+      await folder.remove();
+    },
+  };
+}
+
+suite("petrify-look", () => {
+  test("says what this machine does, by way of the API", async () => {
+    await using look = await started();
+    await using connection = await look.open("reader");
+    const system = connection.client(SystemService);
+    const memory = await system.memory({});
+    assert.ok(memory.total > memory.available && memory.available > 0n);
+    const load = await system.load({});
+    assert.ok(load.processors > 0 && load.tasks >= load.running && load.uptime!.seconds > 0n);
+    const cpu = await system.cpu({ watch: { nanos: 50_000_000 } });
+    assert.equal(cpu.each.length, load.processors);
+    for (const { user, system: kernel, interrupts, waiting, idle, stolen } of [cpu.all!, ...cpu.each])
+      assert.ok(Math.abs(user + kernel + interrupts + waiting + idle + stolen - 100) < 0.1);
+    const { processes } = await system.processes({});
+    const own = processes.find(({ pid }) => pid === look.child.pid);
+    assert.equal(own?.parent, process.pid);
+    assert.ok(own.argv.includes(join(look.socket, "../look.mjs")));
+    assert.ok(own.memory > 0n && Math.abs(Number(own.since!.seconds) - secondsNow()) < 60);
+  });
+
+  test("answers who has the token, and what it knows", async () => {
+    await using look = await started();
+    const ask = async (token: string, name: string): Promise<unknown> =>
+      await Array.fromAsync(askProgram(look.socket, token, "it")("POST", lookPath(name), signal, {}));
+    await assert.rejects(ask("another", "SystemService.Memory"), { code: "AGENT_UNREACHABLE" });
+    await assert.rejects(ask(TOKEN, "SystemService.Nothing"), { code: "NO_SUCH_CALL" });
+    assert.ok(await ask(TOKEN, "SystemService.Memory"));
+  });
+
+  test("tells callers what went wrong by a code, and ends in good order", async () => {
+    await using look = await started();
+    await using connection = await look.open("admin");
+    const call = connection.client(SystemService).cpu({ watch: { seconds: 11n } });
+    await assert.rejects(call, /invalid_argument.*watch: a time of at most 10 s/s);
+    look.child.kill("SIGTERM");
+    assert.deepEqual(await look.ended, [0, null]);
+    await assert.rejects(connection.client(SystemService).memory({}), /what looks at the machine does not answer/);
+  });
+});
