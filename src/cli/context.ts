@@ -24,6 +24,8 @@ export interface Edge {
   /** Aborted by Ctrl-C and by SIGTERM. */
   readonly signal: AbortSignal;
   readonly clock: Clock;
+  /** Seconds since 1970. */
+  readonly now: () => number;
   readonly random: (bytes: number) => Uint8Array;
 }
 

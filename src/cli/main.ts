@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { currentCaller } from "../host/caller.ts";
 import { readText } from "../host/files.ts";
 import { run } from "../host/run.ts";
+import { secondsNow } from "../host/wall-clock.ts";
 import { takeProcess } from "./process.ts";
 import { runCli } from "./program.ts";
 
@@ -20,6 +21,7 @@ process.exitCode = await runCli(
     env: process.env,
     cwd: process.cwd(),
     clock: () => performance.now(),
+    now: secondsNow,
     random: randomBytes,
   },
   process.argv.slice(2),

@@ -1,4 +1,5 @@
 import type { Edge } from "./context.ts";
+import { secondsNow } from "../host/wall-clock.ts";
 import { run as realRun, type Run } from "../host/run.ts";
 import { runCli } from "./program.ts";
 
@@ -17,6 +18,7 @@ export async function runForTest(
     signal = new AbortController().signal,
     columns = 0,
     clock = () => 0,
+    now = secondsNow,
     input = process.stdin,
     env = {},
     onOut = () => {},
@@ -27,6 +29,7 @@ export async function runForTest(
     signal?: AbortSignal;
     columns?: number;
     clock?: () => number;
+    now?: () => number;
     /** What is typed; `isTTY` says whether it is a terminal. */
     input?: NodeJS.ReadableStream;
     /** Besides `HOME`. */
@@ -56,6 +59,7 @@ export async function runForTest(
     cwd,
     signal,
     clock,
+    now,
     random: (bytes) => new Uint8Array(bytes),
   };
   const exitCode = await runCli(edge, args, "1.2.3");

@@ -96,6 +96,13 @@ export function callError(node: string, error: unknown): unknown {
   return new AppError(known, why(node, message), { ...(remedy === undefined ? {} : { hint: remedy }), cause: error });
 }
 
+/** Seconds since 1970: the clock of a machine that refuses a certificate because it is not valid yet there. */
+export function nodeClockOf(error: unknown): number | undefined {
+  if (!(error instanceof ConnectError) || error.metadata.get("error-code") !== "NODE_CLOCK_NOT_SET") return undefined;
+  const time = Date.parse(error.metadata.get("date") ?? "") / 1000;
+  return Number.isFinite(time) ? time : undefined;
+}
+
 type Failure = readonly [code: string, why: (node: string, message: string) => string, hint?: string];
 
 const FAILURES: Readonly<Partial<Record<Code, Failure>>> = {

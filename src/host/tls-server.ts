@@ -9,6 +9,7 @@ import {
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
+import { certificatesIn } from "./certificates.ts";
 import { watchIdle, type Idle } from "./watch-idle.ts";
 
 export type TlsRequest = IncomingMessage | Http2ServerRequest;
@@ -35,7 +36,10 @@ export interface TlsServerOptions {
 export interface TlsCallers {
   /** PEM; callers have certificates of one of them. */
   readonly authorities: string;
-  /** Why somebody is not let in whose certificate is good: the end of a sentence; nothing for who is. */
+  /**
+   * Why somebody is not let in whose certificate is good: the end of a sentence; nothing for who is. A certificate of an authority that is not valid yet is
+   * good in this sense, so that somebody can be told that the clock is wrong: whoever serves requests looks at its time.
+   */
   readonly admit: (certificate: X509Certificate) => string | undefined;
 }
 /** What callers may take of the machine. */
@@ -148,17 +152,20 @@ const REASONS: Readonly<Record<string, string>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is of no authority",
   CERT_SIGNATURE_FAILURE: "its certificate has a signature that is not the authority's",
   CERT_HAS_EXPIRED: "its certificate has expired",
-  CERT_NOT_YET_VALID: "its certificate is not valid yet: its clock or this machine's is wrong",
+  CERT_NOT_YET_VALID: "its certificate is not valid yet, and of an authority that is not accepted here",
   INVALID_PURPOSE: "its certificate is not one for calling machines",
 };
 
 /** The only way from a handshake to a request. */
-function admitKnown(server: Server, { admit }: TlsCallers, refused: TlsServerOptions["refused"]): void {
+function admitKnown(server: Server, { admit, authorities }: TlsCallers, refused: TlsServerOptions["refused"]): void {
+  const accepted = certificatesIn(authorities);
   const [serve] = server.listeners("secureConnection");
   server.removeAllListeners("secureConnection");
   server.on("secureConnection", (socket) => {
     const certificate = socket.getPeerX509Certificate();
-    const why = certificate ? (whyUnknown(socket) ?? admit(certificate)) : "it has no certificate";
+    const isEarly = certificate !== undefined && isNotYet(socket) && isOfOne(certificate, accepted);
+    const doubt = isEarly ? undefined : whyUnknown(socket);
+    const why = certificate ? (doubt ?? admit(certificate)) : "it has no certificate";
     if (why === undefined) {
       Reflect.apply(serve!, server, [socket]);
     } else {
@@ -167,6 +174,13 @@ function admitKnown(server: Server, { admit }: TlsCallers, refused: TlsServerOpt
     }
   });
 }
+
+const isNotYet = ({ authorized, authorizationError }: TLSSocket): boolean =>
+  !authorized && String(authorizationError) === "CERT_NOT_YET_VALID";
+
+/** What OpenSSL has found last need not be all that it has found. */
+const isOfOne = (certificate: X509Certificate, authorities: readonly X509Certificate[]): boolean =>
+  authorities.some((one) => certificate.checkIssued(one) && certificate.verify(one.publicKey));
 
 function whyUnknown({ authorized, authorizationError }: TLSSocket): string | undefined {
   if (authorized) return undefined;

@@ -80,7 +80,8 @@ export function authorityCertificate(key: SigningKey, making: Making): Uint8Arra
   return signed(
     {
       ...{ issuer: name, subject: name, publicKey: key.publicKey, issuerKeyId: keyId },
-      ...{ from: making.now - BACKDATED, until: making.now + AUTHORITY_DAYS * DAY },
+      // A machine whose clock is not set has to know it, too.
+      ...{ from: 0, until: making.now + AUTHORITY_DAYS * DAY },
       extensions: [
         extension(id_ce_basicConstraints, new BasicConstraints({ cA: true, pathLenConstraint: 0 }), "critical"),
         extension(id_ce_keyUsage, new KeyUsage(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign), "critical"),

@@ -1,11 +1,13 @@
 /** Lets a call through whose caller may make it. */
 import { Code, ConnectError, createContextKey, type Interceptor } from "@connectrpc/connect";
 import { includesRole, type Identity, type Role } from "../../pki/identity.ts";
+import { CODE_HEADER } from "./errors.ts";
 import { METHOD_ROLES, WITHOUT_OWNER } from "./methods.ts";
 
 /** Who is at the other end of a connection. */
 export interface Caller extends Identity {
-  /** The end of its certificate, in seconds since 1970. */
+  /** Beginning and end of its certificate, in seconds since 1970. */
+  readonly from: number;
   readonly until: number;
 }
 /** Of a call; absent where nobody knows who makes it. */
@@ -35,6 +37,13 @@ export function refusalOf(caller: Caller | undefined, method: string, now: numbe
   return refusalFor(caller, Object.hasOwn(METHOD_ROLES, method) ? METHOD_ROLES[method] : undefined, now);
 }
 
+/** Who knows what time it is here can come with a certificate of that time: every answer says it. Source: RFC 9110, section 6.6.1 (Date) */
+function tooEarly({ name, from }: Caller, now: number): ConnectError {
+  const [here, begin] = [now, from].map((time) => new Date(Math.floor(time) * 1000).toISOString());
+  const message = `the clock of this machine says ${here}, and the certificate of ${name} begins ${begin}`;
+  return new ConnectError(message, Code.FailedPrecondition, { [CODE_HEADER]: "NODE_CLOCK_NOT_SET" });
+}
+
 /** @param needed nothing for what nobody may do @param now seconds since 1970 */
 export function refusalFor(
   caller: Caller | undefined,
@@ -42,6 +51,7 @@ export function refusalFor(
   now: number,
 ): ConnectError | undefined {
   if (!caller) return new ConnectError("nobody knows who you are", Code.Unauthenticated);
+  if (now < caller.from) return tooEarly(caller, now);
   // A connection lives longer than a certificate may.
   if (now >= caller.until) return new ConnectError(`the certificate of ${caller.name} has expired`, Code.Unauthenticated);
   if (!needed) return new ConnectError("nobody may call this", Code.PermissionDenied);

@@ -3,7 +3,7 @@ import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { AppError } from "../../core/error.ts";
 
 /** Of a response that has failed: the code that the command line of a machine says, for programs. */
-const CODE_HEADER = "error-code";
+export const CODE_HEADER = "error-code";
 
 /** Where the state of the machine is not the reason. */
 const CODES: Readonly<Record<string, Code>> = {

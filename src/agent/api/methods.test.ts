@@ -47,11 +47,12 @@ suite("roles", () => {
 
   test("a caller of each may call what the table says, until its certificate ends; a method without a row nobody may call", () => {
     for (const role of ROLES) {
-      const caller = { name: "x", role, epoch: 1, until: 100 };
+      const caller = { name: "x", role, epoch: 1, from: 10, until: 100 };
       for (const [method, needed] of Object.entries(METHOD_ROLES)) {
         const may = needed !== WITHOUT_OWNER && includesRole(role, needed);
         assert.equal(refusalOf(caller, method, 99) === undefined, may, `${role}: ${method}`);
         assert.match(String(refusalOf(caller, method, 100)), /unauthenticated.*has expired/);
+        assert.match(String(refusalOf(caller, method, 9)), /clock of this machine says 1970-01-01T00:00:09.000Z/);
       }
       for (const method of ["petrify.v1.NodeService.Nothing", "constructor", "__proto__"]) {
         assert.match(String(refusalOf(caller, method, 99)), /permission_denied/);

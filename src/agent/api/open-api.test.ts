@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { access, mkdtempDisposable, writeFile } from "node:fs/promises";
 import { connect as connectHttp2, type ClientHttp2Session } from "node:http2";
@@ -14,7 +15,7 @@ import { promisify } from "node:util";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { AppError } from "../../core/error.ts";
-import { callError, openNode } from "../../client/open-node.ts";
+import { callError, nodeClockOf, openNode } from "../../client/open-node.ts";
 import { secondsNow } from "../../host/wall-clock.ts";
 import { BootTarget, HealthState, NodeService } from "../../protocol/petrify/v1/node_pb.ts";
 import type { OperationNews } from "../operations/driver.ts";
@@ -128,7 +129,12 @@ suite("a caller is cut off before its first request", () => {
   const cases: readonly (readonly [string, () => Promise<Pair>, RegExp])[] = [
     ["with a certificate of another authority", async () => await theirs.person(), /authority that is not accepted here/],
     ["whose certificate has expired", async () => await ours.person({}, { since: -24 }), /has expired/],
-    ["whose certificate is not valid yet", async () => await ours.person({}, { since: 24 }), /not valid yet/],
+    [
+      "of an epoch that is over, and not valid yet",
+      async () => await ours.person({ epoch: 2 }, { since: 24 }),
+      /alice is revoked/,
+    ],
+    ["of another authority, and not valid yet", async () => await theirs.person({}, { since: 24 }), /not accepted here/],
     ["with another machine's certificate", async () => await ours.machine(HOST), /not one for calling/],
     ["with a certificate of its own making", async () => await fakeMachine(), /not one for calling/],
     ["with the authority's own certificate", async () => await Promise.resolve(ours), /not one for calling|names nobody/],
@@ -205,6 +211,26 @@ suite("roles", () => {
     now += 13 * 3600;
     const error = (await connection.node.version({}).catch((failure: unknown) => callError("edge-7", failure))) as AppError;
     assert.deepEqual([error.code, error.message], ["NOT_PERMITTED", "the certificate of alice has expired"]);
+  });
+});
+
+suite("a machine whose clock is behind", () => {
+  test("lets a caller do nothing whose certificate is not valid yet, and tells what time it is there", async () => {
+    let asked = 0;
+    const status = async () => await Promise.resolve((asked++, fakeStatus));
+    await using api = await serving({ answers: { ...ANSWERS, status } });
+    await using connection = await api.open(await ours.person({}, { since: 24 }));
+    const error: unknown = await connection.node.status({}).catch((failure: unknown) => failure);
+    const { code, message } = callError("edge-7", error) as AppError;
+    assert.equal(code, "NODE_CLOCK_NOT_SET");
+    assert.match(message, /^the clock of this machine says .*, and the certificate of alice begins /);
+    assert.ok(Math.abs(nodeClockOf(error)! - secondsNow()) < 60);
+    assert.equal(asked, 0);
+  });
+
+  test("knows authorities that are younger than its clock", async () => {
+    const { validFromDate } = new X509Certificate(ours.certificate);
+    assert.equal(validFromDate.getTime(), 0);
   });
 });
 

@@ -85,5 +85,7 @@ export async function openApi(options: ApiOptions): Promise<TlsServer> {
 
 function callerOf(certificate: X509Certificate | undefined): Caller | undefined {
   const identity = certificate && identityOf({ ...certificate.toLegacyObject().subject });
-  return identity && { ...identity, until: certificate.validToDate.getTime() / 1000 };
+  if (!identity) return undefined;
+  const [from, until] = [certificate.validFromDate, certificate.validToDate].map((date) => date.getTime() / 1000);
+  return { ...identity, from: from!, until: until! };
 }

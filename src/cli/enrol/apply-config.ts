@@ -6,7 +6,6 @@ import { AppError } from "../../core/error.ts";
 import { answersYes } from "../../host/ask.ts";
 import { certificateText } from "../../host/certificates.ts";
 import { sha256 } from "../../host/sha256.ts";
-import { secondsNow } from "../../host/wall-clock.ts";
 import { shortLine } from "../../layout/short-line.ts";
 import { documentTexts } from "../config/document-texts.ts";
 import { FILES, readDocumentBytes } from "../config/document-bytes.ts";
@@ -134,13 +133,13 @@ async function askedKey(
 }
 
 async function certificateFor(
-  { random }: CliContext,
+  { random, now }: CliContext,
   { authority }: OpenSecrets,
   { hostname, place, publicKey }: { readonly hostname: string; readonly place: NodePlace; readonly publicKey: Uint8Array },
 ): Promise<string> {
   const { nodeCertificate } = await import("../../pki/certificate.ts");
   const names = { hostname, addresses: [place.host] };
-  return certificateText(nodeCertificate(authority, { publicKey, names }, { sha256, random, now: secondsNow() }));
+  return certificateText(nodeCertificate(authority, { publicKey, names }, { sha256, random, now: now() }));
 }
 
 const spki = (key: KeyObject): Uint8Array => new Uint8Array(key.export({ type: "spki", format: "der" }));

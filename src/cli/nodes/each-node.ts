@@ -2,7 +2,7 @@
 import { contextOf, nodeOf, type Context, type NodePlace } from "../../client/contexts.ts";
 import type { NodeConnection } from "../../client/open-node.ts";
 import { AppError, errorDocument, type ErrorDocument } from "../../core/error.ts";
-import { secondsNow } from "../../host/wall-clock.ts";
+import type { TlsCredentials } from "../../host/tls-client.ts";
 import { turnstile } from "../../registry/at-once.ts";
 import { readContexts } from "../contexts/context-file.ts";
 import type { CliContext } from "../context.ts";
@@ -34,15 +34,25 @@ export async function eachNode<T>(
   assertChosen(context);
   const [inUse, found] = contextOf(await readContexts(context), named);
   const places = chosenNames(inUse, found, context).map((name) => nodeOf(found, name));
-  const credentials = await credentialsOf(inUse, found, context, secondsNow());
+  const credentials = await credentialsOf(inUse, found, context, context.now());
   // What it imports is for calls alone: other commands start without it.
-  const { callError, openNode, unary } = await import("../../client/open-node.ts");
+  const { callError, nodeClockOf, openNode, unary } = await import("../../client/open-node.ts");
   const { signal } = context;
+  const warn = (place: NodePlace, why: string): void => context.sinks.err(`warning: ${place.name}: ${why}\n`);
+  const asked = async (place: NodePlace, as: TlsCredentials): Promise<T> => {
+    const tell = (why: string): void => warn(place, `${why}; its key is the pinned one`);
+    await using connection = await openNode(place, as, tell, signal);
+    return await ask(connection, unary(signal));
+  };
   const one = async (place: NodePlace): Promise<T> => {
-    const warn = (why: string): void => context.sinks.err(`warning: ${place.name}: ${why}; its key is the pinned one\n`);
-    await using connection = await openNode(place, credentials, warn, signal);
     try {
-      return await ask(connection, unary(signal));
+      return await asked(place, credentials).catch(async (error: unknown) => {
+        // It has done nothing so far.
+        const clock = "secrets" in found.credentials ? nodeClockOf(error) : undefined;
+        if (clock === undefined) throw error;
+        warn(place, `its clock says ${new Date(clock * 1000).toISOString()}; it is called with a certificate of that time`);
+        return await asked(place, await credentialsOf(inUse, found, context, clock));
+      });
     } catch (error) {
       signal.throwIfAborted();
       throw callError(place.name, error);

@@ -22,11 +22,15 @@ async function desk() {
   const cwd = folder.path;
   const servers: AsyncDisposable[] = [];
   const petrify = async (...args: string[]): Promise<Ran> => await runForTest(args, { cwd, env: { USER: "jo" } });
+  const petrifyIn = async (days: number, ...args: string[]): Promise<Ran> =>
+    await runForTest(args, { cwd, env: { USER: "jo" }, now: () => secondsNow() + days * 86_400 });
   return {
     cwd,
     file: (name: string) => join(cwd, name),
     read: async (name: string) => await readFile(join(cwd, name), "utf8"),
     petrify,
+    /** By a clock that is so many days ahead. */
+    petrifyIn,
     /** Has to succeed. */
     done: async (...args: string[]): Promise<string> => {
       const { exitCode, out, err } = await petrify(...args);
@@ -280,6 +284,30 @@ suite("petrify -n", () => {
     assert.match(out, /^good +edge-7/m);
     assert.match(out, /^bad: what answers as bad has another key/m);
     assert.match(out, /^127\.0\.0\.1:1: 127\.0\.0\.1 does not answer at port 1/m);
+  });
+
+  test("reaches a machine whose clock is weeks behind, and says so", async () => {
+    await using at = await desk();
+    await at.done("gen", "secrets");
+    await at.done("context", "add", "edge", "--secrets", "petrify-secrets");
+    const { fingerprint, ...pair } = await fakeMachine();
+    const address = `${HOST}:${await at.machine({ ...pair, authorities: await at.read("petrify-secrets/ca.pem") })}`;
+    await at.done("context", "pin", "edge-7", "--address", address, "--key", fingerprint);
+    const { exitCode, out, err } = await at.petrifyIn(30, "-n", "edge-7", "version");
+    assert.equal(exitCode, 0, err);
+    assert.match(out, /^edge-7 +edge-7 +edge 1\.4\.0/m);
+    assert.match(err, /^warning: edge-7: its clock says .*Z; it is called with a certificate of that time$/m);
+  });
+
+  test("is told that a machine's clock is behind, without the authority's key", async () => {
+    await using at = await desk();
+    const fleet = await fakeAuthority();
+    const port = await at.machine({ ...(await fleet.machine(HOST)), authorities: fleet.certificate });
+    const { certificate, key } = await fleet.person({}, { since: 24 });
+    for (const [name, text] of Object.entries({ "ca.pem": fleet.certificate, "a.pem": certificate, "a.key": key }))
+      await writeFile(at.file(name), text);
+    await at.done("context", "add", "edge", "--ca", "ca.pem", "--certificate", "a.pem", "--key", "a.key");
+    assert.equal(await at.fails("-n", `${HOST}:${port}`, "version"), "NODE_CLOCK_NOT_SET");
   });
 
   test("works with files that somebody else has made; an expired certificate is told of before anybody is asked", async () => {
