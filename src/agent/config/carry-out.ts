@@ -100,7 +100,8 @@ async function boot(ports: CarryOutPorts): Promise<ConfigAnswers["boot"]> {
   const found = await ports.find();
   await ports.beInstance(found);
   const result = await applyAll(found, { found: true }, ports);
-  if (!("none" in result)) await ports.nowSeen();
+  // Else the next boot looks again.
+  if (!("none" in result)) await ports.nowSeen().catch(() => {});
   return result;
 }
 
@@ -120,7 +121,7 @@ async function lookAgain({ documents, about }: Generation, ports: CarryOutPorts)
     return await stays(...problems.map((problem) => `the config stays as it is until this is mended: ${problem}`));
   const isSame = sameDocuments(found, { documents });
   if (isSame || !about.found || found.documents.length === 0) {
-    await ports.nowSeen();
+    await ports.nowSeen().catch(() => {}); // else the next boot looks again
     return await stays(...(isSame ? [] : [about.found ? NOTHING_LEFT : OTHERS_APPLIED]));
   }
   try {

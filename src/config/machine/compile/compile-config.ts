@@ -8,7 +8,7 @@ import { compileAccounts } from "./accounts.ts";
 import { compileCertificates } from "./certificates.ts";
 import { compileContainers } from "./containers.ts";
 import { foldEarlyStages } from "./early-stages.ts";
-import { diskProblems } from "./disks.ts";
+import { compileDisks } from "./disks.ts";
 import { compileEnvironment, variablesOf } from "./environment.ts";
 import { compileFiles } from "./files.ts";
 import { compileGrowth } from "./growth.ts";
@@ -94,10 +94,11 @@ export function compileTolerantly(config: NodeConfig, view: ImageView, means: Co
   ];
   const settled = settleEntries(all(parts, "drafts"), view, kept);
   const later = compileLaterStages(whole, ownSteps(whole, all(parts, "steps")), view, kept);
+  const { unsupported: ofDisks, ...disks } = compileDisks(whole, view);
   const plan: StagePlan = {
     stages: later.stages,
     once: {
-      ...{ disks: whole.disks, fileSystems: whole.fileSystems, commands: whole.runCommands },
+      ...{ ...disks, commands: whole.runCommands },
       mounts: mountUnits(settled.entries),
     },
     environment: variablesOf(whole),
@@ -121,7 +122,7 @@ export function compileTolerantly(config: NodeConfig, view: ImageView, means: Co
     kernelArgs: whole.kernelArgs ?? { append: [], remove: [] },
     ...(whole.updates && { updates: whole.updates }),
     plan,
-    unsupported: [...all(parts, "unsupported"), ...settled.unsupported, ...later.unsupported, ...diskProblems(whole, view)],
+    unsupported: [...all(parts, "unsupported"), ...settled.unsupported, ...later.unsupported, ...ofDisks],
     notes: [...all(parts, "notes"), ...withoutEffect(whole)],
   };
 }

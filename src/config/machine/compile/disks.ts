@@ -16,14 +16,25 @@ function missing(key: string, programs: readonly string[], view: ImageView): Uns
     .map((name) => ({ key, problem: `the image has no ${name}`, hint: `Put the package ${PACKAGES[name]} into the recipe.` }));
 }
 
-/** `disk_setup` and `fs_setup`. */
-export const diskProblems = (
-  { disks, fileSystems }: Pick<NodeConfig, "disks" | "fileSystems">,
-  view: ImageView,
-): readonly Unsupported[] => [
-  ...disks.flatMap(({ device }) => missing(`disk_setup.${device}`, ["sfdisk"], view)),
-  ...fileSystems.flatMap(({ device, type }) => missing(`fs_setup[${device}]`, makersOf([type]), view)),
-];
+export interface CompiledDisks extends Pick<NodeConfig, "disks" | "fileSystems"> {
+  readonly unsupported: readonly Unsupported[];
+}
+
+/** `disk_setup` and `fs_setup`: what the image can do of them. A disk that gets no partitions gets no file systems: one would be made of the whole of it. */
+export function compileDisks({ disks, fileSystems }: Pick<NodeConfig, "disks" | "fileSystems">, view: ImageView): CompiledDisks {
+  const unsupported: Unsupported[] = [];
+  const isPossible = (key: string, programs: readonly string[]): boolean => {
+    const problems = missing(key, programs, view);
+    unsupported.push(...problems);
+    return problems.length === 0;
+  };
+  const possible = disks.filter(({ device }) => isPossible(`disk_setup.${device}`, ["sfdisk"]));
+  const left = new Set(disks.filter((disk) => !possible.includes(disk)).map(({ device }) => device));
+  const made = fileSystems.filter(({ device, type }) => isPossible(`fs_setup[${device}]`, makersOf([type])));
+  for (const { device } of made.filter((one) => left.has(one.device)))
+    unsupported.push({ key: `fs_setup[${device}]`, problem: `disk_setup.${device} cannot be done` });
+  return { disks: possible, fileSystems: made.filter(({ device }) => !left.has(device)), unsupported };
+}
 
 /** @param key of the step */
 export function layoutProblems(key: string, { layout }: Pick<Step, "layout">, view: ImageView): readonly Unsupported[] {

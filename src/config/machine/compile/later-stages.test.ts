@@ -203,3 +203,19 @@ test("disks are refused where the image has nothing that sets them up", () => {
   ]);
   assert.deepEqual(problems(debian(DISKS)), []);
 });
+
+test("at a boot, disks that the image cannot set up are left alone, and no file system is made of a whole disk in place of a part of it", () => {
+  const disk = (device: string) => ({ device, table: "gpt", partitions: [100], overwrite: true }) as const;
+  const fileSystem = (device: string, type: "ext4" | "vfat") => ({ device, partition: "auto", type, overwrite: true }) as const;
+  const config = fakeConfig({
+    disks: [disk("/dev/vdb")],
+    fileSystems: [fileSystem("/dev/vdb", "ext4"), fileSystem("/dev/vdc", "vfat"), fileSystem("/dev/vdd", "ext4")],
+  });
+  const { plan, unsupported } = compileTolerantly(config, debian(), MEANS);
+  assert.deepEqual([plan.once.disks, plan.once.fileSystems.map(({ device }) => device)], [[], ["/dev/vdd"]]);
+  assert.ok(
+    unsupported.some(({ key, problem }) => key === "fs_setup[/dev/vdb]" && problem === "disk_setup./dev/vdb cannot be done"),
+  );
+  const able = compileTolerantly(config, debian(DISKS), MEANS).plan.once;
+  assert.deepEqual([able.disks, able.fileSystems], [config.disks, config.fileSystems]);
+});
