@@ -235,6 +235,7 @@ test("what is no mapping at all is refused", () => {
 
 test("nesting and aliases that grow without end are refused", () => {
   failure("[".repeat(50_000));
+  for (const text of ["&a [*a]", `${SMALLEST}files: &a [*a]`, `${SMALLEST}users: &a { x: *a }`]) failure(text);
   failure(`a: &a [x]\n${Array.from({ length: 30 }, (_, i) => `k${i}: &k${i} [${"*a, ".repeat(9)}]`).join("\n")}`);
 });
 

@@ -103,7 +103,7 @@ function readYaml(text: string, lines: LineCounter, origin: string): { document:
   let value: unknown;
   try {
     document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true, version: "1.2" });
-    if (document.errors.length + document.warnings.length === 0) value = document.toJS({ maxAliasCount: 100 });
+    if (document.errors.length + document.warnings.length === 0) value = withoutCircle(document.toJS({ maxAliasCount: 100 }));
   } catch (cause) {
     // Nested too deep for the parser's stack, or an alias that unfolds into millions of values.
     throw new AppError("RECIPE_INVALID", `${origin}: is not YAML that can be read: ${(cause as Error).message}`, {
@@ -121,6 +121,16 @@ function readYaml(text: string, lines: LineCounter, origin: string): { document:
     throw new AppError("RECIPE_INVALID", `${origin}: the recipe is empty`, { hint: "Write a first one with `petrify init`." });
   }
   return { document, value };
+}
+
+/** An anchor may hold itself. @throws Error */
+function withoutCircle(value: unknown): unknown {
+  try {
+    JSON.stringify(value);
+  } catch (cause) {
+    throw new Error("an anchor that holds itself", { cause });
+  }
+  return value;
 }
 
 const locate = ({ origin, lines }: Pick<RecipeDocument, "origin" | "lines">, offset: number): string => {
