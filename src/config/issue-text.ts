@@ -6,7 +6,7 @@ type TypeIssue = z.core.$ZodIssueInvalidType | z.core.$ZodIssueInvalidValue;
 
 const KINDS: Readonly<Record<string, string>> = {
   ...{ array: "a list", tuple: "a list", object: "a mapping", record: "a mapping" },
-  ...{ string: "text", int: "a whole number", boolean: "true or false" },
+  ...{ string: "text", int: "a whole number", boolean: "true or false", null: "nothing" },
 };
 
 /** What a value should have been, after "must be". */

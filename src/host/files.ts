@@ -109,6 +109,17 @@ export async function readHead(path: string, length: number): Promise<Uint8Array
   }
 }
 
+/** Why {@link readHead} has nothing of a path, in words. Never throws. */
+export async function whyNotRead(path: string): Promise<string> {
+  try {
+    const info = await stat(path);
+    return info.isDirectory() ? "it is a folder" : info.isFile() ? "that is not allowed" : "it is no file";
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    return code === "ENOENT" ? "there is no such file" : message;
+  }
+}
+
 export type TreeEntry = {
   /** Relative to where the walk began; "" is that place itself. */
   readonly path: string;

@@ -45,7 +45,7 @@ suite("petrify config validate", () => {
     assert.equal(
       err,
       "error: a.yaml:2:1: hostnam: is not a key of a machine config, did you mean hostname?\n" +
-        "b.yaml:2:11: timezone: must be text, found a number\nhint: Put it in quotes.\n",
+        "b.yaml:2:11: timezone: must be text, found a number (Put it in quotes)\nhint: Every key is explained in docs/machine-config.md.\n",
     );
     const lines = jsonLines(await at.config("validate a.yaml b.yaml --json"));
     assert.deepEqual(

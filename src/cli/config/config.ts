@@ -11,7 +11,8 @@ export function registerConfig(program: Command, cli: Cli): void {
     .summary("check machine configs, and show what they come to")
     .description(
       "A machine config is a #cloud-config that makes a machine this one: users, network, files, services.\n" +
-        "Its keys: docs/machine-config.md; what of cloud-init and yip is taken: docs/concepts/cloud-init.md.",
+        "Its keys: docs/machine-config.md; what of cloud-init and yip is taken: docs/concepts/cloud-init.md.\n" +
+        "Here they are checked; the machine itself has its own `petrify config`, which plans, applies and takes back.",
     )
     .helpCommand(false);
   for (const register of [registerConfigValidate, registerConfigRender, registerConfigSchema]) register(config, cli);

@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { InvalidArgumentError, Option } from "commander";
 import { AppError } from "../../core/error.ts";
-import { readHead } from "../../host/files.ts";
+import { readHead, whyNotRead } from "../../host/files.ts";
 import { MACHINE_CONFIG_LIMIT } from "../../layout/machine-config-place.ts";
 import { UsageError } from "../output.ts";
 
@@ -59,7 +59,9 @@ export async function readDocumentBytes(
 async function readFile(cwd: string, file: string): Promise<Uint8Array> {
   const bytes = await readHead(resolve(cwd, file), MOST);
   if (bytes) return bytes;
-  throw new AppError("FILE_UNREADABLE", `${file} cannot be read`, { hint: "Name the file that holds the machine config." });
+  throw new AppError("FILE_UNREADABLE", `${file} cannot be read: ${await whyNotRead(resolve(cwd, file))}`, {
+    hint: "Name the file that holds the machine config.",
+  });
 }
 
 async function readInput(input: AsyncIterable<Uint8Array | string>): Promise<Uint8Array> {

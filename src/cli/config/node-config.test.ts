@@ -80,7 +80,8 @@ test("a file that is not there or is no text is told, and a machine without an a
   await writeFile(at("bad.yaml"), new Uint8Array([0x23, 0xff]));
   await writeFile(at("a.yaml"), "#cloud-config\nhostname: a\n");
   const plan = async (name: string) => await runOnNode("/", ["config", "plan", at(name)]);
-  assert.match((await plan("none.yaml")).err, /none\.yaml cannot be read/);
+  assert.match((await plan("none.yaml")).err, /none\.yaml cannot be read: there is no such file/);
+  assert.match((await plan(".")).err, /cannot be read: it is a folder/);
   assert.match((await plan("bad.yaml")).err, /bad\.yaml: is not UTF-8/);
   const named = await runOnNode("/", ["config", "apply", "--origin", "fleet/7.yaml", at("bad.yaml")]);
   assert.match(named.err, /^error: fleet\/7\.yaml: is not UTF-8/);

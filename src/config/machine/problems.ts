@@ -32,8 +32,9 @@ export const pathText = (path: Path): string =>
 /** `origin:line:column: users[0].name: is missing`, and what was probably meant. */
 export function problemText({ at, path, message, hint }: Problem): string {
   const where = path.length === 0 ? "" : `${pathText(path)}: `;
-  return `${at.origin}:${at.line}:${at.column}: ${where}${message}${hint?.startsWith("did you mean") ? `, ${hint}` : ""}`;
+  return `${at.origin}:${at.line}:${at.column}: ${where}${message}${hint !== undefined && isGuess(hint) ? `, ${hint}` : ""}`;
 }
+const isGuess = (hint: string): boolean => hint.startsWith("did you mean");
 
 const SHOWN = 20;
 /** Keys of one mapping for which one that was meant is looked for. */
@@ -46,9 +47,17 @@ const DOCS = "Every key is explained in docs/machine-config.md.";
 
 /** All of them as one failure, the first places first. */
 export function refusal(problems: readonly Problem[]): AppError {
-  const shown = problems.slice(0, SHOWN).map(problemText);
+  const hints = new Set(problems.flatMap(({ hint }) => (hint === undefined || isGuess(hint) ? [] : [hint])));
+  const [first = DOCS] = hints;
+  // Of several, each stands with its problem.
+  const areMany = hints.size > 1 || (hints.size === 1 && problems.length > 1);
+  const shown = problems.slice(0, SHOWN).map((problem) => {
+    const { hint } = problem;
+    const isOwn = areMany && hint !== undefined && hint !== DOCS && !isGuess(hint);
+    return `${problemText(problem)}${isOwn ? ` (${hint.replace(/\.$/, "")})` : ""}`;
+  });
   if (problems.length > SHOWN) shown.push(`… and ${problems.length - SHOWN} more`);
-  const hint = problems.find((problem) => problem.hint !== undefined && !problem.hint.startsWith("did you mean"))?.hint ?? DOCS;
+  const hint = areMany ? DOCS : first;
   return new AppError("MACHINE_CONFIG_INVALID", shown.join("\n"), { hint });
 }
 

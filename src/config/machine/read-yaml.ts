@@ -88,7 +88,7 @@ function textOf(data: string | Uint8Array, start: Place): string {
   try {
     text = typeof data === "string" ? data : new TextDecoder("utf-8", { fatal: true }).decode(data);
   } catch {
-    throw new Stop(start, "is not UTF-8");
+    throw notUtf8(data as Uint8Array, start);
   }
   text = text.replace(/^\uFEFF/, "");
   const bad = NOT_YAML.exec(text);
@@ -103,7 +103,15 @@ function textOf(data: string | Uint8Array, start: Place): string {
   if (FIRST_LINE.test(text)) return text;
   const other = OTHER_FORMS.find(([begins]) => begins.test(text));
   if (other) throw new Stop(start, `is ${other[1]}, which is not read`, other[2]);
-  throw new Stop(start, "is no machine config: its first line has to be #cloud-config");
+  throw new Stop(start, "is no machine config: its first line has to be #cloud-config", "Write that line above the rest.");
+}
+
+function notUtf8(data: Uint8Array, start: Place): Stop {
+  const hint = "Save it as UTF-8.";
+  if (["255,254", "254,255"].includes(data.subarray(0, 2).join())) return new Stop(start, "is UTF-16, which is not read", hint);
+  // In place of the first byte that is none.
+  const before = new TextDecoder().decode(data).split("\ufffd", 1)[0]!.split("\n");
+  return new Stop({ ...start, line: before.length, column: before.at(-1)!.length + 1 }, "is not UTF-8 from here on", hint);
 }
 
 function readYaml(text: string, lines: LineCounter, start: Place): Document {
@@ -157,7 +165,8 @@ class Builder {
     if (isAlias(node)) {
       const target = this.#anchors.get(node.source);
       if (!target) throw new Stop(at, "an alias of an anchor that is not there");
-      if (this.#open.has(target)) throw new Stop(at, "an anchor that holds itself");
+      if (this.#open.has(target))
+        throw new Stop(at, "an anchor that holds itself", "Write every value where it belongs, without anchors and aliases.");
       return { ...this.build(target, path, depth + 1), at };
     }
     const anchored = isScalar(node) || isMap(node) || isSeq(node) ? node : undefined;
