@@ -81,6 +81,27 @@ suite("petrify-look", () => {
     assert.ok(own.memory > 0n && Math.abs(Number(own.since!.seconds) - secondsNow()) < 60);
   });
 
+  test("says what is mounted, where packets go, what time it is, and what control groups use", async () => {
+    await using look = await started();
+    await using connection = await look.open("reader");
+    const system = connection.client(SystemService);
+    const { mounts } = await system.mounts({});
+    const root = mounts.find(({ point }) => point === "/");
+    assert.ok(root?.size !== undefined && root.available! <= root.size && root.type !== "");
+    const { links, routes, sockets } = await system.network({ sockets: true });
+    assert.ok(links.find(({ name }) => name === "lo")?.addresses.includes("127.0.0.1/8"));
+    for (const route of routes) assert.ok(links.some(({ name }) => name === route.link));
+    assert.ok(
+      sockets.some(({ remote, local }) => local.startsWith(`${HOST}:`) && remote.startsWith(`${HOST}:`)),
+      "this connection",
+    );
+    assert.deepEqual((await system.network({})).sockets, []);
+    const time = await system.time({});
+    assert.ok(Math.abs(Number(time.now!.seconds) - secondsNow()) < 5 && time.boot!.seconds < time.now!.seconds);
+    assert.notEqual(time.reason, "");
+    for (const { path } of (await system.cgroups({ depth: 1 })).cgroups) assert.match(path, /^\/[^/]+$/);
+  });
+
   test("answers who has the token, and what it knows", async () => {
     await using look = await started();
     const ask = async (token: string, name: string): Promise<unknown> =>

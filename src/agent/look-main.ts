@@ -2,6 +2,7 @@
  * The edge of petrify-look, which looks at the machine for the API's program: what systemd hands over, signals, exit code. Nothing imports this file.
  * Argument: the file with the token, where it is another one.
  */
+import { dirname, join } from "node:path";
 import type { AppError } from "../core/error.ts";
 import { readText } from "../host/files.ts";
 import { run } from "../host/run.ts";
@@ -20,7 +21,12 @@ for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => stop.a
 try {
   const fd = handedSocket(process, "petrify-look");
   const token = await readText(process.argv[2] ?? API_TOKEN);
-  const routes = lookRoutes(LOOK_CALLS, { run, root: "/", now: () => Date.now() / 1000 });
+  const routes = lookRoutes(LOOK_CALLS, {
+    run,
+    root: "/",
+    lsblk: join(dirname(process.execPath), "lsblk"),
+    now: () => Date.now() / 1000,
+  });
   const server = await serveWhileAsked({ fd }, routes, token, { ms: IDLE_MS, end: () => stop.abort() });
   stop.signal.addEventListener("abort", () => void server[Symbol.asyncDispose]());
   if (stop.signal.aborted) await server[Symbol.asyncDispose]();

@@ -67,7 +67,7 @@ const EXPOSURES = {
     ],
   ],
   "petrify-look.service": [
-    31,
+    35,
     ["ProtectSystem", "RestrictAddressFamilies", "CapabilityBoundingSet", "SystemCallFilter", "DevicePolicy", "IPAddressDeny"],
   ],
 } as const;

@@ -15,11 +15,16 @@ import { registerGen } from "./gen/gen.ts";
 import { registerInit } from "./init.ts";
 import { registerInspect } from "./inspect.ts";
 import { addNodeOptions } from "./nodes/options.ts";
+import { registerCgroups } from "./look/cgroups.ts";
 import { registerCpu } from "./look/cpu.ts";
+import { registerDisks } from "./look/disks.ts";
 import { registerLoad } from "./look/load.ts";
 import { registerMemory } from "./look/memory.ts";
+import { registerMounts } from "./look/mounts.ts";
+import { registerNetwork } from "./look/network.ts";
 import { registerProcesses } from "./look/processes.ts";
 import { registerServices } from "./look/services.ts";
+import { registerTime } from "./look/time.ts";
 import { registerNodeStatus } from "./nodes/status.ts";
 import { registerNodeVersion } from "./nodes/version.ts";
 import { registerPull } from "./pull.ts";
@@ -58,6 +63,11 @@ const COMMANDS: readonly Register[] = [
   registerMemory,
   registerCpu,
   registerLoad,
+  registerDisks,
+  registerMounts,
+  registerNetwork,
+  registerTime,
+  registerCgroups,
   (program, cli) => registerServe(program, cli, netbootFor),
   registerInspect,
   registerDiffImage,

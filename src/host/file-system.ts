@@ -1,6 +1,6 @@
 import { statfs } from "node:fs/promises";
 import type { Bytes } from "../core/units.ts";
-import { mountAt, parseMountInfo } from "../layout/mountinfo.ts";
+import { mountAt, parseMountInfo, type Mount } from "../layout/mountinfo.ts";
 import { readText } from "./files.ts";
 
 /** Room of a mounted file system. */
@@ -22,8 +22,14 @@ const READ_ONLY: ReadonlySet<string> = new Set(["ro", "abort", "emergency_ro"]);
  */
 export async function mountedAt(folder: string, type: string): Promise<FileSystemRoom | undefined> {
   const mount = mountAt(parseMountInfo(await readText("/proc/self/mountinfo")), folder);
-  if (mount?.type !== type) return undefined;
-  const { bavail, blocks, bsize, ffree, files } = await statfs(folder);
-  const readOnly = [...mount.options, ...mount.superOptions].some((option) => READ_ONLY.has(option));
-  return { readOnly, free: bavail * bsize, size: blocks * bsize, freeInodes: ffree, inodes: files };
+  return mount?.type === type ? await roomOf(folder, mount) : undefined;
 }
+
+/** Room of what is mounted at a folder. @throws NodeJS.ErrnoException */
+export async function roomOf(folder: string, mount: Pick<Mount, "options" | "superOptions">): Promise<FileSystemRoom> {
+  const { bavail, blocks, bsize, ffree, files } = await statfs(folder);
+  return { readOnly: isReadOnly(mount), free: bavail * bsize, size: blocks * bsize, freeInodes: ffree, inodes: files };
+}
+
+export const isReadOnly = ({ options, superOptions }: Pick<Mount, "options" | "superOptions">): boolean =>
+  [...options, ...superOptions].some((option) => READ_ONLY.has(option));

@@ -57,6 +57,16 @@ export async function moveInto(from: string, to: string): Promise<void> {
   }
 }
 
+/** Where a link leads, as it says; nothing for what is no link. */
+export const linkTarget = async (path: string): Promise<string | undefined> => await readlink(path).catch(() => undefined);
+
+/** Names of the folders in a folder, sorted; none where there is no such folder. */
+export const folderNames = async (path: string): Promise<string[]> =>
+  (await readdir(path, { withFileTypes: true }).catch(() => []))
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+    .toSorted();
+
 /** Names in a folder, sorted. */
 export const listFolder = async (path: string): Promise<string[]> => (await readdir(path)).toSorted();
 

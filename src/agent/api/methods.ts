@@ -17,4 +17,9 @@ export const METHOD_ROLES: Readonly<Record<string, Role | typeof WITHOUT_OWNER>>
   "petrify.v1.SystemService.Memory": "reader",
   "petrify.v1.SystemService.Cpu": "reader",
   "petrify.v1.SystemService.Load": "reader",
+  "petrify.v1.SystemService.Disks": "reader",
+  "petrify.v1.SystemService.Mounts": "reader",
+  "petrify.v1.SystemService.Network": "reader",
+  "petrify.v1.SystemService.Time": "reader",
+  "petrify.v1.SystemService.Cgroups": "reader",
 };

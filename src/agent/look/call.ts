@@ -9,6 +9,8 @@ export interface LookPorts {
   readonly run: Run;
   /** Where the running system is: `/`. Tests have one in a folder. */
   readonly root: string;
+  /** The program of that name. */
+  readonly lsblk: string;
   /** Seconds since 1970. */
   readonly now: () => number;
 }

@@ -4,6 +4,7 @@ import { SystemService } from "../../protocol/petrify/v1/system_pb.ts";
 import { scriptedRun } from "../../host/run.ts";
 import { lookRoutes } from "./call.ts";
 import { LOOK_CALLS } from "./calls.ts";
+import { prefixLength } from "./network.ts";
 import { unitOf } from "./processes.ts";
 import { servicesOf } from "./services.ts";
 
@@ -13,7 +14,7 @@ test("every method of the contract that is looked up has a call, and nothing els
 });
 
 test("a request that a call does not know is refused, whoever sends it", async () => {
-  const routes = lookRoutes(LOOK_CALLS, { run: scriptedRun({}).run, root: "/none", now: () => 0 });
+  const routes = lookRoutes(LOOK_CALLS, { run: scriptedRun({}).run, root: "/none", lsblk: "lsblk", now: () => 0 });
   const { signal } = new AbortController();
   const ask = async (name: string, body: unknown) => await (routes[`POST /look/${name}`]!(signal, body) as Promise<object>);
   for (const [name, body] of [
@@ -22,6 +23,8 @@ test("a request that a call does not know is refused, whoever sends it", async (
     ["SystemService.Cpu", { watch: "11s" }],
     ["SystemService.Cpu", { watch: "1h" }],
     ["SystemService.Cpu", { watch: 1 }],
+    ["SystemService.Cgroups", { depth: 9 }],
+    ["SystemService.Network", { sockets: "yes" }],
   ] as const)
     await assert.rejects(async () => await ask(name, body), { code: "REQUEST_INVALID" }, `${name} ${JSON.stringify(body)}`);
 });
@@ -52,4 +55,17 @@ test("a process belongs to the unit that its control group is of", () => {
     ["", ""],
   ] as const)
     assert.equal(unitOf(text), unit, text);
+});
+
+test("a netmask is the length of a prefix", () => {
+  for (const [mask, length] of [
+    ["255.255.255.0", 24],
+    ["255.255.255.255", 32],
+    ["0.0.0.0", 0],
+    ["255.240.0.0", 12],
+    ["ffff:ffff:ffff:ffff::", 64],
+    ["ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 128],
+    ["::", 0],
+  ] as const)
+    assert.equal(prefixLength(mask), length, mask);
 });

@@ -1,9 +1,14 @@
 /** Every call, by its name in the contract. */
+import { cgroups } from "./cgroups.ts";
 import { cpu } from "./cpu.ts";
+import { disks } from "./disks.ts";
 import { load } from "./load.ts";
 import { memory } from "./memory.ts";
+import { mounts } from "./mounts.ts";
+import { network } from "./network.ts";
 import { processes } from "./processes.ts";
 import { services } from "./services.ts";
+import { time } from "./time.ts";
 import type { LookCalls } from "./call.ts";
 
 export const LOOK_CALLS: LookCalls = {
@@ -12,4 +17,9 @@ export const LOOK_CALLS: LookCalls = {
   "SystemService.Memory": memory,
   "SystemService.Cpu": cpu,
   "SystemService.Load": load,
+  "SystemService.Disks": disks,
+  "SystemService.Mounts": mounts,
+  "SystemService.Network": network,
+  "SystemService.Time": time,
+  "SystemService.Cgroups": cgroups,
 };

@@ -19,6 +19,8 @@ export interface LookCommand<Name extends Unary, Options extends NodeOptions> {
   readonly method: Name;
   readonly name: string;
   readonly alias?: string;
+  /** What the command above it does without a word more. */
+  readonly isDefault?: boolean;
   readonly summary: string;
   readonly description: string;
   readonly examples: readonly string[];
@@ -35,8 +37,8 @@ export function registerLook<Name extends Unary, Options extends NodeOptions = N
   cli: Cli,
   look: LookCommand<Name, Options>,
 ): void {
-  const { method, name, alias, summary, description, examples, heads, rows } = look;
-  const command = program.command(name).summary(summary).description(description);
+  const { method, name, alias, isDefault = false, summary, description, examples, heads, rows } = look;
+  const command = program.command(name, { isDefault }).summary(summary).description(description);
   if (alias !== undefined) command.alias(alias);
   look.options?.(command);
   addNodeOptionsTo(command)

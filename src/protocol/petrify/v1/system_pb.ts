@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file petrify/v1/system.proto.
  */
 export const file_petrify_v1_system: GenFile = /*@__PURE__*/
-  fileDesc("ChdwZXRyaWZ5L3YxL3N5c3RlbS5wcm90bxIKcGV0cmlmeS52MSIRCg9TZXJ2aWNlc1JlcXVlc3QiOQoQU2VydmljZXNSZXNwb25zZRIlCghzZXJ2aWNlcxgBIAMoCzITLnBldHJpZnkudjEuU2VydmljZSLvAQoHU2VydmljZRIMCgRuYW1lGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJEgwKBGxvYWQYAyABKAkSDgoGYWN0aXZlGAQgASgJEgsKA3N1YhgFIAEoCRIOCgZyZXN1bHQYBiABKAkSEAoDcGlkGAcgASgNSACIAQESKQoFc2luY2UYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKBm1lbW9yeRgJIAEoBEgBiAEBEhAKCHJlc3RhcnRzGAogASgNEg8KB2VuYWJsZWQYCyABKAlCBgoEX3BpZEIJCgdfbWVtb3J5IhIKEFByb2Nlc3Nlc1JlcXVlc3QiOwoRUHJvY2Vzc2VzUmVzcG9uc2USJgoJcHJvY2Vzc2VzGAEgAygLMhMucGV0cmlmeS52MS5Qcm9jZXNzIvMBCgdQcm9jZXNzEgsKA3BpZBgBIAEoDRIOCgZwYXJlbnQYAiABKA0SCwoDdWlkGAMgASgNEgwKBHVzZXIYBCABKAkSDAoEbmFtZRgFIAEoCRINCgVzdGF0ZRgGIAEoCRIMCgRhcmd2GAcgAygJEg4KBm1lbW9yeRgIIAEoBBIrCghjcHVfdGltZRgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIpCgVzaW5jZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHdGhyZWFkcxgLIAEoDRIMCgR1bml0GAwgASgJIg8KDU1lbW9yeVJlcXVlc3Qi0wEKDk1lbW9yeVJlc3BvbnNlEg0KBXRvdGFsGAEgASgEEgwKBGZyZWUYAiABKAQSEQoJYXZhaWxhYmxlGAMgASgEEg8KB2J1ZmZlcnMYBCABKAQSDgoGY2FjaGVkGAUgASgEEg4KBnNoYXJlZBgGIAEoBBITCgtyZWNsYWltYWJsZRgHIAEoBBIVCg11bnJlY2xhaW1hYmxlGAggASgEEg0KBWRpcnR5GAkgASgEEhIKCnN3YXBfdG90YWwYCiABKAQSEQoJc3dhcF9mcmVlGAsgASgEIjYKCkNwdVJlcXVlc3QSKAoFd2F0Y2gYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iXwoLQ3B1UmVzcG9uc2USDQoFbW9kZWwYASABKAkSHwoDYWxsGAIgASgLMhIucGV0cmlmeS52MS5DcHVVc2USIAoEZWFjaBgDIAMoCzISLnBldHJpZnkudjEuQ3B1VXNlIokBCgZDcHVVc2USEwoGbnVtYmVyGAEgASgNSACIAQESDAoEdXNlchgCIAEoARIOCgZzeXN0ZW0YAyABKAESEgoKaW50ZXJydXB0cxgEIAEoARIPCgd3YWl0aW5nGAUgASgBEgwKBGlkbGUYBiABKAESDgoGc3RvbGVuGAcgASgBQgkKB19udW1iZXIiDQoLTG9hZFJlcXVlc3QihAIKDExvYWRSZXNwb25zZRILCgNvbmUYASABKAESDAoEZml2ZRgCIAEoARIPCgdmaWZ0ZWVuGAMgASgBEg8KB3J1bm5pbmcYBCABKA0SDQoFdGFza3MYBSABKA0SEgoKcHJvY2Vzc29ycxgGIAEoDRIpCgZ1cHRpbWUYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SIQoDY3B1GAggASgLMhQucGV0cmlmeS52MS5QcmVzc3VyZRIkCgZtZW1vcnkYCSABKAsyFC5wZXRyaWZ5LnYxLlByZXNzdXJlEiAKAmlvGAogASgLMhQucGV0cmlmeS52MS5QcmVzc3VyZSJsCghQcmVzc3VyZRIOCgZzb21lMTAYASABKAESDgoGc29tZTYwGAIgASgBEg8KB3NvbWUzMDAYAyABKAESDgoGZnVsbDEwGAQgASgBEg4KBmZ1bGw2MBgFIAEoARIPCgdmdWxsMzAwGAYgASgBMu0CCg1TeXN0ZW1TZXJ2aWNlEkoKCFNlcnZpY2VzEhsucGV0cmlmeS52MS5TZXJ2aWNlc1JlcXVlc3QaHC5wZXRyaWZ5LnYxLlNlcnZpY2VzUmVzcG9uc2UiA5ACARJNCglQcm9jZXNzZXMSHC5wZXRyaWZ5LnYxLlByb2Nlc3Nlc1JlcXVlc3QaHS5wZXRyaWZ5LnYxLlByb2Nlc3Nlc1Jlc3BvbnNlIgOQAgESRAoGTWVtb3J5EhkucGV0cmlmeS52MS5NZW1vcnlSZXF1ZXN0GhoucGV0cmlmeS52MS5NZW1vcnlSZXNwb25zZSIDkAIBEjsKA0NwdRIWLnBldHJpZnkudjEuQ3B1UmVxdWVzdBoXLnBldHJpZnkudjEuQ3B1UmVzcG9uc2UiA5ACARI+CgRMb2FkEhcucGV0cmlmeS52MS5Mb2FkUmVxdWVzdBoYLnBldHJpZnkudjEuTG9hZFJlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChdwZXRyaWZ5L3YxL3N5c3RlbS5wcm90bxIKcGV0cmlmeS52MSIRCg9TZXJ2aWNlc1JlcXVlc3QiOQoQU2VydmljZXNSZXNwb25zZRIlCghzZXJ2aWNlcxgBIAMoCzITLnBldHJpZnkudjEuU2VydmljZSLvAQoHU2VydmljZRIMCgRuYW1lGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJEgwKBGxvYWQYAyABKAkSDgoGYWN0aXZlGAQgASgJEgsKA3N1YhgFIAEoCRIOCgZyZXN1bHQYBiABKAkSEAoDcGlkGAcgASgNSACIAQESKQoFc2luY2UYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKBm1lbW9yeRgJIAEoBEgBiAEBEhAKCHJlc3RhcnRzGAogASgNEg8KB2VuYWJsZWQYCyABKAlCBgoEX3BpZEIJCgdfbWVtb3J5IhIKEFByb2Nlc3Nlc1JlcXVlc3QiOwoRUHJvY2Vzc2VzUmVzcG9uc2USJgoJcHJvY2Vzc2VzGAEgAygLMhMucGV0cmlmeS52MS5Qcm9jZXNzIvMBCgdQcm9jZXNzEgsKA3BpZBgBIAEoDRIOCgZwYXJlbnQYAiABKA0SCwoDdWlkGAMgASgNEgwKBHVzZXIYBCABKAkSDAoEbmFtZRgFIAEoCRINCgVzdGF0ZRgGIAEoCRIMCgRhcmd2GAcgAygJEg4KBm1lbW9yeRgIIAEoBBIrCghjcHVfdGltZRgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIpCgVzaW5jZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHdGhyZWFkcxgLIAEoDRIMCgR1bml0GAwgASgJIg8KDU1lbW9yeVJlcXVlc3Qi0wEKDk1lbW9yeVJlc3BvbnNlEg0KBXRvdGFsGAEgASgEEgwKBGZyZWUYAiABKAQSEQoJYXZhaWxhYmxlGAMgASgEEg8KB2J1ZmZlcnMYBCABKAQSDgoGY2FjaGVkGAUgASgEEg4KBnNoYXJlZBgGIAEoBBITCgtyZWNsYWltYWJsZRgHIAEoBBIVCg11bnJlY2xhaW1hYmxlGAggASgEEg0KBWRpcnR5GAkgASgEEhIKCnN3YXBfdG90YWwYCiABKAQSEQoJc3dhcF9mcmVlGAsgASgEIjYKCkNwdVJlcXVlc3QSKAoFd2F0Y2gYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iXwoLQ3B1UmVzcG9uc2USDQoFbW9kZWwYASABKAkSHwoDYWxsGAIgASgLMhIucGV0cmlmeS52MS5DcHVVc2USIAoEZWFjaBgDIAMoCzISLnBldHJpZnkudjEuQ3B1VXNlIokBCgZDcHVVc2USEwoGbnVtYmVyGAEgASgNSACIAQESDAoEdXNlchgCIAEoARIOCgZzeXN0ZW0YAyABKAESEgoKaW50ZXJydXB0cxgEIAEoARIPCgd3YWl0aW5nGAUgASgBEgwKBGlkbGUYBiABKAESDgoGc3RvbGVuGAcgASgBQgkKB19udW1iZXIiDQoLTG9hZFJlcXVlc3QihAIKDExvYWRSZXNwb25zZRILCgNvbmUYASABKAESDAoEZml2ZRgCIAEoARIPCgdmaWZ0ZWVuGAMgASgBEg8KB3J1bm5pbmcYBCABKA0SDQoFdGFza3MYBSABKA0SEgoKcHJvY2Vzc29ycxgGIAEoDRIpCgZ1cHRpbWUYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SIQoDY3B1GAggASgLMhQucGV0cmlmeS52MS5QcmVzc3VyZRIkCgZtZW1vcnkYCSABKAsyFC5wZXRyaWZ5LnYxLlByZXNzdXJlEiAKAmlvGAogASgLMhQucGV0cmlmeS52MS5QcmVzc3VyZSJsCghQcmVzc3VyZRIOCgZzb21lMTAYASABKAESDgoGc29tZTYwGAIgASgBEg8KB3NvbWUzMDAYAyABKAESDgoGZnVsbDEwGAQgASgBEg4KBmZ1bGw2MBgFIAEoARIPCgdmdWxsMzAwGAYgASgBIg4KDERpc2tzUmVxdWVzdCI5Cg1EaXNrc1Jlc3BvbnNlEigKB2RldmljZXMYASADKAsyFy5wZXRyaWZ5LnYxLkJsb2NrRGV2aWNlIuQBCgtCbG9ja0RldmljZRIMCgRwYXRoGAEgASgJEgwKBHR5cGUYAiABKAkSDAoEc2l6ZRgDIAEoBBIRCglyZWFkX29ubHkYBCABKAgSEQoJcmVtb3ZhYmxlGAUgASgIEhMKC3NlY3Rvcl9zaXplGAYgASgNEg4KBnBhcmVudBgHIAEoCRIRCgl0cmFuc3BvcnQYCCABKAkSDQoFbW9kZWwYCSABKAkSDgoGc2VyaWFsGAogASgJEg8KB2NvbnRlbnQYCyABKAkSDQoFbGFiZWwYDCABKAkSDgoGbW91bnRzGA0gAygJIg8KDU1vdW50c1JlcXVlc3QiMwoOTW91bnRzUmVzcG9uc2USIQoGbW91bnRzGAEgAygLMhEucGV0cmlmeS52MS5Nb3VudCLgAQoFTW91bnQSDQoFcG9pbnQYASABKAkSDgoGc291cmNlGAIgASgJEgwKBHR5cGUYAyABKAkSDwoHb3B0aW9ucxgEIAMoCRIRCglyZWFkX29ubHkYBSABKAgSEQoEc2l6ZRgGIAEoBEgAiAEBEhYKCWF2YWlsYWJsZRgHIAEoBEgBiAEBEhIKBWZpbGVzGAggASgESAKIAQESFwoKZmlsZXNfZnJlZRgJIAEoBEgDiAEBQgcKBV9zaXplQgwKCl9hdmFpbGFibGVCCAoGX2ZpbGVzQg0KC19maWxlc19mcmVlIiEKDk5ldHdvcmtSZXF1ZXN0Eg8KB3NvY2tldHMYASABKAgiegoPTmV0d29ya1Jlc3BvbnNlEh8KBWxpbmtzGAEgAygLMhAucGV0cmlmeS52MS5MaW5rEiEKBnJvdXRlcxgCIAMoCzIRLnBldHJpZnkudjEuUm91dGUSIwoHc29ja2V0cxgDIAMoCzISLnBldHJpZnkudjEuU29ja2V0Iq0CCgRMaW5rEgwKBG5hbWUYASABKAkSDQoFc3RhdGUYAiABKAkSEAoIaGFyZHdhcmUYAyABKAkSCwoDbXR1GAQgASgNEhUKCG1lZ2FiaXRzGAUgASgNSACIAQESEQoJYWRkcmVzc2VzGAYgAygJEhYKDnJlY2VpdmVkX2J5dGVzGAcgASgEEhgKEHJlY2VpdmVkX3BhY2tldHMYCCABKAQSFgoOcmVjZWl2ZV9lcnJvcnMYCSABKAQSFQoNcmVjZWl2ZV9kcm9wcxgKIAEoBBISCgpzZW50X2J5dGVzGAsgASgEEhQKDHNlbnRfcGFja2V0cxgMIAEoBBITCgtzZW5kX2Vycm9ycxgNIAEoBBISCgpzZW5kX2Ryb3BzGA4gASgEQgsKCV9tZWdhYml0cyJCCgVSb3V0ZRIKCgJ0bxgBIAEoCRIPCgdnYXRld2F5GAIgASgJEgwKBGxpbmsYAyABKAkSDgoGbWV0cmljGAQgASgNIlUKBlNvY2tldBIQCghwcm90b2NvbBgBIAEoCRINCgVsb2NhbBgCIAEoCRIOCgZyZW1vdGUYAyABKAkSDQoFc3RhdGUYBCABKAkSCwoDdWlkGAUgASgNIg0KC1RpbWVSZXF1ZXN0IucBCgxUaW1lUmVzcG9uc2USJwoDbm93GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZpc19zZXQYAiABKAgSDgoGcmVhc29uGAMgASgJEigKBWVycm9yGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiwKCGhhcmR3YXJlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCgRib290GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgR6b25lGAcgASgJIh8KDkNncm91cHNSZXF1ZXN0Eg0KBWRlcHRoGAEgASgNIjYKD0Nncm91cHNSZXNwb25zZRIjCgdjZ3JvdXBzGAEgAygLMhIucGV0cmlmeS52MS5DZ3JvdXAipQIKBkNncm91cBIMCgRwYXRoGAEgASgJEhMKBm1lbW9yeRgCIAEoBEgAiAEBEhcKCm1lbW9yeV9tYXgYAyABKARIAYgBARISCgV0YXNrcxgEIAEoDUgCiAEBEisKCGNwdV90aW1lGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhYKCW9vbV9raWxscxgGIAEoBEgDiAEBEhcKCnJlYWRfYnl0ZXMYByABKARIBIgBARIaCg13cml0dGVuX2J5dGVzGAggASgESAWIAQFCCQoHX21lbW9yeUINCgtfbWVtb3J5X21heEIICgZfdGFza3NCDAoKX29vbV9raWxsc0INCgtfcmVhZF9ieXRlc0IQCg5fd3JpdHRlbl9ieXRlczLIBQoNU3lzdGVtU2VydmljZRJKCghTZXJ2aWNlcxIbLnBldHJpZnkudjEuU2VydmljZXNSZXF1ZXN0GhwucGV0cmlmeS52MS5TZXJ2aWNlc1Jlc3BvbnNlIgOQAgESTQoJUHJvY2Vzc2VzEhwucGV0cmlmeS52MS5Qcm9jZXNzZXNSZXF1ZXN0Gh0ucGV0cmlmeS52MS5Qcm9jZXNzZXNSZXNwb25zZSIDkAIBEkQKBk1lbW9yeRIZLnBldHJpZnkudjEuTWVtb3J5UmVxdWVzdBoaLnBldHJpZnkudjEuTWVtb3J5UmVzcG9uc2UiA5ACARI7CgNDcHUSFi5wZXRyaWZ5LnYxLkNwdVJlcXVlc3QaFy5wZXRyaWZ5LnYxLkNwdVJlc3BvbnNlIgOQAgESPgoETG9hZBIXLnBldHJpZnkudjEuTG9hZFJlcXVlc3QaGC5wZXRyaWZ5LnYxLkxvYWRSZXNwb25zZSIDkAIBEkEKBURpc2tzEhgucGV0cmlmeS52MS5EaXNrc1JlcXVlc3QaGS5wZXRyaWZ5LnYxLkRpc2tzUmVzcG9uc2UiA5ACARJECgZNb3VudHMSGS5wZXRyaWZ5LnYxLk1vdW50c1JlcXVlc3QaGi5wZXRyaWZ5LnYxLk1vdW50c1Jlc3BvbnNlIgOQAgESRwoHTmV0d29yaxIaLnBldHJpZnkudjEuTmV0d29ya1JlcXVlc3QaGy5wZXRyaWZ5LnYxLk5ldHdvcmtSZXNwb25zZSIDkAIBEj4KBFRpbWUSFy5wZXRyaWZ5LnYxLlRpbWVSZXF1ZXN0GhgucGV0cmlmeS52MS5UaW1lUmVzcG9uc2UiA5ACARJHCgdDZ3JvdXBzEhoucGV0cmlmeS52MS5DZ3JvdXBzUmVxdWVzdBobLnBldHJpZnkudjEuQ2dyb3Vwc1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Asks for services.
@@ -1201,6 +1201,1300 @@ export const PressureSchema: GenMessage<Pressure, {jsonType: PressureJson}> = /*
   messageDesc(file_petrify_v1_system, 13);
 
 /**
+ * Asks for disks.
+ *
+ * @generated from message petrify.v1.DisksRequest
+ */
+export type DisksRequest = Message<"petrify.v1.DisksRequest"> & {
+};
+
+/**
+ * Asks for disks.
+ *
+ * @generated from message petrify.v1.DisksRequest
+ */
+export type DisksRequestJson = {
+};
+
+/**
+ * Describes the message petrify.v1.DisksRequest.
+ * Use `create(DisksRequestSchema)` to create a new message.
+ */
+export const DisksRequestSchema: GenMessage<DisksRequest, {jsonType: DisksRequestJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_system, 14);
+
+/**
+ * Disks.
+ *
+ * @generated from message petrify.v1.DisksResponse
+ */
+export type DisksResponse = Message<"petrify.v1.DisksResponse"> & {
+  /**
+   * Each after the one that it is a part of, or is made of.
+   *
+   * @generated from field: repeated petrify.v1.BlockDevice devices = 1;
+   */
+  devices: BlockDevice[];
+};
+
+/**
+ * Disks.
+ *
+ * @generated from message petrify.v1.DisksResponse
+ */
+export type DisksResponseJson = {
+  /**
+   * Each after the one that it is a part of, or is made of.
+   *
+   * @generated from field: repeated petrify.v1.BlockDevice devices = 1;
+   */
+  devices?: BlockDeviceJson[];
+};
+
+/**
+ * Describes the message petrify.v1.DisksResponse.
+ * Use `create(DisksResponseSchema)` to create a new message.
+ */
+export const DisksResponseSchema: GenMessage<DisksResponse, {jsonType: DisksResponseJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_system, 15);
+
+/**
+ * A disk, a part of one, or something that is made of them.
+ *
+ * @generated from message petrify.v1.BlockDevice
+ */
+export type BlockDevice = Message<"petrify.v1.BlockDevice"> & {
+  /**
+   * As the kernel calls it: /dev/sda1.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * disk, part, loop, rom, crypt, lvm, raid1.
+   *
+   * @generated from field: string type = 2;
+   */
+  type: string;
+
+  /**
+   * In bytes.
+   *
+   * @generated from field: uint64 size = 3;
+   */
+  size: bigint;
+
+  /**
+   * Nobody can write to it.
+   *
+   * @generated from field: bool read_only = 4;
+   */
+  readOnly: boolean;
+
+  /**
+   * Its medium can be taken out.
+   *
+   * @generated from field: bool removable = 5;
+   */
+  removable: boolean;
+
+  /**
+   * Of its logical sectors, in bytes.
+   *
+   * @generated from field: uint32 sector_size = 6;
+   */
+  sectorSize: number;
+
+  /**
+   * What it is a part of; empty for a disk.
+   *
+   * @generated from field: string parent = 7;
+   */
+  parent: string;
+
+  /**
+   * usb, nvme, sata; empty where nobody knows.
+   *
+   * @generated from field: string transport = 8;
+   */
+  transport: string;
+
+  /**
+   * As its firmware says; empty where it does not.
+   *
+   * @generated from field: string model = 9;
+   */
+  model: string;
+
+  /**
+   * As its firmware says; empty where it does not.
+   *
+   * @generated from field: string serial = 10;
+   */
+  serial: string;
+
+  /**
+   * What lies on it: ext4, swap, LVM2_member; empty where nothing is known.
+   *
+   * @generated from field: string content = 11;
+   */
+  content: string;
+
+  /**
+   * Of that file system, else of the partition.
+   *
+   * @generated from field: string label = 12;
+   */
+  label: string;
+
+  /**
+   * Where it is mounted.
+   *
+   * @generated from field: repeated string mounts = 13;
+   */
+  mounts: string[];
+};
+
+/**
+ * A disk, a part of one, or something that is made of them.
+ *
+ * @generated from message petrify.v1.BlockDevice
+ */
+export type BlockDeviceJson = {
+  /**
+   * As the kernel calls it: /dev/sda1.
+   *
+   * @generated from field: string path = 1;
+   */
+  path?: string;
+
+  /**
+   * disk, part, loop, rom, crypt, lvm, raid1.
+   *
+   * @generated from field: string type = 2;
+   */
+  type?: string;
+
+  /**
+   * In bytes.
+   *
+   * @generated from field: uint64 size = 3;
+   */
+  size?: string;
+
+  /**
+   * Nobody can write to it.
+   *
+   * @generated from field: bool read_only = 4;
+   */
+  readOnly?: boolean;
+
+  /**
+   * Its medium can be taken out.
+   *
+   * @generated from field: bool removable = 5;
+   */
+  removable?: boolean;
+
+  /**
+   * Of its logical sectors, in bytes.
+   *
+   * @generated from field: uint32 sector_size = 6;
+   */
+  sectorSize?: number;
+
+  /**
+   * What it is a part of; empty for a disk.
+   *
+   * @generated from field: string parent = 7;
+   */
+  parent?: string;
+
+  /**
+   * usb, nvme, sata; empty where nobody knows.
+   *
+   * @generated from field: string transport = 8;
+   */
+  transport?: string;
+
+  /**
+   * As its firmware says; empty where it does not.
+   *
+   * @generated from field: string model = 9;
+   */
+  model?: string;
+
+  /**
+   * As its firmware says; empty where it does not.
+   *
+   * @generated from field: string serial = 10;
+   */
+  serial?: string;
+
+  /**
+   * What lies on it: ext4, swap, LVM2_member; empty where nothing is known.
+   *
+   * @generated from field: string content = 11;
+   */
+  content?: string;
+
+  /**
+   * Of that file system, else of the partition.
+   *
+   * @generated from field: string label = 12;
+   */
+  label?: string;
+
+  /**
+   * Where it is mounted.
+   *
+   * @generated from field: repeated string mounts = 13;
+   */
+  mounts?: string[];
+};
+
+/**
+ * Describes the message petrify.v1.BlockDevice.
+ * Use `create(BlockDeviceSchema)` to create a new message.
+ */
+export const BlockDeviceSchema: GenMessage<BlockDevice, {jsonType: BlockDeviceJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_system, 16);
+
+/**
+ * Asks for mounts.
+ *
+ * @generated from message petrify.v1.MountsRequest
+ */
+export type MountsRequest = Message<"petrify.v1.MountsRequest"> & {
+};
+
+/**
+ * Asks for mounts.
+ *
+ * @generated from message petrify.v1.MountsRequest
+ */
+export type MountsRequestJson = {
+};
+
+/**
+ * Describes the message petrify.v1.MountsRequest.
+ * Use `create(MountsRequestSchema)` to create a new message.
+ */
+export const MountsRequestSchema: GenMessage<MountsRequest, {jsonType: MountsRequestJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_system, 17);
+
+/**
+ * What is mounted.
+ *
+ * @generated from message petrify.v1.MountsResponse
+ */
+export type MountsResponse = Message<"petrify.v1.MountsResponse"> & {
+  /**
+   * As programs of the system see them, in the order in which they were mounted.
+   *
+   * @generated from field: repeated petrify.v1.Mount mounts = 1;
+   */
+  mounts: Mount[];
+};
+
+/**
+ * What is mounted.
+ *
+ * @generated from message petrify.v1.MountsResponse
+ */
+export type MountsResponseJson = {
+  /**
+   * As programs of the system see them, in the order in which they were mounted.
+   *
+   * @generated from field: repeated petrify.v1.Mount mounts = 1;
+   */
+  mounts?: MountJson[];
+};
+
+/**
+ * Describes the message petrify.v1.MountsResponse.
+ * Use `create(MountsResponseSchema)` to create a new message.
+ */
+export const MountsResponseSchema: GenMessage<MountsResponse, {jsonType: MountsResponseJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_system, 18);
+
+/**
+ * Something that is mounted.
+ *
+ * @generated from message petrify.v1.Mount
+ */
+export type Mount = Message<"petrify.v1.Mount"> & {
+  /**
+   * Where.
+   *
+   * @generated from field: string point = 1;
+   */
+  point: string;
+
+  /**
+   * What: a device, or a name.
+   *
+   * @generated from field: string source = 2;
+   */
+  source: string;
+
+  /**
+   * Of the file system: ext4, erofs, overlay.
+   *
+   * @generated from field: string type = 3;
+   */
+  type: string;
+
+  /**
+   * Of this mount: nosuid, noexec.
+   *
+   * @generated from field: repeated string options = 4;
+   */
+  options: string[];
+
+  /**
+   * Nothing can be written there.
+   *
+   * @generated from field: bool read_only = 5;
+   */
+  readOnly: boolean;
+
+  /**
+   * In bytes; absent where there are none, and where another machine would have to be asked.
+   *
+   * @generated from field: optional uint64 size = 6;
+   */
+  size?: bigint | undefined;
+
+  /**
+   * For programs that are not root's, in bytes.
+   *
+   * @generated from field: optional uint64 available = 7;
+   */
+  available?: bigint | undefined;
+
+  /**
+   * Files that it can hold.
+   *
+   * @generated from field: optional uint64 files = 8;
+   */
+  files?: bigint | undefined;
+
+  /**
+   * Files that it can still take.
+   *
+   * @generated from field: optional uint64 files_free = 9;
+   */
+  filesFree?: bigint | undefined;
+};
+
+/**
+ * Something that is mounted.
+ *
+ * @generated from message petrify.v1.Mount
+ */
+export type MountJson = {
+  /**
+   * Where.
+   *
+   * @generated from field: string point = 1;
+   */
+  point?: string;
+
+  /**
+   * What: a device, or a name.
+   *
+   * @generated from field: string source = 2;
+   */
+  source?: string;
+
+  /**
+   * Of the file system: ext4, erofs, overlay.
+   *
+   * @generated from field: string type = 3;
+   */
+  type?: string;
+
+  /**
+   * Of this mount: nosuid, noexec.
+   *
+   * @generated from field: repeated string options = 4;
+   */
+  options?: string[];
+
+  /**
+   * Nothing can be written there.
+   *
+   * @generated from field: bool read_only = 5;
+   */
+  readOnly?: boolean;
+
+  /**
+   * In bytes; absent where there are none, and where another machine would have to be asked.
+   *
+   * @generated from field: optional uint64 size = 6;
+   */
+  size?: string;
+
+  /**
+   * For programs that are not root's, in bytes.
+   *
+   * @generated from field: optional uint64 available = 7;
+   */
+  available?: string;
+
+  /**
+   * Files that it can hold.
+   *
+   * @generated from field: optional uint64 files = 8;
+   */
+  files?: string;
+
+  /**
+   * Files that it can still take.
+   *
+   * @generated from field: optional uint64 files_free = 9;
+   */
+  filesFree?: string;
+};
+
+/**
+ * Describes the message petrify.v1.Mount.
+ * Use `create(MountSchema)` to create a new message.
+ */
+export const MountSchema: GenMessage<Mount, {jsonType: MountJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_system, 19);
+
+/**
+ * Asks for the network.
+ *
+ * @generated from message petrify.v1.NetworkRequest
+ */
+export type NetworkRequest = Message<"petrify.v1.NetworkRequest"> & {
+  /**
+   * Sockets, too.
+   *
+   * @generated from field: bool sockets = 1;
+   */
+  sockets: boolean;
+};
+
+/**
+ * Asks for the network.
+ *
+ * @generated from message petrify.v1.NetworkRequest
+ */
+export type NetworkRequestJson = {
+  /**
+   * Sockets, too.
+   *
+   * @generated from field: bool sockets = 1;
+   */
+  sockets?: boolean;
+};
+
+/**
+ * Describes the message petrify.v1.NetworkRequest.
+ * Use `create(NetworkRequestSchema)` to create a new message.
+ */
+export const NetworkRequestSchema: GenMessage<NetworkRequest, {jsonType: NetworkRequestJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_system, 20);
+
+/**
+ * Links, routes, sockets.
+ *
+ * @generated from message petrify.v1.NetworkResponse
+ */
+export type NetworkResponse = Message<"petrify.v1.NetworkResponse"> & {
+  /**
+   * Network interfaces, by name.
+   *
+   * @generated from field: repeated petrify.v1.Link links = 1;
+   */
+  links: Link[];
+
+  /**
+   * Where packets go: IPv4, then IPv6. Those to the machine itself are not among them.
+   *
+   * @generated from field: repeated petrify.v1.Route routes = 2;
+   */
+  routes: Route[];
+
+  /**
+   * Of TCP and UDP, those that wait for others first; at most 4096. Empty unless they were asked for.
+   *
+   * @generated from field: repeated petrify.v1.Socket sockets = 3;
+   */
+  sockets: Socket[];
+};
+
+/**
+ * Links, routes, sockets.
+ *
+ * @generated from message petrify.v1.NetworkResponse
+ */
+export type NetworkResponseJson = {
+  /**
+   * Network interfaces, by name.
+   *
+   * @generated from field: repeated petrify.v1.Link links = 1;
+   */
+  links?: LinkJson[];
+
+  /**
+   * Where packets go: IPv4, then IPv6. Those to the machine itself are not among them.
+   *
+   * @generated from field: repeated petrify.v1.Route routes = 2;
+   */
+  routes?: RouteJson[];
+
+  /**
+   * Of TCP and UDP, those that wait for others first; at most 4096. Empty unless they were asked for.
+   *
+   * @generated from field: repeated petrify.v1.Socket sockets = 3;
+   */
+  sockets?: SocketJson[];
+};
+
+/**
+ * Describes the message petrify.v1.NetworkResponse.
+ * Use `create(NetworkResponseSchema)` to create a new message.
+ */
+export const NetworkResponseSchema: GenMessage<NetworkResponse, {jsonType: NetworkResponseJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_system, 21);
+
+/**
+ * A network interface.
+ *
+ * @generated from message petrify.v1.Link
+ */
+export type Link = Message<"petrify.v1.Link"> & {
+  /**
+   * As the kernel calls it.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * up, down, unknown, lowerlayerdown, dormant.
+   *
+   * @generated from field: string state = 2;
+   */
+  state: string;
+
+  /**
+   * Its hardware address.
+   *
+   * @generated from field: string hardware = 3;
+   */
+  hardware: string;
+
+  /**
+   * The largest packet, in bytes.
+   *
+   * @generated from field: uint32 mtu = 4;
+   */
+  mtu: number;
+
+  /**
+   * In megabits a second; absent where nobody knows.
+   *
+   * @generated from field: optional uint32 megabits = 5;
+   */
+  megabits?: number | undefined;
+
+  /**
+   * With their prefixes: 192.0.2.7/24. None of a link that is down.
+   *
+   * @generated from field: repeated string addresses = 6;
+   */
+  addresses: string[];
+
+  /**
+   * Since the link is there.
+   *
+   * @generated from field: uint64 received_bytes = 7;
+   */
+  receivedBytes: bigint;
+
+  /**
+   * Since the link is there.
+   *
+   * @generated from field: uint64 received_packets = 8;
+   */
+  receivedPackets: bigint;
+
+  /**
+   * Packets that were damaged.
+   *
+   * @generated from field: uint64 receive_errors = 9;
+   */
+  receiveErrors: bigint;
+
+  /**
+   * Packets that nobody wanted, or had room for.
+   *
+   * @generated from field: uint64 receive_drops = 10;
+   */
+  receiveDrops: bigint;
+
+  /**
+   * Since the link is there.
+   *
+   * @generated from field: uint64 sent_bytes = 11;
+   */
+  sentBytes: bigint;
+
+  /**
+   * Since the link is there.
+   *
+   * @generated from field: uint64 sent_packets = 12;
+   */
+  sentPackets: bigint;
+
+  /**
+   * Packets that could not be sent.
+   *
+   * @generated from field: uint64 send_errors = 13;
+   */
+  sendErrors: bigint;
+
+  /**
+   * Packets that there was no room for.
+   *
+   * @generated from field: uint64 send_drops = 14;
+   */
+  sendDrops: bigint;
+};
+
+/**
+ * A network interface.
+ *
+ * @generated from message petrify.v1.Link
+ */
+export type LinkJson = {
+  /**
+   * As the kernel calls it.
+   *
+   * @generated from field: string name = 1;
+   */
+  name?: string;
+
+  /**
+   * up, down, unknown, lowerlayerdown, dormant.
+   *
+   * @generated from field: string state = 2;
+   */
+  state?: string;
+
+  /**
+   * Its hardware address.
+   *
+   * @generated from field: string hardware = 3;
+   */
+  hardware?: string;
+
+  /**
+   * The largest packet, in bytes.
+   *
+   * @generated from field: uint32 mtu = 4;
+   */
+  mtu?: number;
+
+  /**
+   * In megabits a second; absent where nobody knows.
+   *
+   * @generated from field: optional uint32 megabits = 5;
+   */
+  megabits?: number;
+
+  /**
+   * With their prefixes: 192.0.2.7/24. None of a link that is down.
+   *
+   * @generated from field: repeated string addresses = 6;
+   */
+  addresses?: string[];
+
+  /**
+   * Since the link is there.
+   *
+   * @generated from field: uint64 received_bytes = 7;
+   */
+  receivedBytes?: string;
+
+  /**
+   * Since the link is there.
+   *
+   * @generated from field: uint64 received_packets = 8;
+   */
+  receivedPackets?: string;
+
+  /**
+   * Packets that were damaged.
+   *
+   * @generated from field: uint64 receive_errors = 9;
+   */
+  receiveErrors?: string;
+
+  /**
+   * Packets that nobody wanted, or had room for.
+   *
+   * @generated from field: uint64 receive_drops = 10;
+   */
+  receiveDrops?: string;
+
+  /**
+   * Since the link is there.
+   *
+   * @generated from field: uint64 sent_bytes = 11;
+   */
+  sentBytes?: string;
+
+  /**
+   * Since the link is there.
+   *
+   * @generated from field: uint64 sent_packets = 12;
+   */
+  sentPackets?: string;
+
+  /**
+   * Packets that could not be sent.
+   *
+   * @generated from field: uint64 send_errors = 13;
+   */
+  sendErrors?: string;
+
+  /**
+   * Packets that there was no room for.
+   *
+   * @generated from field: uint64 send_drops = 14;
+   */
+  sendDrops?: string;
+};
+
+/**
+ * Describes the message petrify.v1.Link.
+ * Use `create(LinkSchema)` to create a new message.
+ */
+export const LinkSchema: GenMessage<Link, {jsonType: LinkJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_system, 22);
+
+/**
+ * Where packets go.
+ *
+ * @generated from message petrify.v1.Route
+ */
+export type Route = Message<"petrify.v1.Route"> & {
+  /**
+   * default, or a network: 192.0.2.0/24.
+   *
+   * @generated from field: string to = 1;
+   */
+  to: string;
+
+  /**
+   * Who passes them on; empty where they are reached directly.
+   *
+   * @generated from field: string gateway = 2;
+   */
+  gateway: string;
+
+  /**
+   * By which link.
+   *
+   * @generated from field: string link = 3;
+   */
+  link: string;
+
+  /**
+   * Of several routes the one with the lowest counts.
+   *
+   * @generated from field: uint32 metric = 4;
+   */
+  metric: number;
+};
+
+/**
+ * Where packets go.
+ *
+ * @generated from message petrify.v1.Route
+ */
+export type RouteJson = {
+  /**
+   * default, or a network: 192.0.2.0/24.
+   *
+   * @generated from field: string to = 1;
+   */
+  to?: string;
+
+  /**
+   * Who passes them on; empty where they are reached directly.
+   *
+   * @generated from field: string gateway = 2;
+   */
+  gateway?: string;
+
+  /**
+   * By which link.
+   *
+   * @generated from field: string link = 3;
+   */
+  link?: string;
+
+  /**
+   * Of several routes the one with the lowest counts.
+   *
+   * @generated from field: uint32 metric = 4;
+   */
+  metric?: number;
+};
+
+/**
+ * Describes the message petrify.v1.Route.
+ * Use `create(RouteSchema)` to create a new message.
+ */
+export const RouteSchema: GenMessage<Route, {jsonType: RouteJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_system, 23);
+
+/**
+ * A socket of TCP or UDP.
+ *
+ * @generated from message petrify.v1.Socket
+ */
+export type Socket = Message<"petrify.v1.Socket"> & {
+  /**
+   * tcp or udp.
+   *
+   * @generated from field: string protocol = 1;
+   */
+  protocol: string;
+
+  /**
+   * Address and port of this end: 0.0.0.0:22, [::]:22.
+   *
+   * @generated from field: string local = 2;
+   */
+  local: string;
+
+  /**
+   * Of the other end; empty where there is none.
+   *
+   * @generated from field: string remote = 3;
+   */
+  remote: string;
+
+  /**
+   * listen, established, time-wait; of UDP open or connected.
+   *
+   * @generated from field: string state = 4;
+   */
+  state: string;
+
+  /**
+   * Whose it is: the number of a user.
+   *
+   * @generated from field: uint32 uid = 5;
+   */
+  uid: number;
+};
+
+/**
+ * A socket of TCP or UDP.
+ *
+ * @generated from message petrify.v1.Socket
+ */
+export type SocketJson = {
+  /**
+   * tcp or udp.
+   *
+   * @generated from field: string protocol = 1;
+   */
+  protocol?: string;
+
+  /**
+   * Address and port of this end: 0.0.0.0:22, [::]:22.
+   *
+   * @generated from field: string local = 2;
+   */
+  local?: string;
+
+  /**
+   * Of the other end; empty where there is none.
+   *
+   * @generated from field: string remote = 3;
+   */
+  remote?: string;
+
+  /**
+   * listen, established, time-wait; of UDP open or connected.
+   *
+   * @generated from field: string state = 4;
+   */
+  state?: string;
+
+  /**
+   * Whose it is: the number of a user.
+   *
+   * @generated from field: uint32 uid = 5;
+   */
+  uid?: number;
+};
+
+/**
+ * Describes the message petrify.v1.Socket.
+ * Use `create(SocketSchema)` to create a new message.
+ */
+export const SocketSchema: GenMessage<Socket, {jsonType: SocketJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_system, 24);
+
+/**
+ * Asks for the time.
+ *
+ * @generated from message petrify.v1.TimeRequest
+ */
+export type TimeRequest = Message<"petrify.v1.TimeRequest"> & {
+};
+
+/**
+ * Asks for the time.
+ *
+ * @generated from message petrify.v1.TimeRequest
+ */
+export type TimeRequestJson = {
+};
+
+/**
+ * Describes the message petrify.v1.TimeRequest.
+ * Use `create(TimeRequestSchema)` to create a new message.
+ */
+export const TimeRequestSchema: GenMessage<TimeRequest, {jsonType: TimeRequestJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_system, 25);
+
+/**
+ * The clock of the machine.
+ *
+ * @generated from message petrify.v1.TimeResponse
+ */
+export type TimeResponse = Message<"petrify.v1.TimeResponse"> & {
+  /**
+   * By the machine's clock.
+   *
+   * @generated from field: google.protobuf.Timestamp now = 1;
+   */
+  now?: Timestamp | undefined;
+
+  /**
+   * Somebody has told the machine what time it is.
+   *
+   * @generated from field: bool is_set = 2;
+   */
+  isSet: boolean;
+
+  /**
+   * How that is known, or why not: the end of a sentence.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * How far off it may be; absent where nobody knows.
+   *
+   * @generated from field: google.protobuf.Duration error = 4;
+   */
+  error?: Duration | undefined;
+
+  /**
+   * The clock that runs on without power; absent where there is none.
+   *
+   * @generated from field: google.protobuf.Timestamp hardware = 5;
+   */
+  hardware?: Timestamp | undefined;
+
+  /**
+   * When the kernel started, by the clock as it is now.
+   *
+   * @generated from field: google.protobuf.Timestamp boot = 6;
+   */
+  boot?: Timestamp | undefined;
+
+  /**
+   * Of the machine: Europe/Berlin.
+   *
+   * @generated from field: string zone = 7;
+   */
+  zone: string;
+};
+
+/**
+ * The clock of the machine.
+ *
+ * @generated from message petrify.v1.TimeResponse
+ */
+export type TimeResponseJson = {
+  /**
+   * By the machine's clock.
+   *
+   * @generated from field: google.protobuf.Timestamp now = 1;
+   */
+  now?: TimestampJson;
+
+  /**
+   * Somebody has told the machine what time it is.
+   *
+   * @generated from field: bool is_set = 2;
+   */
+  isSet?: boolean;
+
+  /**
+   * How that is known, or why not: the end of a sentence.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason?: string;
+
+  /**
+   * How far off it may be; absent where nobody knows.
+   *
+   * @generated from field: google.protobuf.Duration error = 4;
+   */
+  error?: DurationJson;
+
+  /**
+   * The clock that runs on without power; absent where there is none.
+   *
+   * @generated from field: google.protobuf.Timestamp hardware = 5;
+   */
+  hardware?: TimestampJson;
+
+  /**
+   * When the kernel started, by the clock as it is now.
+   *
+   * @generated from field: google.protobuf.Timestamp boot = 6;
+   */
+  boot?: TimestampJson;
+
+  /**
+   * Of the machine: Europe/Berlin.
+   *
+   * @generated from field: string zone = 7;
+   */
+  zone?: string;
+};
+
+/**
+ * Describes the message petrify.v1.TimeResponse.
+ * Use `create(TimeResponseSchema)` to create a new message.
+ */
+export const TimeResponseSchema: GenMessage<TimeResponse, {jsonType: TimeResponseJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_system, 26);
+
+/**
+ * Asks for control groups.
+ *
+ * @generated from message petrify.v1.CgroupsRequest
+ */
+export type CgroupsRequest = Message<"petrify.v1.CgroupsRequest"> & {
+  /**
+   * How deep below the root: 2 where it is 0, which are slices and what is in them; at most 8.
+   *
+   * @generated from field: uint32 depth = 1;
+   */
+  depth: number;
+};
+
+/**
+ * Asks for control groups.
+ *
+ * @generated from message petrify.v1.CgroupsRequest
+ */
+export type CgroupsRequestJson = {
+  /**
+   * How deep below the root: 2 where it is 0, which are slices and what is in them; at most 8.
+   *
+   * @generated from field: uint32 depth = 1;
+   */
+  depth?: number;
+};
+
+/**
+ * Describes the message petrify.v1.CgroupsRequest.
+ * Use `create(CgroupsRequestSchema)` to create a new message.
+ */
+export const CgroupsRequestSchema: GenMessage<CgroupsRequest, {jsonType: CgroupsRequestJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_system, 27);
+
+/**
+ * What control groups use.
+ *
+ * @generated from message petrify.v1.CgroupsResponse
+ */
+export type CgroupsResponse = Message<"petrify.v1.CgroupsResponse"> & {
+  /**
+   * Each after the one that it is in; at most 2000.
+   *
+   * @generated from field: repeated petrify.v1.Cgroup cgroups = 1;
+   */
+  cgroups: Cgroup[];
+};
+
+/**
+ * What control groups use.
+ *
+ * @generated from message petrify.v1.CgroupsResponse
+ */
+export type CgroupsResponseJson = {
+  /**
+   * Each after the one that it is in; at most 2000.
+   *
+   * @generated from field: repeated petrify.v1.Cgroup cgroups = 1;
+   */
+  cgroups?: CgroupJson[];
+};
+
+/**
+ * Describes the message petrify.v1.CgroupsResponse.
+ * Use `create(CgroupsResponseSchema)` to create a new message.
+ */
+export const CgroupsResponseSchema: GenMessage<CgroupsResponse, {jsonType: CgroupsResponseJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_system, 28);
+
+/**
+ * A control group, with everything below it. What is absent, nobody counts.
+ *
+ * @generated from message petrify.v1.Cgroup
+ */
+export type Cgroup = Message<"petrify.v1.Cgroup"> & {
+  /**
+   * Below the root: /system.slice/ssh.service.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * In bytes.
+   *
+   * @generated from field: optional uint64 memory = 2;
+   */
+  memory?: bigint | undefined;
+
+  /**
+   * The most that it may have; absent where it may have all.
+   *
+   * @generated from field: optional uint64 memory_max = 3;
+   */
+  memoryMax?: bigint | undefined;
+
+  /**
+   * Processes and threads.
+   *
+   * @generated from field: optional uint32 tasks = 4;
+   */
+  tasks?: number | undefined;
+
+  /**
+   * Processor time that it has had.
+   *
+   * @generated from field: google.protobuf.Duration cpu_time = 5;
+   */
+  cpuTime?: Duration | undefined;
+
+  /**
+   * Processes that were ended because there was not enough memory.
+   *
+   * @generated from field: optional uint64 oom_kills = 6;
+   */
+  oomKills?: bigint | undefined;
+
+  /**
+   * From disks.
+   *
+   * @generated from field: optional uint64 read_bytes = 7;
+   */
+  readBytes?: bigint | undefined;
+
+  /**
+   * To disks.
+   *
+   * @generated from field: optional uint64 written_bytes = 8;
+   */
+  writtenBytes?: bigint | undefined;
+};
+
+/**
+ * A control group, with everything below it. What is absent, nobody counts.
+ *
+ * @generated from message petrify.v1.Cgroup
+ */
+export type CgroupJson = {
+  /**
+   * Below the root: /system.slice/ssh.service.
+   *
+   * @generated from field: string path = 1;
+   */
+  path?: string;
+
+  /**
+   * In bytes.
+   *
+   * @generated from field: optional uint64 memory = 2;
+   */
+  memory?: string;
+
+  /**
+   * The most that it may have; absent where it may have all.
+   *
+   * @generated from field: optional uint64 memory_max = 3;
+   */
+  memoryMax?: string;
+
+  /**
+   * Processes and threads.
+   *
+   * @generated from field: optional uint32 tasks = 4;
+   */
+  tasks?: number;
+
+  /**
+   * Processor time that it has had.
+   *
+   * @generated from field: google.protobuf.Duration cpu_time = 5;
+   */
+  cpuTime?: DurationJson;
+
+  /**
+   * Processes that were ended because there was not enough memory.
+   *
+   * @generated from field: optional uint64 oom_kills = 6;
+   */
+  oomKills?: string;
+
+  /**
+   * From disks.
+   *
+   * @generated from field: optional uint64 read_bytes = 7;
+   */
+  readBytes?: string;
+
+  /**
+   * To disks.
+   *
+   * @generated from field: optional uint64 written_bytes = 8;
+   */
+  writtenBytes?: string;
+};
+
+/**
+ * Describes the message petrify.v1.Cgroup.
+ * Use `create(CgroupSchema)` to create a new message.
+ */
+export const CgroupSchema: GenMessage<Cgroup, {jsonType: CgroupJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_system, 29);
+
+/**
  * What a machine is asked to look at; nothing is changed. Which role may call which method is in src/agent/api/methods.ts.
  *
  * @generated from service petrify.v1.SystemService
@@ -1255,6 +2549,56 @@ export const SystemService: GenService<{
     methodKind: "unary";
     input: typeof LoadRequestSchema;
     output: typeof LoadResponseSchema;
+  },
+  /**
+   * Disks, their partitions, and what lies on them. For readers.
+   *
+   * @generated from rpc petrify.v1.SystemService.Disks
+   */
+  disks: {
+    methodKind: "unary";
+    input: typeof DisksRequestSchema;
+    output: typeof DisksResponseSchema;
+  },
+  /**
+   * File systems that are mounted, and how full they are. For readers.
+   *
+   * @generated from rpc petrify.v1.SystemService.Mounts
+   */
+  mounts: {
+    methodKind: "unary";
+    input: typeof MountsRequestSchema;
+    output: typeof MountsResponseSchema;
+  },
+  /**
+   * Links, their addresses, routes and sockets. For readers.
+   *
+   * @generated from rpc petrify.v1.SystemService.Network
+   */
+  network: {
+    methodKind: "unary";
+    input: typeof NetworkRequestSchema;
+    output: typeof NetworkResponseSchema;
+  },
+  /**
+   * The clock, and whether it is right. For readers.
+   *
+   * @generated from rpc petrify.v1.SystemService.Time
+   */
+  time: {
+    methodKind: "unary";
+    input: typeof TimeRequestSchema;
+    output: typeof TimeResponseSchema;
+  },
+  /**
+   * What control groups use: slices, services, containers. For readers.
+   *
+   * @generated from rpc petrify.v1.SystemService.Cgroups
+   */
+  cgroups: {
+    methodKind: "unary";
+    input: typeof CgroupsRequestSchema;
+    output: typeof CgroupsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_petrify_v1_system, 0);
