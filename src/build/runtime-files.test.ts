@@ -67,8 +67,8 @@ const EXPOSURES = {
     ],
   ],
   "petrify-look.service": [
-    35,
-    ["ProtectSystem", "RestrictAddressFamilies", "CapabilityBoundingSet", "SystemCallFilter", "DevicePolicy", "IPAddressDeny"],
+    34,
+    ["ProtectSystem", "RestrictAddressFamilies", "CapabilityBoundingSet", "SystemCallFilter", "IPAddressDeny"],
   ],
 } as const;
 
