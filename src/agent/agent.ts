@@ -183,8 +183,13 @@ function bootStatus({
     state: stateOf(running, record),
     slots: { a: slotStatus("a", record, state.scrubs.a), b: slotStatus("b", record, state.scrubs.b) },
     ...(tries?.next ? { next: tries.next } : {}),
-    alarms: [...alarms].map(([code, message]): Alarm => ({ code, message })),
+    alarms: [...alarms, ...auditAlarm(ports)].map(([code, message]): Alarm => ({ code, message })),
     failedBoots: failedBoots(state),
     boot: { id: ports.bootId, since: state.boots.at(-1)?.at ?? 0, uptime: Math.round(ports.uptime() / 1000) },
   };
 }
+
+const auditAlarm = ({ audit }: AgentPorts): readonly (readonly [code: string, message: string])[] => {
+  const failure = audit.failure();
+  return failure === undefined ? [] : [["AUDIT_NOT_STORED", failure]];
+};

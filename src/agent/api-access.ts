@@ -1,11 +1,14 @@
-/** What the agent has for the API's own program: nothing, unless the machine has an owner, or waits for one. docs/concepts/pki.md */
+/** What the agent has for the API's own program: little, unless the machine has an owner, or waits for one. docs/concepts/pki.md */
 import { dirname } from "node:path";
 import { fileExists, makeFolder, readText, removeFile } from "../host/files.ts";
 import { replaceFile } from "../host/replace-file.ts";
 import type { LocalRoutes } from "../host/unix-http.ts";
 import { MAINTENANCE_FILE, MAINTENANCE_WORD } from "../layout/api-places.ts";
 import { commandLineWords } from "../layout/cmdline.ts";
+import type { AuditCaller } from "../layout/audit-log.ts";
 import type { Agent } from "./agent.ts";
+import type { AuditLog } from "./audit-log.ts";
+import { audited } from "./audited.ts";
 import { serveApiProgram } from "./api-socket.ts";
 import { ENROL, openEnrolment } from "./enrolment.ts";
 import { enrolRequest } from "./operations/wire.ts";
@@ -13,39 +16,43 @@ import { ISSUE_FILE, issueText, noticeLine } from "./waiting-notice.ts";
 
 interface AccessPorts {
   readonly random: (bytes: number) => Uint8Array;
+  readonly audit: AuditLog;
   readonly log: (level: "info" | "alarm", line: string) => void;
 }
 
 export async function openApiAccess(
   agent: Pick<Agent, "config" | "status">,
-  routes: LocalRoutes,
-  { random, log }: AccessPorts,
-): Promise<AsyncDisposable | undefined> {
+  routes: (by: AuditCaller) => LocalRoutes,
+  { random, log, audit }: AccessPorts,
+): Promise<AsyncDisposable> {
   const { fingerprint } = agent.status();
   const enrolment = await openEnrolment({
     config: agent.config,
     fingerprint: () => fingerprint,
     log: (line) => log("info", line),
   });
-  if (!enrolment.isEnrolled()) {
-    // Who keeps nothing, or cannot be known again, cannot have an owner.
-    if (fingerprint === undefined || !(await waitsForOwner())) return undefined;
+  const wait = async (own: string): Promise<boolean> => {
     try {
       await enrolment.prepare();
     } catch (error) {
       log("alarm", `this machine cannot wait for an owner: ${(error as Error).message}`);
-      return undefined;
+      return false;
     }
-    log("alarm", noticeLine(fingerprint));
+    log("alarm", noticeLine(own));
     await makeFolder(dirname(ISSUE_FILE));
-    await replaceFile(ISSUE_FILE, issueText(fingerprint));
-  }
+    await replaceFile(ISSUE_FILE, issueText(own));
+    return true;
+  };
+  // Who keeps nothing, or cannot be known again, cannot have an owner.
+  const mayWait = !enrolment.isEnrolled() && fingerprint !== undefined && (await waitsForOwner());
+  const waits = mayWait && (await wait(fingerprint));
   const enrol = async (signal: AbortSignal, body: unknown): Promise<object> => {
     const result = await enrolment.enrol(enrolRequest(body), signal);
     await removeFile(ISSUE_FILE);
     return result;
   };
-  return await serveApiProgram({ routes: { ...routes, [ENROL]: enrol }, enrolment, random });
+  const all = (by: AuditCaller): LocalRoutes => ({ ...routes(by), ...audited({ [ENROL]: enrol }, audit, by) });
+  return await serveApiProgram({ routes: all, waits, enrolment, random });
 }
 
 const waitsForOwner = async (): Promise<boolean> =>

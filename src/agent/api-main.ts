@@ -47,7 +47,7 @@ try {
     return await openApi({
       ...settings,
       ...edge,
-      answers,
+      ...{ answers, ask },
       pages: { "/metrics": metricsPage(answers, settings) },
       now: () => Date.now() / 1000,
     });

@@ -4,28 +4,34 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { askLocally, type LocalRoutes } from "../host/unix-http.ts";
+import type { AuditCaller } from "../layout/audit-log.ts";
+import { encodeCaller } from "./api-caller.ts";
 import { serveApiProgram } from "./api-socket.ts";
 
 const { signal } = new AbortController();
 const random = (byte: number) => (bytes: number) => new Uint8Array(bytes).fill(byte);
 
-async function desk({ isEnrolled }: { readonly isEnrolled: boolean }) {
+async function desk({ isEnrolled, waits = true }: { readonly isEnrolled: boolean; readonly waits?: boolean }) {
   const folder = await mkdtempDisposable(join(tmpdir(), "petrify-api-socket-"));
   const places = { socket: join(folder.path, "socket"), token: join(folder.path, "token") };
   let enrolled = isEnrolled;
-  const routes: LocalRoutes = {
+  const callers: string[] = [];
+  const routes = (by: AuditCaller): LocalRoutes => ({
+    "POST /rollback": async () => await Promise.resolve({ by: callers.push(by.name) }),
     "GET /status": async () => await Promise.resolve({ is: "status" }),
     "GET /operation": async () => await Promise.resolve({ is: "operation" }),
     "POST /enrol": async () => await Promise.resolve({ is: (enrolled = true) }),
     "POST /wipe": async () => await Promise.reject(new Error("it was wiped")),
-  };
+  });
   return {
     places,
     token: async () => await readFile(places.token, "utf8"),
     serve: async (byte = 7) =>
-      await serveApiProgram({ routes, enrolment: { isEnrolled: () => enrolled }, random: random(byte), places }),
-    ask: async (method: "GET" | "POST", url: string, given?: string) =>
-      await Array.fromAsync(askLocally(places.socket, method, url, signal, undefined, given)),
+      await serveApiProgram({ routes, waits, enrolment: { isEnrolled: () => enrolled }, random: random(byte), places }),
+    callers,
+    own: () => void (enrolled = true),
+    ask: async (method: "GET" | "POST", url: string, given?: string, caller?: string) =>
+      await Array.fromAsync(askLocally(places.socket, method, url, signal, undefined, given, caller)),
     [Symbol.asyncDispose]: async () => await folder.remove(),
   };
 }
@@ -39,6 +45,24 @@ suite("the socket for the API's own program", () => {
     assert.deepEqual(await at.ask("GET", "/status", token), [{ is: "status" }]);
     await assert.rejects(at.ask("GET", "/status"), { code: "AGENT_UNREACHABLE" });
     for (const url of ["/wipe", "/enrol"]) await assert.rejects(at.ask("POST", url, token), { code: "NO_SUCH_CALL" });
+  });
+
+  test("tells the agent for whom the API's program asks", async () => {
+    await using at = await desk({ isEnrolled: true });
+    await using _ = await at.serve();
+    const alice = encodeCaller({ name: "alice", role: "admin", serial: "0A", address: "::1" });
+    for (const caller of [alice, "alice"]) await at.ask("POST", "/rollback", await at.token(), caller);
+    assert.deepEqual(at.callers, ["alice", "somebody"]);
+  });
+
+  test("answers nothing on a machine that waits for nobody, until it is given an authority", async () => {
+    await using at = await desk({ isEnrolled: false, waits: false });
+    await using _ = await at.serve();
+    const token = await at.token();
+    for (const url of ["/enrol", "/rollback"]) await assert.rejects(at.ask("POST", url, token), { code: "NO_SUCH_CALL" });
+    await assert.rejects(at.ask("GET", "/status", token), { code: "NO_SUCH_CALL" });
+    at.own();
+    assert.deepEqual(await at.ask("GET", "/status", token), [{ is: "status" }]);
   });
 
   test("lets a machine that nobody owns be given an owner, and nothing else; then it is a machine with one, and its token another", async () => {
@@ -59,8 +83,16 @@ suite("the socket for the API's own program", () => {
     await using at = await desk({ isEnrolled: false });
     let count = 0;
     await using _ = await serveApiProgram({
-      routes: { "GET /status": async () => await Promise.resolve({}), "POST /enrol": async () => await Promise.resolve({}) },
-      ...{ enrolment: { isEnrolled: () => false }, random: (bytes) => new Uint8Array(bytes).fill(++count), places: at.places },
+      routes: () => ({
+        "GET /status": async () => await Promise.resolve({}),
+        "POST /enrol": async () => await Promise.resolve({}),
+      }),
+      ...{
+        waits: true,
+        enrolment: { isEnrolled: () => false },
+        random: (bytes) => new Uint8Array(bytes).fill(++count),
+        places: at.places,
+      },
     });
     const before = await at.token();
     await at.ask("POST", "/enrol", before);

@@ -5,47 +5,63 @@ import { readText } from "../host/files.ts";
 import { replaceFile } from "../host/replace-file.ts";
 import { serveLocally, type LocalHandler, type LocalRoutes } from "../host/unix-http.ts";
 import { API_SOCKET, API_TOKEN } from "../layout/api-places.ts";
+import type { AuditCaller } from "../layout/audit-log.ts";
+import { parseCaller } from "./api-caller.ts";
 import { ENROL, type Enrolment } from "./enrolment.ts";
 
 /** The most that somebody who takes over the API's program could ask for: of a machine that has an owner, and of one that waits for one. */
-const CALLS = ["GET /status", "GET /operation"] as const;
+const CALLS = [
+  ...["GET /status", "GET /operation", "GET /history", "GET /audit"],
+  ...["POST /upgrade/plan", "POST /upgrade", "POST /upgrade/cancel", "POST /rollback", "POST /restart", "POST /shutdown"],
+  ...["POST /reset/plan", "POST /reset", "POST /service"],
+  ...["POST /config/apply", "POST /config/rollback", "POST /config/confirm", "POST /config/diff", "GET /config/history"],
+];
 const CALLS_WITHOUT_OWNER = ["GET /status", ENROL] as const;
 const TOKEN = /^[0-9a-f]{64}$/;
 
 interface ApiSocketOptions {
-  /** All of the agent's. */
-  readonly routes: LocalRoutes;
+  /** All of the agent's, as they are for a caller. */
+  readonly routes: (by: AuditCaller) => LocalRoutes;
+  /** A machine that nobody owns waits for an owner. */
+  readonly waits: boolean;
   readonly enrolment: Pick<Enrolment, "isEnrolled">;
   readonly random: (bytes: number) => Uint8Array;
   readonly places?: { readonly socket: string; readonly token: string };
 }
 
-/** Where the machine has an API, or waits for an owner. */
+/** Also on a machine without an API: it may be given an authority at any time. */
 export async function serveApiProgram({
   routes,
+  waits,
   enrolment,
   random,
   places = { socket: API_SOCKET, token: API_TOKEN },
 }: ApiSocketOptions): Promise<AsyncDisposable> {
   let token = await tokenOf(places.token, random);
   const guarded = (call: string): LocalHandler => {
-    return (signal, body) => {
-      const calls: readonly string[] = enrolment.isEnrolled() ? CALLS : CALLS_WITHOUT_OWNER;
+    return (signal, body, caller) => {
+      const calls: readonly string[] = enrolment.isEnrolled() ? CALLS : waits ? CALLS_WITHOUT_OWNER : [];
       if (!calls.includes(call)) throw new AppError("NO_SUCH_CALL", `the agent has no ${call} now`);
-      return routes[call]!(signal, body);
+      return routes(parseCaller(caller))[call]!(signal, body);
     };
   };
   const served = Object.fromEntries([...new Set([...CALLS, ...CALLS_WITHOUT_OWNER])].map((call) => [call, guarded(call)]));
   const withOwner: LocalRoutes = {
     ...served,
     [ENROL]: async (signal, body) => {
-      const result = (await served[ENROL]!(signal, body)) as object;
+      const result = await lastOf(served[ENROL]!(signal, body));
       // What anybody could talk to until now knows the one before.
       token = await newToken(places.token, random);
       return result;
     },
   };
   return await serveLocally(places.socket, withOwner, () => token);
+}
+
+/** Once it has ended. */
+async function lastOf(answer: ReturnType<LocalHandler>): Promise<object> {
+  if (!(Symbol.asyncIterator in answer)) return await answer;
+  return (await Array.fromAsync(answer)).at(-1) ?? {};
 }
 
 /** The same for the whole boot: a program that has it goes on when the agent has been restarted. */

@@ -1,6 +1,6 @@
 /** How a machine gets an owner. docs/concepts/pki.md */
 import { AppError } from "../core/error.ts";
-import { fileExists, makePrivateFolder } from "../host/files.ts";
+import { existsNow, fileExists, makePrivateFolder } from "../host/files.ts";
 import { removeUnfinished, writeNewFolder } from "../host/new-folder.ts";
 import { API_FOLDER, AUTHORITIES_FILE, CERTIFICATE_FILE, EPOCH_FILE } from "../layout/api-places.ts";
 import type { ConfigResult } from "./config/apply-config.ts";
@@ -42,10 +42,13 @@ interface EnrolmentPorts {
 
 export async function openEnrolment({ config, fingerprint, log, folder = API_FOLDER }: EnrolmentPorts): Promise<Enrolment> {
   let enrolled = await fileExists(`${folder}/${AUTHORITIES_FILE}`);
+  // Somebody may put it there by hand.
+  const isEnrolled = (): boolean => (enrolled ||= existsNow(`${folder}/${AUTHORITIES_FILE}`));
   let turn: Promise<unknown> = Promise.resolve();
 
   const take = async ({ documents, ...given }: EnrolRequest, signal: AbortSignal): Promise<EnrolResult> => {
-    if (enrolled) throw new AppError("ENROLLED", "this machine has an owner already", { hint: "Call it with a certificate." });
+    if (isEnrolled())
+      throw new AppError("ENROLLED", "this machine has an owner already", { hint: "Call it with a certificate." });
     const own = fingerprint();
     if (own === undefined) throw new AppError("NODE_KEY_MISSING", "this machine has no key: it cannot be known again");
     assertNodeCertificate(given.certificate, authoritiesIn(given.authorities), own);
@@ -75,7 +78,7 @@ export async function openEnrolment({ config, fingerprint, log, folder = API_FOL
   };
 
   return {
-    isEnrolled: () => enrolled,
+    isEnrolled,
     prepare: async () => {
       await makePrivateFolder(folder);
       await removeUnfinished(folder);

@@ -17,6 +17,7 @@ import type { ImagePorts, InspectedImage, ReleaseJudgement } from "./operations/
 import type { AgentPorts, VerificationResult } from "./ports.ts";
 import type { ResetDisk } from "./reset-disk.ts";
 import type { SlotStore, StoreFaults } from "./slot-store.ts";
+import { noAuditLog } from "./audit-log.ts";
 import type { BootConfig } from "./config/boot-config.ts";
 import type { ConfigWork, DoConfigWork } from "./config/work.ts";
 import type { MountedData } from "./degraded.ts";
@@ -186,6 +187,7 @@ export function fakeMachine(
         disk.state = state;
       },
     },
+    audit: noAuditLog,
     trust: {
       trusted: () => {
         if (disk.trustUnknown) {

@@ -13,7 +13,7 @@ import { SystemService } from "../protocol/petrify/v1/system_pb.ts";
 import { askProgram } from "./api/ask-program.ts";
 import { localAnswers } from "./api/local-answers.ts";
 import { openApi } from "./api/open-api.ts";
-import { fakeAuthority } from "./api/testing.ts";
+import { fakeAuthority, noAgent } from "./api/testing.ts";
 import { lookPath } from "./look/call.ts";
 
 const HOST = "127.0.0.1";
@@ -41,6 +41,7 @@ async function started() {
   const ask = askProgram(at("socket"), TOKEN, "what looks at the machine");
   const api = await openApi({
     ...{ at: { host: HOST, port: 0 }, ...machine, authorities: authority.certificate, epoch: 0, now: secondsNow, log: () => {} },
+    ask: noAgent,
     answers: localAnswers(ask, ask, "1.2.3"),
   });
   return {

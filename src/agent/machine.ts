@@ -5,6 +5,8 @@ import { parseRecoveryPlan, RECOVERY_PLAN_PATH } from "../layout/recovery-plan.t
 import { LAST_WORDS_OFFSET, LAST_WORDS_SIZE } from "../layout/record.ts";
 import { parseRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
 import { INSTALLER_CONFIG, MACHINE_CONFIG_LIMIT } from "../layout/machine-config-place.ts";
+import { AUDIT_FOLDER } from "../layout/audit-log.ts";
+import { auditFiles } from "../host/audit-files.ts";
 import { bootRecordOn } from "../host/boot-record.ts";
 import { journalOf, takePstore } from "../host/boot-logs.ts";
 import { blockDevices, findCloudVolumes } from "../host/cloud-volumes.ts";
@@ -24,6 +26,7 @@ import { recordSeenFiles } from "../host/seen-files.ts";
 import { forgetfulStore, openStateStore } from "../host/state-store.ts";
 import { wait } from "../host/wait.ts";
 import type { AgentPorts } from "./ports.ts";
+import { auditLog, noAuditLog } from "./audit-log.ts";
 import { readBootConfig } from "./config/boot-config.ts";
 import { configWork } from "./config/work.ts";
 import { DATA_FOLDERS } from "./degraded.ts";
@@ -107,6 +110,10 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
     record,
     store,
     trust,
+    audit:
+      folder === undefined
+        ? noAuditLog
+        : auditLog({ files: auditFiles(AUDIT_FOLDER), now: edge.now, sha256, alarm: (line) => edge.log("alarm", line) }),
     init,
     logs: {
       journal: async (boot) => await journalOf(run, boot),

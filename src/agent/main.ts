@@ -13,6 +13,7 @@ import { serveLocally } from "../host/unix-http.ts";
 import { findVirtioPort, openVirtioPort } from "../host/virtio-port.ts";
 import { wait } from "../host/wait.ts";
 import { AGENT_PORT } from "../layout/agent-channel.ts";
+import type { AuditCaller } from "../layout/audit-log.ts";
 import { proxySettings } from "./proxy-settings.ts";
 import { agentRoutes, readyOf } from "./serve.ts";
 import { servePort } from "./serve-port.ts";
@@ -48,8 +49,8 @@ const ports = await openMachine({
   },
 });
 const agent = await openAgent(ports);
-const routes = agentRoutes(agent);
-const server = await serveLocally(AGENT_SOCKET, routes);
+const routes = (by: AuditCaller) => agentRoutes(agent, ports, by);
+const server = await serveLocally(AGENT_SOCKET, routes({ name: "root", via: "socket" }));
 const forApi = await openApiAccess(agent, routes, ports);
 notify("READY=1");
 const openPort = async () => {
@@ -57,12 +58,12 @@ const openPort = async () => {
   return path === undefined ? undefined : await openVirtioPort(path);
 };
 const means = { open: openPort, wait, log: (line: string) => ports.log("info", line) };
-const served = servePort(routes, () => readyOf(agent), means, stop.signal);
+const served = servePort(routes({ name: "hypervisor", via: "port" }), () => readyOf(agent), means, stop.signal);
 const limit = Number(process.env["WATCHDOG_USEC"] ?? 0) / 1000;
 const beat = setInterval(() => notify("WATCHDOG=1"), limit > 0 ? limit / 3 : 3_600_000);
 giveBackFilePages();
 await agent.run(stop.signal);
 clearInterval(beat);
 await served;
-await forApi?.[Symbol.asyncDispose]();
+await forApi[Symbol.asyncDispose]();
 await server[Symbol.asyncDispose]();

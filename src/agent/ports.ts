@@ -10,6 +10,7 @@ import type { DataPartition } from "../layout/fstab.ts";
 import type { RecoveryPlan } from "../layout/recovery-plan.ts";
 import type { RunFacts } from "../layout/run-facts.ts";
 import type { RecoveryFile } from "../layout/slots.ts";
+import type { AuditLog } from "./audit-log.ts";
 import type { BootConfig } from "./config/boot-config.ts";
 import type { DoConfigWork } from "./config/work.ts";
 import type { MountedData } from "./degraded.ts";
@@ -56,6 +57,8 @@ export interface AgentPorts {
   /** None where the boot came from no disk. */
   readonly record: BootRecordStore | undefined;
   readonly store: StateStore;
+  /** Who has changed what. */
+  readonly audit: AuditLog;
   /** Whose releases this machine takes. */
   readonly trust: TrustStore;
   readonly init: InitSystem;

@@ -1,6 +1,7 @@
 /** What the agent answers: on its machine's own socket, and to whoever runs the machine. docs/concepts/agent.md */
 import type { LocalHandler, LocalRoutes } from "../host/unix-http.ts";
 import type { ChannelReady } from "../layout/agent-channel.ts";
+import type { AuditCaller } from "../layout/audit-log.ts";
 import { INSTALL_CALLS, parseInstallRequest, parsePlanRequest } from "../layout/install.ts";
 import type { Agent } from "./agent.ts";
 import type { AutomaticReport } from "./install/automatic.ts";
@@ -13,11 +14,21 @@ import {
   resetRequest,
   restartRequest,
   rollbackRequest,
+  serviceRequest,
   upgradeRequest,
 } from "./operations/wire.ts";
+import { auditPieces } from "./audit-log.ts";
+import { audited } from "./audited.ts";
+import type { AgentPorts } from "./ports.ts";
+import { changeService } from "./change-service.ts";
 import { VERIFIABLE } from "./verification.ts";
 
-export function agentRoutes(agent: Agent): LocalRoutes {
+/** @param by who asks, for the audit log */
+export function agentRoutes(agent: Agent, ports: Pick<AgentPorts, "audit" | "init">, by: AuditCaller): LocalRoutes {
+  return audited(plainRoutes(agent, ports, by), ports.audit, by);
+}
+
+function plainRoutes(agent: Agent, { audit, init }: Pick<AgentPorts, "audit" | "init">, by: AuditCaller): LocalRoutes {
   const { operations, installer, config } = agent;
   return {
     "GET /status": () => Promise.resolve(agent.status()),
@@ -27,17 +38,23 @@ export function agentRoutes(agent: Agent): LocalRoutes {
     ),
     "POST /upgrade/plan": asked(upgradeRequest, async (request, signal) => await operations.plan(request, signal)),
     "POST /upgrade/check": asked(checkRequest, (request, signal) => operations.check(request, signal)),
-    "POST /upgrade": asked(upgradeRequest, (request, signal) => operations.upgrade(request, signal)),
+    "POST /upgrade": asked(upgradeRequest, (request, signal) => operations.upgrade(request, signal, by.name)),
     "POST /upgrade/cancel": async () => await operations.cancel(),
     "GET /operation": (signal) => operations.follow(signal),
-    "POST /rollback": asked(rollbackRequest, ({ restart }, signal) => operations.rollback(restart, signal)),
+    "POST /rollback": asked(rollbackRequest, ({ restart }, signal) => operations.rollback(restart, signal, by.name)),
     "POST /reset/plan": asked(resetRequest, async (request, signal) => await agent.reset.plan(request, signal)),
     "POST /reset": asked(resetRequest, (request, signal) => agent.reset.reset(request, signal)),
     "POST /wipe": (signal) => agent.reset.wipe(signal),
     "POST /restart": asked(restartRequest, async ({ into }) => {
-      await operations.restart(into);
+      await operations.restart(into, by.name);
       return { restarting: true };
     }),
+    "POST /shutdown": async () => {
+      await operations.powerOff(by.name);
+      return { stopping: true };
+    },
+    "POST /service": asked(serviceRequest, async (request) => await changeService(init, request)),
+    "GET /audit": () => auditPieces(audit),
     "POST /config/apply": asked(applyRequest, async (request, signal) => await config.apply(request, signal)),
     "POST /config/rollback": asked(configRollbackRequest, async (request, signal) => await config.rollback(request, signal)),
     "POST /config/confirm": async () => await config.confirm(),

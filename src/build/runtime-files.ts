@@ -22,6 +22,7 @@ const WANTED = {
   "petrifyd.service": "multi-user.target",
   "petrify-grow.service": "multi-user.target",
   "petrify-config-data.service": "sysinit.target",
+  "petrify-api.path": "paths.target",
   "petrify-api.socket": "sockets.target",
   "petrify-config.service": "sysinit.target",
   "petrify-stage@fs.service": "sysinit.target",

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { helpSections, newProgram, runProgram } from "./command-line.ts";
+import { registerAudit } from "./audit/audit.ts";
 import { registerNodeConfig } from "./config/node-config.ts";
 import { registerDiff } from "./diff.ts";
 import { registerHistory } from "./history.ts";
@@ -26,6 +27,7 @@ const COMMANDS: readonly Register[] = [
   registerReboot,
   registerSlots,
   registerHistory,
+  registerAudit,
   registerScrub,
   registerInstall,
   registerDiff,

@@ -3,3 +3,9 @@ export const dateText = (seconds: number): string => {
   const date = new Date(seconds * 1000);
   return Number.isNaN(date.getTime()) ? `${seconds}` : date.toISOString().slice(0, 10);
 };
+
+/** The same with the time of day: `2026-11-22 21:05:00`. */
+export const timeText = (seconds: number): string => {
+  const date = new Date(seconds * 1000);
+  return Number.isNaN(date.getTime()) ? `${seconds}` : date.toISOString().slice(0, 19).replace("T", " ");
+};

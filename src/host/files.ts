@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { constants, createReadStream } from "node:fs";
+import { constants, createReadStream, existsSync } from "node:fs";
 import {
   access,
   chmod,
@@ -19,6 +19,9 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { dirname, join } from "node:path";
+
+/** For a look that nothing can wait for. */
+export const existsNow = (path: string): boolean => existsSync(path);
 
 export async function fileExists(path: string): Promise<boolean> {
   return await access(path).then(

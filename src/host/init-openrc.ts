@@ -69,6 +69,7 @@ export function openrc(run: Run, exists: (path: string) => Promise<boolean>): In
   return {
     kind: "openrc",
     unit,
+    act: async (name, action, signal) => void (await run(["rc-service", serviceName(name), action], { signal })),
     failed,
     booted,
     restart: async () => {

@@ -93,6 +93,12 @@ suite("systemd", () => {
     assert.equal(calls.length, 1);
   });
 
+  test("a service is started, stopped and restarted", async () => {
+    const { run, calls } = scripted({ "systemctl restart --no-ask-password -- web.service": {} });
+    await systemd(run).act("web.service", "restart");
+    assert.equal(calls.length, 1);
+  });
+
   test("so does turning the machine off", async () => {
     const { run, calls } = scripted({ "systemctl poweroff --no-wall --message=installed: a": {} });
     await systemd(run).powerOff("installed:\na");
@@ -179,6 +185,12 @@ suite("OpenRC", () => {
     const other = scripted({ reboot: "" });
     await openrc(other.run, exists()).restart("x");
     assert.deepEqual([...own.calls, ...other.calls], ["openrc-shutdown --reboot now", "reboot"]);
+  });
+
+  test("a service is started, stopped and restarted", async () => {
+    const { run, calls } = scripted({ "systemctl restart --no-ask-password -- web.service": {} });
+    await systemd(run).act("web.service", "restart");
+    assert.equal(calls.length, 1);
   });
 
   test("so does turning the machine off", async () => {

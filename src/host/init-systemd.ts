@@ -46,6 +46,7 @@ export function systemd(run: Run): InitSystem {
   return {
     kind: "systemd",
     unit,
+    act: async (name, action, signal) => void (await run(["systemctl", action, "--no-ask-password", "--", name], { signal })),
     booted,
     failed: async (signal) => {
       const units = await list(["list-units", "--state=failed"], signal);

@@ -4,8 +4,12 @@ import { createServer, request, type IncomingMessage, type Server, type ServerRe
 import { AppError, errorDocument } from "../core/error.ts";
 import { watchIdle, type Idle } from "./watch-idle.ts";
 
-/** Answers one request, whose JSON document is `body`; its result becomes one JSON document, or one a line for each value that it yields. */
-export type LocalHandler = (signal: AbortSignal, body: unknown) => Promise<object> | AsyncIterable<object>;
+/**
+ * Answers one request, whose JSON document is `body`; its result becomes one JSON document, or one a line for each value that it yields.
+ *
+ * @param caller for whom a program with the token asks, in its own words
+ */
+export type LocalHandler = (signal: AbortSignal, body: unknown, caller?: string) => Promise<object> | AsyncIterable<object>;
 
 /** Handlers by method and path: `GET /status`. */
 export type LocalRoutes = Readonly<Record<string, LocalHandler>>;
@@ -90,6 +94,7 @@ function hasToken({ headers }: IncomingMessage, token: string): boolean {
   return given.length === own.length && timingSafeEqual(given, own);
 }
 const bearer = (token: string): string => `Bearer ${token}`;
+const CALLER = "petrify-caller";
 
 /** A document of the machine's own commands: an image's place, a word or two, machine configs, of which each may have a mebibyte. */
 const MAX_BODY = 4 * 1024 * 1024;
@@ -123,7 +128,8 @@ async function answer(
   try {
     const handler = routes[`${message.method} ${message.url}`];
     if (!handler) throw new AppError("NO_SUCH_CALL", `the agent has no ${message.method} ${message.url}`);
-    const result = handler(gone.signal, await bodyOf(message));
+    const caller = message.headers[CALLER];
+    const result = handler(gone.signal, await bodyOf(message), typeof caller === "string" ? caller : undefined);
     if (Symbol.asyncIterator in result) {
       for await (const part of result) {
         if (send(part) || !full) continue;
@@ -142,6 +148,7 @@ async function answer(
 /**
  * Asks a server on a Unix socket; its answer's values as they come.
  *
+ * @param caller for whom the program with the token asks: one line of ASCII
  * @throws AppError what the server reports, `AGENT_UNREACHABLE` when nobody answers
  */
 export async function* askLocally(
@@ -151,9 +158,13 @@ export async function* askLocally(
   signal: AbortSignal,
   body?: object,
   token?: string,
+  caller?: string,
 ): AsyncGenerator {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    const headers = token === undefined ? {} : { authorization: bearer(token) };
+    const headers = {
+      ...(token === undefined ? {} : { authorization: bearer(token) }),
+      ...(caller === undefined ? {} : { [CALLER]: caller }),
+    };
     const call = request({ socketPath: path, method, path: url, signal, headers }, resolve);
     call.once("error", reject);
     call.end(body === undefined ? undefined : JSON.stringify(body));

@@ -3,7 +3,7 @@ import { mkdtempDisposable, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
-import { fakeAuthority, fakeStatus, type Pair } from "../../src/agent/api/testing.ts";
+import { fakeAuthority, fakeStatus, noAgent, type Pair } from "../../src/agent/api/testing.ts";
 import { openApi } from "../../src/agent/api/open-api.ts";
 import { secondsNow } from "../../src/host/wall-clock.ts";
 import { testTools } from "../support/tools.ts";
@@ -22,7 +22,7 @@ async function desk(pair?: Partial<Pair>) {
   const lines: string[] = [];
   const server = await openApi({
     ...{ at: { host: HOST, port: 0 }, ...(await authority.machine(HOST)), authorities: authority.certificate, epoch: 0 },
-    ...{ now: secondsNow, log: (line) => lines.push(line) },
+    ...{ now: secondsNow, log: (line) => lines.push(line), ask: noAgent },
     answers: {
       version: "1.2.3",
       status: async () => await Promise.resolve(fakeStatus),

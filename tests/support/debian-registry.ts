@@ -2,11 +2,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { httpClient } from "../../src/host/http-client.ts";
 import { selfSigned } from "./docker-registry.ts";
+import { freePort } from "./free-port.ts";
 import { testTools } from "./tools.ts";
 
 export const USER = "me";
@@ -58,13 +58,4 @@ export async function debianRegistry(folder: string): Promise<Debian> {
     await setTimeout(100);
   }
   return { host, ca, [Symbol.asyncDispose]: stop };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }

@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { cp, mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { test } from "node:test";
 import { makeConfigVolume } from "../../src/build/config-volume.ts";
 import type { RunResult } from "../../src/host/run.ts";
 import { ansibleCounts } from "../support/ansible.ts";
+import { freePort } from "../support/free-port.ts";
 import { testTools } from "../support/tools.ts";
 import { FULL } from "./harness/choice.ts";
 import { fixture } from "./harness/fixture.ts";
@@ -84,10 +83,3 @@ test(
     assertEnded(await play(documented), 0);
   },
 );
-
-/** One that nobody has now. */
-async function freePort(): Promise<number> {
-  await using server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return (server.address() as AddressInfo).port;
-}

@@ -6,6 +6,9 @@ import { METHOD_ROLES, WITHOUT_OWNER } from "./methods.ts";
 
 /** Who is at the other end of a connection. */
 export interface Caller extends Identity {
+  /** Of its certificate, in hexadecimal digits. */
+  readonly serial: string;
+  readonly address: string;
   /** Beginning and end of its certificate, in seconds since 1970. */
   readonly from: number;
   readonly until: number;

@@ -44,6 +44,7 @@ const HEALTH: Readonly<Record<HealthStatus["is"], HealthState>> = {
   unhealthy: HealthState.UNHEALTHY,
 };
 
+export const targetOf = (target: Target): BootTarget => TARGETS[target];
 const time = (seconds: number): Timestamp => timestampFromMs(seconds * 1000);
 const stateOf = (state: AgentStatus["state"]): SlotState =>
   state === "recovery" || state === "memory" || state === "unknown" ? SlotState.UNSPECIFIED : STATES[state];
@@ -97,7 +98,7 @@ const configOf = ({ generation, trial, notes }: ConfigStatus): MessageInitShape<
   ...{ trial, notes: [...notes] },
 });
 
-const operationOf = ({ id, text, percent }: OperationStatus): MessageInitShape<typeof OperationSchema> => ({
+export const operationOf = ({ id, text, percent }: OperationStatus): MessageInitShape<typeof OperationSchema> => ({
   ...{ id, text },
   ...(percent === undefined ? {} : { percent }),
 });

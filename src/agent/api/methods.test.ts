@@ -47,7 +47,7 @@ suite("roles", () => {
 
   test("a caller of each may call what the table says, until its certificate ends; a method without a row nobody may call", () => {
     for (const role of ROLES) {
-      const caller = { name: "x", role, epoch: 1, from: 10, until: 100 };
+      const caller = { name: "x", role, epoch: 1, from: 10, until: 100, serial: "0A", address: "192.0.2.1" };
       for (const [method, needed] of Object.entries(METHOD_ROLES)) {
         const may = needed !== WITHOUT_OWNER && includesRole(role, needed);
         assert.equal(refusalOf(caller, method, 99) === undefined, may, `${role}: ${method}`);

@@ -21,7 +21,7 @@ import { BootTarget, HealthState, NodeService } from "../../protocol/petrify/v1/
 import type { OperationNews } from "../operations/driver.ts";
 import type { NodeAnswers } from "./node-service.ts";
 import { openApi, type ApiOptions } from "./open-api.ts";
-import { fakeAuthority, fakeMachine, fakeStatus, type Pair } from "./testing.ts";
+import { fakeAuthority, fakeMachine, fakeStatus, noAgent, type Pair } from "./testing.ts";
 
 const HOST = "127.0.0.1";
 const ANSWERS: NodeAnswers = {
@@ -47,7 +47,7 @@ async function serving(options: Partial<ApiOptions> = {}) {
   const lines: string[] = [];
   const server = await openApi({
     at: { host: HOST, port: 0 },
-    ...{ ...machine, authorities: ours.certificate, epoch: 0, answers: ANSWERS },
+    ...{ ...machine, authorities: ours.certificate, epoch: 0, answers: ANSWERS, ask: noAgent },
     ...{ now: secondsNow, log: (line) => lines.push(line) },
     ...options,
   });

@@ -2,10 +2,19 @@
 import type { X509Certificate } from "node:crypto";
 import { createContextValues } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
-import { certificateOf, serveTls, type ListenAt, type TlsLimits, type TlsServer } from "../../host/tls-server.ts";
+import {
+  certificateOf,
+  serveTls,
+  type ListenAt,
+  type TlsLimits,
+  type TlsRequest,
+  type TlsServer,
+} from "../../host/tls-server.ts";
 import { identityOf } from "../../pki/identity.ts";
+import type { AskProgram } from "./ask-program.ts";
 import { authorize, CALLER, type Caller } from "./authorize.ts";
 import { SystemService } from "../../protocol/petrify/v1/system_pb.ts";
+import { registerControlService } from "./control-service.ts";
 import { tellErrors } from "./errors.ts";
 import { registerLookedUp } from "./looked-up.ts";
 import { registerNodeService, type NodeAnswers } from "./node-service.ts";
@@ -21,6 +30,8 @@ export interface ApiOptions {
   /** Callers' certificates of an epoch before it are revoked. */
   readonly epoch: number;
   readonly answers: NodeAnswers;
+  /** The agent. */
+  readonly ask: AskProgram;
   /** What there is besides the contract. */
   readonly pages?: Pages;
   /** Seconds since 1970. */
@@ -56,16 +67,17 @@ export const COMMON = {
 };
 
 export async function openApi(options: ApiOptions): Promise<TlsServer> {
-  const { answers, pages = {}, now, log, epoch, limits, authorities, ...tls } = options;
+  const { answers, ask, pages = {}, now, log, epoch, limits, authorities, ...tls } = options;
   const denied = (caller: string, what: string): void => log(`denied to ${caller}: ${what}`);
   const failed = (what: string, error: unknown): void => log(`${what} failed: ${(error as Error).stack ?? String(error)}`);
   const calls = connectNodeAdapter({
     routes: (router) => {
       registerNodeService(router, answers);
       registerLookedUp(router, SystemService, answers.look);
+      registerControlService(router, ask);
       registerReflection(router);
     },
-    contextValues: (request) => createContextValues().set(CALLER, callerOf(certificateOf(request))),
+    contextValues: (request) => createContextValues().set(CALLER, callerAt(request)),
     interceptors: [tellErrors(failed), authorize(now, denied)],
     ...COMMON,
   });
@@ -77,15 +89,17 @@ export async function openApi(options: ApiOptions): Promise<TlsServer> {
   return await serveTls({
     ...tls,
     limits: { ...LIMITS, ...limits },
-    handle: servePages(pages, { callerOf: (request) => callerOf(certificateOf(request)), now, denied, failed }, calls),
+    handle: servePages(pages, { callerOf: callerAt, now, denied, failed }, calls),
     callers: { authorities, admit },
     refused: (address, why) => log(`refused ${address}: ${why}`),
   });
 }
 
-function callerOf(certificate: X509Certificate | undefined): Caller | undefined {
+const callerAt = (request: TlsRequest): Caller | undefined => callerOf(certificateOf(request), request.socket.remoteAddress);
+
+function callerOf(certificate: X509Certificate | undefined, address = ""): Caller | undefined {
   const identity = certificate && identityOf({ ...certificate.toLegacyObject().subject });
   if (!identity) return undefined;
   const [from, until] = [certificate.validFromDate, certificate.validToDate].map((date) => date.getTime() / 1000);
-  return { ...identity, from: from!, until: until! };
+  return { ...identity, from: from!, until: until!, serial: certificate.serialNumber, address };
 }

@@ -10,7 +10,7 @@ import { secondsNow } from "../../host/wall-clock.ts";
 import { metricsPage } from "./metrics-page.ts";
 import { openApi, type ApiOptions } from "./open-api.ts";
 import type { Pages } from "./pages.ts";
-import { fakeAuthority, fakeStatus } from "./testing.ts";
+import { fakeAuthority, fakeStatus, noAgent } from "./testing.ts";
 
 const HOST = "127.0.0.1";
 const ours = await fakeAuthority();
@@ -33,7 +33,7 @@ async function serving(now: () => number = secondsNow) {
   const { certificate, key } = await ours.person({ role: "reader" });
   const own = { ...machine, authorities: ours.certificate, epoch: 0 };
   const log = (line: string): void => void lines.push(line);
-  const api = await openApi({ at: { host: HOST, port: 0 }, ...own, answers, pages: PAGES, now, log });
+  const api = await openApi({ at: { host: HOST, port: 0 }, ...own, answers, ask: noAgent, pages: PAGES, now, log });
   const options = { host: HOST, port: api.port, cert: certificate, key, ca: ours.certificate };
   return {
     lines,

@@ -13,7 +13,14 @@ import {
   type Making,
 } from "../../pki/certificate.ts";
 import type { Identity } from "../../pki/identity.ts";
+import { AppError } from "../../core/error.ts";
 import type { AgentStatus } from "../status.ts";
+import type { AskProgram } from "./ask-program.ts";
+
+/** An agent that answers nothing. */
+export const noAgent: AskProgram = () => {
+  throw new AppError("AGENT_UNREACHABLE", "the agent of the machine does not answer");
+};
 
 /** PEM, both. */
 export interface Pair {

@@ -56,6 +56,8 @@ export interface Operations {
    * @throws AppError `OPERATION_RUNNING`, `RECORD_NOT_STORED`
    */
   readonly restart: (into: BootTarget | undefined, why?: string) => Promise<void>;
+  /** Turns the machine off; what is staged is tried when it is on again. @throws AppError `OPERATION_RUNNING` */
+  readonly powerOff: (why: string) => Promise<void>;
   /** @throws AppError `NO_OPERATION`, `OPERATION_PAST_CANCEL` */
   readonly cancel: () => Promise<FinishedOperation>;
   /** What becomes of the present operation, until it has ended or the machine restarts; nothing when there is none. */
@@ -117,6 +119,9 @@ export function openOperations(world: World, refusal: () => AppError | undefined
       return { ...rest, operations: [...rest.operations, entry] };
     });
     percent = undefined;
+    const { id, kind } = entry;
+    const reason = entry.reason === undefined ? {} : { reason: entry.reason };
+    await ports.audit.append({ is: "operation", operation: id, kind, outcome, ...reason });
     ports.log(
       outcome === "succeeded" || outcome === "cancelled" ? "info" : "alarm",
       `${describe(operation)}: ${outcome}${entry.reason === undefined ? "" : `: ${entry.reason}`}`,
@@ -286,6 +291,11 @@ export function openOperations(world: World, refusal: () => AppError | undefined
     const refused = refusal();
     if (refused) throw refused;
   };
+  const assertMayStop = (): void => {
+    assertNotRefused();
+    const operation = current();
+    if (isRestarting || (operation && operation.at !== "flipped" && operation.at !== "trial")) throw runningError(status());
+  };
   const assertFree = (kind: Operation["kind"]): void => {
     assertNotRefused();
     const old = current();
@@ -310,10 +320,14 @@ export function openOperations(world: World, refusal: () => AppError | undefined
       tellNow();
       wake.resolve();
     },
+    powerOff: async (why) => {
+      assertMayStop();
+      isRestarting = true;
+      await world.remember((old) => endBoot(old, { how: "stopped", reason: why }));
+      await ports.init.powerOff(why);
+    },
     restart: async (into, why) => {
-      assertNotRefused();
-      const operation = current();
-      if (isRestarting || (operation && operation.at !== "flipped" && operation.at !== "trial")) throw runningError(status());
+      assertMayStop();
       await changed((facts) => askNext(into, facts));
       if (into) await world.remember((old) => ({ ...old, asked: { into, during: ports.bootId } }));
       await restart(why ?? (into ? `restart into ${targetName(into)} was asked for` : "a restart was asked for"));

@@ -1,5 +1,6 @@
 /** What people and programs ask for: inspected, judged, begun, followed. docs/concepts/upgrade.md */
 import { hex } from "../../core/digest.ts";
+import { targetName } from "../../layout/cmdline.ts";
 import { AppError } from "../../core/error.ts";
 import type { Bytes } from "../../core/units.ts";
 import type { BootEntry } from "../../layout/agent-state.ts";
@@ -65,10 +66,13 @@ export interface OperationService {
   readonly plan: (request: UpgradeRequest, signal: AbortSignal) => Promise<UpgradePlan>;
   /** Reads a whole image, and changes nothing; a release is judged before. */
   readonly check: (request: CheckRequest, signal: AbortSignal) => AsyncIterable<CheckEvent>;
-  readonly upgrade: (request: UpgradeRequest, signal: AbortSignal) => AsyncIterable<OperationNews>;
-  readonly rollback: (restart: boolean, signal: AbortSignal) => AsyncIterable<OperationNews>;
+  /** @param by who asks; default: root. The same of the others */
+  readonly upgrade: (request: UpgradeRequest, signal: AbortSignal, by?: string) => AsyncIterable<OperationNews>;
+  readonly rollback: (restart: boolean, signal: AbortSignal, by?: string) => AsyncIterable<OperationNews>;
   /** @throws AppError `NOT_BOOTABLE`, `OPERATION_RUNNING` */
-  readonly restart: (into: BootTarget | undefined) => Promise<void>;
+  readonly restart: (into: BootTarget | undefined, by?: string) => Promise<void>;
+  /** Turns the machine off. @throws AppError `OPERATION_RUNNING` */
+  readonly powerOff: (by?: string) => Promise<void>;
   readonly follow: Operations["follow"];
   readonly cancel: () => Promise<FinishedOperation>;
   /** Newest first. */
@@ -79,11 +83,14 @@ export function openOperationService(world: World, operations: Operations): Oper
   const { ports } = world;
   const { images } = ports;
   const situation = (): Situation => situationOf(world);
-  const asked = (): Asked => ({ id: hex(ports.random(4)), cause: "asked for by root", now: Math.floor(ports.now()) });
+  const asked = (by = "root"): Asked => ({
+    ...{ id: hex(ports.random(4)), cause: `asked for by ${by}`, now: Math.floor(ports.now()) },
+  });
 
   const prepare = async (
     request: UpgradeRequest,
     signal: AbortSignal,
+    by?: string,
   ): Promise<{ found: InspectedImage; capacity: Bytes; operation: Upgrade | RecoveryUpgrade }> => {
     const place: Place = request.recovery ? `recovery${recoveryTarget(situation())}` : upgradeTarget(situation());
     const trusted = ports.trust.trusted();
@@ -93,8 +100,8 @@ export function openOperationService(world: World, operations: Operations): Oper
     if (!request.recovery) await assertKnowsConfig(world, found, signal);
     // Judged by what is so now: looking at the image may have taken a while.
     const operation = request.recovery
-      ? recoveryUpgradeOf(situation(), found, capacity, asked())
-      : upgradeOf(situation(), found, capacity, request, asked());
+      ? recoveryUpgradeOf(situation(), found, capacity, asked(by))
+      : upgradeOf(situation(), found, capacity, request, asked(by));
     return { found, capacity, operation };
   };
   async function* begin(operation: Operation, signal: AbortSignal): AsyncGenerator<OperationNews> {
@@ -119,22 +126,26 @@ export function openOperationService(world: World, operations: Operations): Oper
           events.close();
         },
       }),
-    upgrade: async function* (request, signal) {
+    upgrade: async function* (request, signal, by) {
       operations.assertFree(request.recovery ? "recovery-upgrade" : "upgrade"); // before the image is looked at, which may take long
-      const { operation } = await prepare(request, signal);
+      const { operation } = await prepare(request, signal, by);
       await ports.stages.start("before-upgrade", signal);
       yield* begin(operation, signal);
     },
-    rollback: (restart, signal) => begin(rollbackOf(situation(), restart, asked()), signal),
-    restart: async (into) => {
+    rollback: (restart, signal, by) => begin(rollbackOf(situation(), restart, asked(by)), signal),
+    restart: async (into, by) => {
       if (into) assertBootable(into, world.record);
-      await operations.restart(into);
+      await operations.restart(into, by === undefined ? undefined : restartText(into, by));
     },
+    powerOff: async (by = "root") => await operations.powerOff(`turning it off was asked for by ${by}`),
     follow: operations.follow,
     cancel: operations.cancel,
     history: () => world.state.operations.map((entry) => historyEntry(entry, world.state.boots)).toReversed(),
   };
 }
+
+const restartText = (into: BootTarget | undefined, by: string): string =>
+  into ? `restart into ${targetName(into)} was asked for by ${by}` : `a restart was asked for by ${by}`;
 
 function planOf(
   operation: Upgrade | RecoveryUpgrade,

@@ -6,6 +6,8 @@ import { AFTER_RESET, RESET_KEEPS } from "../../layout/reset-order.ts";
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
 import { TOLD, type Told } from "../../release/may-upgrade.ts";
 import type { ConfigDocument } from "../config/generation-files.ts";
+import { SERVICE_ACTIONS } from "../../host/init-system.ts";
+import type { ServiceRequest } from "../change-service.ts";
 import { APPLY_MODES, type ApplyMode } from "../config/work.ts";
 import type { EnrolRequest } from "../enrolment.ts";
 import type { ResetRequest } from "../reset-loop.ts";
@@ -44,6 +46,15 @@ export function restartRequest(body: unknown): { readonly into: BootTarget | und
   const target = BOOT_TARGETS.find((name) => name === into);
   if (into !== undefined && target === undefined) throw invalid(`into: one of ${BOOT_TARGETS.join(", ")}`);
   return { into: target };
+}
+
+export function serviceRequest(body: unknown): ServiceRequest {
+  const { name, action } = fieldsOf(body, ["name", "action"]);
+  const known = SERVICE_ACTIONS.find((one) => one === action);
+  if (!known) throw invalid(`action: one of ${SERVICE_ACTIONS.join(", ")}`);
+  // Source: systemd.unit(5), which has the characters of a name; a dash at its start would be an option.
+  if (typeof name === "string" && /^[\w@.:\\][\w@.:\\-]{0,254}$/.test(name)) return { name, action: known };
+  throw invalid("name: that of a service");
 }
 
 export function resetRequest(body: unknown): ResetRequest {

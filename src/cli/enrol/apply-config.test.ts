@@ -7,7 +7,7 @@ import { PassThrough } from "node:stream";
 import { suite, test } from "node:test";
 import { openApi } from "../../agent/api/open-api.ts";
 import { openMaintenance } from "../../agent/api/open-maintenance.ts";
-import { fakeMachine, fakeStatus } from "../../agent/api/testing.ts";
+import { fakeMachine, fakeStatus, noAgent } from "../../agent/api/testing.ts";
 import type { EnrolRequest, EnrolResult } from "../../agent/enrolment.ts";
 import { assertNodeCertificate, authoritiesIn } from "../../agent/owner.ts";
 import { AppError } from "../../core/error.ts";
@@ -79,6 +79,7 @@ suite("petrify apply-config", () => {
     await using api = await openApi({
       ...{ at: { host: HOST, port: 0 }, epoch: request.epoch, key: at.machine.key, now: secondsNow, log: () => {} },
       ...{ certificate: request.certificate, authorities: request.authorities },
+      ask: noAgent,
       answers: {
         version: "1.2.3",
         status: async () => await Promise.resolve(fakeStatus),

@@ -4,7 +4,7 @@ import { mkdtempDisposable, readdir, readFile, stat, writeFile } from "node:fs/p
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
-import { fakeAuthority, fakeMachine, fakeStatus } from "../../agent/api/testing.ts";
+import { fakeAuthority, fakeMachine, fakeStatus, noAgent } from "../../agent/api/testing.ts";
 import { openApi, type ApiOptions } from "../../agent/api/open-api.ts";
 import type { AgentStatus } from "../../agent/status.ts";
 import { secondsNow } from "../../host/wall-clock.ts";
@@ -46,7 +46,7 @@ async function desk() {
     /** @returns its port */
     machine: async (options: Pick<ApiOptions, "key" | "certificate" | "authorities">): Promise<number> => {
       const api = await openApi({
-        ...{ at: { host: HOST, port: 0 }, epoch: 0, now: secondsNow, log: () => {}, ...options },
+        ...{ at: { host: HOST, port: 0 }, epoch: 0, now: secondsNow, log: () => {}, ask: noAgent, ...options },
         answers: {
           version: "1.2.3",
           status: async () => await Promise.resolve({ ...fakeStatus, ...UNWELL }),

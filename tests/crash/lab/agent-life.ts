@@ -2,6 +2,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { dirname } from "node:path";
 import { openAgent, type Agent } from "../../../src/agent/agent.ts";
+import { noAuditLog } from "../../../src/agent/audit-log.ts";
 import { DATA_FOLDERS } from "../../../src/agent/degraded.ts";
 import { imageWork } from "../../../src/agent/image-work.ts";
 import type { OperationNews } from "../../../src/agent/operations/driver.ts";
@@ -49,6 +50,7 @@ export async function agentLife(lab: Lab, { clock, healthy, restarts, ask }: Lif
     bootId: randomUUID(),
     record,
     store: lab.facts.resetting ? forgetfulStore : markedStore(lab, await openStateStore(STATE_FOLDER)),
+    audit: noAuditLog,
     trust: faultyTrust(lab, await openTrustStore({ folder: lab.facts.resetting ? undefined : STATE_FOLDER }, sha256)),
     init,
     logs: { journal: async () => undefined, pstore: async () => undefined, lastWords: async () => undefined },
