@@ -106,7 +106,7 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
       ...(fingerprint === undefined ? {} : { fingerprint }),
       ...trustStatus(ports.trust),
       ...configStatus(ports.machineConfig.now()),
-      ...stageStatus(ports.stages),
+      ...stageStatus(ports.stages, ports.machineConfig.now().config?.generation),
       health: health.status(),
       ...(operations.status() ? { operation: operations.status()! } : {}),
       ...(recovery.status() ? { recovery: recovery.status()! } : {}),

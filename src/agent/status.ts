@@ -134,10 +134,18 @@ export function configStatus({ config, trial }: Pick<BootConfig, "config" | "tri
   };
 }
 
-export function stageStatus({ runs, drift }: Pick<StageControl, "runs" | "drift">): Pick<AgentStatus, "stages" | "drift"> {
-  const [stages, found] = [runs(), drift()];
+/** @param generation of the config that runs */
+export function stageStatus(
+  { runs, drift }: Pick<StageControl, "runs" | "drift">,
+  generation: number | undefined,
+): Pick<AgentStatus, "stages" | "drift"> {
+  const [stages, found] = [runs(), driftOf(drift(), generation)];
   return { ...(stages.length > 0 ? { stages } : {}), ...(found ? { drift: found } : {}) };
 }
+
+/** @param generation of the config that runs: what was found of another one says nothing of this */
+export const driftOf = (report: DriftReport | undefined, generation: number | undefined): DriftReport | undefined =>
+  report?.generation === generation ? report : undefined;
 
 export function roleOf(running: BootTarget | "ram", { found }: RecordFacts): AgentStatus["role"] {
   if (running === "recovery") return "recovery";

@@ -16,6 +16,7 @@ import { hex } from "../../core/digest.ts";
 import { AppError } from "../../core/error.ts";
 import type { GenerationStore } from "../../host/generation-store.ts";
 import type { TreeEntry } from "../../layout/compiled-config.ts";
+import type { DriftReport } from "../../layout/drift-report.ts";
 import { beginTrial, confirmTrial, endTrial, keepGeneration, type GenerationNumber } from "../../layout/generations.ts";
 import { mergeAccounts, type AccountTexts, type MergedAccounts } from "../../layout/merge-accounts.ts";
 import type { RunConfig } from "../../layout/run-config.ts";
@@ -70,6 +71,8 @@ export interface ConfigResult {
   /** What of it could not be done, a sentence each. */
   readonly problems: readonly string[];
   readonly trial?: { readonly id: string; readonly until: number };
+  /** Of a dry run: where the machine is no longer as the config that runs says, as far as that was looked at. No plan has it: that is from config to config. */
+  readonly drift?: DriftReport;
 }
 
 /** A trial of a config on the running system. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AppError } from "../../core/error.ts";
 import { DEFAULT_HEALTH_PLAN } from "../../layout/health-plan.ts";
+import type { DriftReport } from "../../layout/drift-report.ts";
 import type { Operation } from "../../layout/operation.ts";
 import { NO_RUN_CONFIG } from "../../layout/run-config.ts";
 import type { MachineConfigPorts } from "../ports.ts";
@@ -27,7 +28,13 @@ const FOUND = { documents: [], problems: [], waitsForNetwork: false };
 /** @param works what work comes to; the clock stands at 1000 s, and only waiting moves it */
 function desk(works: (request: ConfigWork, desk: { boot: BootConfig }) => object | Promise<object>, operation?: Operation) {
   const done: string[] = [];
-  const state = { boot: HOME, uptime: 0, health: "starting" as HealthStatus["is"], refused: undefined as AppError | undefined };
+  const state = {
+    boot: HOME,
+    uptime: 0,
+    health: "starting" as HealthStatus["is"],
+    refused: undefined as AppError | undefined,
+    drift: undefined as DriftReport | undefined,
+  };
   const stop = new AbortController();
   const machineConfig: MachineConfigPorts = {
     now: () => state.boot,
@@ -39,7 +46,10 @@ function desk(works: (request: ConfigWork, desk: { boot: BootConfig }) => object
   };
   const ports = {
     machineConfig,
-    stages: { start: async (name: string) => await Promise.resolve(void done.push(`stage ${name}`)) },
+    stages: {
+      drift: () => state.drift,
+      start: async (name: string) => await Promise.resolve(void done.push(`stage ${name}`)),
+    },
     now: () => 1000,
     uptime: () => state.uptime,
     log: (_: string, line: string) => void done.push(line),
@@ -130,6 +140,16 @@ for (const [at, refused] of [
     else await applied;
   });
 }
+
+test("a dry run tells, too, where the machine is no longer as the config that runs says", async () => {
+  const { service, state, signal } = desk(() => ({ ...APPLIED, mode: "dry-run" }));
+  const dryRun = async () => (await service.apply({ documents: [], mode: "dry-run" }, signal)).drift;
+  assert.equal(await dryRun(), undefined);
+  state.drift = { at: 1, generation: 1, mode: "report", found: ["user ada"] };
+  assert.equal(await dryRun(), state.drift);
+  state.drift = { ...state.drift, generation: 2 };
+  assert.equal(await dryRun(), undefined, "of a config that was there before");
+});
 
 test("while the machine is being reset a change is refused", async () => {
   const { service, state, signal } = desk(() => APPLIED);

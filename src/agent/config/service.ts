@@ -4,7 +4,7 @@ import { untilAborted } from "../../host/wait.ts";
 import type { ConfigTrial } from "../../layout/generations.ts";
 import type { RunConfig } from "../../layout/run-config.ts";
 import { ANSWERED } from "../../layout/stage-results.ts";
-import type { HealthStatus } from "../status.ts";
+import { driftOf, type HealthStatus } from "../status.ts";
 import type { World } from "../world.ts";
 import type { ConfigResult } from "./apply-config.ts";
 import type { ConfigAnswers, ConfigDifference, ConfigWork } from "./work.ts";
@@ -103,7 +103,11 @@ export function openConfigService(
     request: Extract<ConfigWork, { readonly do: "apply" | "rollback" }>,
     signal: AbortSignal,
   ): Promise<ConfigResult> => {
-    if (request.mode === "dry-run") return await machineConfig.work<"apply" | "rollback">(request, signal);
+    if (request.mode === "dry-run") {
+      const result = await machineConfig.work<"apply" | "rollback">(request, signal);
+      const drift = driftOf(ports.stages.drift(), machineConfig.now().config?.generation);
+      return drift ? { ...result, drift } : result;
+    }
     const result = await inTurn<"apply" | "rollback">(request, assertFree);
     tellApplied(result);
     return result;

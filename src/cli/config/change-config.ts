@@ -22,9 +22,18 @@ export function tellResult({ output }: Pick<NodeContext, "output">, result: Conf
 export function resultText(result: ConfigResult): string {
   const { mode, changed, generation, plan } = result;
   const text = planText(plan).trimEnd();
-  if (mode === "dry-run") return changed && plan.changes.length === 0 ? "nothing would change but what is kept" : text;
+  if (mode === "dry-run") {
+    const planned = changed && plan.changes.length === 0 ? "nothing would change but what is kept" : text;
+    return [planned, ...driftLines(result)].join("\n");
+  }
   if (!changed) return `Nothing has changed: machine config ${generation} is what this machine has.`;
   return [...(plan.changes.length === 0 ? [] : [text, ""]), outcome(result)].join("\n");
+}
+
+function driftLines({ drift }: ConfigResult): string[] {
+  const found = drift?.left ?? drift?.found ?? [];
+  if (found.length === 0) return [];
+  return ["not as the config says any more; a reboot, or `drift: mend`, lays it anew", ...found.map((one) => `  ${one}`)];
 }
 
 function outcome({ mode, generation, trial }: ConfigResult): string {

@@ -32,6 +32,16 @@ for (const [what, given, text] of [
   ["kept, and nothing else", { plan: NOTHING }, "Machine config 3 is in place."],
   ["planned", { mode: "dry-run" }, CHANGES],
   ["planned, and there", { mode: "dry-run", changed: false, plan: NOTHING }, "nothing would change"],
+  [
+    "planned, on a machine that is not as it says any more",
+    {
+      mode: "dry-run",
+      changed: false,
+      plan: NOTHING,
+      drift: { at: 1, generation: 3, mode: "mend", found: ["/etc/a has other content", "user ada"], left: ["user ada"] },
+    },
+    "nothing would change\nnot as the config says any more; a reboot, or `drift: mend`, lays it anew\n  user ada",
+  ],
   ["planned, and only to be kept", { mode: "dry-run", plan: NOTHING }, "nothing would change but what is kept"],
 ] as const) {
   test(`a config that is ${what} says so`, () => assert.equal(resultText(result(given)), text));

@@ -11,7 +11,8 @@ export function registerConfigPlan(config: Command, cli: NodeCli): void {
     .summary("say what applying machine configs would change on this machine")
     .description(
       "Prints what differs from what runs, what would be done about it in which order, and what would need a reboot.\n" +
-        "Only names are printed, no contents. Nothing is changed. Has to be run as root.",
+        "Where the machine is no longer as its config says, as far as that was looked at, that is told, too. Only names are\n" +
+        "printed, no contents. Nothing is changed. Has to be run as root.",
     )
     .option("--exit-code", "end with 1 when anything would change")
     .addOption(originOption())
