@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { openApi } from "../../agent/api/open-api.ts";
-import { fakeAuthority, fakeStatus } from "../../agent/api/testing.ts";
+import { fakeAuthority, fakeStatus, noAgent } from "../../agent/api/testing.ts";
 import { AppError } from "../../core/error.ts";
 import { secondsNow } from "../../host/wall-clock.ts";
 import { runForTest, type Ran } from "../testing.ts";
@@ -88,6 +88,7 @@ async function desk() {
   const api = await openApi({
     ...{ at: { host: HOST, port: 0 }, ...(await fleet.machine(HOST)), authorities: fleet.certificate, epoch: 0, now: secondsNow },
     log: () => {},
+    ask: noAgent,
     answers: {
       version: "1.2.3",
       status: async () => await Promise.resolve(fakeStatus),
