@@ -13,6 +13,7 @@ import { defaultCacheFolder } from "../src/host/cache-folder.ts";
 import { currentCaller } from "../src/host/caller.ts";
 import { run } from "../src/host/run.ts";
 import type { Tools } from "../src/host/tools.ts";
+import { measureApi } from "./api.ts";
 import { measureConfig } from "./config.ts";
 import type { BenchContext } from "./context.ts";
 import { debianTree, type PeerTree } from "./debian-tree.ts";
@@ -32,7 +33,7 @@ import { markdown, replaceTables, type Report } from "./report.ts";
 
 const TOP = join(import.meta.dirname, "..");
 const PAGE = join(TOP, "docs/benchmarks.md");
-const PARTS = ["builds", "boots", "agent", "upgrades", "installs", "sizes", "pull", "config", "deltas"] as const;
+const PARTS = ["builds", "boots", "agent", "upgrades", "installs", "sizes", "pull", "config", "api", "deltas"] as const;
 type Part = (typeof PARTS)[number];
 
 interface Options {
@@ -95,6 +96,7 @@ const MEASURE = {
   sizes: async () => await measureSizes(context),
   pull: async () => await measurePulls(options.runs, options.image, context),
   config: async () => await measureConfig(options.runs, context),
+  api: async () => await measureApi(options.runs, context),
   deltas: async () => await measureDeltas(options.pairs, context),
 } as const;
 
@@ -107,6 +109,7 @@ const TITLES = {
   sizes: "Size",
   pull: "A pull",
   config: "Machine configs",
+  api: "The API",
   deltas: "Deltas",
 } as const;
 const tables: string[] = [];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { pairRatios, spread } from "./stats.ts";
+import { pairRatios, percentile, spread } from "./stats.ts";
 
 test("the median of an even number of runs lies between the two in the middle", () => {
   assert.deepEqual(spread([4, 1, 10, 2]), { median: 3, min: 1, max: 10 });
@@ -17,4 +17,16 @@ test("ratios are taken pair by pair, so a slow hour that both saw does not count
 test("no runs, and runs without their pair, are refused", () => {
   assert.throws(() => spread([]), { code: "NOTHING_MEASURED" });
   assert.throws(() => pairRatios([1, 2], [1]), { code: "RUNS_UNPAIRED" });
+});
+
+test("a percentile is the value that no more than its share of them reaches", () => {
+  const hundred = Array.from({ length: 100 }, (_, index) => 100 - index);
+  for (const [share, value] of [
+    [0, 1],
+    [0.5, 50],
+    [0.99, 99],
+    [1, 100],
+  ] as const)
+    assert.equal(percentile(hundred, share), value);
+  assert.throws(() => percentile([], 0.5), { code: "NOTHING_MEASURED" });
 });

@@ -21,3 +21,10 @@ export function pairRatios(ours: readonly number[], theirs: readonly number[]): 
     throw new AppError("RUNS_UNPAIRED", `${ours.length} runs cannot be paired with ${theirs.length}`);
   return spread(ours.map((value, index) => value / theirs[index]!));
 }
+
+/** The value that this share of them does not exceed. @param share 0 to 1 */
+export function percentile(values: readonly number[], share: number): number {
+  if (values.length === 0) throw new AppError("NOTHING_MEASURED", "there is no measurement to summarise");
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(share * sorted.length) - 1))]!;
+}

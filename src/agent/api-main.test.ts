@@ -1,61 +1,25 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempDisposable, writeFile } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { suite, test } from "node:test";
+import { apiProgram, startApi } from "../../tests/support/api-program.ts";
 import { openMaintenance } from "../client/open-maintenance.ts";
 import { openNode } from "../client/open-node.ts";
-import { bundleForNode } from "../host/bundle.ts";
-import { serveLocally, type LocalRoutes } from "../host/unix-http.ts";
+import type { LocalRoutes } from "../host/unix-http.ts";
 import { fakeAuthority, fakeMachine, type Pair } from "./api/testing.ts";
 
 const HOST = "127.0.0.1";
-/** As a machine has it. */
-const program = await bundleForNode(join(import.meta.dirname, "api-main.ts"), { PETRIFY_VERSION: "1.2.3" });
+const program = await apiProgram();
 const authority = await fakeAuthority();
 const machine = await fakeMachine();
+const STATUS = { at: 1_000_000, machine: { id: "9b4e", hostname: "edge-7" }, image: { name: "edge", version: "1.4.0" } };
 
-/** What systemd does: credentials in a folder, a socket that listens as descriptor 3, its own pid in the environment. */
 async function started(credentials: Readonly<Record<string, string>>, routes: LocalRoutes = {}) {
-  const folder = await mkdtempDisposable(join(tmpdir(), "petrify-api-"));
-  const at = (name: string): string => join(folder.path, name);
-  for (const [name, text] of Object.entries({ token: "t", key: machine.key, ...credentials })) await writeFile(at(name), text);
-  await writeFile(at("api.mjs"), program);
-  const status = { at: 1_000_000, machine: { id: "9b4e", hostname: "edge-7" }, image: { name: "edge", version: "1.4.0" } };
-  const agent = await serveLocally(
-    at("agent"),
-    { "GET /status": async () => await Promise.resolve(status), ...routes },
-    () => "t",
-  );
-  const listener = createServer().listen(0, HOST);
-  await once(listener, "listening");
-  const { port } = listener.address() as AddressInfo;
-  const { fd } = Reflect.get(listener, "_handle") as { readonly fd: number };
-  const script = 'export LISTEN_PID=$$; exec "$@"';
-  const argv = ["-c", script, "sh", process.execPath, at("api.mjs"), at("agent")];
-  const env = { LISTEN_FDS: "1", CREDENTIALS_DIRECTORY: folder.path };
-  const child = spawn("sh", argv, { env, stdio: ["ignore", "ignore", "pipe", fd] });
-  listener.close(); // this process's half of it: or it would take connections, too
-  let said = "";
-  child.stderr!.setEncoding("utf8").on("data", (text: string) => (said += text));
-  const ended = once(child, "exit");
+  const agent = { "GET /status": async () => await Promise.resolve(STATUS), ...routes };
+  const api = await startApi(program, { key: machine.key, ...credentials }, agent);
   return {
-    child,
-    ended,
-    said: () => said,
-    port,
+    ...api,
     open: async (pair: Pair) => {
-      const target = { name: "edge-7", host: HOST, port, fingerprint: machine.fingerprint };
+      const target = { name: "edge-7", host: HOST, port: api.port, fingerprint: machine.fingerprint };
       return await openNode(target, { ...pair, authorities: authority.certificate }, () => {}, new AbortController().signal);
-    },
-    [Symbol.asyncDispose]: async () => {
-      child.kill("SIGKILL");
-      await ended;
-      await agent[Symbol.asyncDispose]();
-      await folder.remove();
     },
   };
 }

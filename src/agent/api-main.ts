@@ -1,11 +1,12 @@
-/** The edge of petrify-api: what systemd hands over, signals, exit code. Arguments: the agent's socket and petrify-look's, where they are others. Nothing imports this file. */
+/** The edge of petrify-api: what systemd hands over, signals, exit code. Arguments: the sockets of the agent, of petrify-look and of petrify-forward, where they are others. Nothing imports this file. */
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { AppError } from "../core/error.ts";
 import { fileExists, readText } from "../host/files.ts";
+import { forwardThrough } from "../host/forward-through.ts";
 import { sha256 } from "../host/sha256.ts";
 import type { TlsServer } from "../host/tls-server.ts";
-import { API_SOCKET, AUTHORITIES_FILE, CERTIFICATE_FILE, EPOCH_FILE, LOOK_SOCKET } from "../layout/api-places.ts";
+import { API_SOCKET, AUTHORITIES_FILE, CERTIFICATE_FILE, EPOCH_FILE, FORWARD_SOCKET, LOOK_SOCKET } from "../layout/api-places.ts";
 import { askProgram } from "./api/ask-program.ts";
 import { enrolmentAnswers, localAnswers } from "./api/local-answers.ts";
 import { metricsPage } from "./api/metrics-page.ts";
@@ -39,6 +40,7 @@ try {
   const token = await credential("token");
   const ask = askProgram(process.argv[2] ?? API_SOCKET, token, "the agent of the machine");
   const look = askProgram(process.argv[3] ?? LOOK_SOCKET, token, "what looks at the machine");
+  const forwarder = process.argv[4] ?? FORWARD_SOCKET;
   const edge = { at: { fd }, log, idle: { ms: IDLE_MS, end: () => stop.abort() } };
   const withOwner = async (owner: string): Promise<TlsServer> => {
     const [certificate, epoch] = [await perhaps(`api_${CERTIFICATE_FILE}`), await perhaps(`api_${EPOCH_FILE}`)];
@@ -48,6 +50,7 @@ try {
       ...settings,
       ...edge,
       ...{ answers, ask },
+      dial: async (target, signal) => await forwardThrough(forwarder, target, token, signal),
       pages: { "/metrics": metricsPage(answers, settings) },
       now: () => Date.now() / 1000,
     });

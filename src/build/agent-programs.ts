@@ -21,6 +21,7 @@ const OTHERS = {
   stage: "agent/stage-main.ts",
   api: "agent/api-main.ts",
   look: "agent/look-main.ts",
+  forward: "agent/forward-main.ts",
 } as const;
 
 /** The agent, the programs that work for it, and the command line of a machine: a module each, with everything it imports; what the agent hardly ever needs is beside it. */

@@ -27,6 +27,8 @@ const contextSchema = z.strictObject({
     z.strictObject({ certificate: pem, key: pem }),
   ]),
   nodes: z.record(name, nodeSchema).default({}),
+  /** Machines by which all others are reached, by name or address, the preferred one first. */
+  endpoints: z.array(z.string().min(1)).min(1).max(16).optional(),
 });
 const fileSchema = z.strictObject({
   format: z.literal(1),
@@ -122,6 +124,19 @@ export function forgetNode(file: Contexts, named: string | undefined, node: stri
   const [at, { nodes }] = contextOf(file, named);
   assertKnown(at, nodes, node);
   return withNodes(file, at, Object.fromEntries(Object.entries(nodes).filter(([other]) => other !== node)));
+}
+
+/**
+ * @param endpoints none: machines are reached directly
+ * @returns the same file where they are these already
+ * @throws AppError `NO_CONTEXT`, `ADDRESS_INVALID`
+ */
+export function setEndpoints(file: Contexts, named: string | undefined, endpoints: readonly string[]): Contexts {
+  const [at, { endpoints: before = [], ...context }] = contextOf(file, named);
+  for (const endpoint of endpoints) nodeOf(file.contexts[at]!, endpoint);
+  if (before.join() === endpoints.join()) return file;
+  const after = { ...context, ...(endpoints.length > 0 ? { endpoints: [...endpoints] } : {}) };
+  return { ...file, contexts: { ...file.contexts, [at]: after } };
 }
 
 /** @throws AppError `NO_NODE` */

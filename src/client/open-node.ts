@@ -1,8 +1,10 @@
 /** A connection to one machine, with the typed client of its API. docs/concepts/api.md */
+import type { Duplex } from "node:stream";
 import type { DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient, type Client, type Transport } from "@connectrpc/connect";
-import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { createTransport } from "@connectrpc/connect/protocol-connect";
 import { AppError } from "../core/error.ts";
+import { http2Calls } from "../host/http2-calls.ts";
 import { connectTls, type TlsCredentials, type TlsTarget } from "../host/tls-client.ts";
 import { shortLine } from "../layout/short-line.ts";
 import { NodeService } from "../protocol/petrify/v1/node_pb.ts";
@@ -22,9 +24,12 @@ export interface NodeConnection extends AsyncDisposable {
 
 /** What a machine that works answers in, and longer than a slow line takes; milliseconds. */
 const UNARY_MS = 20_000;
+/** Far more than a machine takes or sends at once. */
+const MESSAGE_BYTES = 16 * 1024 * 1024;
 
 /**
  * @param warn about something that keeps nobody from going on: the end of a sentence
+ * @param through what leads to the machine, where it is not reached directly
  * @throws AppError `NODE_UNREACHABLE`, `NODE_UNKNOWN`, `NODE_KEY_DIFFERS`
  */
 export async function openNode(
@@ -32,13 +37,14 @@ export async function openNode(
   credentials: TlsCredentials,
   warn: (why: string) => void,
   signal: AbortSignal,
+  through?: Duplex,
 ): Promise<NodeConnection> {
   const { name, host, port, fingerprint } = target;
   const trust = (shown: Parameters<typeof judgeMachine>[1]): void => {
     const warning = judgeMachine(name, shown, fingerprint);
     if (warning !== undefined) warn(warning);
   };
-  const socket = await connected({ host, port }, credentials, trust, signal);
+  const socket = await connected({ host, port }, credentials, trust, signal, through);
   const { transport, end } = transportOver(socket, { host, port });
   return {
     node: createClient(NodeService, transport),
@@ -55,9 +61,10 @@ export async function connected(
   credentials: TlsCredentials | undefined,
   trust: Parameters<typeof connectTls>[2],
   signal: AbortSignal,
+  through?: Duplex,
 ): Promise<Connection> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(UNARY_MS)]);
-  return await connectTls({ host, port }, credentials, trust, limit).catch((error: unknown) => {
+  return await connectTls({ host, port }, credentials, trust, limit, through).catch((error: unknown) => {
     signal.throwIfAborted();
     if (limit.aborted) throw new AppError("NODE_UNREACHABLE", `${host} does not answer at port ${port} (it takes too long)`);
     throw error;
@@ -70,13 +77,14 @@ export function transportOver(
   { host, port }: TlsTarget,
 ): { readonly transport: Transport; readonly end: () => Promise<void> } {
   const url = `https://${host.includes(":") ? `[${host}]` : host}:${port}`;
-  const sessionManager = new Http2SessionManager(url, undefined, { createConnection: () => socket });
+  const calls = http2Calls(url, socket);
   return {
-    transport: createConnectTransport({ baseUrl: url, httpVersion: "2", sessionManager, acceptCompression: [] }),
-    end: async () => {
-      sessionManager.abort();
-      await Promise.resolve(socket.destroy());
-    },
+    transport: createTransport({
+      ...{ baseUrl: url, httpClient: calls.request, useBinaryFormat: true, interceptors: [] },
+      ...{ acceptCompression: [], sendCompression: null, compressMinBytes: 0 },
+      ...{ readMaxBytes: MESSAGE_BYTES, writeMaxBytes: MESSAGE_BYTES },
+    }),
+    end: async () => await calls[Symbol.asyncDispose](),
   };
 }
 

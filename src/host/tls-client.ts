@@ -1,5 +1,6 @@
 import type { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
+import type { Duplex } from "node:stream";
 import { connect, type TLSSocket } from "node:tls";
 import { AppError } from "../core/error.ts";
 import { keyFingerprint } from "./node-key.ts";
@@ -28,6 +29,7 @@ export interface ShownIdentity {
  *
  * @param credentials absent where whoever is called asks for none
  * @param trust throws for somebody who is not to be talked to
+ * @param through what leads to the target, where it is not reached directly
  * @throws AppError `NODE_UNREACHABLE`; what `trust` throws; the signal's reason
  */
 export async function connectTls(
@@ -35,14 +37,17 @@ export async function connectTls(
   credentials: TlsCredentials | undefined,
   trust: (shown: ShownIdentity) => void,
   signal: AbortSignal,
+  through?: Duplex,
 ): Promise<TLSSocket> {
   const socket = connect({
+    ...(through ? { socket: through } : {}),
     ...{ host, port, minVersion: "TLSv1.3", ALPNProtocols: ["h2"] },
     ...(credentials ? { ca: credentials.authorities, cert: credentials.certificate, key: credentials.key } : {}),
     // `trust` decides, which may know more than the authorities.
     rejectUnauthorized: false,
     ...(isIP(host) ? {} : { servername: host }),
   });
+  if (through) socket.once("close", () => through.destroy());
   const stop = (): void => void socket.destroy();
   signal.addEventListener("abort", stop, { once: true });
   try {

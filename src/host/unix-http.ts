@@ -53,7 +53,7 @@ type Answer = (message: IncomingMessage, response: ServerResponse) => void;
 
 function serverOf(token: (() => string) | undefined, respond: Answer): Server {
   const server = createServer((message, response) => {
-    if (token === undefined || hasToken(message, token())) return respond(message, response);
+    if (token === undefined || isBearer(message.headers.authorization, token())) return respond(message, response);
     response.writeHead(403).end(() => message.destroy());
   });
   server.keepAliveTimeout = 1;
@@ -88,12 +88,13 @@ const drained = async (response: ServerResponse): Promise<void> =>
 /** Connections of a socket that anyone may connect to. */
 const STRANGERS = 256;
 
-/** Compared in a time that tells nothing of it but its length. */
-function hasToken({ headers }: IncomingMessage, token: string): boolean {
-  const [given, own] = [Buffer.from(headers.authorization ?? ""), Buffer.from(bearer(token))];
+/** Compared in a time that tells nothing of the token but its length. @param header of a request */
+export function isBearer(header: string | undefined, token: string): boolean {
+  const [given, own] = [Buffer.from(header ?? ""), Buffer.from(bearer(token))];
   return given.length === own.length && timingSafeEqual(given, own);
 }
-const bearer = (token: string): string => `Bearer ${token}`;
+/** Source: RFC 6750, section 2.1 */
+export const bearer = (token: string): string => `Bearer ${token}`;
 const CALLER = "petrify-caller";
 
 /** A document of the machine's own commands: an image's place, a word or two, machine configs, of which each may have a mebibyte. */

@@ -20,5 +20,7 @@ export const API_TOKEN = "/run/petrify/api-token";
 
 /** Where it asks petrify-look, with the same token. */
 export const LOOK_SOCKET = "/run/petrify/look.sock";
+/** Where the API's own program reaches other machines, with the same token. */
+export const FORWARD_SOCKET = "/run/petrify/forward.sock";
 
 export const API_PORT = 50_000;

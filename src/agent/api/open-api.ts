@@ -16,6 +16,7 @@ import { authorize, CALLER, type Caller } from "./authorize.ts";
 import { SystemService } from "../../protocol/petrify/v1/system_pb.ts";
 import { registerControlService } from "./control-service.ts";
 import { tellErrors } from "./errors.ts";
+import { registerForwarding, type Dial } from "./forwarding-service.ts";
 import { registerLookedUp } from "./looked-up.ts";
 import { registerNodeService, type NodeAnswers } from "./node-service.ts";
 import { servePages, type Pages } from "./pages.ts";
@@ -34,6 +35,8 @@ export interface ApiOptions {
   readonly ask: AskProgram;
   /** What there is besides the contract. */
   readonly pages?: Pages;
+  /** Absent where no other machine is reached through this one. */
+  readonly dial?: Dial;
   /** Seconds since 1970. */
   readonly now: () => number;
   readonly log: (line: string) => void;
@@ -67,7 +70,7 @@ export const COMMON = {
 };
 
 export async function openApi(options: ApiOptions): Promise<TlsServer> {
-  const { answers, ask, pages = {}, now, log, epoch, limits, authorities, ...tls } = options;
+  const { answers, ask, dial, pages = {}, now, log, epoch, limits, authorities, ...tls } = options;
   const denied = (caller: string, what: string): void => log(`denied to ${caller}: ${what}`);
   const failed = (what: string, error: unknown): void => log(`${what} failed: ${(error as Error).stack ?? String(error)}`);
   const calls = connectNodeAdapter({
@@ -75,6 +78,7 @@ export async function openApi(options: ApiOptions): Promise<TlsServer> {
       registerNodeService(router, answers);
       registerLookedUp(router, SystemService, answers.look);
       registerControlService(router, ask);
+      if (dial) registerForwarding(router, dial, log);
       registerReflection(router);
     },
     contextValues: (request) => createContextValues().set(CALLER, callerAt(request)),

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { Option, type Command } from "commander";
-import { addContext, contextOf, knowNode, removeContext, useContext, type Context } from "../../client/contexts.ts";
+import { addContext, contextOf, knowNode, removeContext, setEndpoints, useContext, type Context } from "../../client/contexts.ts";
 import { AppError } from "../../core/error.ts";
 import { certificatesIn } from "../../host/certificates.ts";
 import { readText } from "../../host/files.ts";
@@ -22,7 +22,15 @@ export function registerContext(program: Command, cli: Cli): void {
         "that were pinned. They are kept in ~/.config/petrify/contexts.json, which only you may read.",
     )
     .helpCommand(false);
-  for (const register of [registerAdd, registerUse, registerList, registerRemove, registerPin, registerContextNodes])
+  for (const register of [
+    registerAdd,
+    registerUse,
+    registerList,
+    registerRemove,
+    registerPin,
+    registerEndpoint,
+    registerContextNodes,
+  ])
     register(contexts, cli);
 }
 
@@ -128,9 +136,10 @@ function registerList(contexts: Command, cli: Cli): void {
     .action(
       cli.action(async (context) => {
         const file = await readContexts(context);
-        const found = Object.entries(file.contexts).map(([name, { credentials, nodes }]) => ({
+        const found = Object.entries(file.contexts).map(([name, { credentials, nodes, endpoints = [] }]) => ({
           ...{ name, inUse: name === file.current },
           ...("secrets" in credentials ? credentials : {}),
+          endpoints,
           nodes: Object.entries(nodes).map(([node, { address = node, key }]) => ({
             name: node,
             address,
@@ -197,6 +206,36 @@ function registerPin(contexts: Command, cli: Cli): void {
           { context: name, node, key, changed: after !== before },
           `${name} knows ${node} by the key ${key}.`,
         );
+      }),
+    );
+}
+
+interface EndpointOptions {
+  readonly none?: true;
+  readonly context?: string;
+}
+
+function registerEndpoint(contexts: Command, cli: Cli): void {
+  contexts
+    .command("endpoint")
+    .argument("[nodes...]", "by name or address, the preferred one first")
+    .summary("reach the machines of a context through one of them")
+    .description(
+      "Reaches all other machines through the first of these that answers, where they cannot be reached directly. An endpoint\n" +
+        "passes on what it cannot read: each machine is known by its own key, and knows you by your certificate.",
+    )
+    .option("--none", "reach them directly again")
+    .option("--context <name>", "of this context (default: the one in use)")
+    .addHelpText("after", "\nExamples:\n  petrify context endpoint edge-1 edge-2\n  petrify context endpoint --none")
+    .action(
+      cli.action(async (context, nodes: readonly string[], { none, context: named }: EndpointOptions) => {
+        if (nodes.length > 0 === (none ?? false)) throw new UsageError("USAGE", "name the endpoints, or take --none");
+        const before = await readContexts(context);
+        const [name] = contextOf(before, named);
+        const after = setEndpoints(before, name, nodes);
+        if (after !== before) await writeContexts(context, after);
+        const text = nodes.length > 0 ? `reaches its machines through ${nodes.join(", ")}` : "reaches its machines directly";
+        context.output.result({ context: name, endpoints: nodes, changed: after !== before }, `${name} ${text}.`);
       }),
     );
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createPublicKey, X509Certificate } from "node:crypto";
 import { mkdtempDisposable, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
@@ -44,7 +45,7 @@ async function desk() {
       return (JSON.parse(out.trim().split("\n").at(-1)!) as { code: string }).code;
     },
     /** @returns its port */
-    machine: async (options: Pick<ApiOptions, "key" | "certificate" | "authorities">): Promise<number> => {
+    machine: async (options: Pick<ApiOptions, "key" | "certificate" | "authorities" | "dial">): Promise<number> => {
       const api = await openApi({
         ...{ at: { host: HOST, port: 0 }, epoch: 0, now: secondsNow, log: () => {}, ask: noAgent, ...options },
         answers: {
@@ -239,6 +240,38 @@ suite("petrify -l and --all", () => {
     assert.equal(await at.fails("clean", "--all"), "USAGE");
     assert.equal(await at.fails("clean", "-l", "site"), "USAGE");
     await at.done("releases", "oci:nowhere", "--all");
+  });
+});
+
+suite("petrify context endpoint", () => {
+  test("leads to all other machines of the context, until there is none", async () => {
+    await using at = await desk();
+    await at.done("gen", "secrets");
+    await at.done("context", "add", "edge", "--secrets", "petrify-secrets");
+    const authorities = await at.read("petrify-secrets/ca.pem");
+    const hosts = { "edge-7.inside": await fakeMachine(), "edge-8.inside": await fakeMachine() };
+    const ports = new Map<string, number>();
+    for (const [name, { fingerprint, ...pair }] of Object.entries(hosts)) {
+      ports.set(name, await at.machine({ ...pair, authorities }));
+      await at.done("context", "node", "add", name, "--key", fingerprint);
+    }
+    const reached: string[] = [];
+    const { fingerprint, ...pair } = await fakeMachine();
+    const dial: ApiOptions["dial"] = async ({ host }) => {
+      reached.push(host);
+      return await Promise.resolve(connect({ host: HOST, port: ports.get(host)! }));
+    };
+    const address = `${HOST}:${await at.machine({ ...pair, authorities, dial })}`;
+    await at.done("context", "node", "add", "edge-1", "--address", address, "--key", fingerprint);
+    assert.match(await at.done("context", "endpoint", "edge-0.invalid", "edge-1"), /through edge-0\.invalid, edge-1/);
+    const out = await at.done("--all", "version");
+    for (const name of ["edge-1", "edge-7.inside", "edge-8.inside"]) assert.match(out, new RegExp(`^${name} +edge-7`, "m"));
+    assert.deepEqual(reached.toSorted(), Object.keys(hosts));
+    assert.match(await at.done("context", "endpoint", "edge-0.invalid", "edge-1", "--json"), /"changed":false/);
+    await at.done("context", "endpoint", "--none");
+    assert.equal(await at.fails("-n", "edge-7.inside", "version"), "NODE_UNREACHABLE");
+    for (const args of [[], ["edge-1", "--none"]]) assert.equal(await at.fails("context", "endpoint", ...args), "USAGE");
+    assert.equal(await at.fails("context", "endpoint", "a b"), "ADDRESS_INVALID");
   });
 });
 

@@ -1,0 +1,49 @@
+/** Reaching machines through those that can. docs/concepts/api.md */
+import type { Duplex } from "node:stream";
+import { AppError, errorDocument } from "../core/error.ts";
+import type { NodePlace } from "./contexts.ts";
+import { forwardThrough } from "./forward.ts";
+import type { NodeConnection } from "./open-node.ts";
+
+export interface Endpoints extends AsyncDisposable {
+  /** @returns what leads to a machine; nothing to an endpoint, which is reached directly @throws AppError `NO_ENDPOINT`, and what the endpoint says */
+  readonly to: (place: NodePlace, signal: AbortSignal) => Promise<Duplex | undefined>;
+}
+
+/**
+ * The first endpoint that answers, for as long as it is needed.
+ *
+ * @param open a connection to an endpoint itself
+ */
+export function openEndpoints(
+  endpoints: readonly NodePlace[],
+  open: (endpoint: NodePlace) => Promise<NodeConnection>,
+): Endpoints {
+  let chosen: Promise<readonly [string, NodeConnection]> | undefined;
+  const choose = async (): Promise<readonly [string, NodeConnection]> => {
+    const failures: string[] = [];
+    for (const endpoint of endpoints) {
+      try {
+        return [endpoint.name, await open(endpoint)];
+      } catch (error) {
+        failures.push(`${endpoint.name}: ${errorDocument(error).message}`);
+      }
+    }
+    throw new AppError("NO_ENDPOINT", `no endpoint of the context answers (${failures.join("; ")})`, {
+      hint: "petrify context endpoint --none, where the machines can be reached directly.",
+    });
+  };
+  const isOne = ({ name, host, port }: NodePlace): boolean =>
+    endpoints.some((one) => one.name === name || (one.host === host && one.port === port));
+  return {
+    to: async (place, signal) => {
+      if (isOne(place)) return undefined;
+      const [name, connection] = await (chosen ??= choose());
+      return await forwardThrough(connection, name, place, signal);
+    },
+    [Symbol.asyncDispose]: async () => {
+      const [, connection] = (await chosen?.catch(() => undefined)) ?? [];
+      await connection?.[Symbol.asyncDispose]();
+    },
+  };
+}
