@@ -31,6 +31,8 @@ export interface Http2Calls extends AsyncDisposable {
 export function http2Calls(origin: string, socket: Duplex): Http2Calls {
   const session = connect(origin, { createConnection: () => socket });
   session.on("error", () => {}); // its requests fail, each with its own error
+  // Of what is no socket of the system it would not notice.
+  socket.once("close", () => session.destroy());
   return {
     request: async (request) => await ask(session, request),
     [Symbol.asyncDispose]: async () => {

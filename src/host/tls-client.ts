@@ -1,7 +1,7 @@
 import type { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import type { Duplex } from "node:stream";
-import { connect, type TLSSocket } from "node:tls";
+import { connect, createSecureContext, type SecureContext, type TLSSocket } from "node:tls";
 import { AppError } from "../core/error.ts";
 import { keyFingerprint } from "./node-key.ts";
 
@@ -14,7 +14,19 @@ export interface TlsCredentials {
   readonly authorities: string;
   readonly certificate: string;
   readonly key: string;
+  /** What they come to, where it was made for several connections. */
+  readonly context?: SecureContext;
 }
+
+/** For many connections: to read keys and certificates takes as long as half a handshake. */
+export const sharedCredentials = (credentials: TlsCredentials): TlsCredentials => ({
+  ...credentials,
+  context: contextOf(credentials),
+});
+
+const contextOf = ({ authorities, certificate, key }: TlsCredentials): SecureContext =>
+  createSecureContext({ ca: authorities, cert: certificate, key, minVersion: "TLSv1.3" });
+
 /** What whoever is called shows of itself. */
 export interface ShownIdentity {
   readonly certificate: X509Certificate;
@@ -42,12 +54,16 @@ export async function connectTls(
   const socket = connect({
     ...(through ? { socket: through } : {}),
     ...{ host, port, minVersion: "TLSv1.3", ALPNProtocols: ["h2"] },
-    ...(credentials ? { ca: credentials.authorities, cert: credentials.certificate, key: credentials.key } : {}),
+    ...(credentials ? { secureContext: credentials.context ?? contextOf(credentials) } : {}),
     // `trust` decides, which may know more than the authorities.
     rejectUnauthorized: false,
     ...(isIP(host) ? {} : { servername: host }),
   });
-  if (through) socket.once("close", () => through.destroy());
+  if (through) {
+    socket.once("close", () => through.destroy());
+    // Of what is no socket of the system it would not notice.
+    through.once("close", () => socket.destroy());
+  }
   const stop = (): void => void socket.destroy();
   signal.addEventListener("abort", stop, { once: true });
   try {

@@ -7,6 +7,7 @@ import type { NodePlace } from "../../client/contexts.ts";
 import { openNode, type NodeConnection } from "../../client/open-node.ts";
 import { AppError } from "../../core/error.ts";
 import { secondsNow } from "../../host/wall-clock.ts";
+import type { AgentStatus } from "../status.ts";
 import type { Dial } from "./forwarding-service.ts";
 import { openApi } from "./open-api.ts";
 import { fakeAuthority, fakeMachine, fakeStatus, noAgent, type Pair } from "./testing.ts";
@@ -16,15 +17,15 @@ const ours = await fakeAuthority();
 const admin = await ours.person({ role: "reader" });
 const { signal } = new AbortController();
 
-async function machine(hostname: string, dial?: Dial) {
+async function machine(hostname: string, dial?: Dial, ask = async (): Promise<AgentStatus> => await Promise.resolve(fakeStatus)) {
   const { fingerprint, ...pair } = await fakeMachine();
   const lines: string[] = [];
-  const status = { ...fakeStatus, machine: { id: "9b4e", hostname } };
+  const status = async (): Promise<AgentStatus> => ({ ...(await ask()), machine: { id: "9b4e", hostname } });
   const server = await openApi({
     ...{ at: { host: HOST, port: 0 }, ...pair, authorities: ours.certificate, epoch: 0, now: secondsNow },
     answers: {
       version: "1.2.3",
-      status: async () => await Promise.resolve(status),
+      status,
       operation: async function* () {},
       look: async function* () {},
     },
@@ -118,6 +119,18 @@ suite("an endpoint", () => {
     const left = await ways.to(node.place, signal);
     left!.destroy();
     if (!sockets[1]!.closed) await once(sockets[1]!, "close");
+  });
+
+  test("that is gone takes what was asked through it along", async () => {
+    const { dial } = wire();
+    const status = Promise.withResolvers<never>();
+    await using node = await machine("edge-7", undefined, async () => await status.promise);
+    const endpoint = await machine("edge-1", dial);
+    await using ways = openEndpoints([endpoint.place], open);
+    await using connection = await open(node.place, await ways.to(node.place, signal));
+    const asked = assert.rejects(connection.node.status({}), /closed|reset/);
+    await endpoint[Symbol.asyncDispose]();
+    await asked;
   });
 
   test("carries more than fits in any buffer, both ways, for several machines at a time", async () => {

@@ -37,11 +37,13 @@ export async function eachNode<T>(
   assertChosen(context);
   const [inUse, found] = contextOf(await readContexts(context), named);
   const places = chosenNames(inUse, found, context).map((name) => nodeOf(found, name));
-  const credentials = await credentialsOf(inUse, found, context, context.now());
+  const own = await credentialsOf(inUse, found, context, context.now());
   // What it imports is for calls alone: other commands start without it.
+  const { sharedCredentials } = await import("../../host/tls-client.ts");
   const { callError, nodeClockOf, openNode, unary } = await import("../../client/open-node.ts");
   const { openEndpoints } = await import("../../client/endpoints.ts");
   const { signal } = context;
+  const credentials = sharedCredentials(own);
   const warn = (place: NodePlace, why: string): void => context.sinks.err(`warning: ${place.name}: ${why}\n`);
   const open = async (place: NodePlace, as: TlsCredentials, through?: Duplex): Promise<NodeConnection> =>
     await openNode(place, as, (why) => warn(place, `${why}; its key is the pinned one`), signal, through);
