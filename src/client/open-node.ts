@@ -117,6 +117,7 @@ const FAILURES: Readonly<Partial<Record<Code, Failure>>> = {
   [Code.Unauthenticated]: ["NOT_PERMITTED", (_, message) => message],
   [Code.PermissionDenied]: ["NOT_PERMITTED", (_, message) => message],
   [Code.Unimplemented]: ["NODE_TOO_OLD", (node) => `${node} does not know this call`, "Upgrade the machine."],
+  [Code.ResourceExhausted]: ["NODE_BUSY", (node, message) => `${node}: ${message}`, "Try again later."],
   [Code.DeadlineExceeded]: ["NODE_UNREACHABLE", (node) => `${node} does not answer in time`],
   [Code.Internal]: ["NODE_FAILED", (node, message) => `${node}: ${message}`, "Its journal has more: unit petrify-api."],
   [Code.InvalidArgument]: ["NODE_FAILED", (node, message) => `${node}: ${message}`, "Its petrify may be older than this one."],

@@ -6,12 +6,14 @@ import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bundleForNode } from "../../src/host/bundle.ts";
-import { serveLocally, type LocalRoutes } from "../../src/host/unix-http.ts";
+import { serveWhileAsked, type LocalRoutes } from "../../src/host/unix-http.ts";
 
 const TOP = join(import.meta.dirname, "../..");
 /** As its unit starts it: src/build/rootfs. */
 const FLAGS = ["--disable-warning=ExperimentalWarning", "--max-semi-space-size=1", "--max-old-space-size=64"] as const;
 const TOKEN = "t";
+/** Milliseconds; the most that a timer takes is 2^31 - 1. */
+const FOREVER = 1e9;
 
 export const apiProgram = async (): Promise<string> =>
   await bundleForNode(join(TOP, "src/agent/api-main.ts"), { PETRIFY_VERSION: "1.2.3" });
@@ -40,7 +42,7 @@ export async function startApi(
   const at = (name: string): string => join(folder.path, name);
   for (const [name, text] of Object.entries({ token: TOKEN, ...credentials })) await writeFile(at(name), text);
   await writeFile(at("api.mjs"), program);
-  const local = await serveLocally(at("agent"), agent, () => TOKEN);
+  const local = await serveWhileAsked(at("agent"), agent, TOKEN, { ms: FOREVER, end: () => {} });
   const listener = createServer().listen(0, host);
   await once(listener, "listening");
   const { port } = listener.address() as AddressInfo;

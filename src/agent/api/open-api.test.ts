@@ -378,6 +378,23 @@ suite("clients that are not ours", () => {
   });
 });
 
+test("no more calls that last are answered than there may be, and each that ends makes room", async () => {
+  await using api = await serving({ limits: { lasting: 2 }, answers: { ...ANSWERS, operation: noNews } });
+  await using connection = await api.open();
+  const begin = (): { readonly stop: AbortController; readonly first: Promise<unknown> } => {
+    const stop = new AbortController();
+    const first = connection.node.followOperation({}, { signal: stop.signal })[Symbol.asyncIterator]().next();
+    return { stop, first: first.catch((error: unknown) => error) };
+  };
+  const [one] = [begin(), begin()];
+  await wait(100);
+  assert.match(String(await begin().first), /resource_exhausted.*2 calls that last/);
+  assert.equal((await connection.node.version({})).version, "1.2.3", "others are answered all the same");
+  one!.stop.abort();
+  await wait(100);
+  assert.equal(await Promise.race([begin().first, wait(200, "waits")]), "waits");
+});
+
 suite("a program that nobody calls", () => {
   test("ends once the last connection has been closed for a while, and not before", async () => {
     let ended = 0;

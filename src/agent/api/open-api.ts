@@ -17,6 +17,7 @@ import { SystemService } from "../../protocol/petrify/v1/system_pb.ts";
 import { registerControlService } from "./control-service.ts";
 import { tellErrors } from "./errors.ts";
 import { registerForwarding, type Dial } from "./forwarding-service.ts";
+import { limitStreams } from "./limit-streams.ts";
 import { registerLookedUp } from "./looked-up.ts";
 import { registerNodeService, type NodeAnswers } from "./node-service.ts";
 import { servePages, type Pages } from "./pages.ts";
@@ -40,7 +41,7 @@ export interface ApiOptions {
   /** Seconds since 1970. */
   readonly now: () => number;
   readonly log: (line: string) => void;
-  readonly limits?: Partial<TlsLimits>;
+  readonly limits?: Partial<TlsLimits & { readonly lasting: number }>;
   /** Once nobody has been connected for so many milliseconds. */
   readonly idle?: { readonly ms: number; readonly end: () => void };
 }
@@ -54,6 +55,8 @@ export const LIMITS: TlsLimits = {
   streams: 32,
   headerBytes: 16_384,
 };
+/** Calls that last, at a time. */
+const LASTING = 256;
 /** Of a message in either direction. */
 const MESSAGE_BYTES = 1024 * 1024;
 /** The longest that a caller may ask us to work for one call. */
@@ -82,7 +85,7 @@ export async function openApi(options: ApiOptions): Promise<TlsServer> {
       registerReflection(router);
     },
     contextValues: (request) => createContextValues().set(CALLER, callerAt(request)),
-    interceptors: [tellErrors(failed), authorize(now, denied)],
+    interceptors: [tellErrors(failed), authorize(now, denied), limitStreams(limits?.lasting ?? LASTING)],
     ...COMMON,
   });
   const admit = (certificate: X509Certificate): string | undefined => {
