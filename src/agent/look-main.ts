@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import type { AppError } from "../core/error.ts";
 import { readText } from "../host/files.ts";
 import { run } from "../host/run.ts";
+import { runLines } from "../host/run-lines.ts";
 import { serveWhileAsked } from "../host/unix-http.ts";
 import { API_TOKEN } from "../layout/api-places.ts";
 import { handedSocket } from "./handed-socket.ts";
@@ -23,6 +24,7 @@ try {
   const token = await readText(process.argv[2] ?? API_TOKEN);
   const routes = lookRoutes(LOOK_CALLS, {
     run,
+    runLines,
     root: "/",
     lsblk: join(dirname(process.execPath), "lsblk"),
     now: () => Date.now() / 1000,

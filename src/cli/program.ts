@@ -25,6 +25,8 @@ import { registerNetwork } from "./look/network.ts";
 import { registerProcesses } from "./look/processes.ts";
 import { registerServices } from "./look/services.ts";
 import { registerTime } from "./look/time.ts";
+import { registerNodeDmesg } from "./nodes/dmesg.ts";
+import { registerNodeLogs } from "./nodes/logs.ts";
 import { registerNodeStatus } from "./nodes/status.ts";
 import { registerNodeVersion } from "./nodes/version.ts";
 import { registerPull } from "./pull.ts";
@@ -58,6 +60,8 @@ const COMMANDS: readonly Register[] = [
   registerApplyConfig,
   registerNodeVersion,
   registerNodeStatus,
+  registerNodeLogs,
+  registerNodeDmesg,
   registerServices,
   registerProcesses,
   registerMemory,

@@ -13,6 +13,7 @@ import {
 import { identityOf } from "../../pki/identity.ts";
 import type { AskProgram } from "./ask-program.ts";
 import { authorize, CALLER, type Caller } from "./authorize.ts";
+import { LogService } from "../../protocol/petrify/v1/log_pb.ts";
 import { SystemService } from "../../protocol/petrify/v1/system_pb.ts";
 import { registerControlService } from "./control-service.ts";
 import { tellErrors } from "./errors.ts";
@@ -82,6 +83,7 @@ export async function openApi(options: ApiOptions): Promise<TlsServer> {
       registerLookedUp(router, SystemService, answers.look);
       registerControlService(router, ask);
       if (dial) registerForwarding(router, dial, log);
+      registerLookedUp(router, LogService, answers.look);
       registerReflection(router);
     },
     contextValues: (request) => createContextValues().set(CALLER, callerAt(request)),

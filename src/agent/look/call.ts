@@ -1,12 +1,15 @@
 /** What the machine can be asked to look at: one file a call, and a row in calls.ts. docs/concepts/api.md */
 import type { z } from "zod";
 import { AppError } from "../../core/error.ts";
+import type { RunLines } from "../../host/run-lines.ts";
 import type { Run } from "../../host/run.ts";
 import type { LocalHandler, LocalRoutes } from "../../host/unix-http.ts";
 
 /** What calls need of the machine; they read and start what only reads. */
 export interface LookPorts {
   readonly run: Run;
+  /** For programs that go on, or say much. */
+  readonly runLines: RunLines;
   /** Where the running system is: `/`. Tests have one in a folder. */
   readonly root: string;
   /** The program of that name. */

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { LogService } from "../../protocol/petrify/v1/log_pb.ts";
 import { SystemService } from "../../protocol/petrify/v1/system_pb.ts";
 import { scriptedRun } from "../../host/run.ts";
+import { runLines } from "../../host/run-lines.ts";
 import { lookRoutes } from "./call.ts";
 import { LOOK_CALLS } from "./calls.ts";
 import { prefixLength } from "./network.ts";
@@ -9,12 +11,12 @@ import { unitOf } from "./processes.ts";
 import { servicesOf } from "./services.ts";
 
 test("every method of the contract that is looked up has a call, and nothing else has", () => {
-  const methods = [SystemService].flatMap(({ name, methods: all }) => all.map((method) => `${name}.${method.name}`));
+  const methods = [SystemService, LogService].flatMap(({ name, methods: all }) => all.map((method) => `${name}.${method.name}`));
   assert.deepEqual(Object.keys(LOOK_CALLS).toSorted(), methods.toSorted());
 });
 
 test("a request that a call does not know is refused, whoever sends it", async () => {
-  const routes = lookRoutes(LOOK_CALLS, { run: scriptedRun({}).run, root: "/none", lsblk: "lsblk", now: () => 0 });
+  const routes = lookRoutes(LOOK_CALLS, { run: scriptedRun({}).run, runLines, root: "/none", lsblk: "lsblk", now: () => 0 });
   const { signal } = new AbortController();
   const ask = async (name: string, body: unknown) => await (routes[`POST /look/${name}`]!(signal, body) as Promise<object>);
   for (const [name, body] of [
@@ -25,6 +27,18 @@ test("a request that a call does not know is refused, whoever sends it", async (
     ["SystemService.Cpu", { watch: 1 }],
     ["SystemService.Cgroups", { depth: 9 }],
     ["SystemService.Network", { sockets: "yes" }],
+    ["LogService.Logs", { units: ["--vacuum-size=1 x"] }],
+    ["LogService.Logs", { units: ["a\nb"] }],
+    ["LogService.Logs", { units: Array.from({ length: 33 }, () => "a") }],
+    ["LogService.Logs", { boot: 1 }],
+    ["LogService.Logs", { since: "yesterday" }],
+    ["LogService.Logs", { grep: "a\nb" }],
+    ["LogService.Logs", { after: "s=1 --rotate" }],
+    ["LogService.Logs", { follow: true, boot: -1 }],
+    ["LogService.Logs", { follow: true, until: "2026-11-22T20:42:00Z" }],
+    ["LogService.Logs", { kernel: true, units: ["ssh"] }],
+    ["LogService.Logs", { directory: "/oem" }],
+    ["LogService.Dmesg", { priority: "loud" }],
   ] as const)
     await assert.rejects(async () => await ask(name, body), { code: "REQUEST_INVALID" }, `${name} ${JSON.stringify(body)}`);
 });

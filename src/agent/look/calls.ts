@@ -2,7 +2,9 @@
 import { cgroups } from "./cgroups.ts";
 import { cpu } from "./cpu.ts";
 import { disks } from "./disks.ts";
+import { dmesg } from "./dmesg.ts";
 import { load } from "./load.ts";
+import { logs } from "./logs.ts";
 import { memory } from "./memory.ts";
 import { mounts } from "./mounts.ts";
 import { network } from "./network.ts";
@@ -12,6 +14,8 @@ import { time } from "./time.ts";
 import type { LookCalls } from "./call.ts";
 
 export const LOOK_CALLS: LookCalls = {
+  "LogService.Logs": logs,
+  "LogService.Dmesg": dmesg,
   "SystemService.Services": services,
   "SystemService.Processes": processes,
   "SystemService.Memory": memory,

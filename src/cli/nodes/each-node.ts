@@ -18,6 +18,21 @@ export interface Answered<T> {
 }
 export type NodeAnswer<T> = Answered<T> | { readonly node: string; readonly error: ErrorDocument };
 
+/** Of a call that is answered at once. */
+interface UnaryCall {
+  readonly signal: AbortSignal;
+  readonly timeoutMs: number;
+}
+/** For what lasts longer than a connection. */
+export interface AskedNode {
+  /** As the caller knows it. */
+  readonly node: string;
+  /** Another connection. */
+  readonly open: () => Promise<NodeConnection>;
+  /** What a call has failed with, as whoever made it can use it. */
+  readonly failure: (error: unknown) => unknown;
+}
+
 /** Each is a handshake that takes the CPU. */
 const AT_ONCE = 64;
 /** Each is a call on one connection to the endpoint, which takes 32. */
@@ -32,7 +47,7 @@ const FAILED = 1;
 export async function eachNode<T>(
   context: CliContext,
   { context: named }: NodeOptions,
-  ask: (connection: NodeConnection, call: { readonly signal: AbortSignal; readonly timeoutMs: number }) => Promise<T>,
+  ask: (connection: NodeConnection, call: UnaryCall, asked: AskedNode) => Promise<T>,
 ): Promise<readonly NodeAnswer<T>[]> {
   assertChosen(context);
   const [inUse, found] = contextOf(await readContexts(context), named);
@@ -53,9 +68,13 @@ export async function eachNode<T>(
     async (endpoint) => await open(endpoint, credentials),
   );
   const asked = async (place: NodePlace, as: TlsCredentials): Promise<T> => {
-    const through = endpoints.length > 0 ? await ways.to(place, signal) : undefined;
-    await using connection = await open(place, as, through);
-    return await ask(connection, unary(signal));
+    const opened = async (): Promise<NodeConnection> => {
+      const through = endpoints.length > 0 ? await ways.to(place, signal) : undefined;
+      return await open(place, as, through);
+    };
+    await using connection = await opened();
+    const failure = (error: unknown): unknown => callError(place.name, error);
+    return await ask(connection, unary(signal), { node: place.name, open: opened, failure });
   };
   const one = async (place: NodePlace): Promise<T> => {
     try {
