@@ -25,6 +25,7 @@ import { registerNetwork } from "./look/network.ts";
 import { registerProcesses } from "./look/processes.ts";
 import { registerServices } from "./look/services.ts";
 import { registerTime } from "./look/time.ts";
+import { registerNodeDashboard } from "./nodes/dashboard.ts";
 import { registerNodeDmesg } from "./nodes/dmesg.ts";
 import { registerNodeLogs } from "./nodes/logs.ts";
 import { registerNodeStatus } from "./nodes/status.ts";
@@ -62,6 +63,7 @@ const COMMANDS: readonly Register[] = [
   registerNodeStatus,
   registerNodeLogs,
   registerNodeDmesg,
+  registerNodeDashboard,
   registerServices,
   registerProcesses,
   registerMemory,

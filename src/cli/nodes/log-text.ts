@@ -9,7 +9,7 @@ const SEQUENCES = /\u001b\[[0-?]*[ -/]*[@-~]/g;
 // eslint-disable-next-line no-control-regex -- these too
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029]/g;
 /** What a terminal shows, and does not do. */
-const printable = (text: string): string => text.replaceAll(SEQUENCES, "").replaceAll(CONTROL, "?");
+export const printable = (text: string): string => text.replaceAll(SEQUENCES, "").replaceAll(CONTROL, "?");
 
 /** In the contract's words. */
 export const priorityOf = (level: LogPriority | undefined): Priority =>

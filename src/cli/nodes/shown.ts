@@ -32,7 +32,7 @@ export function statusTable(rows: readonly Answered<StatusResponse>[]): string {
     ["NODE", "HOSTNAME", "IMAGE", "RUNNING", "HEALTH", "ALARMS"],
     rows.map(({ node, value }) => [
       ...[node, value.machine?.hostname || "-", imageText(value.image), runningText(value)].map(shortLine),
-      ...[word(HEALTH, value.health?.state ?? HealthState.UNSPECIFIED), String(value.alarms.length)],
+      ...[healthWord(value.health?.state), String(value.alarms.length)],
     ]),
   );
   const notes = rows.flatMap(({ node, value: { health, alarms, operation } }) => [
@@ -43,13 +43,18 @@ export function statusTable(rows: readonly Answered<StatusResponse>[]): string {
   return [table, ...notes.map(shortLine)].join("\n");
 }
 
-const imageText = (image: Image | undefined): string => (image ? `${image.name} ${image.version}` : "-");
+export const imageText = (image: Image | undefined): string => (image ? `${image.name} ${image.version}` : "-");
 
-function runningText({ running, role, state }: StatusResponse): string {
+export function runningText({ running, role, state }: StatusResponse): string {
   const words = [word(ROLES, role), word(STATES, state)].filter((word) => word !== "");
   const target = word(TARGETS, running);
   return words.length > 0 ? `${target} (${words.join(", ")})` : target;
 }
+
+export const targetWord = (target: BootTarget): string => word(TARGETS, target);
+export const roleWord = (role: BootRole): string => word(ROLES, role);
+export const stateWord = (state: SlotState): string => word(STATES, state);
+export const healthWord = (state: HealthState = HealthState.UNSPECIFIED): string => word(HEALTH, state);
 
 /** A machine may be newer than this program. */
 const word = (words: Readonly<Record<number, string>>, value: number): string => words[value] ?? "?";
