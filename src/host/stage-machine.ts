@@ -54,6 +54,10 @@ export const deviceSignatures = async (run: Run, wipefs: string, path: string): 
 export const settleDevices = async (run: Run): Promise<void> =>
   void (await run(["udevadm", "settle", `--timeout=${SETTLE_SECONDS}`]).catch(() => {}));
 
+/** Has udev look at a device anew; where there is no udev nobody has to. Source: udevadm(8) */
+export const deviceChanged = async (run: Run, path: string): Promise<void> =>
+  void (await run(["udevadm", "trigger", "--action=change", `--name-match=${path}`]).catch(() => {}));
+
 /** The kernel's name of a device, or of the one whose file system has a label; waits for those that are being found. */
 export async function findDevice(
   run: Run,

@@ -75,7 +75,8 @@ function whileBooting(argv: readonly [string, ...string[]]): readonly [string, .
   return program === "systemctl" && WAITING.has(verb) ? [program, "--no-block", verb, ...words] : argv;
 }
 
-function reason(error: unknown): string {
+/** Why a program failed, in its own last words where it has any. */
+export function reason(error: unknown): string {
   if (!(error instanceof CommandError)) return (error as Error).message;
   const said = error.result?.stderr.trim().split("\n").at(-1);
   return said ? said.slice(0, 300) : error.message;

@@ -46,20 +46,26 @@ const APPEND_REST = [
   `${SFDISK.append} < type=linux, name="the rest"`,
   "partx --update /dev/vdb",
   `${FORMAT} -L rest /dev/vdb2`,
+  "changed /dev/vdb2",
 ] as const;
 
 const LAYOUTS: readonly (readonly [what: string, machine: Case, did: readonly string[], why?: RegExp])[] = [
   [
     "an empty disk gets a table, and one partition after the other",
     {},
-    [`${SFDISK.new} < label: gpt; size=100MiB, type=linux, name="first"`, `${FORMAT} -L first /dev/vdb1`, ...APPEND_REST],
+    [
+      `${SFDISK.new} < label: gpt; size=100MiB, type=linux, name="first"`,
+      `${FORMAT} -L first /dev/vdb1`,
+      "changed /dev/vdb1",
+      ...APPEND_REST,
+    ],
   ],
   ["those that are missing follow those that are there", { children: [FIRST], signatures: [GPT_FOUND] }, APPEND_REST],
   ["those that are there stay as they are", { children: [FIRST, REST], signatures: [GPT_FOUND] }, []],
   [
     "one that was cut off before it had a file system gets it",
     { children: [FIRST, part(2, { partlabel: "the rest" })], signatures: [GPT_FOUND] },
-    [`${FORMAT} -L rest /dev/vdb2`],
+    [`${FORMAT} -L rest /dev/vdb2`, "changed /dev/vdb2"],
   ],
   [
     "a disk that is a file system as a whole gets no table",
@@ -80,6 +86,7 @@ const LAYOUTS: readonly (readonly [what: string, machine: Case, did: readonly st
       `${SFDISK.append} < size=100MiB, type=linux, name="first"`,
       "partx --update /dev/vdb",
       `${FORMAT} -L first /dev/vdb1`,
+      "changed /dev/vdb1",
       ...APPEND_REST,
     ],
   ],

@@ -162,12 +162,18 @@ async function sfdisk(device: string, what: "new" | "append", script: string, { 
   if (what === "append") await run(["partx", "--update", device], { okExit: [0, 1], timeoutMs: LIMIT_MS });
 }
 
-async function makeFileSystem(device: string, type: "ext4" | "vfat", label: string | undefined, { run }: Means): Promise<void> {
+async function makeFileSystem(
+  device: string,
+  type: "ext4" | "vfat",
+  label: string | undefined,
+  { run, disks }: Means,
+): Promise<void> {
   const argv: readonly [string, ...string[]] =
     type === "ext4"
       ? [MKE2FS, "-q", "-F", "-t", "ext4", ...(label === undefined ? [] : ["-L", label]), device]
       : ["mkfs.vfat", ...(label === undefined ? [] : ["-n", label]), device];
   await run(argv, { timeoutMs: LIMIT_MS });
+  await disks.changed(device);
 }
 
 const wrong = (name: string, why: string): AppError => new AppError("DISK_NOT_SET_UP", `${name} ${why}`);

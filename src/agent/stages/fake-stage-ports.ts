@@ -90,6 +90,7 @@ export function fakeStageMachine(options: FakeStageOptions = {}): FakeStageMachi
         ]);
       },
       settle: async () => await Promise.resolve(),
+      changed: async (path) => await Promise.resolve(void did.push(`changed ${path}`)),
     },
     instance: {
       record: () => state.record,

@@ -9,6 +9,7 @@ import type { Run } from "../../host/run.ts";
 import {
   accountsNow,
   blockDeviceList,
+  deviceChanged,
   deviceSignatures,
   findDevice,
   setParameter,
@@ -76,6 +77,7 @@ export async function openStagePorts(edge: StageEdge): Promise<StagePorts> {
       list: async () => await blockDeviceList(run, lsblk),
       signatures: async (path) => await deviceSignatures(run, `${programs}/wipefs`, path),
       settle: async () => await settleDevices(run),
+      changed: async (path) => await deviceChanged(run, path),
     },
   };
 }

@@ -197,7 +197,14 @@ const DISKS: readonly (readonly [
     "nothing",
     /^failed .*cut off/,
   ],
-  ["a file system", { fileSystems: [MAKE] }, [disk("/dev/vdb")], {}, /mke2fs -q -F -t ext4 -L data \/dev\/vdb$/, /^done/],
+  [
+    "a file system",
+    { fileSystems: [MAKE] },
+    [disk("/dev/vdb")],
+    {},
+    /mke2fs -q -F -t ext4 -L data \/dev\/vdb\nchanged \/dev\/vdb$/,
+    /^done/,
+  ],
   [
     "a file system that is there",
     { fileSystems: [MAKE] },
@@ -219,7 +226,7 @@ const DISKS: readonly (readonly [
     { fileSystems: [{ ...MAKE, partition: 1 }] },
     [disk("/dev/vdb", { children: [{ name: "/dev/vdb1", type: "part", size: 1 }] })],
     {},
-    /mke2fs .* \/dev\/vdb1$/,
+    /mke2fs .* \/dev\/vdb1\nchanged \/dev\/vdb1$/,
     /^done/,
   ],
   [

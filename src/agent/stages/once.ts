@@ -3,6 +3,7 @@ import type { StagePlan } from "../../config/machine/compile/stage-plan.ts";
 import type { StageName } from "../../config/machine/stages.ts";
 import type { OnceDone } from "../../layout/instance-record.ts";
 import type { StepResult } from "../../layout/stage-results.ts";
+import { reason } from "../config/lay-change.ts";
 import { setUpDisk, setUpFileSystem } from "./disks.ts";
 import type { StagePorts } from "./ports.ts";
 import { commandProblem, runCommand } from "./run-commands.ts";
@@ -49,7 +50,7 @@ async function startMounts(mounts: readonly string[], { run }: StagePorts): Prom
     await run(["systemctl", "start", ...mounts], { timeoutMs: MOUNT_LIMIT_MS, keepOutput: 4000 });
     return { is: "done" };
   } catch (error) {
-    return { is: "failed", why: (error as Error).message.split("\n")[0]! };
+    return { is: "failed", why: reason(error) };
   }
 }
 

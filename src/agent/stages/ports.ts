@@ -49,4 +49,6 @@ export interface DiskPorts {
   readonly signatures: (path: string) => Promise<readonly string[]>;
   /** Ends when nobody looks at devices that have just been changed. */
   readonly settle: () => Promise<void>;
+  /** Has udev look at a device: it may have been at it already, and have missed what was written to it since. */
+  readonly changed: (path: string) => Promise<void>;
 }
