@@ -296,7 +296,8 @@ const MADE: readonly (readonly [
     "alpine",
     { mounts: [{ what: "/dev/vdb1", where: "/var/lib/a", type: "ext4", options: "defaults,ro", pass: 2 }] },
     {
-      "/etc/init.d/config-mounts": /mountpoint -q \/var\/lib\/a \|\| mount -t ext4 -o ro \/dev\/vdb1 \/var\/lib\/a \|\| failed=1/,
+      "/etc/init.d/config-mounts":
+        /mountpoint -q \/var\/lib\/a \|\| mount -t ext4 -o ro \/dev\/vdb1 \/var\/lib\/a \|\| failed=1[^]*stop\(\)[^]*! mountpoint -q \/var\/lib\/a \|\| umount \/var\/lib\/a/,
       "/etc/runlevels/default/config-mounts": "-> /etc/init.d/config-mounts",
     },
   ],

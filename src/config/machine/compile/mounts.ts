@@ -106,13 +106,13 @@ function mountName(path: string): string {
 
 function openrcScript(mounts: readonly ConfiguredMount[]): string {
   const remote = mounts.some(isRemote);
-  const lines = mounts
-    .filter(({ options }) => !options.split(",").includes("noauto"))
-    .map(({ what, where, type, options }) => {
-      const words = optionsOf(options);
-      const argv = ["mount", "-t", type, ...(words.length > 0 ? ["-o", words.join(",")] : []), what, where];
-      return `\tmountpoint -q ${shellWord(where)} || ${argv.map(shellWord).join(" ")} || failed=1`;
-    });
+  const started = mounts.filter(({ options }) => !options.split(",").includes("noauto"));
+  const lines = started.map(({ what, where, type, options }) => {
+    const words = optionsOf(options);
+    const argv = ["mount", "-t", type, ...(words.length > 0 ? ["-o", words.join(",")] : []), what, where];
+    return `\tmountpoint -q ${shellWord(where)} || ${argv.map(shellWord).join(" ")} || failed=1`;
+  });
+  const back = mounts.map(({ where }) => `\t! mountpoint -q ${shellWord(where)} || umount ${shellWord(where)} || failed=1`);
   return [
     "#!/sbin/openrc-run",
     `${MARK}description="File systems of the machine config"`,
@@ -123,6 +123,12 @@ function openrcScript(mounts: readonly ConfiguredMount[]): string {
     '\tebegin "Mounting file systems of the machine config"',
     "\tfailed=0",
     ...lines,
+    "\teend $failed",
+    "}",
+    "\nstop() {",
+    '\tebegin "Unmounting file systems of the machine config"',
+    "\tfailed=0",
+    ...back.toReversed(),
     "\teend $failed",
     "}",
     "",

@@ -108,6 +108,13 @@ const STEPS: readonly (readonly [
   ["users, and what they own", {}, { users: [fakeUser("a", { authorizedKeys: ["ssh-rsa A"] })] }, ["accounts", "lay", "ssh"]],
   ["parameters of the kernel", {}, { sysctl: { "vm.swappiness": "1" } }, ["lay", "sysctl"]],
   [
+    "the same with OpenRC, whose scripts have other names in Debian",
+    {},
+    { sysctl: { "vm.swappiness": "1" } },
+    ["lay", "sysctl", "procps"],
+    "alpine",
+  ],
+  [
     "time servers",
     {},
     { ntp: { enabled: true, servers: ["a"], pools: [] } },
@@ -138,6 +145,17 @@ for (const [what, before, after, expected, init] of STEPS) {
       for (const id of earlier) assert.ok(ids(plan).indexOf(id) < index, `${id} comes later`);
   });
 }
+
+test("a script of OpenRC that is not there is nobody's fault, and one that is not running is not started", () => {
+  const plan = planChanges(compiled({}, alpine()), compiled({ sysctl: { "vm.swappiness": "1" }, sshPasswords: false }, alpine()));
+  const asked = plan.actions.flatMap(({ what }) => (what.is === "run" ? [what.argv.join(" ")] : []));
+  assert.deepEqual(asked, [
+    "rc-service --ifexists sysctl restart",
+    "rc-service --ifexists procps restart",
+    "rc-service --ifexists --ifstarted sshd reload",
+    "rc-service --ifexists --ifstarted ssh reload",
+  ]);
+});
 
 test("what only a reboot brings is said", () => {
   const before = compiled({ sysctl: { "vm.swappiness": "1" }, persistent: ["/var/lib/old"] });

@@ -47,7 +47,20 @@ interface Consequence {
 }
 
 const tryRestart = (...units: readonly string[]): readonly [string, ...string[]] => ["systemctl", "try-restart", ...units];
-const openrcRestart = (service: string): readonly [string, ...string[]] => ["rc-service", "--ifstarted", service, "restart"];
+/** One that does its work and ends, so that it is not running. */
+const openrc = (service: string, verb: "start" | "restart"): readonly [string, ...string[]] => [
+  "rc-service",
+  "--ifexists",
+  service,
+  verb,
+];
+const openrcRunning = (service: string, verb: "restart" | "reload"): readonly [string, ...string[]] => [
+  "rc-service",
+  "--ifexists",
+  "--ifstarted",
+  service,
+  verb,
+];
 
 const CONSEQUENCES: readonly Consequence[] = [
   {
@@ -64,15 +77,24 @@ const CONSEQUENCES: readonly Consequence[] = [
   },
   {
     ...{ path: /^\/etc\/network\//, id: "networking", says: "interfaces are set up again" },
-    argv: { systemd: tryRestart("networking.service"), openrc: openrcRestart("networking") },
+    argv: { systemd: tryRestart("networking.service"), openrc: openrcRunning("networking", "restart") },
   },
   {
     ...{ path: /^\/etc\/modules-load\.d\//, id: "modules", says: "kernel modules are loaded" },
-    argv: { systemd: ["systemctl", "restart", "systemd-modules-load.service"], openrc: ["rc-service", "modules", "restart"] },
+    argv: { systemd: ["systemctl", "restart", "systemd-modules-load.service"], openrc: openrc("modules", "restart") },
+  },
+  // Debian's scripts have other names than OpenRC's own; this one knows no restart.
+  {
+    ...{ path: /^\/etc\/modules-load\.d\//, id: "kmod", says: "kernel modules are loaded, by Debian's script" },
+    argv: { openrc: openrc("kmod", "start") },
   },
   {
     ...{ path: /^\/etc\/sysctl\.d\//, id: "sysctl", says: "kernel parameters are set" },
-    argv: { systemd: ["systemctl", "restart", "systemd-sysctl.service"], openrc: ["rc-service", "sysctl", "restart"] },
+    argv: { systemd: ["systemctl", "restart", "systemd-sysctl.service"], openrc: openrc("sysctl", "restart") },
+  },
+  {
+    ...{ path: /^\/etc\/sysctl\.d\//, id: "procps", says: "kernel parameters are set, by Debian's script" },
+    argv: { openrc: openrc("procps", "restart") },
   },
   {
     ...{ path: /^\/etc\/systemd\/timesyncd\.conf\.d\//, id: "timesyncd", says: "systemd-timesyncd starts again" },
@@ -81,14 +103,26 @@ const CONSEQUENCES: readonly Consequence[] = [
   {
     ...{ path: /^\/etc\/chrony(?:\/|\.conf$)/, id: "chrony", says: "chrony starts again" },
     // A pattern that fits nothing is no failure: one of the two names is there.
-    argv: { systemd: tryRestart("chrony.servic[e]", "chronyd.servic[e]"), openrc: openrcRestart("chronyd") },
+    argv: { systemd: tryRestart("chrony.servic[e]", "chronyd.servic[e]"), openrc: openrcRunning("chronyd", "restart") },
+  },
+  {
+    ...{ path: /^\/etc\/chrony(?:\/|\.conf$)/, id: "chrony-debian", says: "chrony starts again, by Debian's script" },
+    argv: { openrc: openrcRunning("chrony", "restart") },
   },
   {
     ...{ path: /^\/etc\/ssh\/sshd_config/, id: "ssh", says: "the SSH server reads its settings again" },
     argv: {
       systemd: ["systemctl", "try-reload-or-restart", "ssh.servic[e]", "sshd.servic[e]"],
-      openrc: ["rc-service", "--ifstarted", "sshd", "reload"],
+      openrc: openrcRunning("sshd", "reload"),
     },
+  },
+  {
+    ...{
+      path: /^\/etc\/ssh\/sshd_config/,
+      id: "ssh-debian",
+      says: "the SSH server reads its settings again, by Debian's script",
+    },
+    argv: { openrc: openrcRunning("ssh", "reload") },
   },
   {
     ...{ path: /^\/etc\/vconsole\.conf$/, id: "vconsole", says: "the console's keys are set" },
@@ -223,7 +257,9 @@ function actionsFor(changes: readonly Change[], after: Compiled, units: UnitChan
 
 function control(init: InitKind, verb: "start" | "stop" | "restart", unit: string): readonly [string, ...string[]] {
   if (init === "systemd") return verb === "restart" ? tryRestart(unit) : ["systemctl", verb, unit];
-  return verb === "restart" ? openrcRestart(unit) : ["rc-service", verb === "start" ? "--ifstopped" : "--ifstarted", unit, verb];
+  return verb === "restart"
+    ? openrcRunning(unit, "restart")
+    : ["rc-service", verb === "start" ? "--ifstopped" : "--ifstarted", unit, verb];
 }
 
 /** Stages that do something else at the next boot, besides the files that are written when a config is applied. */
