@@ -119,6 +119,7 @@ test("a slot never refers to a generation before that is on the disk under its n
   assert.deepEqual(order, [
     ...["make ", "remove /1.new", "make /1.new", "write /1.new/compiled", "write /1.new/document"],
     ...["sync /1.new", "name /1", "sync "],
+    ...["remove /reserve", "write /reserve"],
   ]);
 });
 
@@ -132,10 +133,37 @@ test("what a slot or a trial refers to is kept, and the last ten", async () => {
   assert.equal(await store.add(files("x")), 17);
 });
 
-test("where there is no room, what nothing refers to goes first; else it is said, and nothing has changed", async () => {
+test("on a full partition the room that is kept for it takes one generation more, as an upgrade needs it", async () => {
+  await using folder = await temporary();
+  const path = (name: string): string => join(folder.path, name);
+  await use(folder.path, "one");
+  assert.ok((await stat(path("reserve"))).size >= 4 * 4096);
+  const full: GenerationDisk = {
+    makeFolder: async (name) => void (await mkdir(name, { recursive: true })),
+    writeFile: async (name, data) => {
+      const isGiven = (await stat(path("reserve")).catch(() => undefined)) === undefined;
+      const room = isGiven && !(await readdir(folder.path)).includes("2") ? 4096 : 0;
+      if (data.length > room) throw Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
+      await writeFile(name, data);
+    },
+    syncFolder: async () => {},
+    rename,
+    removeFolder: async (name) => await rm(name, { recursive: true, force: true }),
+  };
+  const store = await openGenerationStore(folder.path, full);
+  assert.equal(await store.add(files("two")), 2);
+  await store.point((slots) => keepGeneration(slots, "b", 2));
+  await assert.rejects(store.add(files("three")), { code: "ENOSPC" });
+  assert.deepEqual(await store.list(), [1, 2]);
+  assert.equal(await (await openGenerationStore(folder.path)).add(files("four")), 3);
+  assert.ok((await stat(path("reserve"))).size > 0, "it is kept again once there is room");
+});
+
+test("where there is no room, what nothing refers to goes first, then the room that is kept; else it is said, and nothing has changed", async () => {
   await using folder = await temporary();
   await use(folder.path, "one");
   await (await openGenerationStore(folder.path)).add(files("unused"));
+  await rm(join(folder.path, "reserve"));
   let room = 0;
   const full: GenerationDisk = {
     makeFolder: async (path) => void (await mkdir(path, { recursive: true })),
@@ -155,6 +183,7 @@ test("where there is no room, what nothing refers to goes first; else it is said
   assert.deepEqual(await store.list(), [1, 3]);
 
   await store.point((slots) => keepGeneration(slots, "a", 3));
+  await rm(join(folder.path, "reserve"));
   room = 0;
   await assert.rejects(store.add(files("y")), { code: "ENOSPC" });
   assert.deepEqual((await readdir(folder.path)).toSorted(), ["1", "3", "slots-1", "slots-2"]);

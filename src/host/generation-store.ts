@@ -1,6 +1,7 @@
 import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError } from "../core/error.ts";
+import { alignUp, KiB, type Bytes } from "../core/units.ts";
 import {
   CONFIG_IDS_NAME,
   decodeConfigSlots,
@@ -13,6 +14,7 @@ import {
   type GenerationNumber,
 } from "../layout/generations.ts";
 import { decodeIds, encodeIds, KINDS, type Kind, type PersistentIds } from "../layout/persistent-ids.ts";
+import { fileSize } from "./files.ts";
 import { replaceFile, syncDirectory } from "./replace-file.ts";
 import { openTwins } from "./twin-files.ts";
 
@@ -53,11 +55,15 @@ export interface GenerationDisk {
   /** Names in a folder are on the disk. */
   readonly syncFolder: (path: string) => Promise<void>;
   readonly rename: (from: string, to: string) => Promise<void>;
+  /** With all that is in it; a file, too. */
   readonly removeFolder: (path: string) => Promise<void>;
 }
 
 /** How many are kept that nothing refers to. */
 const KEPT = 10;
+/** As much room as the generation that was made last takes: for the one that an upgrade makes on a full partition. */
+const RESERVE_NAME = "reserve";
+const BLOCK: Bytes = 4 * KiB;
 const PRIVATE = { folder: 0o700, file: 0o600 } as const;
 
 const DISK: GenerationDisk = {
@@ -130,6 +136,25 @@ export async function openGenerationStore(folder: string, disk: GenerationDisk =
       throw error;
     }
   };
+  const reserve = join(folder, RESERVE_NAME);
+  const giveReserve = async (): Promise<boolean> => {
+    const was = await fileSize(reserve).catch(() => 0);
+    await disk.removeFolder(reserve);
+    return was > 0;
+  };
+  /** As far as there is room for it: a part helps as well. */
+  const keepReserve = async (files: Readonly<Record<string, string | Uint8Array>>): Promise<void> => {
+    const sizes = Object.values(files).map((data) => alignUp(Buffer.byteLength(data), BLOCK));
+    // The folder, and what its name may take.
+    const wanted = sizes.reduce((sum, size) => sum + size, 2 * BLOCK);
+    if ((await fileSize(reserve).catch(() => 0)) >= wanted) return;
+    try {
+      await disk.removeFolder(reserve);
+      await disk.writeFile(reserve, new Uint8Array(wanted));
+    } catch {
+      // The generation is there, and that is what counts.
+    }
+  };
   return {
     slots: () => slots,
     remembered: () => remembered,
@@ -142,12 +167,19 @@ export async function openGenerationStore(folder: string, disk: GenerationDisk =
     add: async (files) => {
       requireOurs();
       const number = Math.max(0, ...(await list()), ...generationsInUse(slots)) + 1;
-      try {
-        await write(number, files);
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "ENOSPC" || (await prune(0)).length === 0) throw error;
-        await write(number, files);
+      const ways = [async () => (await prune(0)).length > 0, giveReserve];
+      for (;;) {
+        try {
+          await write(number, files);
+          break;
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+          let isRoom = false;
+          while (!isRoom && ways.length > 0) isRoom = await ways.shift()!();
+          if (!isRoom) throw error;
+        }
       }
+      await keepReserve(files);
       return number;
     },
     point: async (change) => {
