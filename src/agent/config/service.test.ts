@@ -338,3 +338,20 @@ test("one of a boot that is over is given back at once, whatever the health of t
   await assert.rejects(service.loop(stop.signal), /stopped/);
   assert.equal(done[0], "revert");
 });
+
+test("while a config is on trial nobody is asked over the network: what is on trial would be kept with the answer", async () => {
+  const { service, done, state, stop } = desk(({ do: what }, at) => {
+    if (what === "find") return FOUND;
+    at.boot = what === "confirm" ? { ...HOME, awaits: true } : HOME;
+    if (what === "network") setImmediate(() => stop.abort(new Error("stopped")));
+    return what === "network" ? APPLIED : { generation: 2 };
+  });
+  const { until: _until, ...trial } = LIVE.trial!;
+  state.boot = { ...LIVE, trial, awaits: true };
+  const ended = service.loop(stop.signal);
+  await new Promise(setImmediate);
+  assert.equal(done.length, 0);
+  await service.confirm();
+  await assert.rejects(ended, /stopped/);
+  assert.ok(done.indexOf("find") > done.indexOf("confirm"));
+});
