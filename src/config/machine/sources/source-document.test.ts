@@ -27,7 +27,7 @@ for (const empty of ["", "\n", " \t\r\n"]) {
 for (const [what, bytes, why] of [
   ["gzip", gzipSync("#cloud-config\n"), /compressed/],
   ["what is not UTF-8", Uint8Array.from([0x23, 0xff]), /is not UTF-8/],
-  ["UTF-16", Buffer.from("\uFEFF#cloud-config\n", "utf16le"), /is not UTF-8/],
+  ["UTF-16", Buffer.from("\uFEFF#cloud-config\n", "utf16le"), /is UTF-16/],
   ["10 MB", Buffer.alloc(10 * 1000 ** 2, "#"), /more than 1024 KiB/],
   ["#include", "#include\nhttp://a/\n", /list of further documents.*config_url/],
   ["#include-once", "#include-once\nhttp://a/\n", /list of further documents/],
