@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { debian } from "../../config/machine/compile/fake-image.ts";
 import { openGenerationStore } from "../../host/generation-store.ts";
-import { generationsInUse } from "../../layout/generations.ts";
+import { beginTrial, endTrial, generationsInUse } from "../../layout/generations.ts";
 import type { ConfigResult } from "./apply-config.ts";
 import { carryOut, type CarryOutPorts } from "./carry-out.ts";
 import { readAbout } from "./generation-files.ts";
@@ -259,6 +259,17 @@ test("what has changed where a machine looks is laid by the next boot, and is no
   assert.ok(done.indexOf("seen") < done.findIndex((line) => line.startsWith("lay")), "a boot that it ends does not try it again");
   await at.does({ do: "confirm" });
   assert.deepEqual(at.ports.store.slots().slots.a, { generation: 2, before: 1 });
+});
+
+test("a boot that is itself the trial of a config does not look: the next one does", async () => {
+  await using at = await secondBoot("web-1");
+  at.found.now = { documents: named("web-2") };
+  const { store } = at.ports;
+  await store.point((slots) => beginTrial(slots, "a", { id: "0123abcd", generation: 1, how: "boot" }));
+  assert.deepEqual(await at.look(), { same: true, problems: [] });
+  assert.deepEqual(at.ports.done, []);
+  await store.point((slots) => endTrial(slots, "a"));
+  assert.equal(((await at.look()) as ConfigResult).generation, 2);
 });
 
 test("where it cannot be kept that it was tried, it is not tried", async () => {
