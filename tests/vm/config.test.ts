@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type { ConfigResult } from "../../src/agent/config/apply-config.ts";
 import type { ConfigAnswers } from "../../src/agent/config/work.ts";
 import { statusOf } from "./harness/agent.ts";
+import { configOf } from "./harness/config.ts";
 import { fixture } from "./harness/fixture.ts";
 import { machine } from "./harness/machine.ts";
 import { onOem } from "./harness/oem.ts";
@@ -61,14 +62,8 @@ test("a document on the oem partition is in place at the first boot and after th
     } = await statusOf(guest);
     assert.deepEqual([config, hostname], [{ generation: 1, trial: false, notes: [] }, "node-7"], what);
   };
-  /** @param text on stdin */
-  const config = async <Value = ConfigResult>(words: string, text?: string): Promise<Value> => {
-    const input = text === undefined ? "" : `printf %s '${Buffer.from(text).toString("base64")}' | base64 -d | `;
-    const { output } = await guest.run(`${input}petrify config ${words} --json`, LIMIT_MS);
-    const { value } = JSON.parse(output.trim().split("\n").at(-1)!) as { value?: Value };
-    assert.ok(value, `${words}: ${output}`);
-    return value;
-  };
+  const config = async <Value = ConfigResult>(words: string, text?: string): Promise<Value> =>
+    await configOf<Value>(guest, words, text);
 
   await guest.ready(LIMIT_MS * 2); // its config is compiled meanwhile
   await isThere("at the first boot");

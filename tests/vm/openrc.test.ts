@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdtempDisposable } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { suite, test } from "node:test";
 import type { AgentStatus } from "../../src/agent/status.ts";
 import { initSystem } from "../../src/host/init-detect.ts";
@@ -6,22 +9,58 @@ import type { InitSystem } from "../../src/host/init-system.ts";
 import { GiB, MiB } from "../../src/core/units.ts";
 import { encodeTries } from "../../src/layout/tries.ts";
 import { statusOf } from "./harness/agent.ts";
+import { configOf } from "./harness/config.ts";
 import { damage } from "./harness/damage.ts";
 import { oneOf } from "./harness/choice.ts";
 import { fixture } from "./harness/fixture.ts";
 import type { Guest } from "./harness/guest.ts";
+import { blankDisk } from "./harness/installer.ts";
 import { machine } from "./harness/machine.ts";
+import { onOem } from "./harness/oem.ts";
 import { EPHEMERAL, PERSISTENT, REFUSED } from "./harness/promises.ts";
 import { placesOf } from "./harness/places.ts";
 
-/** util-linux-extra: has the program that Debian's udev sets the clock with. */
-const withOpenrc = async () => await fixture({ init: "openrc", packages: ["openssh-server", "util-linux-extra"] });
+/** util-linux-extra: has the program that Debian's udev sets the clock with; fdisk: what sets up a disk. */
+const withOpenrc = async () => await fixture({ init: "openrc", packages: ["openssh-server", "util-linux-extra", "fdisk"] });
 /** A machine that does other things beside takes its time. */
 const LIMIT_MS = 240_000;
 /** Reading a whole slot on a busy machine. */
 const VERIFIED_MS = 600_000;
 /** What OpenRC, sysvinit and its scripts say when something goes wrong; lines of the kernel are left out. */
 const FAILURES = /^(?!\[ *\d).*(ERROR|WARNING|failed|cannot|No such file|non existent|not found|\[ !! \]).*$/gm;
+
+/** The disk beside the machine's own. */
+const SECOND = "/dev/disk/by-id/virtio-petrify1";
+const LESS = "#cloud-config\nhostname: openrc-5\n";
+const SAYS = "echo $PETRIFY_STAGE $PETRIFY_STEP >>/run/order";
+const CONFIG = `${LESS}
+users:
+  - name: ada
+    shell: /bin/sh
+    ssh_authorized_keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5WJGv7hkNQWmnX0kYkPGLKPgkgq9M8B6lXb7k6m0cB ada]
+write_files:
+  - { path: /etc/app/x.conf, owner: "ada:ada", permissions: "0640", content: "of the config\\n" }
+units:
+  - name: app
+    enable: true
+    content: |
+      #!/sbin/openrc-run
+      start() {
+        cat /proc/sys/kernel/hostname /etc/app/x.conf >/run/app
+        id -un ada >>/run/app
+      }
+bootcmd: ["echo boot >>/var/lib/test/boots"]
+runcmd: ["echo ran >>/var/lib/test/runs"]
+disk_setup: { ${SECOND}: { layout: true } }
+fs_setup: [{ device: ${SECOND}, partition: 1, filesystem: ext4, label: data }]
+mounts: [[LABEL=data, /srv/data]]
+stages:
+  boot:
+    - { name: first, commands: ["${SAYS}"] }
+    - { name: fails, on_error: continue, commands: ["false"] }
+  network:
+    - { name: last, commands: ["${SAYS}"] }
+`;
 
 suite("OpenRC", { concurrency: 2 }, () => {
   test("boots without a failure, refuses every write to the image, and keeps after a reboot what it should", async () => {
@@ -71,6 +110,35 @@ suite("OpenRC", { concurrency: 2 }, () => {
     await assert.rejects(guest.run("poweroff; sleep infinity"), /the VM ended \(guest-shutdown\)/);
   });
 
+  test("makes its machine config at the first boot and has it at the next; what a newer one does not mention is gone", async () => {
+    const made = await withOpenrc();
+    await using folder = await mkdtempDisposable(join(tmpdir(), "petrify-openrc-"));
+    const second = await blankDisk(join(folder.path, "disk"), 64 * MiB);
+    await using booted = await machine(made, {
+      disk: { patches: await onOem(made, "machine.yaml", CONFIG) },
+      beside: [{ path: second, readOnly: false }],
+    });
+    const { guest } = booted;
+    await guest.ready(LIMIT_MS * 2); // its config is compiled meanwhile
+    await isConfigured(guest, 1);
+    await guest.reboot(LIMIT_MS * 2);
+    await isConfigured(guest, 2);
+    assert.equal((await configOf(guest, "apply")).changed, false, "what lies on the partition is that, too");
+
+    const other = await configOf(guest, "apply -", `${LESS}sysctl: { vm.swappiness: 12 }\nmodules: [dummy]\n`);
+    assert.deepEqual([other.changed, other.problems], [true, []]);
+    assert.equal(await guest.check("cat /proc/sys/vm/swappiness; ls -d /sys/module/dummy"), "12\n/sys/module/dummy");
+    for (const gone of [
+      "id ada",
+      "test -e /etc/app",
+      "test -e /etc/init.d/app",
+      "rc-service app status",
+      "mountpoint -q /srv/data",
+    ])
+      assert.notEqual((await guest.run(gone)).status, 0, gone);
+    assert.equal(await guest.check("cat /proc/sys/kernel/hostname"), "openrc-5");
+  });
+
   // The other partition than in degraded.test.ts.
   for (const { partition, folder, failed } of oneOf([
     { partition: "oem", folder: "/oem", failed: ["petrify-mount.oem"] },
@@ -99,6 +167,34 @@ suite("OpenRC", { concurrency: 2 }, () => {
     });
   }
 });
+
+/** All of {@link CONFIG}, the same at each boot but for what is done once. */
+async function isConfigured(guest: Guest, boot: number): Promise<void> {
+  const what = `boot ${boot}`;
+  const init = await started(guest);
+  const hasEnded = ({ stages = [] }: AgentStatus): boolean =>
+    stages.some(({ run, ended }) => run === "network" && ended === true);
+  const { config, health, machine: own, stages = [] } = await statusOf(guest, hasEnded, LIMIT_MS);
+  assert.deepEqual([config, own.hostname], [{ generation: 1, trial: false, notes: [] }, "openrc-5"], what);
+  const isOnce = boot === 1 ? "done" : "passed";
+  assert.deepEqual(
+    stages.map(({ run, stages: parts }) => [run, ...parts.flatMap(({ steps }) => steps.map(({ name, is }) => `${name} ${is}`))]),
+    [
+      ["fs", "bootcmd done", `disk_setup ${SECOND} ${isOnce}`, `fs_setup ${SECOND} 1 ${isOnce}`],
+      ["boot", "first done", "fails failed"],
+      ["network", "last done", `runcmd ${isOnce}`],
+    ],
+    `${what}: ${JSON.stringify(stages, undefined, 1)}`,
+  );
+  assert.notEqual(health.is, "unhealthy", what);
+  assert.deepEqual(await init.failed(), [], what);
+  assert.deepEqual(await init.unit("app.service"), { active: true, state: "started" }, what);
+  assert.equal(await guest.check("cat /run/app"), "openrc-5\nof the config\nada", what);
+  assert.equal(await guest.check("stat --format='%U:%G %a' /etc/app/x.conf /home/ada"), "ada:ada 640\nada:ada 700", what);
+  assert.equal(await guest.check("wc -l </var/lib/test/boots; wc -l </var/lib/test/runs"), `${boot}\n1`, what);
+  assert.equal(await guest.check("cat /run/order"), "boot first\nnetwork last", what);
+  assert.equal(await guest.check("findmnt --noheadings --raw --output FSTYPE,LABEL /srv/data"), "ext4 data", what);
+}
 
 /** As the agent asks for it. */
 async function initOf(guest: Guest): Promise<InitSystem> {

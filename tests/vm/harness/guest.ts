@@ -19,7 +19,7 @@ export interface Guest {
   /** Runs a script that must succeed. @returns its output, trimmed */
   check(script: string): Promise<string>;
   /** Restarts the guest in good order and waits for the agent of the next boot. */
-  reboot(): Promise<void>;
+  reboot(timeoutMs?: number): Promise<void>;
 }
 
 const READY_LIMIT_MS = 240_000;
@@ -85,9 +85,9 @@ export function guestOf(vm: Vm, init: Fixture["init"]): Guest {
       assert.equal(status, 0, `${script}: ${output}`);
       return output.trim();
     },
-    reboot: async () => {
+    reboot: async (timeoutMs) => {
       void send(init === "systemd" ? "systemctl reboot" : "reboot"); // the agent may end before it can answer
-      await guest.ready();
+      await guest.ready(timeoutMs);
     },
   };
   return guest;
