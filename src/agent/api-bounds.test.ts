@@ -83,7 +83,7 @@ suite("the memory of petrify-api stays what it was", () => {
     for (let number = 0; number < SLOW; number += CALLS) {
       const { key, certificate } = person;
       const session = connectHttp2(`https://${HOST}:${api.port}`, { key, cert: certificate, rejectUnauthorized: false });
-      scope.defer(() => void session.destroy());
+      scope.defer(() => session.destroy());
       session.on("error", () => {});
       const answered = async (): Promise<void> => {
         const stream = session.request(headers).on("error", () => {});
