@@ -9,6 +9,7 @@ import { suite, test } from "node:test";
 import { openNode } from "../client/open-node.ts";
 import { bundleForNode } from "../host/bundle.ts";
 import { secondsNow } from "../host/wall-clock.ts";
+import type { Role } from "../pki/identity.ts";
 import { SystemService } from "../protocol/petrify/v1/system_pb.ts";
 import { askProgram } from "./api/ask-program.ts";
 import { localAnswers } from "./api/local-answers.ts";
@@ -46,7 +47,7 @@ async function started() {
   });
   return {
     ...{ child, ended, socket: at("socket") },
-    open: async (role: "reader" | "admin") =>
+    open: async (role: Role) =>
       await openNode(
         { name: "edge-7", host: HOST, port: api.port },
         { ...(await authority.person({ role })), authorities: authority.certificate },
@@ -101,6 +102,32 @@ suite("petrify-look", () => {
     assert.ok(Math.abs(Number(time.now!.seconds) - secondsNow()) < 5 && time.boot!.seconds < time.now!.seconds);
     assert.notEqual(time.reason, "");
     for (const { path } of (await system.cgroups({ depth: 1 })).cgroups) assert.match(path, /^\/[^/]+$/);
+  });
+
+  test("says what a folder holds, how much room it takes, and what a file says, unless it is a secret", async () => {
+    await using look = await started();
+    await using connection = await look.open("admin");
+    const system = connection.client(SystemService);
+    const folder = join(look.socket, "..");
+    const listed = await Array.fromAsync(system.list({ path: folder }));
+    const names = listed.flatMap(({ entries }) => entries.map(({ name }) => name));
+    assert.deepEqual(names.toSorted(), ["look.mjs", "socket", "token"]);
+    const { parts, bytes } = await system.usage({ path: folder });
+    assert.equal(parts[0]?.name, "look.mjs");
+    assert.ok(bytes >= BigInt(program.length));
+    const read = async (path: string, limit?: bigint): Promise<string> => {
+      const asked = { path, offset: 2n, ...(limit === undefined ? {} : { limit }) };
+      return Buffer.concat(await Array.fromAsync(system.read(asked), ({ data }) => data)).toString();
+    };
+    assert.equal(await read(`${folder}/look.mjs`), program.slice(2));
+    assert.equal(await read(`${folder}//look.mjs/`, 5n), program.slice(2, 7));
+    await writeFile(join(folder, "harmless"), "-----BEGIN EC PRIVATE KEY-----");
+    for (const path of [`${folder}/harmless`, "/proc/self/environ", "/proc/kmsg"])
+      await assert.rejects(read(path), /is closed to the API/, path);
+    for (const path of ["etc", "/etc/../etc/passwd", "/\0", ""]) await assert.rejects(read(path), /invalid_argument/, path);
+    await assert.rejects(read(`${folder}/none`), /there is no/);
+    await using reader = await look.open("operator");
+    await assert.rejects(Array.fromAsync(reader.client(SystemService).read({ path: "/etc/passwd" })), /this takes admin/);
   });
 
   test("answers who has the token, and what it knows", async () => {

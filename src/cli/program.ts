@@ -18,16 +18,19 @@ import { addNodeOptions } from "./nodes/options.ts";
 import { registerCgroups } from "./look/cgroups.ts";
 import { registerCpu } from "./look/cpu.ts";
 import { registerDisks } from "./look/disks.ts";
+import { registerLs } from "./look/ls.ts";
 import { registerLoad } from "./look/load.ts";
 import { registerMemory } from "./look/memory.ts";
 import { registerMounts } from "./look/mounts.ts";
 import { registerNetwork } from "./look/network.ts";
 import { registerProcesses } from "./look/processes.ts";
+import { registerRead } from "./look/read.ts";
 import { registerServices } from "./look/services.ts";
 import { registerTime } from "./look/time.ts";
 import { registerNodeDashboard } from "./nodes/dashboard.ts";
 import { registerNodeDmesg } from "./nodes/dmesg.ts";
 import { registerNodeLogs } from "./nodes/logs.ts";
+import { registerUsage } from "./look/usage.ts";
 import { registerNodeStatus } from "./nodes/status.ts";
 import { registerNodeVersion } from "./nodes/version.ts";
 import { registerPull } from "./pull.ts";
@@ -74,6 +77,9 @@ const COMMANDS: readonly Register[] = [
   registerNetwork,
   registerTime,
   registerCgroups,
+  registerLs,
+  registerUsage,
+  registerRead,
   (program, cli) => registerServe(program, cli, netbootFor),
   registerInspect,
   registerDiffImage,

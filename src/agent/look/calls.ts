@@ -3,14 +3,17 @@ import { cgroups } from "./cgroups.ts";
 import { cpu } from "./cpu.ts";
 import { disks } from "./disks.ts";
 import { dmesg } from "./dmesg.ts";
+import { list } from "./list.ts";
 import { load } from "./load.ts";
 import { logs } from "./logs.ts";
 import { memory } from "./memory.ts";
 import { mounts } from "./mounts.ts";
 import { network } from "./network.ts";
 import { processes } from "./processes.ts";
+import { read } from "./read.ts";
 import { services } from "./services.ts";
 import { time } from "./time.ts";
+import { usage } from "./usage.ts";
 import type { LookCalls } from "./call.ts";
 
 export const LOOK_CALLS: LookCalls = {
@@ -26,4 +29,7 @@ export const LOOK_CALLS: LookCalls = {
   "SystemService.Network": network,
   "SystemService.Time": time,
   "SystemService.Cgroups": cgroups,
+  "SystemService.List": list,
+  "SystemService.Usage": usage,
+  "SystemService.Read": read,
 };

@@ -26,3 +26,20 @@ export const timeCell = (time: Timestamp | undefined): string =>
   time ? new Date(Number(time.seconds) * 1000).toISOString().slice(0, 19).replace("T", " ") : NONE;
 
 export const textCell = (text: string): string => text || NONE;
+
+/** `rwxr-xr-x`, as ls(1) has permissions. */
+export function modeCell(mode: number): string {
+  const special = [
+    [0o4000, "s"],
+    [0o2000, "s"],
+    [0o1000, "t"],
+  ] as const;
+  return special
+    .map(([bit, letter], at) => {
+      const bits = (mode >> (6 - 3 * at)) & 7;
+      const runs = (bits & 1) !== 0;
+      const last = (mode & bit) === 0 ? (runs ? "x" : "-") : runs ? letter : letter.toUpperCase();
+      return `${bits & 4 ? "r" : "-"}${bits & 2 ? "w" : "-"}${last}`;
+    })
+    .join("");
+}

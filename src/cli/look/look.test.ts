@@ -68,6 +68,15 @@ const SAID: Readonly<Record<string, object>> = {
       { protocol: "tcp", local: "192.0.2.7:22", remote: "192.0.2.9:5", state: "established" },
     ],
   },
+  List: {
+    entries: [
+      { name: "b", kind: "FILE_KIND_FILE", mode: 0o4755, uid: 7, size: "2048", modified: "2026-11-22T20:42:17Z" },
+      { name: "a", kind: "FILE_KIND_LINK", mode: 0o777, user: "root", group: "adm", target: "b" },
+      { name: "tmp", kind: "FILE_KIND_FOLDER", mode: 0o1777 },
+    ],
+  },
+  Usage: { bytes: "4096", files: "2", cut: true, parts: [{ name: "log", bytes: "4096", files: "2" }] },
+  Read: { data: Buffer.from("one\n\u001b[2Jtwo\n").toString("base64") },
   Time: { now: "2026-11-22T20:42:17Z", isSet: true, reason: "NTP keeps it", error: "0.0025s", zone: "UTC" },
   Cgroups: {
     cgroups: [
@@ -82,7 +91,7 @@ async function desk() {
   const folder = await mkdtempDisposable(join(tmpdir(), "petrify-look-cli-"));
   const cwd = folder.path;
   const fleet = await fakeAuthority();
-  const { certificate, key } = await fleet.person({ role: "reader" });
+  const { certificate, key } = await fleet.person({ role: "admin" });
   for (const [name, text] of Object.entries({ ca: fleet.certificate, certificate, key })) await writeFile(join(cwd, name), text);
   const asked: object[] = [];
   const api = await openApi({
@@ -98,22 +107,24 @@ async function desk() {
         const said = await Promise.resolve(SAID[url.replace("/look/SystemService.", "")]);
         if (!said) throw new AppError("NO_SUCH_CALL", `there is no ${url}`);
         yield said;
+        if (url.endsWith("Read") || url.endsWith("List")) yield "entries" in said ? { entries: [{ name: "z" }] } : said;
       },
     },
   });
   const petrify = async (...args: string[]): Promise<Ran> => await runForTest(args, { cwd, env: { USER: "jo" } });
   await petrify("context", "add", "edge", "--ca", "ca", "--certificate", "certificate", "--key", "key");
+  const lines = async (...args: string[]): Promise<string[]> => {
+    const { out, err, exitCode } = await petrify("-n", `${HOST}:${api.port}`, ...args);
+    assert.equal(exitCode, 0, err);
+    return out.trimEnd().split("\n");
+  };
   return {
     asked,
+    lines,
     /** Its table, without what only fills it up. */
     table: async (...args: string[]): Promise<string[]> => {
-      const { out, err, exitCode } = await petrify("-n", `${HOST}:${api.port}`, ...args);
-      assert.equal(exitCode, 0, err);
-      return out
-        .trimEnd()
-        .split("\n")
-        .slice(1)
-        .map((line) => line.replace(/^\S+ +/, "").replaceAll(/ {2,}/g, " | "));
+      const [, ...rows] = await lines(...args);
+      return rows.map((line) => line.replace(/^\S+ +/, "").replaceAll(/ {2,}/g, " | "));
     },
     json: async (...args: string[]): Promise<unknown> => {
       const { out } = await petrify("-n", `${HOST}:${api.port}`, ...args, "--json");
@@ -148,6 +159,16 @@ suite("petrify -n NODE shows what the system does", () => {
     ["network sockets --listening", ["tcp | 0.0.0.0:22 | - | listen | 0"]],
     ["time", ["2026-11-22 20:42:17 | yes: NTP keeps it | at most 3 ms | - | - | UTC"]],
     ["cgroups --depth 3", ["/system.slice | 2 KiB | - | - | 1:01 | - | - | -", "/init.scope | 1 KiB | - | - | - | - | - | -"]],
+    [
+      "ls /srv",
+      [
+        "lrwxrwxrwx | root | adm | 0 B | - | a -> b",
+        "-rwsr-xr-x | 7 | 0 | 2 KiB | 2026-11-22 20:42:17 | b",
+        "drwxrwxrwt | 0 | 0 | 0 B | - | tmp",
+        "?--------- | 0 | 0 | 0 B | - | z",
+      ],
+    ],
+    ["usage /srv", ["4 KiB | 2 | all that was looked at: there is more", "4 KiB | 2 | log"]],
   ] as const) {
     test(command, async () => {
       await using at = await desk();
@@ -158,6 +179,19 @@ suite("petrify -n NODE shows what the system does", () => {
   test("all of it with --json, as the contract has it", async () => {
     await using at = await desk();
     assert.deepEqual(await at.json("memory"), { total: "4294967296", available: "2147483648" });
+  });
+
+  test("answers that come in parts are one with --json", async () => {
+    await using at = await desk();
+    const { entries } = (await at.json("ls", "/srv")) as { readonly entries: readonly object[] };
+    assert.equal(entries.length, 4);
+  });
+
+  test("a file as text, without what leads a terminal astray; --json has its bytes", async () => {
+    await using at = await desk();
+    assert.deepEqual(await at.lines("read", "/etc/motd"), ["one", "\u{fffd}[2Jtwo", "one", "\u{fffd}[2Jtwo"]);
+    const { data } = (await at.json("read", "/etc/motd")) as { readonly data: string };
+    assert.equal(Buffer.from(data, "base64").toString(), "one\n\u001b[2Jtwo\n".repeat(2));
   });
 
   test("what was asked for is asked of the machine", async () => {

@@ -9,12 +9,10 @@ import { addNodeOptionsTo, type NodeOptions } from "../nodes/options.ts";
 import { tableText } from "../table.ts";
 
 type Methods = (typeof SystemService)["method"];
-/** Methods with one answer. */
-type Unary = { [Name in keyof Methods]: Methods[Name]["methodKind"] extends "unary" ? Name : never }[keyof Methods];
-type Request<Name extends Unary> = MessageInitShape<Methods[Name]["input"]>;
-type Answer<Name extends Unary> = MessageShape<Methods[Name]["output"]>;
+type MethodName = keyof Methods;
+type Answer<Name extends MethodName> = MessageShape<Methods[Name]["output"]>;
 
-export interface LookCommand<Name extends Unary, Options extends NodeOptions> {
+export interface LookCommand<Name extends MethodName, Options extends NodeOptions> {
   /** Of the contract. */
   readonly method: Name;
   readonly name: string;
@@ -24,15 +22,20 @@ export interface LookCommand<Name extends Unary, Options extends NodeOptions> {
   readonly summary: string;
   readonly description: string;
   readonly examples: readonly string[];
+  /** A path of the machine that has to be said. */
+  readonly takesPath?: boolean;
   /** Options of its own. */
   readonly options?: (command: Command) => Command;
-  readonly request?: (options: Options) => Request<Name>;
+  readonly request?: (options: Options) => MessageInitShape<Methods[Name]["input"]>;
   /** Of the table, after the machine's name. */
   readonly heads: readonly string[];
+  /** Of one answer, also where there are many of a call. */
   readonly rows: (answer: Answer<Name>, options: Options) => readonly (readonly string[])[];
+  /** Milliseconds; for what takes longer than other calls. */
+  readonly timeoutMs?: number;
 }
 
-export function registerLook<Name extends Unary, Options extends NodeOptions = NodeOptions>(
+export function registerLook<Name extends MethodName, Options extends NodeOptions = NodeOptions>(
   program: Command,
   cli: Cli,
   look: LookCommand<Name, Options>,
@@ -40,31 +43,55 @@ export function registerLook<Name extends Unary, Options extends NodeOptions = N
   const { method, name, alias, isDefault = false, summary, description, examples, heads, rows } = look;
   const command = program.command(name, { isDefault }).summary(summary).description(description);
   if (alias !== undefined) command.alias(alias);
+  if (look.takesPath) command.argument("<path>", "of the machine: absolute");
   look.options?.(command);
-  addNodeOptionsTo(command)
-    .addHelpText("after", `\nExamples:\n${examples.map((line) => `  ${line}`).join("\n")}`)
-    .action(
-      cli.action(async (context, options: Options) => {
-        // What it imports is for calls alone: other commands start without it.
-        const [{ toJson }, { SystemService }] = await Promise.all([
-          import("@bufbuild/protobuf"),
-          import("../../protocol/petrify/v1/system_pb.ts"),
-        ]);
-        const request = look.request?.(options) ?? {};
-        const answers = await eachNode(context, options, async ({ client }, call) => {
-          const ask = client(SystemService)[method] as (asked: object, by: typeof call) => Promise<Answer<Name>>;
-          return await ask(request, call);
-        });
-        showAnswers(
-          context,
-          answers,
-          (answer) => toJson(SystemService.method[method].output, answer),
-          (found) =>
-            tableText(
-              ["NODE", ...heads],
-              found.flatMap(({ node, value }) => rows(value, options).map((cells) => [node, ...cells].map(shortLine))),
-            ),
-        );
-      }),
+  addNodeOptionsTo(command).addHelpText("after", `\nExamples:\n${examples.map((line) => `  ${line}`).join("\n")}`);
+  const act = cli.action(async (context, path: string | undefined, options: Options) => {
+    // What it imports is for calls alone: other commands start without it.
+    const [{ toJson }, { SystemService }] = await Promise.all([
+      import("@bufbuild/protobuf"),
+      import("../../protocol/petrify/v1/system_pb.ts"),
+    ]);
+    const { output } = SystemService.method[method];
+    const request = { ...look.request?.(options), ...(path === undefined ? {} : { path }) };
+    const answers = await eachNode(context, options, async ({ client }, call) => {
+      const ask = client(SystemService)[method] as (asked: object, by: typeof call) => Asked<Answer<Name>>;
+      const answer = ask(request, { ...call, timeoutMs: look.timeoutMs ?? call.timeoutMs });
+      return Symbol.asyncIterator in answer ? await Array.fromAsync(answer) : [await answer];
+    });
+    showAnswers(
+      context,
+      answers,
+      (all) => mergedJson(all.map((one) => toJson(output, one) as JsonObject)),
+      (found) =>
+        tableText(
+          ["NODE", ...heads],
+          found.flatMap(({ node, value }) =>
+            value.flatMap((answer) => rows(answer, options)).map((cells) => [node, ...cells].map(shortLine)),
+          ),
+        ),
     );
+  });
+  command.action(
+    look.takesPath
+      ? act
+      : async (options: Options, self: Command) => {
+          await act(undefined, options, self);
+        },
+  );
 }
+
+/** Of a call with one answer, or with many. */
+type Asked<T> = Promise<T> | AsyncIterable<T>;
+
+type JsonObject = Readonly<Record<string, unknown>>;
+
+/** Messages as one: lists of the same name follow each other. */
+const mergedJson = (messages: readonly JsonObject[]): JsonObject =>
+  messages.reduce((all, message) => {
+    const lists = Object.entries(message).map(([name, value]): [string, unknown] => {
+      const before = all[name];
+      return [name, Array.isArray(before) && Array.isArray(value) ? [...(before as unknown[]), ...(value as unknown[])] : value];
+    });
+    return { ...all, ...Object.fromEntries(lists) };
+  }, {});

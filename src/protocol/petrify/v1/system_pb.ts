@@ -4,17 +4,17 @@
 // @generated from file petrify/v1/system.proto (package petrify.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Duration, DurationJson, Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file petrify/v1/system.proto.
  */
 export const file_petrify_v1_system: GenFile = /*@__PURE__*/
-  fileDesc("ChdwZXRyaWZ5L3YxL3N5c3RlbS5wcm90bxIKcGV0cmlmeS52MSIRCg9TZXJ2aWNlc1JlcXVlc3QiOQoQU2VydmljZXNSZXNwb25zZRIlCghzZXJ2aWNlcxgBIAMoCzITLnBldHJpZnkudjEuU2VydmljZSLvAQoHU2VydmljZRIMCgRuYW1lGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJEgwKBGxvYWQYAyABKAkSDgoGYWN0aXZlGAQgASgJEgsKA3N1YhgFIAEoCRIOCgZyZXN1bHQYBiABKAkSEAoDcGlkGAcgASgNSACIAQESKQoFc2luY2UYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKBm1lbW9yeRgJIAEoBEgBiAEBEhAKCHJlc3RhcnRzGAogASgNEg8KB2VuYWJsZWQYCyABKAlCBgoEX3BpZEIJCgdfbWVtb3J5IhIKEFByb2Nlc3Nlc1JlcXVlc3QiOwoRUHJvY2Vzc2VzUmVzcG9uc2USJgoJcHJvY2Vzc2VzGAEgAygLMhMucGV0cmlmeS52MS5Qcm9jZXNzIvMBCgdQcm9jZXNzEgsKA3BpZBgBIAEoDRIOCgZwYXJlbnQYAiABKA0SCwoDdWlkGAMgASgNEgwKBHVzZXIYBCABKAkSDAoEbmFtZRgFIAEoCRINCgVzdGF0ZRgGIAEoCRIMCgRhcmd2GAcgAygJEg4KBm1lbW9yeRgIIAEoBBIrCghjcHVfdGltZRgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIpCgVzaW5jZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHdGhyZWFkcxgLIAEoDRIMCgR1bml0GAwgASgJIg8KDU1lbW9yeVJlcXVlc3Qi0wEKDk1lbW9yeVJlc3BvbnNlEg0KBXRvdGFsGAEgASgEEgwKBGZyZWUYAiABKAQSEQoJYXZhaWxhYmxlGAMgASgEEg8KB2J1ZmZlcnMYBCABKAQSDgoGY2FjaGVkGAUgASgEEg4KBnNoYXJlZBgGIAEoBBITCgtyZWNsYWltYWJsZRgHIAEoBBIVCg11bnJlY2xhaW1hYmxlGAggASgEEg0KBWRpcnR5GAkgASgEEhIKCnN3YXBfdG90YWwYCiABKAQSEQoJc3dhcF9mcmVlGAsgASgEIjYKCkNwdVJlcXVlc3QSKAoFd2F0Y2gYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iXwoLQ3B1UmVzcG9uc2USDQoFbW9kZWwYASABKAkSHwoDYWxsGAIgASgLMhIucGV0cmlmeS52MS5DcHVVc2USIAoEZWFjaBgDIAMoCzISLnBldHJpZnkudjEuQ3B1VXNlIokBCgZDcHVVc2USEwoGbnVtYmVyGAEgASgNSACIAQESDAoEdXNlchgCIAEoARIOCgZzeXN0ZW0YAyABKAESEgoKaW50ZXJydXB0cxgEIAEoARIPCgd3YWl0aW5nGAUgASgBEgwKBGlkbGUYBiABKAESDgoGc3RvbGVuGAcgASgBQgkKB19udW1iZXIiDQoLTG9hZFJlcXVlc3QihAIKDExvYWRSZXNwb25zZRILCgNvbmUYASABKAESDAoEZml2ZRgCIAEoARIPCgdmaWZ0ZWVuGAMgASgBEg8KB3J1bm5pbmcYBCABKA0SDQoFdGFza3MYBSABKA0SEgoKcHJvY2Vzc29ycxgGIAEoDRIpCgZ1cHRpbWUYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SIQoDY3B1GAggASgLMhQucGV0cmlmeS52MS5QcmVzc3VyZRIkCgZtZW1vcnkYCSABKAsyFC5wZXRyaWZ5LnYxLlByZXNzdXJlEiAKAmlvGAogASgLMhQucGV0cmlmeS52MS5QcmVzc3VyZSJsCghQcmVzc3VyZRIOCgZzb21lMTAYASABKAESDgoGc29tZTYwGAIgASgBEg8KB3NvbWUzMDAYAyABKAESDgoGZnVsbDEwGAQgASgBEg4KBmZ1bGw2MBgFIAEoARIPCgdmdWxsMzAwGAYgASgBIg4KDERpc2tzUmVxdWVzdCI5Cg1EaXNrc1Jlc3BvbnNlEigKB2RldmljZXMYASADKAsyFy5wZXRyaWZ5LnYxLkJsb2NrRGV2aWNlIuQBCgtCbG9ja0RldmljZRIMCgRwYXRoGAEgASgJEgwKBHR5cGUYAiABKAkSDAoEc2l6ZRgDIAEoBBIRCglyZWFkX29ubHkYBCABKAgSEQoJcmVtb3ZhYmxlGAUgASgIEhMKC3NlY3Rvcl9zaXplGAYgASgNEg4KBnBhcmVudBgHIAEoCRIRCgl0cmFuc3BvcnQYCCABKAkSDQoFbW9kZWwYCSABKAkSDgoGc2VyaWFsGAogASgJEg8KB2NvbnRlbnQYCyABKAkSDQoFbGFiZWwYDCABKAkSDgoGbW91bnRzGA0gAygJIg8KDU1vdW50c1JlcXVlc3QiMwoOTW91bnRzUmVzcG9uc2USIQoGbW91bnRzGAEgAygLMhEucGV0cmlmeS52MS5Nb3VudCLgAQoFTW91bnQSDQoFcG9pbnQYASABKAkSDgoGc291cmNlGAIgASgJEgwKBHR5cGUYAyABKAkSDwoHb3B0aW9ucxgEIAMoCRIRCglyZWFkX29ubHkYBSABKAgSEQoEc2l6ZRgGIAEoBEgAiAEBEhYKCWF2YWlsYWJsZRgHIAEoBEgBiAEBEhIKBWZpbGVzGAggASgESAKIAQESFwoKZmlsZXNfZnJlZRgJIAEoBEgDiAEBQgcKBV9zaXplQgwKCl9hdmFpbGFibGVCCAoGX2ZpbGVzQg0KC19maWxlc19mcmVlIiEKDk5ldHdvcmtSZXF1ZXN0Eg8KB3NvY2tldHMYASABKAgiegoPTmV0d29ya1Jlc3BvbnNlEh8KBWxpbmtzGAEgAygLMhAucGV0cmlmeS52MS5MaW5rEiEKBnJvdXRlcxgCIAMoCzIRLnBldHJpZnkudjEuUm91dGUSIwoHc29ja2V0cxgDIAMoCzISLnBldHJpZnkudjEuU29ja2V0Iq0CCgRMaW5rEgwKBG5hbWUYASABKAkSDQoFc3RhdGUYAiABKAkSEAoIaGFyZHdhcmUYAyABKAkSCwoDbXR1GAQgASgNEhUKCG1lZ2FiaXRzGAUgASgNSACIAQESEQoJYWRkcmVzc2VzGAYgAygJEhYKDnJlY2VpdmVkX2J5dGVzGAcgASgEEhgKEHJlY2VpdmVkX3BhY2tldHMYCCABKAQSFgoOcmVjZWl2ZV9lcnJvcnMYCSABKAQSFQoNcmVjZWl2ZV9kcm9wcxgKIAEoBBISCgpzZW50X2J5dGVzGAsgASgEEhQKDHNlbnRfcGFja2V0cxgMIAEoBBITCgtzZW5kX2Vycm9ycxgNIAEoBBISCgpzZW5kX2Ryb3BzGA4gASgEQgsKCV9tZWdhYml0cyJCCgVSb3V0ZRIKCgJ0bxgBIAEoCRIPCgdnYXRld2F5GAIgASgJEgwKBGxpbmsYAyABKAkSDgoGbWV0cmljGAQgASgNIlUKBlNvY2tldBIQCghwcm90b2NvbBgBIAEoCRINCgVsb2NhbBgCIAEoCRIOCgZyZW1vdGUYAyABKAkSDQoFc3RhdGUYBCABKAkSCwoDdWlkGAUgASgNIg0KC1RpbWVSZXF1ZXN0IucBCgxUaW1lUmVzcG9uc2USJwoDbm93GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZpc19zZXQYAiABKAgSDgoGcmVhc29uGAMgASgJEigKBWVycm9yGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiwKCGhhcmR3YXJlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCgRib290GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgR6b25lGAcgASgJIh8KDkNncm91cHNSZXF1ZXN0Eg0KBWRlcHRoGAEgASgNIjYKD0Nncm91cHNSZXNwb25zZRIjCgdjZ3JvdXBzGAEgAygLMhIucGV0cmlmeS52MS5DZ3JvdXAipQIKBkNncm91cBIMCgRwYXRoGAEgASgJEhMKBm1lbW9yeRgCIAEoBEgAiAEBEhcKCm1lbW9yeV9tYXgYAyABKARIAYgBARISCgV0YXNrcxgEIAEoDUgCiAEBEisKCGNwdV90aW1lGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhYKCW9vbV9raWxscxgGIAEoBEgDiAEBEhcKCnJlYWRfYnl0ZXMYByABKARIBIgBARIaCg13cml0dGVuX2J5dGVzGAggASgESAWIAQFCCQoHX21lbW9yeUINCgtfbWVtb3J5X21heEIICgZfdGFza3NCDAoKX29vbV9raWxsc0INCgtfcmVhZF9ieXRlc0IQCg5fd3JpdHRlbl9ieXRlczLIBQoNU3lzdGVtU2VydmljZRJKCghTZXJ2aWNlcxIbLnBldHJpZnkudjEuU2VydmljZXNSZXF1ZXN0GhwucGV0cmlmeS52MS5TZXJ2aWNlc1Jlc3BvbnNlIgOQAgESTQoJUHJvY2Vzc2VzEhwucGV0cmlmeS52MS5Qcm9jZXNzZXNSZXF1ZXN0Gh0ucGV0cmlmeS52MS5Qcm9jZXNzZXNSZXNwb25zZSIDkAIBEkQKBk1lbW9yeRIZLnBldHJpZnkudjEuTWVtb3J5UmVxdWVzdBoaLnBldHJpZnkudjEuTWVtb3J5UmVzcG9uc2UiA5ACARI7CgNDcHUSFi5wZXRyaWZ5LnYxLkNwdVJlcXVlc3QaFy5wZXRyaWZ5LnYxLkNwdVJlc3BvbnNlIgOQAgESPgoETG9hZBIXLnBldHJpZnkudjEuTG9hZFJlcXVlc3QaGC5wZXRyaWZ5LnYxLkxvYWRSZXNwb25zZSIDkAIBEkEKBURpc2tzEhgucGV0cmlmeS52MS5EaXNrc1JlcXVlc3QaGS5wZXRyaWZ5LnYxLkRpc2tzUmVzcG9uc2UiA5ACARJECgZNb3VudHMSGS5wZXRyaWZ5LnYxLk1vdW50c1JlcXVlc3QaGi5wZXRyaWZ5LnYxLk1vdW50c1Jlc3BvbnNlIgOQAgESRwoHTmV0d29yaxIaLnBldHJpZnkudjEuTmV0d29ya1JlcXVlc3QaGy5wZXRyaWZ5LnYxLk5ldHdvcmtSZXNwb25zZSIDkAIBEj4KBFRpbWUSFy5wZXRyaWZ5LnYxLlRpbWVSZXF1ZXN0GhgucGV0cmlmeS52MS5UaW1lUmVzcG9uc2UiA5ACARJHCgdDZ3JvdXBzEhoucGV0cmlmeS52MS5DZ3JvdXBzUmVxdWVzdBobLnBldHJpZnkudjEuQ2dyb3Vwc1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChdwZXRyaWZ5L3YxL3N5c3RlbS5wcm90bxIKcGV0cmlmeS52MSIRCg9TZXJ2aWNlc1JlcXVlc3QiOQoQU2VydmljZXNSZXNwb25zZRIlCghzZXJ2aWNlcxgBIAMoCzITLnBldHJpZnkudjEuU2VydmljZSLvAQoHU2VydmljZRIMCgRuYW1lGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJEgwKBGxvYWQYAyABKAkSDgoGYWN0aXZlGAQgASgJEgsKA3N1YhgFIAEoCRIOCgZyZXN1bHQYBiABKAkSEAoDcGlkGAcgASgNSACIAQESKQoFc2luY2UYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKBm1lbW9yeRgJIAEoBEgBiAEBEhAKCHJlc3RhcnRzGAogASgNEg8KB2VuYWJsZWQYCyABKAlCBgoEX3BpZEIJCgdfbWVtb3J5IhIKEFByb2Nlc3Nlc1JlcXVlc3QiOwoRUHJvY2Vzc2VzUmVzcG9uc2USJgoJcHJvY2Vzc2VzGAEgAygLMhMucGV0cmlmeS52MS5Qcm9jZXNzIvMBCgdQcm9jZXNzEgsKA3BpZBgBIAEoDRIOCgZwYXJlbnQYAiABKA0SCwoDdWlkGAMgASgNEgwKBHVzZXIYBCABKAkSDAoEbmFtZRgFIAEoCRINCgVzdGF0ZRgGIAEoCRIMCgRhcmd2GAcgAygJEg4KBm1lbW9yeRgIIAEoBBIrCghjcHVfdGltZRgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIpCgVzaW5jZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHdGhyZWFkcxgLIAEoDRIMCgR1bml0GAwgASgJIg8KDU1lbW9yeVJlcXVlc3Qi0wEKDk1lbW9yeVJlc3BvbnNlEg0KBXRvdGFsGAEgASgEEgwKBGZyZWUYAiABKAQSEQoJYXZhaWxhYmxlGAMgASgEEg8KB2J1ZmZlcnMYBCABKAQSDgoGY2FjaGVkGAUgASgEEg4KBnNoYXJlZBgGIAEoBBITCgtyZWNsYWltYWJsZRgHIAEoBBIVCg11bnJlY2xhaW1hYmxlGAggASgEEg0KBWRpcnR5GAkgASgEEhIKCnN3YXBfdG90YWwYCiABKAQSEQoJc3dhcF9mcmVlGAsgASgEIjYKCkNwdVJlcXVlc3QSKAoFd2F0Y2gYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iXwoLQ3B1UmVzcG9uc2USDQoFbW9kZWwYASABKAkSHwoDYWxsGAIgASgLMhIucGV0cmlmeS52MS5DcHVVc2USIAoEZWFjaBgDIAMoCzISLnBldHJpZnkudjEuQ3B1VXNlIokBCgZDcHVVc2USEwoGbnVtYmVyGAEgASgNSACIAQESDAoEdXNlchgCIAEoARIOCgZzeXN0ZW0YAyABKAESEgoKaW50ZXJydXB0cxgEIAEoARIPCgd3YWl0aW5nGAUgASgBEgwKBGlkbGUYBiABKAESDgoGc3RvbGVuGAcgASgBQgkKB19udW1iZXIiDQoLTG9hZFJlcXVlc3QihAIKDExvYWRSZXNwb25zZRILCgNvbmUYASABKAESDAoEZml2ZRgCIAEoARIPCgdmaWZ0ZWVuGAMgASgBEg8KB3J1bm5pbmcYBCABKA0SDQoFdGFza3MYBSABKA0SEgoKcHJvY2Vzc29ycxgGIAEoDRIpCgZ1cHRpbWUYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SIQoDY3B1GAggASgLMhQucGV0cmlmeS52MS5QcmVzc3VyZRIkCgZtZW1vcnkYCSABKAsyFC5wZXRyaWZ5LnYxLlByZXNzdXJlEiAKAmlvGAogASgLMhQucGV0cmlmeS52MS5QcmVzc3VyZSJsCghQcmVzc3VyZRIOCgZzb21lMTAYASABKAESDgoGc29tZTYwGAIgASgBEg8KB3NvbWUzMDAYAyABKAESDgoGZnVsbDEwGAQgASgBEg4KBmZ1bGw2MBgFIAEoARIPCgdmdWxsMzAwGAYgASgBIg4KDERpc2tzUmVxdWVzdCI5Cg1EaXNrc1Jlc3BvbnNlEigKB2RldmljZXMYASADKAsyFy5wZXRyaWZ5LnYxLkJsb2NrRGV2aWNlIuQBCgtCbG9ja0RldmljZRIMCgRwYXRoGAEgASgJEgwKBHR5cGUYAiABKAkSDAoEc2l6ZRgDIAEoBBIRCglyZWFkX29ubHkYBCABKAgSEQoJcmVtb3ZhYmxlGAUgASgIEhMKC3NlY3Rvcl9zaXplGAYgASgNEg4KBnBhcmVudBgHIAEoCRIRCgl0cmFuc3BvcnQYCCABKAkSDQoFbW9kZWwYCSABKAkSDgoGc2VyaWFsGAogASgJEg8KB2NvbnRlbnQYCyABKAkSDQoFbGFiZWwYDCABKAkSDgoGbW91bnRzGA0gAygJIg8KDU1vdW50c1JlcXVlc3QiMwoOTW91bnRzUmVzcG9uc2USIQoGbW91bnRzGAEgAygLMhEucGV0cmlmeS52MS5Nb3VudCLgAQoFTW91bnQSDQoFcG9pbnQYASABKAkSDgoGc291cmNlGAIgASgJEgwKBHR5cGUYAyABKAkSDwoHb3B0aW9ucxgEIAMoCRIRCglyZWFkX29ubHkYBSABKAgSEQoEc2l6ZRgGIAEoBEgAiAEBEhYKCWF2YWlsYWJsZRgHIAEoBEgBiAEBEhIKBWZpbGVzGAggASgESAKIAQESFwoKZmlsZXNfZnJlZRgJIAEoBEgDiAEBQgcKBV9zaXplQgwKCl9hdmFpbGFibGVCCAoGX2ZpbGVzQg0KC19maWxlc19mcmVlIiEKDk5ldHdvcmtSZXF1ZXN0Eg8KB3NvY2tldHMYASABKAgiegoPTmV0d29ya1Jlc3BvbnNlEh8KBWxpbmtzGAEgAygLMhAucGV0cmlmeS52MS5MaW5rEiEKBnJvdXRlcxgCIAMoCzIRLnBldHJpZnkudjEuUm91dGUSIwoHc29ja2V0cxgDIAMoCzISLnBldHJpZnkudjEuU29ja2V0Iq0CCgRMaW5rEgwKBG5hbWUYASABKAkSDQoFc3RhdGUYAiABKAkSEAoIaGFyZHdhcmUYAyABKAkSCwoDbXR1GAQgASgNEhUKCG1lZ2FiaXRzGAUgASgNSACIAQESEQoJYWRkcmVzc2VzGAYgAygJEhYKDnJlY2VpdmVkX2J5dGVzGAcgASgEEhgKEHJlY2VpdmVkX3BhY2tldHMYCCABKAQSFgoOcmVjZWl2ZV9lcnJvcnMYCSABKAQSFQoNcmVjZWl2ZV9kcm9wcxgKIAEoBBISCgpzZW50X2J5dGVzGAsgASgEEhQKDHNlbnRfcGFja2V0cxgMIAEoBBITCgtzZW5kX2Vycm9ycxgNIAEoBBISCgpzZW5kX2Ryb3BzGA4gASgEQgsKCV9tZWdhYml0cyJCCgVSb3V0ZRIKCgJ0bxgBIAEoCRIPCgdnYXRld2F5GAIgASgJEgwKBGxpbmsYAyABKAkSDgoGbWV0cmljGAQgASgNIlUKBlNvY2tldBIQCghwcm90b2NvbBgBIAEoCRINCgVsb2NhbBgCIAEoCRIOCgZyZW1vdGUYAyABKAkSDQoFc3RhdGUYBCABKAkSCwoDdWlkGAUgASgNIg0KC1RpbWVSZXF1ZXN0IucBCgxUaW1lUmVzcG9uc2USJwoDbm93GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZpc19zZXQYAiABKAgSDgoGcmVhc29uGAMgASgJEigKBWVycm9yGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiwKCGhhcmR3YXJlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCgRib290GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgR6b25lGAcgASgJIh8KDkNncm91cHNSZXF1ZXN0Eg0KBWRlcHRoGAEgASgNIjYKD0Nncm91cHNSZXNwb25zZRIjCgdjZ3JvdXBzGAEgAygLMhIucGV0cmlmeS52MS5DZ3JvdXAipQIKBkNncm91cBIMCgRwYXRoGAEgASgJEhMKBm1lbW9yeRgCIAEoBEgAiAEBEhcKCm1lbW9yeV9tYXgYAyABKARIAYgBARISCgV0YXNrcxgEIAEoDUgCiAEBEisKCGNwdV90aW1lGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhYKCW9vbV9raWxscxgGIAEoBEgDiAEBEhcKCnJlYWRfYnl0ZXMYByABKARIBIgBARIaCg13cml0dGVuX2J5dGVzGAggASgESAWIAQFCCQoHX21lbW9yeUINCgtfbWVtb3J5X21heEIICgZfdGFza3NCDAoKX29vbV9raWxsc0INCgtfcmVhZF9ieXRlc0IQCg5fd3JpdHRlbl9ieXRlcyIbCgtMaXN0UmVxdWVzdBIMCgRwYXRoGAEgASgJIjYKDExpc3RSZXNwb25zZRImCgdlbnRyaWVzGAEgAygLMhUucGV0cmlmeS52MS5GaWxlRW50cnkizgEKCUZpbGVFbnRyeRIMCgRuYW1lGAEgASgJEiIKBGtpbmQYAiABKA4yFC5wZXRyaWZ5LnYxLkZpbGVLaW5kEgwKBG1vZGUYAyABKA0SCwoDdWlkGAQgASgNEgsKA2dpZBgFIAEoDRIMCgR1c2VyGAYgASgJEg0KBWdyb3VwGAcgASgJEgwKBHNpemUYCCABKAQSLAoIbW9kaWZpZWQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnRhcmdldBgKIAEoCSIcCgxVc2FnZVJlcXVlc3QSDAoEcGF0aBgBIAEoCSJgCg1Vc2FnZVJlc3BvbnNlEg0KBWJ5dGVzGAEgASgEEg0KBWZpbGVzGAIgASgEEgsKA2N1dBgDIAEoCBIkCgVwYXJ0cxgEIAMoCzIVLnBldHJpZnkudjEuVXNhZ2VQYXJ0IjcKCVVzYWdlUGFydBIMCgRuYW1lGAEgASgJEg0KBWJ5dGVzGAIgASgEEg0KBWZpbGVzGAMgASgEIkkKC1JlYWRSZXF1ZXN0EgwKBHBhdGgYASABKAkSDgoGb2Zmc2V0GAIgASgEEhIKBWxpbWl0GAMgASgESACIAQFCCAoGX2xpbWl0IhwKDFJlYWRSZXNwb25zZRIMCgRkYXRhGAEgASgMKqMBCghGaWxlS2luZBIZChVGSUxFX0tJTkRfVU5TUEVDSUZJRUQQABISCg5GSUxFX0tJTkRfRklMRRABEhQKEEZJTEVfS0lORF9GT0xERVIQAhISCg5GSUxFX0tJTkRfTElOSxADEhQKEEZJTEVfS0lORF9ERVZJQ0UQBBISCg5GSUxFX0tJTkRfUElQRRAFEhQKEEZJTEVfS0lORF9TT0NLRVQQBjKPBwoNU3lzdGVtU2VydmljZRJKCghTZXJ2aWNlcxIbLnBldHJpZnkudjEuU2VydmljZXNSZXF1ZXN0GhwucGV0cmlmeS52MS5TZXJ2aWNlc1Jlc3BvbnNlIgOQAgESTQoJUHJvY2Vzc2VzEhwucGV0cmlmeS52MS5Qcm9jZXNzZXNSZXF1ZXN0Gh0ucGV0cmlmeS52MS5Qcm9jZXNzZXNSZXNwb25zZSIDkAIBEkQKBk1lbW9yeRIZLnBldHJpZnkudjEuTWVtb3J5UmVxdWVzdBoaLnBldHJpZnkudjEuTWVtb3J5UmVzcG9uc2UiA5ACARI7CgNDcHUSFi5wZXRyaWZ5LnYxLkNwdVJlcXVlc3QaFy5wZXRyaWZ5LnYxLkNwdVJlc3BvbnNlIgOQAgESPgoETG9hZBIXLnBldHJpZnkudjEuTG9hZFJlcXVlc3QaGC5wZXRyaWZ5LnYxLkxvYWRSZXNwb25zZSIDkAIBEkEKBURpc2tzEhgucGV0cmlmeS52MS5EaXNrc1JlcXVlc3QaGS5wZXRyaWZ5LnYxLkRpc2tzUmVzcG9uc2UiA5ACARJECgZNb3VudHMSGS5wZXRyaWZ5LnYxLk1vdW50c1JlcXVlc3QaGi5wZXRyaWZ5LnYxLk1vdW50c1Jlc3BvbnNlIgOQAgESRwoHTmV0d29yaxIaLnBldHJpZnkudjEuTmV0d29ya1JlcXVlc3QaGy5wZXRyaWZ5LnYxLk5ldHdvcmtSZXNwb25zZSIDkAIBEj4KBFRpbWUSFy5wZXRyaWZ5LnYxLlRpbWVSZXF1ZXN0GhgucGV0cmlmeS52MS5UaW1lUmVzcG9uc2UiA5ACARJHCgdDZ3JvdXBzEhoucGV0cmlmeS52MS5DZ3JvdXBzUmVxdWVzdBobLnBldHJpZnkudjEuQ2dyb3Vwc1Jlc3BvbnNlIgOQAgESQAoETGlzdBIXLnBldHJpZnkudjEuTGlzdFJlcXVlc3QaGC5wZXRyaWZ5LnYxLkxpc3RSZXNwb25zZSIDkAIBMAESQQoFVXNhZ2USGC5wZXRyaWZ5LnYxLlVzYWdlUmVxdWVzdBoZLnBldHJpZnkudjEuVXNhZ2VSZXNwb25zZSIDkAIBEkAKBFJlYWQSFy5wZXRyaWZ5LnYxLlJlYWRSZXF1ZXN0GhgucGV0cmlmeS52MS5SZWFkUmVzcG9uc2UiA5ACATABYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Asks for services.
@@ -2495,6 +2495,586 @@ export const CgroupSchema: GenMessage<Cgroup, {jsonType: CgroupJson}> = /*@__PUR
   messageDesc(file_petrify_v1_system, 29);
 
 /**
+ * Asks what a folder holds.
+ *
+ * @generated from message petrify.v1.ListRequest
+ */
+export type ListRequest = Message<"petrify.v1.ListRequest"> & {
+  /**
+   * Absolute, without .. in it.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+};
+
+/**
+ * Asks what a folder holds.
+ *
+ * @generated from message petrify.v1.ListRequest
+ */
+export type ListRequestJson = {
+  /**
+   * Absolute, without .. in it.
+   *
+   * @generated from field: string path = 1;
+   */
+  path?: string;
+};
+
+/**
+ * Describes the message petrify.v1.ListRequest.
+ * Use `create(ListRequestSchema)` to create a new message.
+ */
+export const ListRequestSchema: GenMessage<ListRequest, {jsonType: ListRequestJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_system, 30);
+
+/**
+ * Some of what it holds.
+ *
+ * @generated from message petrify.v1.ListResponse
+ */
+export type ListResponse = Message<"petrify.v1.ListResponse"> & {
+  /**
+   * In the order of the file system; of a path that is no folder that itself.
+   *
+   * @generated from field: repeated petrify.v1.FileEntry entries = 1;
+   */
+  entries: FileEntry[];
+};
+
+/**
+ * Some of what it holds.
+ *
+ * @generated from message petrify.v1.ListResponse
+ */
+export type ListResponseJson = {
+  /**
+   * In the order of the file system; of a path that is no folder that itself.
+   *
+   * @generated from field: repeated petrify.v1.FileEntry entries = 1;
+   */
+  entries?: FileEntryJson[];
+};
+
+/**
+ * Describes the message petrify.v1.ListResponse.
+ * Use `create(ListResponseSchema)` to create a new message.
+ */
+export const ListResponseSchema: GenMessage<ListResponse, {jsonType: ListResponseJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_system, 31);
+
+/**
+ * Something in a folder.
+ *
+ * @generated from message petrify.v1.FileEntry
+ */
+export type FileEntry = Message<"petrify.v1.FileEntry"> & {
+  /**
+   * In its folder. Bytes that are no UTF-8 are U+FFFD.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What it is.
+   *
+   * @generated from field: petrify.v1.FileKind kind = 2;
+   */
+  kind: FileKind;
+
+  /**
+   * Permission bits, those of set-uid, set-gid and sticky among them.
+   *
+   * @generated from field: uint32 mode = 3;
+   */
+  mode: number;
+
+  /**
+   * Whose it is: the number of a user.
+   *
+   * @generated from field: uint32 uid = 4;
+   */
+  uid: number;
+
+  /**
+   * The number of a group.
+   *
+   * @generated from field: uint32 gid = 5;
+   */
+  gid: number;
+
+  /**
+   * The user by name; empty where nobody has the number.
+   *
+   * @generated from field: string user = 6;
+   */
+  user: string;
+
+  /**
+   * The group by name; empty where none has the number.
+   *
+   * @generated from field: string group = 7;
+   */
+  group: string;
+
+  /**
+   * In bytes.
+   *
+   * @generated from field: uint64 size = 8;
+   */
+  size: bigint;
+
+  /**
+   * When it was changed last.
+   *
+   * @generated from field: google.protobuf.Timestamp modified = 9;
+   */
+  modified?: Timestamp | undefined;
+
+  /**
+   * Where a link leads, as it says.
+   *
+   * @generated from field: string target = 10;
+   */
+  target: string;
+};
+
+/**
+ * Something in a folder.
+ *
+ * @generated from message petrify.v1.FileEntry
+ */
+export type FileEntryJson = {
+  /**
+   * In its folder. Bytes that are no UTF-8 are U+FFFD.
+   *
+   * @generated from field: string name = 1;
+   */
+  name?: string;
+
+  /**
+   * What it is.
+   *
+   * @generated from field: petrify.v1.FileKind kind = 2;
+   */
+  kind?: FileKindJson;
+
+  /**
+   * Permission bits, those of set-uid, set-gid and sticky among them.
+   *
+   * @generated from field: uint32 mode = 3;
+   */
+  mode?: number;
+
+  /**
+   * Whose it is: the number of a user.
+   *
+   * @generated from field: uint32 uid = 4;
+   */
+  uid?: number;
+
+  /**
+   * The number of a group.
+   *
+   * @generated from field: uint32 gid = 5;
+   */
+  gid?: number;
+
+  /**
+   * The user by name; empty where nobody has the number.
+   *
+   * @generated from field: string user = 6;
+   */
+  user?: string;
+
+  /**
+   * The group by name; empty where none has the number.
+   *
+   * @generated from field: string group = 7;
+   */
+  group?: string;
+
+  /**
+   * In bytes.
+   *
+   * @generated from field: uint64 size = 8;
+   */
+  size?: string;
+
+  /**
+   * When it was changed last.
+   *
+   * @generated from field: google.protobuf.Timestamp modified = 9;
+   */
+  modified?: TimestampJson;
+
+  /**
+   * Where a link leads, as it says.
+   *
+   * @generated from field: string target = 10;
+   */
+  target?: string;
+};
+
+/**
+ * Describes the message petrify.v1.FileEntry.
+ * Use `create(FileEntrySchema)` to create a new message.
+ */
+export const FileEntrySchema: GenMessage<FileEntry, {jsonType: FileEntryJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_system, 32);
+
+/**
+ * Asks how much room a folder takes.
+ *
+ * @generated from message petrify.v1.UsageRequest
+ */
+export type UsageRequest = Message<"petrify.v1.UsageRequest"> & {
+  /**
+   * Absolute, without .. in it.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+};
+
+/**
+ * Asks how much room a folder takes.
+ *
+ * @generated from message petrify.v1.UsageRequest
+ */
+export type UsageRequestJson = {
+  /**
+   * Absolute, without .. in it.
+   *
+   * @generated from field: string path = 1;
+   */
+  path?: string;
+};
+
+/**
+ * Describes the message petrify.v1.UsageRequest.
+ * Use `create(UsageRequestSchema)` to create a new message.
+ */
+export const UsageRequestSchema: GenMessage<UsageRequest, {jsonType: UsageRequestJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_system, 33);
+
+/**
+ * Room on the folder's own file system; what is mounted in it does not count, and a file with two names counts once.
+ *
+ * @generated from message petrify.v1.UsageResponse
+ */
+export type UsageResponse = Message<"petrify.v1.UsageResponse"> & {
+  /**
+   * On the disk, in bytes.
+   *
+   * @generated from field: uint64 bytes = 1;
+   */
+  bytes: bigint;
+
+  /**
+   * Files and folders.
+   *
+   * @generated from field: uint64 files = 2;
+   */
+  files: bigint;
+
+  /**
+   * There is more: after 200,000 files nobody has looked further.
+   *
+   * @generated from field: bool cut = 3;
+   */
+  cut: boolean;
+
+  /**
+   * What lies directly in the folder, the largest first; at most 1000.
+   *
+   * @generated from field: repeated petrify.v1.UsagePart parts = 4;
+   */
+  parts: UsagePart[];
+};
+
+/**
+ * Room on the folder's own file system; what is mounted in it does not count, and a file with two names counts once.
+ *
+ * @generated from message petrify.v1.UsageResponse
+ */
+export type UsageResponseJson = {
+  /**
+   * On the disk, in bytes.
+   *
+   * @generated from field: uint64 bytes = 1;
+   */
+  bytes?: string;
+
+  /**
+   * Files and folders.
+   *
+   * @generated from field: uint64 files = 2;
+   */
+  files?: string;
+
+  /**
+   * There is more: after 200,000 files nobody has looked further.
+   *
+   * @generated from field: bool cut = 3;
+   */
+  cut?: boolean;
+
+  /**
+   * What lies directly in the folder, the largest first; at most 1000.
+   *
+   * @generated from field: repeated petrify.v1.UsagePart parts = 4;
+   */
+  parts?: UsagePartJson[];
+};
+
+/**
+ * Describes the message petrify.v1.UsageResponse.
+ * Use `create(UsageResponseSchema)` to create a new message.
+ */
+export const UsageResponseSchema: GenMessage<UsageResponse, {jsonType: UsageResponseJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_system, 34);
+
+/**
+ * Something in a folder, with everything below it.
+ *
+ * @generated from message petrify.v1.UsagePart
+ */
+export type UsagePart = Message<"petrify.v1.UsagePart"> & {
+  /**
+   * In the folder.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * On the disk, in bytes.
+   *
+   * @generated from field: uint64 bytes = 2;
+   */
+  bytes: bigint;
+
+  /**
+   * Files and folders.
+   *
+   * @generated from field: uint64 files = 3;
+   */
+  files: bigint;
+};
+
+/**
+ * Something in a folder, with everything below it.
+ *
+ * @generated from message petrify.v1.UsagePart
+ */
+export type UsagePartJson = {
+  /**
+   * In the folder.
+   *
+   * @generated from field: string name = 1;
+   */
+  name?: string;
+
+  /**
+   * On the disk, in bytes.
+   *
+   * @generated from field: uint64 bytes = 2;
+   */
+  bytes?: string;
+
+  /**
+   * Files and folders.
+   *
+   * @generated from field: uint64 files = 3;
+   */
+  files?: string;
+};
+
+/**
+ * Describes the message petrify.v1.UsagePart.
+ * Use `create(UsagePartSchema)` to create a new message.
+ */
+export const UsagePartSchema: GenMessage<UsagePart, {jsonType: UsagePartJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_system, 35);
+
+/**
+ * Asks for a file.
+ *
+ * @generated from message petrify.v1.ReadRequest
+ */
+export type ReadRequest = Message<"petrify.v1.ReadRequest"> & {
+  /**
+   * Absolute, without .. in it; links are followed.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * Bytes that are left out at its start.
+   *
+   * @generated from field: uint64 offset = 2;
+   */
+  offset: bigint;
+
+  /**
+   * The most that is wanted, in bytes; absent for all of it.
+   *
+   * @generated from field: optional uint64 limit = 3;
+   */
+  limit?: bigint | undefined;
+};
+
+/**
+ * Asks for a file.
+ *
+ * @generated from message petrify.v1.ReadRequest
+ */
+export type ReadRequestJson = {
+  /**
+   * Absolute, without .. in it; links are followed.
+   *
+   * @generated from field: string path = 1;
+   */
+  path?: string;
+
+  /**
+   * Bytes that are left out at its start.
+   *
+   * @generated from field: uint64 offset = 2;
+   */
+  offset?: string;
+
+  /**
+   * The most that is wanted, in bytes; absent for all of it.
+   *
+   * @generated from field: optional uint64 limit = 3;
+   */
+  limit?: string;
+};
+
+/**
+ * Describes the message petrify.v1.ReadRequest.
+ * Use `create(ReadRequestSchema)` to create a new message.
+ */
+export const ReadRequestSchema: GenMessage<ReadRequest, {jsonType: ReadRequestJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_system, 36);
+
+/**
+ * Some of a file.
+ *
+ * @generated from message petrify.v1.ReadResponse
+ */
+export type ReadResponse = Message<"petrify.v1.ReadResponse"> & {
+  /**
+   * What follows; never empty.
+   *
+   * @generated from field: bytes data = 1;
+   */
+  data: Uint8Array;
+};
+
+/**
+ * Some of a file.
+ *
+ * @generated from message petrify.v1.ReadResponse
+ */
+export type ReadResponseJson = {
+  /**
+   * What follows; never empty.
+   *
+   * @generated from field: bytes data = 1;
+   */
+  data?: string;
+};
+
+/**
+ * Describes the message petrify.v1.ReadResponse.
+ * Use `create(ReadResponseSchema)` to create a new message.
+ */
+export const ReadResponseSchema: GenMessage<ReadResponse, {jsonType: ReadResponseJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_system, 37);
+
+/**
+ * What a file is.
+ *
+ * @generated from enum petrify.v1.FileKind
+ */
+export const FileKind = {
+  /**
+   * Something that is not known yet.
+   *
+   * @generated from enum value: FILE_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * A plain file.
+   *
+   * @generated from enum value: FILE_KIND_FILE = 1;
+   */
+  FILE: 1,
+
+  /**
+   * A folder.
+   *
+   * @generated from enum value: FILE_KIND_FOLDER = 2;
+   */
+  FOLDER: 2,
+
+  /**
+   * A symbolic link.
+   *
+   * @generated from enum value: FILE_KIND_LINK = 3;
+   */
+  LINK: 3,
+
+  /**
+   * A device.
+   *
+   * @generated from enum value: FILE_KIND_DEVICE = 4;
+   */
+  DEVICE: 4,
+
+  /**
+   * A named pipe.
+   *
+   * @generated from enum value: FILE_KIND_PIPE = 5;
+   */
+  PIPE: 5,
+
+  /**
+   * A socket.
+   *
+   * @generated from enum value: FILE_KIND_SOCKET = 6;
+   */
+  SOCKET: 6,
+} as const;
+
+/**
+ * What a file is.
+ *
+ * @generated from enum petrify.v1.FileKind
+ */
+export type FileKind = (typeof FileKind)[keyof typeof FileKind] | UnknownEnum;
+
+/**
+ * What a file is.
+ *
+ * @generated from enum petrify.v1.FileKind
+ */
+export type FileKindJson = "FILE_KIND_UNSPECIFIED" | "FILE_KIND_FILE" | "FILE_KIND_FOLDER" | "FILE_KIND_LINK" | "FILE_KIND_DEVICE" | "FILE_KIND_PIPE" | "FILE_KIND_SOCKET";
+
+/**
+ * Describes the enum petrify.v1.FileKind.
+ */
+export const FileKindSchema: GenEnum<FileKind, FileKindJson> = /*@__PURE__*/
+  enumDesc(file_petrify_v1_system, 0);
+
+/**
  * What a machine is asked to look at; nothing is changed. Which role may call which method is in src/agent/api/methods.ts.
  *
  * @generated from service petrify.v1.SystemService
@@ -2599,6 +3179,36 @@ export const SystemService: GenService<{
     methodKind: "unary";
     input: typeof CgroupsRequestSchema;
     output: typeof CgroupsResponseSchema;
+  },
+  /**
+   * What a folder holds. For operators.
+   *
+   * @generated from rpc petrify.v1.SystemService.List
+   */
+  list: {
+    methodKind: "server_streaming";
+    input: typeof ListRequestSchema;
+    output: typeof ListResponseSchema;
+  },
+  /**
+   * Room that a folder takes, by what lies in it. For operators.
+   *
+   * @generated from rpc petrify.v1.SystemService.Usage
+   */
+  usage: {
+    methodKind: "unary";
+    input: typeof UsageRequestSchema;
+    output: typeof UsageResponseSchema;
+  },
+  /**
+   * A plain file. What lets others in (keys, passwords, machine configs) is refused, whoever asks. For admins.
+   *
+   * @generated from rpc petrify.v1.SystemService.Read
+   */
+  read: {
+    methodKind: "server_streaming";
+    input: typeof ReadRequestSchema;
+    output: typeof ReadResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_petrify_v1_system, 0);
