@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { link, mkdtempDisposable, writeFile } from "node:fs/promises";
+import { chmod, link, mkdtempDisposable, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { openNode } from "../client/open-node.ts";
 import { bundleForNode } from "../host/bundle.ts";
+import { run } from "../host/run.ts";
 import { secondsNow } from "../host/wall-clock.ts";
 import type { Role } from "../pki/identity.ts";
 import { SystemService } from "../protocol/petrify/v1/system_pb.ts";
@@ -25,6 +26,19 @@ const authority = await fakeAuthority();
 const machine = await authority.machine(HOST);
 const { signal } = new AbortController();
 
+const CAPABILITIES = ["dac_read_search", "sys_ptrace", "syslog", "net_raw"].map((name) => `+${name}`).join(",");
+/** What makes a program nobody in particular with the capabilities of petrify-look.service, where the tests are run by root of all that there is. */
+async function nobody(): Promise<string[]> {
+  const argv = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", `--inh-caps=-all,${CAPABILITIES}`];
+  const all = [...argv, `--ambient-caps=-all,${CAPABILITIES}`, "--no-new-privs"] as [string, ...string[]];
+  return (await run([...all, "true"]).then(
+    () => true,
+    () => false,
+  ))
+    ? all
+    : [];
+}
+
 /** What systemd does: a socket that listens as descriptor 3, its own pid in the environment. In front of it the API's listener. */
 async function started() {
   const folder = await mkdtempDisposable(join(tmpdir(), "petrify-look-"));
@@ -35,7 +49,15 @@ async function started() {
   await once(listener, "listening");
   await link(at("listener"), at("socket")); // Node removes its own when it closes it
   const { fd } = Reflect.get(listener, "_handle") as { readonly fd: number };
-  const argv = ["-c", 'export LISTEN_PID=$$; exec "$@"', "sh", process.execPath, at("look.mjs"), at("token")];
+  const argv = [
+    "-c",
+    'export LISTEN_PID=$$; exec "$@"',
+    "sh",
+    ...(await nobody()),
+    process.execPath,
+    at("look.mjs"),
+    at("token"),
+  ];
   const child = spawn("sh", argv, { env: { LISTEN_FDS: "1" }, stdio: ["ignore", "inherit", "inherit", fd] });
   listener.close(); // this process's half of it: or it would take connections, too
   const ended = once(child, "exit");
@@ -124,6 +146,8 @@ suite("petrify-look", () => {
     await writeFile(join(folder, "harmless"), "-----BEGIN EC PRIVATE KEY-----");
     for (const path of [`${folder}/harmless`, "/proc/self/environ", "/proc/kmsg"])
       await assert.rejects(read(path), /is closed to the API/, path);
+    await chmod(join(folder, "token"), 0);
+    assert.equal(await read(`${folder}/token`), "", "of somebody else, and for nobody to read; two bytes are left out");
     for (const path of ["etc", "/etc/../etc/passwd", "/\0", ""]) await assert.rejects(read(path), /invalid_argument/, path);
     await assert.rejects(read(`${folder}/none`), /there is no/);
     await using reader = await look.open("operator");

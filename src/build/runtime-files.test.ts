@@ -68,8 +68,8 @@ const EXPOSURES = {
     ],
   ],
   "petrify-look.service": [
-    34,
-    ["ProtectSystem", "RestrictAddressFamilies", "CapabilityBoundingSet", "SystemCallFilter", "IPAddressDeny"],
+    28,
+    ["DynamicUser", "RestrictAddressFamilies", "CapabilityBoundingSet", "SystemCallFilter", "IPAddressDeny"],
   ],
   "petrify-forward.service": [
     11,
