@@ -31,6 +31,8 @@ import { registerNodeDashboard } from "./nodes/dashboard.ts";
 import { registerNodeDmesg } from "./nodes/dmesg.ts";
 import { registerNodeLogs } from "./nodes/logs.ts";
 import { registerUsage } from "./look/usage.ts";
+import { registerNodeHealth } from "./nodes/health.ts";
+import { registerNodeHistory } from "./nodes/history.ts";
 import { registerNodeStatus } from "./nodes/status.ts";
 import { registerNodeVersion } from "./nodes/version.ts";
 import { registerPull } from "./pull.ts";
@@ -67,6 +69,8 @@ const COMMANDS: readonly Register[] = [
   registerNodeLogs,
   registerNodeDmesg,
   registerNodeDashboard,
+  registerNodeHealth,
+  registerNodeHistory,
   registerServices,
   registerProcesses,
   registerMemory,

@@ -13,10 +13,12 @@ import {
   type ImageSchema,
   type MachineSchema,
   type OperationSchema,
+  type PastOperationSchema,
   type SlotSchema,
   type StatusResponseSchema,
 } from "../../protocol/petrify/v1/node_pb.ts";
 import type { OperationNews, OperationStatus } from "../operations/driver.ts";
+import type { HistoryEntry } from "../operations/service.ts";
 import type { AgentStatus, ConfigStatus, HealthStatus, SlotStatus } from "../status.ts";
 
 const TARGETS: Readonly<Record<Target | "ram", BootTarget>> = {
@@ -102,6 +104,21 @@ export const operationOf = ({ id, text, percent }: OperationStatus): MessageInit
   ...{ id, text },
   ...(percent === undefined ? {} : { percent }),
 });
+
+/** Of the log of a boot. */
+const LOG_CHARACTERS = 8192;
+
+export function pastOperation(entry: HistoryEntry): MessageInitShape<typeof PastOperationSchema> {
+  const { id, kind, target, image, from, cause, startedAt, endedAt, outcome, reason, code, hint, log } = entry;
+  return {
+    ...{ id, kind, target, cause, outcome, reason: reason ?? "", code: code ?? "", hint: hint ?? "" },
+    ...{ from: TARGETS[from.slot], fromVersion: from.version, started: time(startedAt), ended: time(endedAt) },
+    ...(image.name === undefined
+      ? {}
+      : { image: { name: image.name, version: image.version ?? "", digest: image.digest ?? "" } }),
+    log: log?.text.slice(-LOG_CHARACTERS) ?? "",
+  };
+}
 
 export function newsMessage(news: OperationNews): MessageInitShape<typeof FollowOperationResponseSchema> {
   if ("now" in news) return { news: { case: "now", value: operationOf(news.now) } };

@@ -9,6 +9,7 @@ export const METHOD_ROLES: Readonly<Record<string, Role | typeof WITHOUT_OWNER>>
   "petrify.v1.NodeService.Version": "reader",
   "petrify.v1.NodeService.Status": "reader",
   "petrify.v1.NodeService.FollowOperation": "reader",
+  "petrify.v1.NodeService.History": "reader",
   "petrify.v1.ForwardingService.Forward": "reader",
   "grpc.reflection.v1.ServerReflection.ServerReflectionInfo": "reader",
   "petrify.v1.ControlService.StartService": "operator",

@@ -79,7 +79,7 @@ export async function openApi(options: ApiOptions): Promise<TlsServer> {
   const failed = (what: string, error: unknown): void => log(`${what} failed: ${(error as Error).stack ?? String(error)}`);
   const calls = connectNodeAdapter({
     routes: (router) => {
-      registerNodeService(router, answers);
+      registerNodeService(router, answers, ask);
       registerLookedUp(router, SystemService, answers.look);
       registerControlService(router, ask);
       if (dial) registerForwarding(router, dial, log);

@@ -5,8 +5,10 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
-import { fakeAuthority, fakeMachine, fakeStatus, noAgent } from "../../agent/api/testing.ts";
+import { fakeAuthority, fakeMachine, fakeStatus } from "../../agent/api/testing.ts";
 import { openApi, type ApiOptions } from "../../agent/api/open-api.ts";
+import type { AskProgram } from "../../agent/api/ask-program.ts";
+import type { HistoryEntry } from "../../agent/operations/service.ts";
 import type { AgentStatus } from "../../agent/status.ts";
 import { secondsNow } from "../../host/wall-clock.ts";
 import { identityOf } from "../../pki/identity.ts";
@@ -16,6 +18,15 @@ const HOST = "127.0.0.1";
 const UNWELL: Pick<AgentStatus, "health" | "alarms"> = {
   health: { is: "unhealthy", checks: [{ name: "web", ok: false, reason: "connection refused" }] },
   alarms: [{ code: "X", message: "somebody\u001b[2J should look" }],
+};
+
+const PAST: HistoryEntry = {
+  ...{ id: "0badcafe", kind: "upgrade", target: "slot b", from: { slot: "a", version: "1.4.0" }, cause: "asked for by root" },
+  ...{ startedAt: 1_767_225_600, endedAt: 1_767_225_900, outcome: "fell back", reason: "not healthy\u001b[2J in time" },
+  ...{ image: { name: "edge", version: "1.5.0" }, hint: "Look.", log: { source: "journal", text: `${"x".repeat(9000)}|` } },
+};
+const agent: AskProgram = async function* (_method, url) {
+  if (url === "/history") yield await Promise.resolve({ operations: [PAST] });
 };
 
 async function desk() {
@@ -47,7 +58,7 @@ async function desk() {
     /** @returns its port */
     machine: async (options: Pick<ApiOptions, "key" | "certificate" | "authorities" | "dial">): Promise<number> => {
       const api = await openApi({
-        ...{ at: { host: HOST, port: 0 }, epoch: 0, now: secondsNow, log: () => {}, ask: noAgent, ...options },
+        ...{ at: { host: HOST, port: 0 }, epoch: 0, now: secondsNow, log: () => {}, ask: agent, ...options },
         answers: {
           version: "1.2.3",
           status: async () => await Promise.resolve({ ...fakeStatus, ...UNWELL }),
@@ -292,6 +303,11 @@ suite("petrify -n", () => {
     const [line] = (await at.done("status", "--node", "edge-7", "--json")).trim().split("\n");
     const { value } = JSON.parse(line!) as { value: { nodes: { value: { running: string } }[] } };
     assert.equal(value.nodes[0]!.value.running, "BOOT_TARGET_A");
+    assert.match(await at.done("-n", "edge-7", "health"), /^edge-7 +unhealthy +web +connection refused$/m);
+    assert.match(await at.done("-n", "edge-7", "health", "--json"), /"value":\{"state":"HEALTH_STATE_UNHEALTHY"/);
+    const history = await at.done("-n", "edge-7", "history");
+    assert.match(history, /^edge-7 +2026-01-01 00:00:00 +upgrade +edge 1\.5\.0 +slot b +fell back +not healthy \[2J in time$/m);
+    assert.match(await at.done("-n", "edge-7", "history", "--json"), /"hint":"Look\.".*"log":"x{8191}\|"/);
     assert.match(await at.done("context", "pin", "edge-7", "--key", fingerprint, "--json"), /"changed":false/);
   });
 

@@ -4,18 +4,22 @@ import {
   BootRole,
   BootTarget,
   HealthState,
+  HistoryResponseSchema,
   SlotState,
   StatusResponseSchema,
   VersionResponseSchema,
+  type HistoryResponse,
   type Image,
   type StatusResponse,
   type VersionResponse,
 } from "../../protocol/petrify/v1/node_pb.ts";
 import { shortLine } from "../../layout/short-line.ts";
+import { timeCell } from "../look/cells.ts";
 import { tableText } from "../table.ts";
 import type { Answered } from "./each-node.ts";
 
 export const versionJson = (value: VersionResponse): JsonValue => toJson(VersionResponseSchema, value);
+export const historyJson = (value: HistoryResponse): JsonValue => toJson(HistoryResponseSchema, value);
 export const statusJson = (value: StatusResponse): JsonValue => toJson(StatusResponseSchema, value);
 
 export const versionTable = (rows: readonly Answered<VersionResponse>[]): string =>
@@ -42,6 +46,28 @@ export function statusTable(rows: readonly Answered<StatusResponse>[]): string {
   ]);
   return [table, ...notes.map(shortLine)].join("\n");
 }
+
+/** A row of each check; of a machine without any, one. */
+export const healthTable = (rows: readonly Answered<StatusResponse>[]): string =>
+  tableText(
+    ["NODE", "HEALTH", "CHECK", "RESULT"],
+    rows.flatMap(({ node, value: { health } }) => {
+      const is = word(HEALTH, health?.state ?? HealthState.UNSPECIFIED);
+      const checks = (health?.checks ?? []).map(({ name, ok, reason }) => [name, ok ? "passed" : reason || "failed"]);
+      return (checks.length > 0 ? checks : [["-", "-"]]).map((cells) => [node, is, ...cells].map(shortLine));
+    }),
+  );
+
+/** A row of each operation, the newest first. */
+export const historyTable = (rows: readonly Answered<HistoryResponse>[]): string =>
+  tableText(
+    ["NODE", "BEGAN", "WHAT", "IMAGE", "TO", "OUTCOME", "WHY"],
+    rows.flatMap(({ node, value: { operations } }) =>
+      operations.map(({ started, kind, image, target, outcome, reason, cause }) =>
+        [node, timeCell(started), kind, imageText(image), target, outcome, reason || cause].map(shortLine),
+      ),
+    ),
+  );
 
 export const imageText = (image: Image | undefined): string => (image ? `${image.name} ${image.version}` : "-");
 

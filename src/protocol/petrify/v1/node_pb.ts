@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file petrify/v1/node.proto.
  */
 export const file_petrify_v1_node: GenFile = /*@__PURE__*/
-  fileDesc("ChVwZXRyaWZ5L3YxL25vZGUucHJvdG8SCnBldHJpZnkudjEiEAoOVmVyc2lvblJlcXVlc3QiagoPVmVyc2lvblJlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSJAoHbWFjaGluZRgCIAEoCzITLnBldHJpZnkudjEuTWFjaGluZRIgCgVpbWFnZRgDIAEoCzIRLnBldHJpZnkudjEuSW1hZ2UiDwoNU3RhdHVzUmVxdWVzdCKSBAoOU3RhdHVzUmVzcG9uc2USJgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiQKB21hY2hpbmUYAiABKAsyEy5wZXRyaWZ5LnYxLk1hY2hpbmUSIAoFaW1hZ2UYAyABKAsyES5wZXRyaWZ5LnYxLkltYWdlEicKB3J1bm5pbmcYBCABKA4yFi5wZXRyaWZ5LnYxLkJvb3RUYXJnZXQSIgoEcm9sZRgFIAEoDjIULnBldHJpZnkudjEuQm9vdFJvbGUSJAoFc3RhdGUYBiABKA4yFS5wZXRyaWZ5LnYxLlNsb3RTdGF0ZRIfCgVzbG90cxgHIAMoCzIQLnBldHJpZnkudjEuU2xvdBIkCgRuZXh0GAggASgOMhYucGV0cmlmeS52MS5Cb290VGFyZ2V0EiIKBmhlYWx0aBgJIAEoCzISLnBldHJpZnkudjEuSGVhbHRoEiEKBmFsYXJtcxgKIAMoCzIRLnBldHJpZnkudjEuQWxhcm0SHgoEYm9vdBgLIAEoCzIQLnBldHJpZnkudjEuQm9vdBItCglvcGVyYXRpb24YDCABKAsyFS5wZXRyaWZ5LnYxLk9wZXJhdGlvbkgAiAEBEicKBmNvbmZpZxgNIAEoCzISLnBldHJpZnkudjEuQ29uZmlnSAGIAQFCDAoKX29wZXJhdGlvbkIJCgdfY29uZmlnIhgKFkZvbGxvd09wZXJhdGlvblJlcXVlc3QiiAEKF0ZvbGxvd09wZXJhdGlvblJlc3BvbnNlEiQKA25vdxgBIAEoCzIVLnBldHJpZnkudjEuT3BlcmF0aW9uSAASKQoFZW5kZWQYAiABKAsyGC5wZXRyaWZ5LnYxLk9wZXJhdGlvbkVuZEgAEhQKCnJlc3RhcnRpbmcYAyABKAlIAEIGCgRuZXdzIjwKB01hY2hpbmUSCgoCaWQYASABKAkSEAoIaG9zdG5hbWUYAiABKAkSEwoLZmluZ2VycHJpbnQYAyABKAkiNgoFSW1hZ2USDAoEbmFtZRgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEg4KBmRpZ2VzdBgDIAEoCSLiAQoEU2xvdBIkCgRzbG90GAEgASgOMhYucGV0cmlmeS52MS5Cb290VGFyZ2V0EiIKBHJvbGUYAiABKA4yFC5wZXRyaWZ5LnYxLkJvb3RSb2xlEiQKBXN0YXRlGAMgASgOMhUucGV0cmlmeS52MS5TbG90U3RhdGUSEgoFdHJpZXMYBCABKA1IAIgBARIOCgZkaWdlc3QYBSABKAkSLAoIdmVyaWZpZWQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBmRhbWFnZRgHIAEoCUIICgZfdHJpZXMiWQoGSGVhbHRoEiYKBXN0YXRlGAEgASgOMhcucGV0cmlmeS52MS5IZWFsdGhTdGF0ZRInCgZjaGVja3MYAiADKAsyFy5wZXRyaWZ5LnYxLkhlYWx0aENoZWNrIjcKC0hlYWx0aENoZWNrEgwKBG5hbWUYASABKAkSCgoCb2sYAiABKAgSDgoGcmVhc29uGAMgASgJIiYKBUFsYXJtEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCSJoCgRCb290EgoKAmlkGAEgASgJEikKBXNpbmNlGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgZ1cHRpbWUYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iRwoJT3BlcmF0aW9uEgoKAmlkGAEgASgJEgwKBHRleHQYAiABKAkSFAoHcGVyY2VudBgDIAEoDUgAiAEBQgoKCF9wZXJjZW50IjsKDE9wZXJhdGlvbkVuZBIKCgJpZBgBIAEoCRIPCgdvdXRjb21lGAIgASgJEg4KBnJlYXNvbhgDIAEoCSJOCgZDb25maWcSFwoKZ2VuZXJhdGlvbhgBIAEoBEgAiAEBEg0KBXRyaWFsGAIgASgIEg0KBW5vdGVzGAMgAygJQg0KC19nZW5lcmF0aW9uKoEBCgpCb290VGFyZ2V0EhsKF0JPT1RfVEFSR0VUX1VOU1BFQ0lGSUVEEAASEQoNQk9PVF9UQVJHRVRfQRABEhEKDUJPT1RfVEFSR0VUX0IQAhIYChRCT09UX1RBUkdFVF9SRUNPVkVSWRADEhYKEkJPT1RfVEFSR0VUX01FTU9SWRAEKoABCghCb290Um9sZRIZChVCT09UX1JPTEVfVU5TUEVDSUZJRUQQABIUChBCT09UX1JPTEVfQUNUSVZFEAESFQoRQk9PVF9ST0xFX1BBU1NJVkUQAhIWChJCT09UX1JPTEVfUkVDT1ZFUlkQAxIUChBCT09UX1JPTEVfTUVNT1JZEAQqfgoJU2xvdFN0YXRlEhoKFlNMT1RfU1RBVEVfVU5TUEVDSUZJRUQQABIUChBTTE9UX1NUQVRFX1RSSUFMEAESFQoRU0xPVF9TVEFURV9QUk9WRU4QAhISCg5TTE9UX1NUQVRFX0JBRBADEhQKEFNMT1RfU1RBVEVfRU1QVFkQBCp8CgtIZWFsdGhTdGF0ZRIcChhIRUFMVEhfU1RBVEVfVU5TUEVDSUZJRUQQABIZChVIRUFMVEhfU1RBVEVfU1RBUlRJTkcQARIYChRIRUFMVEhfU1RBVEVfSEVBTFRIWRACEhoKFkhFQUxUSF9TVEFURV9VTkhFQUxUSFkQAzL/AQoLTm9kZVNlcnZpY2USRwoHVmVyc2lvbhIaLnBldHJpZnkudjEuVmVyc2lvblJlcXVlc3QaGy5wZXRyaWZ5LnYxLlZlcnNpb25SZXNwb25zZSIDkAIBEkQKBlN0YXR1cxIZLnBldHJpZnkudjEuU3RhdHVzUmVxdWVzdBoaLnBldHJpZnkudjEuU3RhdHVzUmVzcG9uc2UiA5ACARJhCg9Gb2xsb3dPcGVyYXRpb24SIi5wZXRyaWZ5LnYxLkZvbGxvd09wZXJhdGlvblJlcXVlc3QaIy5wZXRyaWZ5LnYxLkZvbGxvd09wZXJhdGlvblJlc3BvbnNlIgOQAgEwAWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChVwZXRyaWZ5L3YxL25vZGUucHJvdG8SCnBldHJpZnkudjEiEAoOVmVyc2lvblJlcXVlc3QiagoPVmVyc2lvblJlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSJAoHbWFjaGluZRgCIAEoCzITLnBldHJpZnkudjEuTWFjaGluZRIgCgVpbWFnZRgDIAEoCzIRLnBldHJpZnkudjEuSW1hZ2UiDwoNU3RhdHVzUmVxdWVzdCKSBAoOU3RhdHVzUmVzcG9uc2USJgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiQKB21hY2hpbmUYAiABKAsyEy5wZXRyaWZ5LnYxLk1hY2hpbmUSIAoFaW1hZ2UYAyABKAsyES5wZXRyaWZ5LnYxLkltYWdlEicKB3J1bm5pbmcYBCABKA4yFi5wZXRyaWZ5LnYxLkJvb3RUYXJnZXQSIgoEcm9sZRgFIAEoDjIULnBldHJpZnkudjEuQm9vdFJvbGUSJAoFc3RhdGUYBiABKA4yFS5wZXRyaWZ5LnYxLlNsb3RTdGF0ZRIfCgVzbG90cxgHIAMoCzIQLnBldHJpZnkudjEuU2xvdBIkCgRuZXh0GAggASgOMhYucGV0cmlmeS52MS5Cb290VGFyZ2V0EiIKBmhlYWx0aBgJIAEoCzISLnBldHJpZnkudjEuSGVhbHRoEiEKBmFsYXJtcxgKIAMoCzIRLnBldHJpZnkudjEuQWxhcm0SHgoEYm9vdBgLIAEoCzIQLnBldHJpZnkudjEuQm9vdBItCglvcGVyYXRpb24YDCABKAsyFS5wZXRyaWZ5LnYxLk9wZXJhdGlvbkgAiAEBEicKBmNvbmZpZxgNIAEoCzISLnBldHJpZnkudjEuQ29uZmlnSAGIAQFCDAoKX29wZXJhdGlvbkIJCgdfY29uZmlnIhAKDkhpc3RvcnlSZXF1ZXN0IkAKD0hpc3RvcnlSZXNwb25zZRItCgpvcGVyYXRpb25zGAEgAygLMhkucGV0cmlmeS52MS5QYXN0T3BlcmF0aW9uIsgCCg1QYXN0T3BlcmF0aW9uEgoKAmlkGAEgASgJEgwKBGtpbmQYAiABKAkSDgoGdGFyZ2V0GAMgASgJEiAKBWltYWdlGAQgASgLMhEucGV0cmlmeS52MS5JbWFnZRIkCgRmcm9tGAUgASgOMhYucGV0cmlmeS52MS5Cb290VGFyZ2V0EhQKDGZyb21fdmVyc2lvbhgGIAEoCRINCgVjYXVzZRgHIAEoCRIrCgdzdGFydGVkGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgVlbmRlZBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHb3V0Y29tZRgKIAEoCRIOCgZyZWFzb24YCyABKAkSDAoEY29kZRgMIAEoCRIMCgRoaW50GA0gASgJEgsKA2xvZxgOIAEoCSIYChZGb2xsb3dPcGVyYXRpb25SZXF1ZXN0IogBChdGb2xsb3dPcGVyYXRpb25SZXNwb25zZRIkCgNub3cYASABKAsyFS5wZXRyaWZ5LnYxLk9wZXJhdGlvbkgAEikKBWVuZGVkGAIgASgLMhgucGV0cmlmeS52MS5PcGVyYXRpb25FbmRIABIUCgpyZXN0YXJ0aW5nGAMgASgJSABCBgoEbmV3cyI8CgdNYWNoaW5lEgoKAmlkGAEgASgJEhAKCGhvc3RuYW1lGAIgASgJEhMKC2ZpbmdlcnByaW50GAMgASgJIjYKBUltYWdlEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIOCgZkaWdlc3QYAyABKAki4gEKBFNsb3QSJAoEc2xvdBgBIAEoDjIWLnBldHJpZnkudjEuQm9vdFRhcmdldBIiCgRyb2xlGAIgASgOMhQucGV0cmlmeS52MS5Cb290Um9sZRIkCgVzdGF0ZRgDIAEoDjIVLnBldHJpZnkudjEuU2xvdFN0YXRlEhIKBXRyaWVzGAQgASgNSACIAQESDgoGZGlnZXN0GAUgASgJEiwKCHZlcmlmaWVkGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZkYW1hZ2UYByABKAlCCAoGX3RyaWVzIlkKBkhlYWx0aBImCgVzdGF0ZRgBIAEoDjIXLnBldHJpZnkudjEuSGVhbHRoU3RhdGUSJwoGY2hlY2tzGAIgAygLMhcucGV0cmlmeS52MS5IZWFsdGhDaGVjayI3CgtIZWFsdGhDaGVjaxIMCgRuYW1lGAEgASgJEgoKAm9rGAIgASgIEg4KBnJlYXNvbhgDIAEoCSImCgVBbGFybRIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiaAoEQm9vdBIKCgJpZBgBIAEoCRIpCgVzaW5jZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoGdXB0aW1lGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIkcKCU9wZXJhdGlvbhIKCgJpZBgBIAEoCRIMCgR0ZXh0GAIgASgJEhQKB3BlcmNlbnQYAyABKA1IAIgBAUIKCghfcGVyY2VudCI7CgxPcGVyYXRpb25FbmQSCgoCaWQYASABKAkSDwoHb3V0Y29tZRgCIAEoCRIOCgZyZWFzb24YAyABKAkiTgoGQ29uZmlnEhcKCmdlbmVyYXRpb24YASABKARIAIgBARINCgV0cmlhbBgCIAEoCBINCgVub3RlcxgDIAMoCUINCgtfZ2VuZXJhdGlvbiqBAQoKQm9vdFRhcmdldBIbChdCT09UX1RBUkdFVF9VTlNQRUNJRklFRBAAEhEKDUJPT1RfVEFSR0VUX0EQARIRCg1CT09UX1RBUkdFVF9CEAISGAoUQk9PVF9UQVJHRVRfUkVDT1ZFUlkQAxIWChJCT09UX1RBUkdFVF9NRU1PUlkQBCqAAQoIQm9vdFJvbGUSGQoVQk9PVF9ST0xFX1VOU1BFQ0lGSUVEEAASFAoQQk9PVF9ST0xFX0FDVElWRRABEhUKEUJPT1RfUk9MRV9QQVNTSVZFEAISFgoSQk9PVF9ST0xFX1JFQ09WRVJZEAMSFAoQQk9PVF9ST0xFX01FTU9SWRAEKn4KCVNsb3RTdGF0ZRIaChZTTE9UX1NUQVRFX1VOU1BFQ0lGSUVEEAASFAoQU0xPVF9TVEFURV9UUklBTBABEhUKEVNMT1RfU1RBVEVfUFJPVkVOEAISEgoOU0xPVF9TVEFURV9CQUQQAxIUChBTTE9UX1NUQVRFX0VNUFRZEAQqfAoLSGVhbHRoU3RhdGUSHAoYSEVBTFRIX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVSEVBTFRIX1NUQVRFX1NUQVJUSU5HEAESGAoUSEVBTFRIX1NUQVRFX0hFQUxUSFkQAhIaChZIRUFMVEhfU1RBVEVfVU5IRUFMVEhZEAMyyAIKC05vZGVTZXJ2aWNlEkcKB1ZlcnNpb24SGi5wZXRyaWZ5LnYxLlZlcnNpb25SZXF1ZXN0GhsucGV0cmlmeS52MS5WZXJzaW9uUmVzcG9uc2UiA5ACARJECgZTdGF0dXMSGS5wZXRyaWZ5LnYxLlN0YXR1c1JlcXVlc3QaGi5wZXRyaWZ5LnYxLlN0YXR1c1Jlc3BvbnNlIgOQAgESRwoHSGlzdG9yeRIaLnBldHJpZnkudjEuSGlzdG9yeVJlcXVlc3QaGy5wZXRyaWZ5LnYxLkhpc3RvcnlSZXNwb25zZSIDkAIBEmEKD0ZvbGxvd09wZXJhdGlvbhIiLnBldHJpZnkudjEuRm9sbG93T3BlcmF0aW9uUmVxdWVzdBojLnBldHJpZnkudjEuRm9sbG93T3BlcmF0aW9uUmVzcG9uc2UiA5ACATABYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Asks for the version.
@@ -329,6 +329,281 @@ export const StatusResponseSchema: GenMessage<StatusResponse, {jsonType: StatusR
   messageDesc(file_petrify_v1_node, 3);
 
 /**
+ * Asks what was done.
+ *
+ * @generated from message petrify.v1.HistoryRequest
+ */
+export type HistoryRequest = Message<"petrify.v1.HistoryRequest"> & {
+};
+
+/**
+ * Asks what was done.
+ *
+ * @generated from message petrify.v1.HistoryRequest
+ */
+export type HistoryRequestJson = {
+};
+
+/**
+ * Describes the message petrify.v1.HistoryRequest.
+ * Use `create(HistoryRequestSchema)` to create a new message.
+ */
+export const HistoryRequestSchema: GenMessage<HistoryRequest, {jsonType: HistoryRequestJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_node, 4);
+
+/**
+ * What was done.
+ *
+ * @generated from message petrify.v1.HistoryResponse
+ */
+export type HistoryResponse = Message<"petrify.v1.HistoryResponse"> & {
+  /**
+   * The newest first.
+   *
+   * @generated from field: repeated petrify.v1.PastOperation operations = 1;
+   */
+  operations: PastOperation[];
+};
+
+/**
+ * What was done.
+ *
+ * @generated from message petrify.v1.HistoryResponse
+ */
+export type HistoryResponseJson = {
+  /**
+   * The newest first.
+   *
+   * @generated from field: repeated petrify.v1.PastOperation operations = 1;
+   */
+  operations?: PastOperationJson[];
+};
+
+/**
+ * Describes the message petrify.v1.HistoryResponse.
+ * Use `create(HistoryResponseSchema)` to create a new message.
+ */
+export const HistoryResponseSchema: GenMessage<HistoryResponse, {jsonType: HistoryResponseJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_node, 5);
+
+/**
+ * An operation that has ended.
+ *
+ * @generated from message petrify.v1.PastOperation
+ */
+export type PastOperation = Message<"petrify.v1.PastOperation"> & {
+  /**
+   * 8 hexadecimal digits.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * upgrade, rollback, recovery-upgrade, reset, wipe.
+   *
+   * @generated from field: string kind = 2;
+   */
+  kind: string;
+
+  /**
+   * Where: slot b, recovery 2; of a reset, what was wiped.
+   *
+   * @generated from field: string target = 3;
+   */
+  target: string;
+
+  /**
+   * What it brought; absent where it brought nothing.
+   *
+   * @generated from field: petrify.v1.Image image = 4;
+   */
+  image?: Image | undefined;
+
+  /**
+   * What ran when it began.
+   *
+   * @generated from field: petrify.v1.BootTarget from = 5;
+   */
+  from: BootTarget;
+
+  /**
+   * Version of the image that ran when it began.
+   *
+   * @generated from field: string from_version = 6;
+   */
+  fromVersion: string;
+
+  /**
+   * Who or what asked for it: the end of a sentence.
+   *
+   * @generated from field: string cause = 7;
+   */
+  cause: string;
+
+  /**
+   * When it began.
+   *
+   * @generated from field: google.protobuf.Timestamp started = 8;
+   */
+  started?: Timestamp | undefined;
+
+  /**
+   * When it ended.
+   *
+   * @generated from field: google.protobuf.Timestamp ended = 9;
+   */
+  ended?: Timestamp | undefined;
+
+  /**
+   * In a word or two: succeeded, failed, fell back, cancelled, replaced.
+   *
+   * @generated from field: string outcome = 10;
+   */
+  outcome: string;
+
+  /**
+   * Why, in a sentence; empty where it has succeeded.
+   *
+   * @generated from field: string reason = 11;
+   */
+  reason: string;
+
+  /**
+   * Of the error that ended it, for programs; empty where none did.
+   *
+   * @generated from field: string code = 12;
+   */
+  code: string;
+
+  /**
+   * What can be done about it; empty where nobody knows.
+   *
+   * @generated from field: string hint = 13;
+   */
+  hint: string;
+
+  /**
+   * The end of the log of a boot that failed: at most 8192 characters; empty where there is none.
+   *
+   * @generated from field: string log = 14;
+   */
+  log: string;
+};
+
+/**
+ * An operation that has ended.
+ *
+ * @generated from message petrify.v1.PastOperation
+ */
+export type PastOperationJson = {
+  /**
+   * 8 hexadecimal digits.
+   *
+   * @generated from field: string id = 1;
+   */
+  id?: string;
+
+  /**
+   * upgrade, rollback, recovery-upgrade, reset, wipe.
+   *
+   * @generated from field: string kind = 2;
+   */
+  kind?: string;
+
+  /**
+   * Where: slot b, recovery 2; of a reset, what was wiped.
+   *
+   * @generated from field: string target = 3;
+   */
+  target?: string;
+
+  /**
+   * What it brought; absent where it brought nothing.
+   *
+   * @generated from field: petrify.v1.Image image = 4;
+   */
+  image?: ImageJson;
+
+  /**
+   * What ran when it began.
+   *
+   * @generated from field: petrify.v1.BootTarget from = 5;
+   */
+  from?: BootTargetJson;
+
+  /**
+   * Version of the image that ran when it began.
+   *
+   * @generated from field: string from_version = 6;
+   */
+  fromVersion?: string;
+
+  /**
+   * Who or what asked for it: the end of a sentence.
+   *
+   * @generated from field: string cause = 7;
+   */
+  cause?: string;
+
+  /**
+   * When it began.
+   *
+   * @generated from field: google.protobuf.Timestamp started = 8;
+   */
+  started?: TimestampJson;
+
+  /**
+   * When it ended.
+   *
+   * @generated from field: google.protobuf.Timestamp ended = 9;
+   */
+  ended?: TimestampJson;
+
+  /**
+   * In a word or two: succeeded, failed, fell back, cancelled, replaced.
+   *
+   * @generated from field: string outcome = 10;
+   */
+  outcome?: string;
+
+  /**
+   * Why, in a sentence; empty where it has succeeded.
+   *
+   * @generated from field: string reason = 11;
+   */
+  reason?: string;
+
+  /**
+   * Of the error that ended it, for programs; empty where none did.
+   *
+   * @generated from field: string code = 12;
+   */
+  code?: string;
+
+  /**
+   * What can be done about it; empty where nobody knows.
+   *
+   * @generated from field: string hint = 13;
+   */
+  hint?: string;
+
+  /**
+   * The end of the log of a boot that failed: at most 8192 characters; empty where there is none.
+   *
+   * @generated from field: string log = 14;
+   */
+  log?: string;
+};
+
+/**
+ * Describes the message petrify.v1.PastOperation.
+ * Use `create(PastOperationSchema)` to create a new message.
+ */
+export const PastOperationSchema: GenMessage<PastOperation, {jsonType: PastOperationJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_node, 6);
+
+/**
  * Asks to be told how far the operation is.
  *
  * @generated from message petrify.v1.FollowOperationRequest
@@ -349,7 +624,7 @@ export type FollowOperationRequestJson = {
  * Use `create(FollowOperationRequestSchema)` to create a new message.
  */
 export const FollowOperationRequestSchema: GenMessage<FollowOperationRequest, {jsonType: FollowOperationRequestJson}> = /*@__PURE__*/
-  messageDesc(file_petrify_v1_node, 4);
+  messageDesc(file_petrify_v1_node, 7);
 
 /**
  * News of the operation.
@@ -422,7 +697,7 @@ export type FollowOperationResponseJson = {
  * Use `create(FollowOperationResponseSchema)` to create a new message.
  */
 export const FollowOperationResponseSchema: GenMessage<FollowOperationResponse, {jsonType: FollowOperationResponseJson}> = /*@__PURE__*/
-  messageDesc(file_petrify_v1_node, 5);
+  messageDesc(file_petrify_v1_node, 8);
 
 /**
  * A machine.
@@ -485,7 +760,7 @@ export type MachineJson = {
  * Use `create(MachineSchema)` to create a new message.
  */
 export const MachineSchema: GenMessage<Machine, {jsonType: MachineJson}> = /*@__PURE__*/
-  messageDesc(file_petrify_v1_node, 6);
+  messageDesc(file_petrify_v1_node, 9);
 
 /**
  * An image.
@@ -548,7 +823,7 @@ export type ImageJson = {
  * Use `create(ImageSchema)` to create a new message.
  */
 export const ImageSchema: GenMessage<Image, {jsonType: ImageJson}> = /*@__PURE__*/
-  messageDesc(file_petrify_v1_node, 7);
+  messageDesc(file_petrify_v1_node, 10);
 
 /**
  * A place on the disk that holds an image.
@@ -667,7 +942,7 @@ export type SlotJson = {
  * Use `create(SlotSchema)` to create a new message.
  */
 export const SlotSchema: GenMessage<Slot, {jsonType: SlotJson}> = /*@__PURE__*/
-  messageDesc(file_petrify_v1_node, 8);
+  messageDesc(file_petrify_v1_node, 11);
 
 /**
  * Whether the system does what it is for.
@@ -716,7 +991,7 @@ export type HealthJson = {
  * Use `create(HealthSchema)` to create a new message.
  */
 export const HealthSchema: GenMessage<Health, {jsonType: HealthJson}> = /*@__PURE__*/
-  messageDesc(file_petrify_v1_node, 9);
+  messageDesc(file_petrify_v1_node, 12);
 
 /**
  * A health check, the last time.
@@ -779,7 +1054,7 @@ export type HealthCheckJson = {
  * Use `create(HealthCheckSchema)` to create a new message.
  */
 export const HealthCheckSchema: GenMessage<HealthCheck, {jsonType: HealthCheckJson}> = /*@__PURE__*/
-  messageDesc(file_petrify_v1_node, 10);
+  messageDesc(file_petrify_v1_node, 13);
 
 /**
  * What somebody should look at.
@@ -828,7 +1103,7 @@ export type AlarmJson = {
  * Use `create(AlarmSchema)` to create a new message.
  */
 export const AlarmSchema: GenMessage<Alarm, {jsonType: AlarmJson}> = /*@__PURE__*/
-  messageDesc(file_petrify_v1_node, 11);
+  messageDesc(file_petrify_v1_node, 14);
 
 /**
  * A boot.
@@ -891,7 +1166,7 @@ export type BootJson = {
  * Use `create(BootSchema)` to create a new message.
  */
 export const BootSchema: GenMessage<Boot, {jsonType: BootJson}> = /*@__PURE__*/
-  messageDesc(file_petrify_v1_node, 12);
+  messageDesc(file_petrify_v1_node, 15);
 
 /**
  * What changes a machine's images.
@@ -954,7 +1229,7 @@ export type OperationJson = {
  * Use `create(OperationSchema)` to create a new message.
  */
 export const OperationSchema: GenMessage<Operation, {jsonType: OperationJson}> = /*@__PURE__*/
-  messageDesc(file_petrify_v1_node, 13);
+  messageDesc(file_petrify_v1_node, 16);
 
 /**
  * How an operation has ended.
@@ -1017,7 +1292,7 @@ export type OperationEndJson = {
  * Use `create(OperationEndSchema)` to create a new message.
  */
 export const OperationEndSchema: GenMessage<OperationEnd, {jsonType: OperationEndJson}> = /*@__PURE__*/
-  messageDesc(file_petrify_v1_node, 14);
+  messageDesc(file_petrify_v1_node, 17);
 
 /**
  * What a boot has of a machine config.
@@ -1080,7 +1355,7 @@ export type ConfigJson = {
  * Use `create(ConfigSchema)` to create a new message.
  */
 export const ConfigSchema: GenMessage<Config, {jsonType: ConfigJson}> = /*@__PURE__*/
-  messageDesc(file_petrify_v1_node, 15);
+  messageDesc(file_petrify_v1_node, 18);
 
 /**
  * What can be booted.
@@ -1348,6 +1623,16 @@ export const NodeService: GenService<{
     methodKind: "unary";
     input: typeof StatusRequestSchema;
     output: typeof StatusResponseSchema;
+  },
+  /**
+   * What was done to the machine's images, and how it ended. For readers.
+   *
+   * @generated from rpc petrify.v1.NodeService.History
+   */
+  history: {
+    methodKind: "unary";
+    input: typeof HistoryRequestSchema;
+    output: typeof HistoryResponseSchema;
   },
   /**
    * How far the operation is that changes an image now, until it ends or the machine restarts; no message where there is none. For readers.
