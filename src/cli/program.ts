@@ -16,6 +16,7 @@ import { registerInit } from "./init.ts";
 import { registerInspect } from "./inspect.ts";
 import { addNodeOptions } from "./nodes/options.ts";
 import { registerCgroups } from "./look/cgroups.ts";
+import { registerContainers } from "./look/containers.ts";
 import { registerCpu } from "./look/cpu.ts";
 import { registerDisks } from "./look/disks.ts";
 import { registerLs } from "./look/ls.ts";
@@ -81,6 +82,7 @@ const COMMANDS: readonly Register[] = [
   registerNetwork,
   registerTime,
   registerCgroups,
+  registerContainers,
   registerLs,
   registerUsage,
   registerRead,

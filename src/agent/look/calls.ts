@@ -1,5 +1,6 @@
 /** Every call, by its name in the contract. */
 import { cgroups } from "./cgroups.ts";
+import { containers } from "./containers.ts";
 import { cpu } from "./cpu.ts";
 import { disks } from "./disks.ts";
 import { dmesg } from "./dmesg.ts";
@@ -29,6 +30,7 @@ export const LOOK_CALLS: LookCalls = {
   "SystemService.Network": network,
   "SystemService.Time": time,
   "SystemService.Cgroups": cgroups,
+  "SystemService.Containers": containers,
   "SystemService.List": list,
   "SystemService.Usage": usage,
   "SystemService.Read": read,

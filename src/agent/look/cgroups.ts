@@ -12,22 +12,27 @@ const DEEPEST = 8;
 
 export const cgroups = lookCall({
   request: z.strictObject({ depth: z.int().min(0).max(DEEPEST).default(0) }),
-  answer: async ({ depth }, { root }, signal): Promise<CgroupsResponseJson> => {
-    const top = join(root, "sys/fs/cgroup");
-    const found: CgroupJson[] = [];
-    const walk = async (path: string, left: number): Promise<void> => {
-      for (const name of left > 0 ? await folderNames(join(top, path)) : []) {
-        signal.throwIfAborted();
-        if (found.length >= MOST) return;
-        const below = `${path}/${name}`;
-        found.push(await cgroupOf(join(top, below), below));
-        await walk(below, left - 1);
-      }
-    };
-    await walk("", depth || DEFAULT_DEPTH);
-    return { cgroups: found };
-  },
+  answer: async ({ depth }, { root }, signal): Promise<CgroupsResponseJson> => ({
+    cgroups: await cgroupsBelow(root, depth || DEFAULT_DEPTH, signal),
+  }),
 });
+
+/** Each after the one that it is in. */
+export async function cgroupsBelow(root: string, depth: number, signal: AbortSignal): Promise<CgroupJson[]> {
+  const top = join(root, "sys/fs/cgroup");
+  const found: CgroupJson[] = [];
+  const walk = async (path: string, left: number): Promise<void> => {
+    for (const name of left > 0 ? await folderNames(join(top, path)) : []) {
+      signal.throwIfAborted();
+      if (found.length >= MOST) return;
+      const below = `${path}/${name}`;
+      found.push(await cgroupOf(join(top, below), below));
+      await walk(below, left - 1);
+    }
+  };
+  await walk("", depth);
+  return found;
+}
 
 /** Slices, and what is in them. */
 const DEFAULT_DEPTH = 2;

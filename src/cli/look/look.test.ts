@@ -68,6 +68,12 @@ const SAID: Readonly<Record<string, object>> = {
       { protocol: "tcp", local: "192.0.2.7:22", remote: "192.0.2.9:5", state: "established" },
     ],
   },
+  Containers: {
+    containers: [
+      { id: "0123456789abcdef", name: "web", image: "nginx:1", runtime: "podman", use: { path: "/x", memory: "2048", tasks: 3 } },
+      { id: "fedcba9876543210fe" },
+    ],
+  },
   List: {
     entries: [
       { name: "b", kind: "FILE_KIND_FILE", mode: 0o4755, uid: 7, size: "2048", modified: "2026-11-22T20:42:17Z" },
@@ -159,6 +165,7 @@ suite("petrify -n NODE shows what the system does", () => {
     ["network sockets --listening", ["tcp | 0.0.0.0:22 | - | listen | 0"]],
     ["time", ["2026-11-22 20:42:17 | yes: NTP keeps it | at most 3 ms | - | - | UTC"]],
     ["cgroups --depth 3", ["/system.slice | 2 KiB | - | - | 1:01 | - | - | -", "/init.scope | 1 KiB | - | - | - | - | - | -"]],
+    ["stats", ["0123456789ab | web | nginx:1 | podman | 2 KiB | - | 3 | -", "fedcba987654 | - | - | - | - | - | - | -"]],
     [
       "ls /srv",
       [
