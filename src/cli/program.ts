@@ -18,6 +18,7 @@ import { addNodeOptions } from "./nodes/options.ts";
 import { registerCgroups } from "./look/cgroups.ts";
 import { registerContainers } from "./look/containers.ts";
 import { registerCpu } from "./look/cpu.ts";
+import { registerNodeDiff } from "./look/diff.ts";
 import { registerDisks } from "./look/disks.ts";
 import { registerLs } from "./look/ls.ts";
 import { registerLoad } from "./look/load.ts";
@@ -83,6 +84,7 @@ const COMMANDS: readonly Register[] = [
   registerTime,
   registerCgroups,
   registerContainers,
+  registerNodeDiff,
   registerLs,
   registerUsage,
   registerRead,

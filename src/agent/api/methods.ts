@@ -45,6 +45,7 @@ export const METHOD_ROLES: Readonly<Record<string, Role | typeof WITHOUT_OWNER>>
   "petrify.v1.SystemService.Time": "reader",
   "petrify.v1.SystemService.Cgroups": "reader",
   "petrify.v1.SystemService.Containers": "reader",
+  "petrify.v1.SystemService.Diff": "operator",
   "petrify.v1.SystemService.List": "operator",
   "petrify.v1.SystemService.Usage": "operator",
   "petrify.v1.SystemService.Read": "admin",

@@ -2,6 +2,7 @@
 import { cgroups } from "./cgroups.ts";
 import { containers } from "./containers.ts";
 import { cpu } from "./cpu.ts";
+import { diff } from "./diff.ts";
 import { disks } from "./disks.ts";
 import { dmesg } from "./dmesg.ts";
 import { list } from "./list.ts";
@@ -31,6 +32,7 @@ export const LOOK_CALLS: LookCalls = {
   "SystemService.Time": time,
   "SystemService.Cgroups": cgroups,
   "SystemService.Containers": containers,
+  "SystemService.Diff": diff,
   "SystemService.List": list,
   "SystemService.Usage": usage,
   "SystemService.Read": read,

@@ -3,6 +3,7 @@ import { mkdir, mkdtempDisposable, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
+import { runLines } from "../../host/run-lines.ts";
 import { scriptedRun } from "../../host/run.ts";
 import { containers } from "./containers.ts";
 
@@ -29,7 +30,7 @@ test("containers that run are found by their control groups, and named by what t
   await put(`var/lib/docker/containers/${docker}/config.v2.json`, '{"Name":"/db","Config":{"Image":"postgres:17"}}');
   const annotations = { "io.kubernetes.cri.sandbox-name": "web-7", "io.kubernetes.cri.container-name": "nginx" };
   await put(`run/containerd/io.containerd.runtime.v2.task/k8s.io/${pod}/config.json`, JSON.stringify({ annotations }));
-  const ports = { run: scriptedRun({}).run, root: folder.path, lsblk: "lsblk", now: () => 0 };
+  const ports = { run: scriptedRun({}).run, runLines, root: folder.path, lsblk: "lsblk", now: () => 0 };
   const answer = await (containers({}, ports, new AbortController().signal) as Promise<{ containers: { name: string }[] }>);
   assert.deepEqual(
     answer.containers.toSorted((one, other) => (one.name < other.name ? -1 : 1)),

@@ -74,6 +74,7 @@ const SAID: Readonly<Record<string, object>> = {
       { id: "fedcba9876543210fe" },
     ],
   },
+  Diff: { paths: [{ path: "/etc/app/x", verdict: "stale", stored: "4096", differs: ["content", "mode 0644 → 0600"] }] },
   List: {
     entries: [
       { name: "b", kind: "FILE_KIND_FILE", mode: 0o4755, uid: 7, size: "2048", modified: "2026-11-22T20:42:17Z" },
@@ -166,6 +167,7 @@ suite("petrify -n NODE shows what the system does", () => {
     ["time", ["2026-11-22 20:42:17 | yes: NTP keeps it | at most 3 ms | - | - | UTC"]],
     ["cgroups --depth 3", ["/system.slice | 2 KiB | - | - | 1:01 | - | - | -", "/init.scope | 1 KiB | - | - | - | - | - | -"]],
     ["stats", ["0123456789ab | web | nginx:1 | podman | 2 KiB | - | 3 | -", "fedcba987654 | - | - | - | - | - | - | -"]],
+    ["diff", ["stale | 4 KiB | - | content, mode 0644 → 0600 | /etc/app/x"]],
     [
       "ls /srv",
       [
