@@ -30,7 +30,7 @@ export interface Agent {
   /** What is installed without anybody being asked. */
   readonly automatic: Pick<Automatic, "status">;
   readonly reset: Pick<Reset, "plan" | "reset" | "wipe">;
-  readonly config: Omit<ConfigService, "loop" | "judged">;
+  readonly config: Omit<ConfigService, "loop" | "judged" | "isArgsTrial" | "healthy" | "unhealthy">;
   /** Works until the signal is aborted; then what the next boot needs is stored. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -54,7 +54,15 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
     plan: installer.plan,
     install: installer.install,
   });
-  const health = openHealthWatch(world, { unusable: upkeep.unusable, kept: operations.healthy, judged: () => config.judged() });
+  const health = openHealthWatch(world, {
+    unusable: upkeep.unusable,
+    kept: async () => {
+      await operations.healthy();
+      await config.healthy();
+    },
+    judged: () => config.judged(),
+    trial: { is: () => config.isArgsTrial(), failed: async (reason) => await config.unhealthy(reason) },
+  });
   const config = openConfigService(world, {
     ...{ refusal: reset.refusal, changed: health.planned },
     health: () => health.status().is,
@@ -105,7 +113,7 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
       ...bootStatus(world),
       ...(fingerprint === undefined ? {} : { fingerprint }),
       ...trustStatus(ports.trust),
-      ...configStatus(ports.machineConfig.now()),
+      ...configStatus(ports.machineConfig.now(), { running: world.running, record: world.record, booted: ports.facts.trial }),
       ...stageStatus(ports.stages, ports.machineConfig.now().config?.generation),
       health: health.status(),
       ...(operations.status() ? { operation: operations.status()! } : {}),

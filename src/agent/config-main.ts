@@ -133,7 +133,7 @@ function tellBoot(result: ConfigAnswers["boot"]): void {
     return log(6, "the machine config is as it was");
   }
   for (const problem of result.problems) log(4, `left out of machine config ${result.generation}: ${problem}`);
-  log(6, `machine config ${result.generation} is in place`);
+  log(6, `machine config ${result.generation} ${result.trial ? "is tried by the next boot" : "is in place"}`);
 }
 
 /** A boot goes on without its config, and its status says why. */

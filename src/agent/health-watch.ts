@@ -41,9 +41,11 @@ export interface HealthSurroundings {
   readonly kept: () => Promise<void>;
   /** Called when the verdict may be another than before. */
   readonly judged: () => void;
+  /** What a boot of a proven slot may try besides: then its health counts as that of a slot on trial. */
+  readonly trial: { readonly is: () => boolean; readonly failed: (reason: string) => Promise<void> };
 }
 
-export function openHealthWatch(world: World, { unusable, kept, judged: told }: HealthSurroundings): HealthWatch {
+export function openHealthWatch(world: World, { unusable, kept, judged: told, trial }: HealthSurroundings): HealthWatch {
   const { ports, running, raise, clear, remember } = world;
   let health: HealthState | undefined;
   let report: CheckReport | undefined;
@@ -88,6 +90,7 @@ export function openHealthWatch(world: World, { unusable, kept, judged: told }: 
           ...endBoot(old, { how: "unhealthy", reason: action.reason }),
           ...(action.do === "restart-proven" ? { lastHealthRestart: Math.floor(ports.now()) } : {}),
         }));
+        if (action.do === "restart-trial") await trial.failed(action.reason);
         await ports.init.restart(action.reason);
         break;
     }
@@ -104,7 +107,8 @@ export function openHealthWatch(world: World, { unusable, kept, judged: told }: 
     },
     begin: async () => {
       const { lastHealthRestart } = world.state;
-      const slotState = subjectOf(stateOf(running, world.record));
+      const own = subjectOf(stateOf(running, world.record));
+      const slotState = own === "proven" && trial.is() ? "trial" : own;
       const before = lastHealthRestart === undefined ? {} : { lastHealthRestart };
       await judged({ type: "started", nowMs: ports.uptime(), slotState, plan: ports.machineConfig.now().plan, ...before });
     },

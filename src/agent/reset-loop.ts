@@ -4,6 +4,7 @@ import { hex } from "../core/digest.ts";
 import {
   askNext,
   closeSlots,
+  forgetArgs,
   grantBoth,
   openSlots,
   switchRecovery,
@@ -105,8 +106,8 @@ export function openReset(world: World, isBusy: () => boolean): Reset {
   /** @throws AppError `RECORD_NOT_STORED` */
   const changed = async (decide: (facts: RecordFacts) => RecordChange): Promise<void> => {
     await world.changeRecord(decide);
-    const { record, tries } = decide(world.record);
-    if (!record && !tries && world.record.found.is === "whole") return;
+    const { record, tries, args } = decide(world.record);
+    if (!record && !tries && !args && world.record.found.is === "whole") return;
     throw new AppError("RECORD_NOT_STORED", world.alarms.get("RECORD_NOT_STORED") ?? "the boot record is not readable");
   };
   /** @throws AppError `RECORD_NOT_STORED` */
@@ -242,6 +243,7 @@ export function openReset(world: World, isBusy: () => boolean): Reset {
         return await give({ ...what, at: "written" });
       case "open-slots": {
         const { digest } = await ownImage(signal);
+        if (!what.keep.includes("config")) await changed(forgetArgs);
         await changed(grantBoth);
         return await changed((known) => openSlots(digest, known));
       }

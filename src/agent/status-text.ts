@@ -5,7 +5,7 @@ import type { BootEntry } from "../layout/agent-state.ts";
 import { targetName } from "../layout/cmdline.ts";
 import type { DriftReport } from "../layout/drift-report.ts";
 import { stageProblems, type StageRun } from "../layout/stage-results.ts";
-import type { AgentStatus, ConfigStatus, RecoveryStatus, SlotStatus, TrustStatus } from "./status.ts";
+import type { AgentStatus, ConfigStatus, KernelArgsStatus, RecoveryStatus, SlotStatus, TrustStatus } from "./status.ts";
 
 const WIDTH = 10;
 const LOG_LINES = 8;
@@ -97,12 +97,25 @@ function trustLines({ epoch, keys }: TrustStatus, now: number): string[] {
   return keys.map((key, index) => `${key.id.slice(0, 12)}${words(key)}${index === 0 ? ` (epoch ${epoch})` : ""}`);
 }
 
-function configLines({ generation, trial, until, notes }: ConfigStatus, now: number): string[] {
+function configLines({ generation, trial, until, notes, kernelArgs, refused }: ConfigStatus, now: number): string[] {
   const count = `${notes.length} ${notes.length === 1 ? "note" : "notes"}`;
   const left = until === undefined ? "" : `, given back in ${formatSpan(Math.max(0, until - now))}`;
   const words = [...(trial ? [`on trial${left}`] : []), ...(notes.length > 0 ? [count] : [])];
   const what = generation === undefined ? "none" : `generation ${generation}`;
-  return [words.length > 0 ? `${what} (${words.join(", ")})` : what, ...notes.slice(0, MAX_NOTES)];
+  return [
+    words.length > 0 ? `${what} (${words.join(", ")})` : what,
+    ...notes.slice(0, MAX_NOTES),
+    ...(kernelArgs ? [kernelArgsLine(kernelArgs)] : []),
+    ...(refused
+      ? [`generation ${refused.generation} was given back ${formatSpan(now - refused.at)} ago: ${refused.reason}`]
+      : []),
+  ];
+}
+
+function kernelArgsLine({ append, remove, is, generation }: KernelArgsStatus): string {
+  const words = [...append, ...remove.map((word) => `without ${word}`)].join(" ") || "none";
+  const says = { kept: "", runs: " (on trial)", waits: ` (of generation ${generation}, tried by the next boot)` }[is];
+  return `kernel arguments: ${words}${says}`;
 }
 
 /** What is another than the config says, or what of it could not be mended. */

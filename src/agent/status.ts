@@ -1,10 +1,13 @@
 /** What the agent says of its machine: the answer to `GET /status`, and what `petrify status` prints. */
 import type { BootEntry, ScrubResult } from "../layout/agent-state.ts";
 import type { DriftReport } from "../layout/drift-report.ts";
+import type { RefusedConfig } from "../layout/generations.ts";
+import { NO_KERNEL_ARGS, sameKernelArgs, type KernelArgs } from "../layout/kernel-args.ts";
 import type { RecordFacts } from "../layout/record-change.ts";
 import type { BootTarget, SlotName, SlotState } from "../layout/slots.ts";
 import type { StageRun } from "../layout/stage-results.ts";
 import type { BootConfig } from "./config/boot-config.ts";
+import type { WantedKernelArgs } from "./config/kernel-args-step.ts";
 import type { Degradation } from "./degraded.ts";
 import type { OperationStatus } from "./operations/driver.ts";
 import type { RecoveryStep } from "./recovery.ts";
@@ -60,6 +63,16 @@ export interface ConfigStatus {
   readonly until?: number;
   /** What of it could not be done, a sentence each. */
   readonly notes: readonly string[];
+  /** Absent where there are none, and on a disk whose loader knows of none. */
+  readonly kernelArgs?: KernelArgsStatus;
+  /** The last one that boots have tried, and that was given back. */
+  readonly refused?: RefusedConfig;
+}
+/** What machine configs have changed of the kernel's command line. */
+export interface KernelArgsStatus extends KernelArgs {
+  /** `kept`: this boot has them, as every one. `runs`: it tries them. `waits`: the next one does, for that config. */
+  readonly is: "kept" | "runs" | "waits";
+  readonly generation?: number;
 }
 /** The keys by which it knows its releases. */
 export interface TrustStatus {
@@ -121,17 +134,40 @@ export function trustStatus({ trusted }: TrustStore): { readonly trust?: TrustSt
   return { trust: { epoch: set.epoch, keys } };
 }
 
-export function configStatus({ config, trial }: Pick<BootConfig, "config" | "trial">): { readonly config?: ConfigStatus } {
+/** @param booted id of the trial that the loader has given this boot to */
+export function configStatus(
+  { config, trial, kernelArgs }: Pick<BootConfig, "config" | "trial" | "kernelArgs">,
+  boot: Pick<KernelArgsBoot, "running" | "record" | "booted">,
+): { readonly config?: ConfigStatus } {
   if (!config) return {};
   const { generation, notes } = config;
+  const args = kernelArgsStatus(kernelArgs, boot);
   return {
     config: {
       ...(generation === undefined ? {} : { generation }),
-      trial: config.trial !== undefined || trial !== undefined,
+      trial: trial !== undefined || args?.is === "runs",
       ...(trial?.until === undefined ? {} : { until: trial.until }),
       notes,
+      ...(args ? { kernelArgs: args } : {}),
+      ...(kernelArgs?.refused ? { refused: kernelArgs.refused } : {}),
     },
   };
+}
+
+interface KernelArgsBoot {
+  readonly running: BootTarget | "ram";
+  readonly record: RecordFacts;
+  readonly booted: string | undefined;
+}
+function kernelArgsStatus(
+  wanted: WantedKernelArgs | undefined,
+  { running, record: { args }, booted }: KernelArgsBoot,
+): KernelArgsStatus | undefined {
+  if (!args || (running !== "a" && running !== "b")) return undefined;
+  const { trial } = wanted ?? {};
+  if (trial?.args) return { is: trial.id === booted ? "runs" : "waits", ...trial.args, generation: trial.generation };
+  const kept = args.slots[running];
+  return sameKernelArgs(kept, NO_KERNEL_ARGS) ? undefined : { is: "kept", ...kept };
 }
 
 /** @param generation of the config that runs */

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { testTools } from "../../tests/support/tools.ts";
 import { KiB, MiB } from "../core/units.ts";
 import { TRIES_FILE } from "../layout/disk.ts";
+import { EMPTY_KERNEL_ARGS, firstKernelArgs, NO_KERNEL_ARGS, type StoredKernelArgs } from "../layout/kernel-args.ts";
 import { commitBoot } from "../layout/record-change.ts";
 import { firstRecord, RECORD_COPY_OFFSETS, type BootRecord } from "../layout/record.ts";
 import { CLOCK_OFFSET, CLOCK_SIZE, decodeStoredClock } from "../layout/stored-clock.ts";
@@ -98,6 +99,21 @@ test("tries that are unreadable are made anew in their place", async () => {
   }
   assert.equal((await m.store.read()).tries, undefined);
   assert.deepEqual((await m.store.change((facts) => commitBoot("a", facts))).tries, { a: 6, b: 0 });
+});
+
+test("kernel arguments are changed where the disk has some, one copy at a time; a disk that was made without them stays as it is", async () => {
+  await using m = await machine();
+  const args: StoredKernelArgs = { slots: { a: { append: ["quiet"], remove: [] }, b: NO_KERNEL_ARGS } };
+  const before = await readFile(m.record);
+  assert.equal((await m.store.change(() => ({ args }))).args, undefined);
+  assert.deepEqual(await readFile(m.record), before);
+  {
+    await using file = await open(m.record, "r+");
+    for (const { offset, data } of firstKernelArgs(EMPTY_KERNEL_ARGS)) await file.write(data, 0, data.length, offset);
+  }
+  assert.deepEqual((await m.store.read()).args, EMPTY_KERNEL_ARGS);
+  const next = { args, tries: { a: 2, b: 0, args: 3 } };
+  assert.deepEqual(await m.store.change(() => next), { found: { is: "whole", sequence: 2, record: stored }, ...next });
 });
 
 test("the time is kept where the initrd looks for it", async () => {

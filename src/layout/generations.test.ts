@@ -115,6 +115,8 @@ test("a config on trial is laid by the boots that the loader gives to it; a live
   const plan = planLaying(tried, "a", { folders: [], tried: TRIAL.id });
   assert.deepEqual(plan.candidates[0], { generation: 13, trial: TRIAL.id });
   assert.deepEqual(numbers(tried, "a", TRIAL.id), [13, 12, 9]);
+  const first = planLaying(whole(beginTrial(NO_SLOTS, "a", TRIAL)), "a", { folders: [], tried: TRIAL.id });
+  assert.equal(first.wanted, undefined, "a first config that is tried is one");
   assert.deepEqual(numbers(tried, "a"), [12, 9]);
   assert.deepEqual(numbers(tried, "a", "ffffffff"), [12, 9], "another trial is not this one");
   assert.deepEqual(numbers(whole(beginTrial(SLOTS, "a", LIVE)), "a", LIVE.id), [12, 9]);

@@ -139,7 +139,7 @@ export function planLaying(
     ...(trial ? [{ generation: trial.generation, trial: trial.id }] : []),
     ...(kept.length > 0 ? kept : others(found.slots, target)).map((number) => ({ generation: number })),
   ];
-  return { candidates, notes: [], ...(generation === undefined ? wants("there is none of this slot") : {}) };
+  return { candidates, notes: [], ...(generation === undefined && !trial ? wants("there is none of this slot") : {}) };
 }
 
 /** What other slots boot with, newest first: better than none. */

@@ -72,6 +72,10 @@ export function kernelArgsProblem({ append, remove }: KernelArgs): string | unde
   return isLong ? `have more than ${KERNEL_ARGS_LIMIT} characters in all` : undefined;
 }
 
+/** In one order: the kernel takes the last of a name. */
+export const sameKernelArgs = (one: KernelArgs, other: KernelArgs): boolean =>
+  one.append.join(" ") === other.append.join(" ") && one.remove.join(" ") === other.remove.join(" ");
+
 /** What a boot of a slot is given beyond its image's words. `trial`: the id of the one that is tried. */
 export interface ChosenKernelArgs extends KernelArgs {
   readonly trial?: string;

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { EMPTY_KERNEL_ARGS, NO_KERNEL_ARGS, type KernelArgs, type StoredKernelArgs } from "./kernel-args.ts";
 import {
   activate,
   askNext,
   commitBoot,
+  forgetArgs,
+  giveArgs,
   giveBack,
   grantTries,
   markBad,
@@ -224,5 +227,35 @@ suite("recovery", () => {
       assert.deepEqual(renewRecord(["a", "b"], 1, { found, tries: undefined }), {});
     }
     for (const found of [unreadable, newer]) assert.deepEqual(giveBack("a", { found, tries: undefined }), {});
+  });
+});
+
+suite("kernel arguments", () => {
+  const own: KernelArgs = { append: ["quiet"], remove: [] };
+  const trial = { id: "0123abcd", slot: "b", append: ["new"], remove: [] } as const;
+  const args: StoredKernelArgs = { slots: { a: NO_KERNEL_ARGS, b: own }, trial };
+  const facts = (stored: StoredKernelArgs | undefined) => ({ found: unreadable, tries: undefined, args: stored });
+  test("a slot that gets an image gets its arguments, and what was on trial on it is over", () => {
+    assert.deepEqual(giveArgs("b", NO_KERNEL_ARGS, facts(args)), { args: EMPTY_KERNEL_ARGS });
+    assert.deepEqual(giveArgs("b", own, facts(args)), { args: { slots: args.slots } });
+    assert.deepEqual(giveArgs("a", own, facts(args)), { args: { slots: { a: own, b: own }, trial } });
+    assert.deepEqual(giveArgs("a", NO_KERNEL_ARGS, facts(args)), {}, "as it is");
+    assert.deepEqual(giveArgs("a", own, facts(undefined)), {}, "a disk that knows of none");
+  });
+  test("a machine whose config goes has none", () => {
+    assert.deepEqual(forgetArgs(facts(args)), { args: EMPTY_KERNEL_ARGS });
+    for (const done of [EMPTY_KERNEL_ARGS, undefined]) assert.deepEqual(forgetArgs(facts(done)), {});
+  });
+  test("tries of a trial outlast whatever else happens to the slots", () => {
+    const found = whole(record("proven", "trial"));
+    const tries: Tries = { a: 6, b: 3, next: "b", args: 2 };
+    for (const change of [
+      markEmpty("b", { found, tries }),
+      takeTries("b", { found, tries }),
+      askNext(undefined, { found, tries }),
+      askNext("recovery", { found, tries }),
+      commitBoot("b", { found, tries }),
+    ])
+      assert.equal(change.tries?.args, 2);
   });
 });

@@ -1,5 +1,5 @@
 /** @portable What becomes of the boot record while a slot runs. Rules: docs/concepts/boot.md */
-import type { StoredKernelArgs } from "./kernel-args.ts";
+import { EMPTY_KERNEL_ARGS, NO_KERNEL_ARGS, sameKernelArgs, type KernelArgs, type StoredKernelArgs } from "./kernel-args.ts";
 import type { BootRecord, FoundRecord } from "./record.ts";
 import { FULL_TRIES, otherSlot, SLOTS, type BootTarget, type RecoveryFile, type SlotName } from "./slots.ts";
 import type { Tries } from "./tries.ts";
@@ -96,6 +96,14 @@ export function grantTries(slot: SlotName, state: "trial" | "proven", { found, t
   return { tries: { ...triesOr(tries, found.record), [slot]: FULL_TRIES[state] } };
 }
 
+/** Before it: what the slot boots with, beyond its image's words. What is on trial on it is over. Nothing where the disk's loader knows of none. */
+export function giveArgs(slot: SlotName, args: KernelArgs, { args: stored }: RecordFacts): RecordChange {
+  if (!stored) return {};
+  const { trial, slots } = stored;
+  const isThere = sameKernelArgs(slots[slot], args) && trial?.slot !== slot;
+  return isThere ? {} : { args: { slots: { ...slots, [slot]: args }, ...(trial && trial.slot !== slot ? { trial } : {}) } };
+}
+
 /** Second half: the slot is the active one, from the next boot on. @param digest of the image that it has */
 export function activate(slot: SlotName, state: "trial" | "proven", digest: string, { found }: RecordFacts): RecordChange {
   if (found.is !== "whole") return {};
@@ -182,6 +190,12 @@ export function grantBoth({ found, tries }: RecordFacts): RecordChange {
   if (found.is !== "whole") return {};
   const { trial } = FULL_TRIES;
   return tries && tries.a === trial && tries.b === trial && !tries.next ? {} : { tries: { a: trial, b: trial } };
+}
+
+/** Of a machine whose config goes. While both slots are empty nothing boots with them. */
+export function forgetArgs({ args }: RecordFacts): RecordChange {
+  const isEmpty = args && !args.trial && SLOTS.every((slot) => sameKernelArgs(args.slots[slot], NO_KERNEL_ARGS));
+  return !args || isEmpty ? {} : { args: EMPTY_KERNEL_ARGS };
 }
 
 /** Second half: slot a is the active one. Both are on trial: nobody has seen either of them healthy. @param digest of the image that both have */

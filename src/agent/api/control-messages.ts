@@ -153,7 +153,7 @@ export const resultOf = ({
 }: ConfigResult): MessageInitShape<typeof ConfigResultSchema> => ({
   ...{ changed, mode: MODES[mode], plan: configPlanOf(plan), problems: [...problems] },
   ...(generation === undefined ? {} : { generation: BigInt(generation) }),
-  ...(trial ? { trialUntil: timestampFromMs(trial.until * 1000) } : {}),
+  ...(trial?.until === undefined ? {} : { trialUntil: timestampFromMs(trial.until * 1000) }),
 });
 
 export const configPlanOf = ({ changes, actions, reboot }: TextPlan): MessageInitShape<typeof ConfigPlanSchema> => ({

@@ -282,3 +282,71 @@ test("a generation is gone back to by its documents; from one to another is a pl
   await assert.rejects(documentsOf(on, 9), { code: "CONFIG_UNKNOWN" });
   await assert.rejects(configDiff(on, 1, 9), { code: "CONFIG_UNKNOWN" });
 });
+
+const QUIET = { kernelArgs: { append: ["quiet"], remove: [] } } as const;
+
+test("a config with other kernel arguments is one on trial for the next boot: nothing is laid, and the slot keeps what it has", async () => {
+  await using on = await node();
+  await apply(on, FIRST);
+  on.done.length = 0;
+  const about = { ...FIRST, hostname: "web-2", ...QUIET };
+  const plan = await apply(on, about, "dry-run");
+  assert.deepEqual([plan.changed, plan.plan.reboot], [true, ["the kernel has its new arguments, on trial"]]);
+  for (const mode of ["try", "no-reboot"] as const) await assert.rejects(apply(on, about, mode), { code: "CONFIG_NEEDS_REBOOT" });
+  const { id } = (await apply(on, about)).trial!;
+  assert.deepEqual(on.store.slots().slots.a, { generation: 1, trial: { id, generation: 2, how: "boot" } });
+  assert.deepEqual([on.done, on.state.running.generation], [[], 1]);
+  const again = await apply(on, about, "staged");
+  assert.deepEqual([again.changed, again.generation, again.trial], [false, 2, { id }]);
+  assert.equal((await apply(on, about, "dry-run")).changed, false);
+  await assert.rejects(confirmConfig(on), { code: "CONFIG_NO_TRIAL", message: /is tried by the next boot/ });
+
+  await apply(on, { ...FIRST, hostname: "web-3" });
+  assert.deepEqual(on.store.slots().slots.a, { generation: 3, before: 1 }, "a config without them takes its place");
+});
+
+test("a trial of kernel arguments is kept by its id, or given back with a reason, and may be tried again then", async () => {
+  await using on = await node();
+  await apply(on, FIRST);
+  const first = (await apply(on, { ...FIRST, ...QUIET })).trial!;
+  assert.equal(await revertTrial(on, "ffffffff", "no"), false);
+  assert.equal(await revertTrial(on, first.id, "not healthy"), true);
+  const refused = { generation: 2, at: on.state.now, reason: "not healthy" };
+  assert.deepEqual(on.store.slots().slots.a, { generation: 1, refused });
+  const again = await apply(on, { ...FIRST, ...QUIET });
+  assert.equal(again.changed, true);
+  await assert.rejects(confirmConfig(on, first.id), { code: "CONFIG_NO_TRIAL" });
+  assert.equal(await confirmConfig(on, again.trial!.id), again.generation);
+  on.state.kernelArgs = QUIET.kernelArgs;
+  on.state.running = { ...on.state.running, generation: again.generation! };
+  assert.equal((await apply(on, { ...FIRST, ...QUIET })).changed, false, "the loader gives them by now");
+  assert.ok((await apply(on, FIRST)).trial, "to be without them is a trial, too");
+});
+
+test("what nobody asked for is laid at once, and only its kernel arguments wait for the next boot; once given back they are not tried again", async () => {
+  await using on = await node();
+  const boot = async () =>
+    await applyConfig([configDocument({ ...FIRST, ...QUIET })], { mode: "auto", how: "tolerant", unattended: true }, on);
+  assert.equal((await boot()).generation, 1);
+  assert.equal(on.sys.readText("/etc/hostname"), "web-1\n");
+  const { trial } = on.store.slots().slots.a!;
+  assert.deepEqual([trial?.generation, trial?.how], [1, "boot"]);
+  assert.equal((await boot()).changed, false);
+  assert.deepEqual(on.store.slots().slots.a?.trial, trial, "the same trial waits");
+  await revertTrial(on, trial!.id, "no");
+  assert.equal((await boot()).changed, false);
+  assert.deepEqual(on.store.slots().slots.a, { generation: 1, refused: { generation: 1, at: on.state.now, reason: "no" } });
+});
+
+test("where no loader would give them, kernel arguments are refused; at boot they are left out, and it is said", async () => {
+  await using on = await node();
+  on.state.kernelArgs = undefined;
+  await assert.rejects(apply(on, QUIET), {
+    code: "KERNEL_ARGS_UNSUPPORTED",
+    message: "kernel.args cannot be used: its loader is older",
+  });
+  assert.deepEqual([on.done, await on.store.list()], [[], []]);
+  const { problems, trial } = await applyConfig([configDocument(QUIET)], { mode: "auto", how: "tolerant", unattended: true }, on);
+  assert.deepEqual([problems, trial], [["kernel.args cannot be used: its loader is older"], undefined]);
+  assert.equal((await apply(on, FIRST)).changed, true);
+});

@@ -9,7 +9,7 @@ import {
 } from "../../config/machine/compile/compile-config.ts";
 import { fileEntries } from "../../config/machine/compile/own-steps.ts";
 import type { ImageView } from "../../config/machine/compile/image-view.ts";
-import { planChanges, type ChangePlan } from "../../config/machine/compile/plan-changes.ts";
+import { NEW_KERNEL_ARGS, planChanges, type ChangePlan } from "../../config/machine/compile/plan-changes.ts";
 import type { TextPlan } from "../../config/machine/compile/plan-text.ts";
 import type { NodeConfig } from "../../config/machine/node-config.ts";
 import { hex } from "../../core/digest.ts";
@@ -17,7 +17,16 @@ import { AppError } from "../../core/error.ts";
 import type { GenerationStore } from "../../host/generation-store.ts";
 import type { TreeEntry } from "../../layout/compiled-config.ts";
 import type { DriftReport } from "../../layout/drift-report.ts";
-import { beginTrial, confirmTrial, endTrial, keepGeneration, type GenerationNumber } from "../../layout/generations.ts";
+import {
+  beginTrial,
+  confirmTrial,
+  endTrial,
+  keepGeneration,
+  refuseTrial,
+  type ConfigTrial,
+  type GenerationNumber,
+} from "../../layout/generations.ts";
+import { NO_KERNEL_ARGS, sameKernelArgs, type KernelArgs } from "../../layout/kernel-args.ts";
 import { mergeAccounts, type AccountTexts, type MergedAccounts } from "../../layout/merge-accounts.ts";
 import type { RunConfig } from "../../layout/run-config.ts";
 import type { BootTarget } from "../../layout/slots.ts";
@@ -38,6 +47,8 @@ export interface ApplyPorts extends LayPorts {
   readonly runFileStages: () => Promise<readonly string[]>;
   /** The generation that is being laid, as long as it is: nothing otherwise. */
   readonly half: () => Promise<GenerationNumber | undefined>;
+  /** What the boot loader gives the running slot; or why it gives none to any, a few words. */
+  readonly kernelArgs: () => Promise<{ readonly slot: KernelArgs } | { readonly none: string }>;
   readonly nowLaying: (generation: GenerationNumber | undefined) => Promise<void>;
   /** @throws AppError where it has to be sound and is not */
   readonly judge: (documents: readonly ConfigDocument[], how: "strict" | "tolerant") => Judged;
@@ -70,7 +81,8 @@ export interface ConfigResult {
   readonly plan: TextPlan;
   /** What of it could not be done, a sentence each. */
   readonly problems: readonly string[];
-  readonly trial?: { readonly id: string; readonly until: number };
+  /** It is only kept when it is confirmed: in time, or, where that is not said, by the next boot, when that is healthy. */
+  readonly trial?: { readonly id: string; readonly until?: number };
   /** Of a dry run: where the machine is no longer as the config that runs says, as far as that was looked at. No plan has it: that is from config to config. */
   readonly drift?: DriftReport;
 }
@@ -82,6 +94,8 @@ const REBOOT_HINT = "Apply it with --mode auto or staged, and restart.";
 export interface ApplyOptions {
   readonly mode: ApplyMode;
   readonly how: "strict" | "tolerant";
+  /** Nobody asked for it: a machine that starts, or that is being put right. Then nothing waits for a reboot but the kernel's arguments. */
+  readonly unattended?: true;
   /** That was applied before: it counts again, where it comes to the same. */
   readonly again?: GenerationNumber;
   /** What is known to be missing, a sentence each. */
@@ -101,27 +115,34 @@ export interface ApplyOptions {
  * Every refusal comes before the first write. What the slot boots with changes before anything is laid, so a power cut in the middle is made good by the next
  * boot; a worker that ends in the middle, by the next call.
  *
- * @throws AppError `CONFIG_UNSUPPORTED`, `CONFIG_NEEDS_REBOOT`, `CONFIG_IN_RECOVERY`, `CONFIG_NEWER`, those of `judge`
+ * Other kernel arguments than the slot has make the whole config one on trial, for the next boot.
+ *
+ * @throws AppError `CONFIG_UNSUPPORTED`, `KERNEL_ARGS_UNSUPPORTED`, `CONFIG_NEEDS_REBOOT`, `CONFIG_IN_RECOVERY`, `CONFIG_NEWER`, those of `judge`
  */
 export async function applyConfig(
   documents: readonly ConfigDocument[],
-  { mode, how, again, notes = [], awaits = false, found = false, untilHealthy }: ApplyOptions,
+  { mode, how, again, notes = [], awaits = false, found = false, unattended, untilHealthy }: ApplyOptions,
   ports: ApplyPorts,
 ): Promise<ConfigResult> {
   const { store, target } = ports;
   if (target === "recovery")
     throw new AppError("CONFIG_IN_RECOVERY", "the recovery system takes no machine config", { hint: "Start one of the slots." });
-  const { after, problems: left } = compiledOf(documents, how, ports);
+  const { after, problems: left, areOtherArgs } = await forLoader(compiledOf(documents, how, ports), how, ports);
   const problems = [...notes, ...left];
   const change = await changeTo(after.compiled, ports);
   const { plan } = change;
-  if (mode === "no-reboot" && plan.reboot.length > 0)
-    throw new AppError("CONFIG_NEEDS_REBOOT", `not without a reboot: ${plan.reboot.join("; ")}`, { hint: REBOOT_HINT });
+  const later = areOtherArgs && !unattended ? [...new Set([...plan.reboot, NEW_KERNEL_ARGS])] : plan.reboot;
+  if (later.length > 0 && (mode === "no-reboot" || (mode === "try" && later.includes(NEW_KERNEL_ARGS))))
+    throw new AppError("CONFIG_NEEDS_REBOOT", `not without a reboot: ${later.join("; ")}`, { hint: REBOOT_HINT });
   const result = { mode, plan: shown(plan), problems };
   const kept = store.slots().slots[target];
   const own = kept?.generation === undefined ? undefined : await readGeneration(store, kept.generation);
   const isKept = own !== undefined && sameConfig(own.compiled, after.compiled) && (awaits || own.about.awaits !== true);
-  if (mode === "dry-run") return { ...result, changed: !isKept || !isNothing(change) };
+  const waiting = kept?.trial?.how === "boot" ? kept.trial : undefined;
+  const isWaiting = waiting !== undefined && sameConfig(await stored(store, waiting.generation), after.compiled);
+  const isLater = areOtherArgs && !unattended;
+  if (isLater && isWaiting) return { ...result, changed: false, generation: waiting.generation, trial: { id: waiting.id } };
+  if (mode === "dry-run") return { ...result, changed: !isKept || isLater || !isNothing(change) };
 
   const isAgain = again !== undefined && sameConfig(await stored(store, again), after.compiled);
   const generation = isKept
@@ -129,10 +150,24 @@ export async function applyConfig(
     : isAgain
       ? again
       : await keep(after, { problems, documents, awaits, found }, ports);
-  const isNew = !isKept || kept?.trial !== undefined;
+  const atBoot = (): ConfigTrial => ({ id: hex(ports.random(4)), generation, how: "boot" });
+  if (isLater) {
+    const trial = atBoot();
+    await beginUnless(trial, untilHealthy, ports);
+    await store.prune();
+    return { ...result, changed: true, generation, trial: { id: trial.id } };
+  }
   if (mode === "try") return await tryOut(generation, { ...result, change, isKept }, ports);
   if (untilHealthy) return await tryUntilHealthy(generation, { ...result, change, isKept, begun: untilHealthy }, ports);
-  if (isNew) await store.point((slots) => endTrial(keepGeneration(slots, target, generation), target));
+  const isRefused = isKept && kept?.refused?.generation === generation;
+  const begins = areOtherArgs && !isRefused && !(isKept && isWaiting);
+  const isNew = !isKept || (kept?.trial !== undefined && !(areOtherArgs && isWaiting));
+  const trial = begins ? atBoot() : undefined;
+  if (isNew || trial)
+    await store.point((slots) => {
+      const now = isNew ? endTrial(keepGeneration(slots, target, generation), target) : slots;
+      return trial ? beginTrial(now, target, trial) : now;
+    });
   const laid = mode === "staged" ? [] : await layOn(change, generation, ports);
   await store.prune();
   return { ...result, problems: [...problems, ...laid], changed: isNew || (mode !== "staged" && !isNothing(change)), generation };
@@ -170,27 +205,70 @@ async function tryUntilHealthy(
   },
   ports: ApplyPorts,
 ): Promise<ConfigResult> {
-  const { store, target, random } = ports;
+  const { store, random } = ports;
   if (isKept && isNothing(change)) {
     await begun();
     return { ...result, changed: false, generation };
   }
-  await store.point((slots) => beginTrial(slots, target, { id: hex(random(4)), generation, how: "live" }));
-  try {
-    await begun();
-  } catch (error) {
-    await store.point((slots) => endTrial(slots, target));
-    throw error;
-  }
+  await beginUnless({ id: hex(random(4)), generation, how: "live" }, begun, ports);
   const laid = await layOn(change, generation, ports);
   await store.prune();
   return { ...result, problems: [...result.problems, ...laid], changed: true, generation };
 }
 
-/** The config on trial is kept. @throws AppError `CONFIG_NO_TRIAL` */
-export async function confirmConfig({ store, target }: Pick<ApplyPorts, "store" | "target">): Promise<GenerationNumber> {
+/** @param begun what has to be stored, too: without it the trial is none */
+async function beginUnless(
+  trial: ConfigTrial,
+  begun: (() => Promise<void>) | undefined,
+  { store, target }: Pick<ApplyPorts, "store" | "target">,
+): Promise<void> {
+  await store.point((slots) => beginTrial(slots, target, trial));
+  try {
+    await begun?.();
+  } catch (error) {
+    await store.point((slots) => endTrial(slots, target));
+    throw error;
+  }
+}
+
+/** What of a config the boot loader can be told. @throws AppError `KERNEL_ARGS_UNSUPPORTED` */
+async function forLoader(
+  { after, problems }: ReturnType<typeof compiledOf>,
+  how: ApplyOptions["how"],
+  { kernelArgs }: Pick<ApplyPorts, "kernelArgs">,
+): Promise<ReturnType<typeof compiledOf> & { readonly areOtherArgs: boolean }> {
+  const now = await kernelArgs();
+  if ("slot" in now) return { after, problems, areOtherArgs: !sameKernelArgs(now.slot, after.compiled.kernelArgs) };
+  if (sameKernelArgs(after.compiled.kernelArgs, NO_KERNEL_ARGS)) return { after, problems, areOtherArgs: false };
+  const problem = `kernel.args cannot be used: ${now.none}`;
+  if (how === "strict")
+    throw new AppError("KERNEL_ARGS_UNSUPPORTED", problem, {
+      hint: "Take the key out of the config, and put the words into kernel.cmdline of the recipe; or install the machine anew.",
+    });
+  const without = { compiled: { ...after.compiled, kernelArgs: NO_KERNEL_ARGS } };
+  return { after: without, problems: [...problems, problem], areOtherArgs: false };
+}
+
+/**
+ * The config on trial is kept.
+ *
+ * @param id of one that this boot tries; default: one that is laid on the running system
+ * @throws AppError `CONFIG_NO_TRIAL`
+ */
+export async function confirmConfig(
+  { store, target }: Pick<ApplyPorts, "store" | "target">,
+  id?: string,
+): Promise<GenerationNumber> {
   const trial = store.slots().slots[target]?.trial;
-  if (!trial)
+  if (trial?.how === "boot" && id === undefined)
+    throw new AppError(
+      "CONFIG_NO_TRIAL",
+      `machine config ${trial.generation} is tried by the next boot, and is kept once that is healthy`,
+      {
+        hint: "Restart with `petrify reboot`.",
+      },
+    );
+  if (!trial || (id !== undefined && trial.id !== id))
     throw new AppError("CONFIG_NO_TRIAL", "no machine config is on trial: it was kept already, or the one before is back", {
       hint: "See `petrify config history`.",
     });
@@ -199,15 +277,21 @@ export async function confirmConfig({ store, target }: Pick<ApplyPorts, "store" 
 }
 
 /**
- * The config on trial is given up, and the slot's own laid again.
+ * The config on trial is given up, and the slot's own laid again; by the next boot, where a boot tries it.
  *
  * @param id nothing happens where that trial is over, one way or the other; default: whichever there is
+ * @param reason that is remembered of one that a boot tries
  * @returns whether there was one
  */
-export async function revertTrial(ports: ApplyPorts, id?: string): Promise<boolean> {
+export async function revertTrial(ports: ApplyPorts, id?: string, reason = "it was given back"): Promise<boolean> {
   const { store, target } = ports;
   const slot = store.slots().slots[target];
   if (!slot?.trial || (id !== undefined && slot.trial.id !== id)) return false;
+  const { trial } = slot;
+  if (trial.how === "boot") {
+    await store.point((slots) => refuseTrial(slots, target, { trial: trial.id, at: ports.now(), reason }));
+    return true;
+  }
   const own = slot.generation === undefined ? undefined : await readGeneration(store, slot.generation);
   const change = await changeTo(own?.compiled ?? compiledOf([], "tolerant", ports).after.compiled, ports);
   await layOn(change, own ? slot.generation : undefined, ports);

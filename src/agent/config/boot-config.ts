@@ -1,12 +1,14 @@
 /** What a running system has of a machine config, as the agent is to know it. */
 import { fileExists, readText } from "../../host/files.ts";
-import { openGenerationStore } from "../../host/generation-store.ts";
-import type { ConfigTrial } from "../../layout/generations.ts";
+import { openGenerationStore, type GenerationStore } from "../../host/generation-store.ts";
+import type { ConfigTrial, GenerationNumber, SlotConfig } from "../../layout/generations.ts";
+import { NO_KERNEL_ARGS, type KernelArgs } from "../../layout/kernel-args.ts";
 import { HEALTH_PLAN_PATH, type HealthPlan } from "../../layout/health-plan.ts";
 import { CONFIG_HALF_PATH, parseRunConfig, RUN_CONFIG_PATH, type RunConfig } from "../../layout/run-config.ts";
 import type { RunFacts } from "../../layout/run-facts.ts";
 import { planOfBoot } from "../health/plan-of-boot.ts";
-import { readAbout } from "./generation-files.ts";
+import { readAbout, readKernelArgs } from "./generation-files.ts";
+import type { WantedKernelArgs } from "./kernel-args-step.ts";
 import { configPlace } from "./place.ts";
 
 const HOSTNAME = "/etc/hostname";
@@ -22,6 +24,8 @@ export interface BootConfig {
   readonly plan: HealthPlan;
   /** A config that is laid on the running system, and is only kept when it is confirmed. */
   readonly trial?: ConfigTrial;
+  /** What the configs of the slot want of the kernel's command line. */
+  readonly kernelArgs?: WantedKernelArgs;
   /** Some of where it may come from has never answered yet. */
   readonly awaits?: true;
   /** One was being laid: by somebody who is at it, or was when that was cut short. */
@@ -40,7 +44,8 @@ export async function readBootConfig(facts: Pick<RunFacts, "slot">): Promise<Boo
   const { folder, target } = await configPlace(facts);
   const store = await openGenerationStore(folder);
   const about = config.generation === undefined ? undefined : await readAbout(store, config.generation).catch(() => undefined);
-  const trial = store.slots().slots[target]?.trial;
+  const slot = store.slots().slots[target];
+  const { trial } = slot ?? {};
   const awaits = config.awaits === true || about?.awaits === true;
   return {
     ...{ plan, notes },
@@ -49,5 +54,22 @@ export async function readBootConfig(facts: Pick<RunFacts, "slot">): Promise<Boo
     ...(awaits ? { awaits } : {}),
     ...(isHalf ? { isHalf } : {}),
     ...(trial?.how === "live" ? { trial } : {}),
+    kernelArgs: await wantedKernelArgs(store, slot),
+  };
+}
+
+async function wantedKernelArgs(store: Pick<GenerationStore, "read">, slot: SlotConfig = {}): Promise<WantedKernelArgs> {
+  const { generation, trial, refused } = slot;
+  const of = async (number: GenerationNumber): Promise<KernelArgs | undefined> =>
+    await readKernelArgs(store, number).catch(() => undefined);
+  const own = generation === undefined ? NO_KERNEL_ARGS : await of(generation);
+  const tried = trial?.how === "boot" ? await of(trial.generation) : undefined;
+  return {
+    ...(own ? { own } : {}),
+    ...(generation === undefined ? {} : { generation }),
+    ...(trial?.how === "boot"
+      ? { trial: { id: trial.id, generation: trial.generation, ...(tried ? { args: tried } : {}) } }
+      : {}),
+    ...(refused ? { refused } : {}),
   };
 }

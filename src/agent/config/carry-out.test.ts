@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { debian } from "../../config/machine/compile/fake-image.ts";
 import { openGenerationStore } from "../../host/generation-store.ts";
 import { beginTrial, endTrial, generationsInUse } from "../../layout/generations.ts";
+import { NO_KERNEL_ARGS } from "../../layout/kernel-args.ts";
 import type { ConfigResult } from "./apply-config.ts";
 import { carryOut, type CarryOutPorts } from "./carry-out.ts";
 import { readAbout } from "./generation-files.ts";
@@ -217,7 +218,10 @@ test("an upgrade takes the config along to the image in the other slot, which is
   assert.deepEqual(await at.does({ do: "fits", image: { name: "b", version: "2" }, language: { hostname: "" } }), {
     generation: 1,
   });
-  assert.deepEqual(await at.does({ do: "take-along", slot: "b", digest: "cc" }), { generation: 2 });
+  assert.deepEqual(await at.does({ do: "take-along", slot: "b", digest: "cc" }), {
+    generation: 2,
+    kernelArgs: NO_KERNEL_ARGS,
+  });
   assert.deepEqual([at.ports.store.slots().slots.b, at.ports.done.at(-1)], [{ generation: 2 }, "closed b"]);
 });
 

@@ -43,9 +43,9 @@ export async function carryOut(work: LockedWork, ports: CarryOutPorts): Promise<
     case "settle":
       return { changed: await settle(ports) };
     case "confirm":
-      return { generation: await confirmConfig(ports) };
+      return { generation: await confirmConfig(ports, work.id) };
     case "revert":
-      return { changed: await revertTrial(ports, work.id) };
+      return { changed: await revertTrial(ports, work.id, work.reason) };
     case "rollback": {
       const to = work.to ?? before(ports);
       const documents = await documentsOf(ports, to);
@@ -165,7 +165,7 @@ async function settle(ports: CarryOutPorts): Promise<boolean> {
   }
   const found = await readGeneration(ports.store, slot.generation);
   const { awaits = false, found: isFound = false } = found?.about ?? {};
-  const options = { mode: "auto", how: "tolerant", again: slot.generation, awaits, found: isFound } as const;
+  const options = { mode: "auto", how: "tolerant", again: slot.generation, awaits, found: isFound, unattended: true } as const;
   return (await applyConfig(await documentsOf(ports, slot.generation), options, ports)).changed;
 }
 
@@ -181,7 +181,8 @@ async function applyAll(
     await ports.nowRuns({ ...running, notes, ...(awaits ? { awaits } : {}) });
     return { none: true };
   }
-  const result = await applyConfig(documents, { mode: "auto", how: "tolerant", notes: problems, awaits, found }, ports);
+  const options = { mode: "auto", how: "tolerant", notes: problems, awaits, found, unattended: true } as const;
+  const result = await applyConfig(documents, options, ports);
   await ports.noneWanted();
   return withForgets(result, ports);
 }
@@ -220,6 +221,7 @@ async function history({ store, running }: ApplyPorts): Promise<readonly Generat
   for (const generation of (await store.list()).toReversed()) {
     const found = await readGeneration(store, generation);
     const trial = Object.values(slots).find((slot) => slot.trial?.generation === generation)?.trial;
+    const refused = Object.values(slots).find((slot) => slot.refused?.generation === generation)?.refused;
     entries.push({
       ...{ generation, readable: found !== undefined, running: generation === now },
       ...(found && {
@@ -228,6 +230,7 @@ async function history({ store, running }: ApplyPorts): Promise<readonly Generat
       }),
       slots: BOOT_TARGETS.filter((target) => slots[target]?.generation === generation),
       ...(trial && { trial: { how: trial.how, ...(trial.until === undefined ? {} : { until: trial.until }) } }),
+      ...(refused && { refused: { at: refused.at, reason: refused.reason } }),
     });
   }
   return entries;

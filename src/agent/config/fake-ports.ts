@@ -7,6 +7,7 @@ import { AppError } from "../../core/error.ts";
 import type { GenerationStore } from "../../host/generation-store.ts";
 import type { TreeEntry } from "../../layout/compiled-config.ts";
 import type { GenerationNumber } from "../../layout/generations.ts";
+import { NO_KERNEL_ARGS, type KernelArgs } from "../../layout/kernel-args.ts";
 import type { AccountTexts } from "../../layout/merge-accounts.ts";
 import { NO_RUN_CONFIG, type ConfigData, type RunConfig } from "../../layout/run-config.ts";
 import type { ApplyPorts } from "./apply-config.ts";
@@ -15,7 +16,7 @@ import type { ConfigDocument } from "./generation-files.ts";
 /** What happened, and what is there. */
 export interface FakeNode extends ApplyPorts {
   readonly done: string[];
-  readonly state: { running: RunConfig; half: GenerationNumber | undefined; now: number };
+  readonly state: { running: RunConfig; half: GenerationNumber | undefined; now: number; kernelArgs: KernelArgs | undefined };
 }
 export interface FakeNodeOptions {
   readonly view: ImageView;
@@ -33,13 +34,15 @@ export const configDocument = (about: Partial<NodeConfig> & { readonly bad?: str
 
 export function fakeNode({ view, store, lay, ofImage, accounts }: FakeNodeOptions): FakeNode {
   const done: string[] = [];
-  const state: FakeNode["state"] = { running: NO_RUN_CONFIG, half: undefined, now: 1_800_000_000 };
+  const state: FakeNode["state"] = { running: NO_RUN_CONFIG, half: undefined, now: 1_800_000_000, kernelArgs: NO_KERNEL_ARGS };
   let count = 0;
   return {
     ...{ done, state, view, store, target: "a", isBooting: false },
     ...{ now: () => state.now, random: (bytes) => new Uint8Array(bytes).fill(++count) },
     running: async () => await Promise.resolve(state.running),
     nowRuns: async (config) => await Promise.resolve(void (state.running = config)),
+    kernelArgs: async () =>
+      await Promise.resolve(state.kernelArgs ? { slot: state.kernelArgs } : { none: "its loader is older" }),
     runFileStages: async () => await Promise.resolve(void done.push("stages of files")).then(() => []),
     half: async () => await Promise.resolve(state.half),
     nowLaying: async (generation) => await Promise.resolve(void (state.half = generation)),

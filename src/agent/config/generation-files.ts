@@ -4,6 +4,7 @@ import type { StagePlan } from "../../config/machine/compile/stage-plan.ts";
 import { asciiJson } from "../../layout/ascii-json.ts";
 import { decodeCompiledConfig, encodeCompiledConfig } from "../../layout/compiled-config.ts";
 import { COMPILED_NAME, type GenerationNumber } from "../../layout/generations.ts";
+import type { KernelArgs } from "../../layout/kernel-args.ts";
 import type { GenerationStore } from "../../host/generation-store.ts";
 
 const REST_NAME = "rest.json";
@@ -74,6 +75,13 @@ export async function readGeneration(
   if (!rest || !plan || !found || !about) return undefined;
   return { compiled: { compiled: compiled.value, ...rest, plan }, documents: found.documents, about };
 }
+
+/** Nothing where that cannot be read. @throws NodeJS.ErrnoException */
+export const readKernelArgs = async (
+  store: Pick<GenerationStore, "read">,
+  number: GenerationNumber,
+): Promise<KernelArgs | undefined> =>
+  (parse(await store.read(number, REST_NAME)) as Pick<Compiled, "kernelArgs"> | undefined)?.kernelArgs;
 
 /** When it was made, and what was left out; nothing where that cannot be read. @throws NodeJS.ErrnoException */
 export const readAbout = async (

@@ -4,6 +4,7 @@ import { keysOfConfig } from "../../config/machine/language.ts";
 import { effectiveConfig } from "../../config/machine/merge.ts";
 import { parseDocument, requireSound } from "../../config/machine/parse.ts";
 import { problemText } from "../../config/machine/problems.ts";
+import { bootRecordOn } from "../../host/boot-record.ts";
 import { configMachine, type ConfigMachine } from "../../host/config-machine.ts";
 import { readText } from "../../host/files.ts";
 import { openGenerationStore } from "../../host/generation-store.ts";
@@ -16,7 +17,7 @@ import { IMAGE_FILES } from "../../layout/disk.ts";
 import { IMAGE_ROOT, IMAGES_FOLDER, RUN_FOLDER } from "../../layout/fstab.ts";
 import { IMAGE_FACTS_PATH, parseImageFacts } from "../../layout/image-facts.ts";
 import { ACCOUNT_FILES, type AccountTexts } from "../../layout/merge-accounts.ts";
-import { parseRunFacts, RUN_FACTS_PATH } from "../../layout/run-facts.ts";
+import { parseRunFacts, RUN_FACTS_PATH, type RunFacts } from "../../layout/run-facts.ts";
 import { mountedImage, openSlotImage } from "../mounted-image.ts";
 import { APPLIED, stageProblems } from "../../layout/stage-results.ts";
 import type { ApplyPorts, Judged } from "./apply-config.ts";
@@ -43,7 +44,8 @@ export interface NodePorts extends ApplyPorts, Pick<ConfigMachine, "noneWanted">
 /** @throws AppError `RUN_FACTS_INVALID`, `IMAGE_FACTS_INVALID`; NodeJS.ErrnoException */
 export async function openNodePorts(edge: NodeEdge): Promise<NodePorts> {
   const { architecture, stageRunner, ...given } = edge;
-  const place = await configPlace(parseRunFacts(await readText(RUN_FACTS_PATH)));
+  const facts = parseRunFacts(await readText(RUN_FACTS_PATH));
+  const place = await configPlace(facts);
   // Those of the running system have the folders that a config adds, too.
   const image = parseImageFacts(await readText(IMAGE_ROOT + IMAGE_FACTS_PATH));
   return {
@@ -55,6 +57,7 @@ export async function openNodePorts(edge: NodeEdge): Promise<NodePorts> {
       const found = stageRuns().find(({ run: name }) => name === APPLIED);
       return found ? stageProblems(found) : ["files that stages write are not written: nothing tells what came of them"];
     },
+    kernelArgs: async () => await loaderArgs(facts),
     ...{ target: place.target, folder: place.folder },
     view: mountedImage(IMAGE_ROOT, image, architecture),
     store: await openGenerationStore(place.folder),
@@ -66,6 +69,13 @@ export async function openNodePorts(edge: NodeEdge): Promise<NodePorts> {
     imageAccounts: async () => await Promise.resolve(imageAccounts(IMAGE_ROOT)),
     sha256: (bytes) => sha256.digest(bytes),
   };
+}
+
+/** What the boot loader gives the slot that runs. @throws AppError `TRIES_MISPLACED`; NodeJS.ErrnoException */
+async function loaderArgs({ slot, partitions: { record, efi } }: RunFacts): ReturnType<ApplyPorts["kernelArgs"]> {
+  if (slot !== "a" && slot !== "b") return { none: "no boot loader of this disk has started this system" };
+  const stored = record && efi && (await bootRecordOn({ record: record.device, efi: efi.device }).read()).args;
+  return stored ? { slot: stored.slots[slot] } : { none: "the boot loader of this disk is older, and knows of none" };
 }
 
 /** Read, merged and checked, whatever the image. @throws AppError `MACHINE_CONFIG_INVALID` unless tolerant */

@@ -61,7 +61,7 @@ function desk(works: (request: ConfigWork, desk: { boot: BootConfig }) => object
     },
   };
   const world = {
-    ...{ ports, state: { operation } },
+    ...{ ports, state: { operation }, running: "a", record: { found: { is: "unreadable", why: "" }, tries: undefined } },
     raise: (code: string) => void done.push(`raise ${code}`),
     clear: (code: string) => void done.push(`clear ${code}`),
   } as unknown as World;

@@ -1,12 +1,13 @@
 /** The machine config as people and programs ask for it: one change at a time, and a trial that ends. docs/concepts/config.md */
 import { AppError } from "../../core/error.ts";
 import { untilAborted } from "../../host/wait.ts";
-import type { ConfigTrial } from "../../layout/generations.ts";
+import type { ConfigTrial, GenerationNumber } from "../../layout/generations.ts";
 import type { RunConfig } from "../../layout/run-config.ts";
 import { ANSWERED } from "../../layout/stage-results.ts";
 import { driftOf, type HealthStatus } from "../status.ts";
 import type { World } from "../world.ts";
 import type { ConfigResult } from "./apply-config.ts";
+import { openKernelArgs } from "./kernel-args.ts";
 import type { ConfigAnswers, ConfigDifference, ConfigWork } from "./work.ts";
 
 type Request<Do extends ConfigWork["do"]> = Omit<Extract<ConfigWork, { readonly do: Do }>, "do">;
@@ -26,10 +27,18 @@ export interface ConfigService {
   readonly diff: (request: Request<"diff">, signal: AbortSignal) => Promise<ConfigDifference>;
   /** What the machine's health is may be another than before: a config that is on trial until that is known is kept, or given back. */
   readonly judged: () => void;
+  /** This boot is there to try kernel arguments. */
+  readonly isArgsTrial: () => boolean;
+  /** This boot has been found healthy: what it tries is kept. */
+  readonly healthy: () => Promise<void>;
+  /** It has not, and ends now: what it tries is given back. @param reason a sentence */
+  readonly unhealthy: (reason: string) => Promise<void>;
   /** Works until the signal is aborted: a trial that nobody confirms is given back, what was cut short is put right, and what is only known over the network is asked for. */
   readonly loop: (signal: AbortSignal) => Promise<void>;
 }
 
+/** What boots try is over already when the loader grants it no more: what is remembered of it may take so long. */
+const GIVE_BACK_LIMIT_MS = 30_000;
 /** Of a clock that is set back meanwhile. */
 const LONGEST_TRIAL_MS = 60_000;
 const RETRY_MS = 2000;
@@ -47,13 +56,15 @@ export interface ConfigSurroundings {
 }
 
 export function openConfigService(
-  world: Pick<World, "ports" | "state" | "raise" | "clear">,
+  world: Pick<World, "ports" | "running" | "state" | "record" | "changeRecord" | "raise" | "clear">,
   { refusal, changed, health }: ConfigSurroundings,
 ): ConfigService {
   const { ports, raise, clear } = world;
   const { machineConfig } = ports;
+  const kernelArgs = openKernelArgs(world);
   let turn: Promise<unknown> = Promise.resolve();
   let wake = Promise.withResolvers<void>();
+  let isHealthy = false;
   let verdict = Promise.withResolvers<void>();
 
   const wakeUp = (): void => {
@@ -73,6 +84,7 @@ export function openConfigService(
         return await machineConfig.work(request, new AbortController().signal);
       } finally {
         await machineConfig.read();
+        await kernelArgs.settle();
         await changed();
         wakeUp();
       }
@@ -118,9 +130,10 @@ export function openConfigService(
     const { documents, ...found } = await machineConfig.work({ do: "find" }, signal);
     return await change({ do: "apply", documents, found, mode }, signal);
   };
-  const tellApplied = ({ changed: isNew, generation, mode, problems }: ConfigResult): void => {
+  const tellApplied = ({ changed: isNew, generation, mode, problems, trial }: ConfigResult): void => {
     if (!isNew) return;
-    ports.log("info", `machine config ${generation} ${VERBS[mode]}`);
+    const says = trial && trial.until === undefined ? "is tried by the next boot" : VERBS[mode];
+    ports.log("info", `machine config ${generation} ${says}`);
     for (const problem of problems) ports.log("info", `machine config ${generation}: ${problem}`);
   };
 
@@ -238,7 +251,56 @@ export function openConfigService(
     });
   };
 
+  const toldBack = (generation: GenerationNumber | undefined, reason: string): void =>
+    ports.log("alarm", `machine config ${generation} was given back: ${reason}`);
+
+  /** What boots try is kept, or given back, as soon as that is certain. @returns whether nothing is left to do */
+  const endArgsTrial = async (): Promise<boolean> => {
+    const refused = await kernelArgs.settle();
+    const { trial } = machineConfig.now().kernelArgs ?? {};
+    if (refused) {
+      await inTurn({ do: "revert", id: refused.id, reason: refused.reason });
+      toldBack(trial?.generation, refused.reason);
+    } else if (trial && isHealthy && kernelArgs.isTrial()) {
+      await inTurn({ do: "confirm", id: trial.id });
+      ports.log("info", `machine config ${trial.generation} is kept, with its kernel arguments`);
+    } else return true;
+    return false;
+  };
+  const endArgsTrials = async (signal: AbortSignal): Promise<never> => {
+    for (let pause = 0; ;) {
+      signal.throwIfAborted();
+      const { promise } = wake;
+      try {
+        const isOver = await endArgsTrial();
+        if (pause > 0) clear("KERNEL_ARGS_TRIAL");
+        pause = 0;
+        if (isOver) await untilAborted(promise, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        raise("KERNEL_ARGS_TRIAL", `the trial of kernel arguments cannot be ended: ${(error as Error).message}`);
+        pause = Math.min(2 * pause || RETRY_MS, LONGEST_RETRY_MS);
+        await ports.wait(pause, signal);
+      }
+    }
+  };
+
   return {
+    isArgsTrial: kernelArgs.isTrial,
+    healthy: async () => {
+      isHealthy = true;
+      await endArgsTrial().catch(() => wakeUp()); // the loop goes on trying
+    },
+    unhealthy: async (reason) => {
+      const { trial } = machineConfig.now().kernelArgs ?? {};
+      if (!trial || !kernelArgs.isTrial()) return;
+      await kernelArgs.endTries();
+      const over = new AbortController();
+      const back = inTurn({ do: "revert", id: trial.id, reason }).then(() => toldBack(trial.generation, reason));
+      await Promise.race([back, ports.wait(GIVE_BACK_LIMIT_MS, over.signal)])
+        .catch((error: unknown) => ports.log("info", `why is not remembered: ${(error as Error).message}`))
+        .finally(() => over.abort());
+    },
     apply: async ({ documents, mode }, signal) =>
       documents ? await change({ do: "apply", documents, mode }, signal) : await applyFound(mode, signal),
     rollback: async (request, signal) => await change({ do: "rollback", ...request }, signal),
@@ -255,7 +317,8 @@ export function openConfigService(
       verdict = Promise.withResolvers();
       resolve();
     },
-    loop: async (signal) => void (await Promise.all([endTrials(signal), settle(signal), askNetwork(signal)])),
+    loop: async (signal) =>
+      void (await Promise.all([endTrials(signal), settle(signal), askNetwork(signal), endArgsTrials(signal)])),
   };
 }
 

@@ -1,3 +1,4 @@
+import { NO_KERNEL_ARGS } from "../../layout/kernel-args.ts";
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -46,7 +47,7 @@ test("the other slot boots with the same documents, made for its image; the runn
   await using at = await machine();
   const { ports } = at;
   await apply(ports, BERLIN);
-  assert.deepEqual(await takeAlong("b", newer(), ports), { generation: 2 });
+  assert.deepEqual(await takeAlong("b", newer(), ports), { generation: 2, kernelArgs: NO_KERNEL_ARGS });
   assert.deepEqual(ports.store.slots().slots, { a: { generation: 1 }, b: { generation: 2 } });
   const [one, two] = [await readGeneration(ports.store, 1), await readGeneration(ports.store, 2)];
   assert.deepEqual(two!.documents, one!.documents);
@@ -60,10 +61,10 @@ test("again it changes nothing; after another config it is that one's", async ()
   await apply(ports, BERLIN);
   await takeAlong("b", newer(), ports);
   const before = await listed(ports);
-  assert.deepEqual(await takeAlong("b", newer(), ports), { generation: 2 });
+  assert.deepEqual(await takeAlong("b", newer(), ports), { generation: 2, kernelArgs: NO_KERNEL_ARGS });
   assert.deepEqual(await listed(ports), before);
   await apply(ports, { ...BERLIN, hostname: "web-2" });
-  assert.deepEqual(await takeAlong("b", newer(), ports), { generation: 4 });
+  assert.deepEqual(await takeAlong("b", newer(), ports), { generation: 4, kernelArgs: NO_KERNEL_ARGS });
   assert.deepEqual(ports.store.slots().slots.b, { generation: 4, before: 2 });
 });
 
@@ -112,7 +113,7 @@ test("power that goes between a generation and what refers to it leaves one that
   await assert.rejects(takeAlong("b", newer(), cut), /the power is gone/);
   const store = await openGenerationStore(folder);
   assert.deepEqual([await store.list(), store.slots().slots], [[1, 2], { a: { generation: 1 } }]);
-  assert.deepEqual(await takeAlong("b", newer(), { ...ports, store }), { generation: 3 });
+  assert.deepEqual(await takeAlong("b", newer(), { ...ports, store }), { generation: 3, kernelArgs: NO_KERNEL_ARGS });
   assert.deepEqual(store.slots().slots, { a: { generation: 1 }, b: { generation: 3 } });
 });
 

@@ -75,7 +75,7 @@ export async function takeAlong(slot: SlotName, image: ImageView, ports: TakeAlo
     await store.point((slots) => endTrial(keepGeneration(slots, slot, generation), slot));
     await store.prune();
   }
-  return { generation };
+  return { generation, kernelArgs: compiled.kernelArgs };
 }
 
 export const sameDocuments = (one: Pick<Generation, "documents"> | undefined, other: Pick<Generation, "documents">): boolean =>

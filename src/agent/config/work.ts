@@ -3,7 +3,8 @@ import type { TextPlan } from "../../config/machine/compile/plan-text.ts";
 import type { MachineLanguage } from "../../config/machine/language.ts";
 import { AppError } from "../../core/error.ts";
 import type { Run } from "../../host/run.ts";
-import type { ConfigTrial, GenerationNumber } from "../../layout/generations.ts";
+import type { ConfigTrial, GenerationNumber, RefusedConfig } from "../../layout/generations.ts";
+import type { KernelArgs } from "../../layout/kernel-args.ts";
 import type { BootTarget, SlotName } from "../../layout/slots.ts";
 import type { FoundConfig } from "../config-sources.ts";
 import { work } from "../worker.ts";
@@ -34,9 +35,10 @@ export type ConfigWork =
   | { readonly do: "network"; readonly found: FoundDocuments }
   /** What was being laid when that was cut short is put right. */
   | { readonly do: "settle" }
-  | { readonly do: "confirm" }
-  /** @property id of the trial that is over; absent: whichever there is */
-  | { readonly do: "revert"; readonly id?: string }
+  /** @property id of what this boot tries; absent: what is laid on the running system */
+  | { readonly do: "confirm"; readonly id?: string }
+  /** @property id of the trial that is over; absent: whichever there is. @property reason for people, of what a boot has tried */
+  | { readonly do: "revert"; readonly id?: string; readonly reason?: string }
   /** @property to absent: the one before */
   | { readonly do: "rollback"; readonly to?: GenerationNumber; readonly mode: ApplyMode }
   | { readonly do: "history" }
@@ -74,6 +76,8 @@ export interface ConfigAnswers {
 /** @property generation absent: this machine has no config */
 export interface TakenAlong {
   readonly generation?: GenerationNumber;
+  /** That the slot is to boot with. */
+  readonly kernelArgs?: KernelArgs;
 }
 interface NewImage {
   readonly name: string;
@@ -104,6 +108,8 @@ export interface GenerationEntry {
   /** What boots with it. */
   readonly slots: readonly BootTarget[];
   readonly trial?: Pick<ConfigTrial, "how" | "until">;
+  /** It was on trial, and was given back: when, in seconds since 1970, and why. */
+  readonly refused?: Omit<RefusedConfig, "generation">;
 }
 /** What every place has that a machine looks at. Nothing of it is secret. */
 export interface FoundSources extends Pick<FoundConfig, "sources" | "waitsForNetwork"> {

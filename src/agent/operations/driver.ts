@@ -7,6 +7,7 @@ import type { AcceptedRelease, Failure, FinishedOperation, Operation, Outcome } 
 import {
   activate,
   askNext,
+  giveArgs,
   grantTries,
   markEmpty,
   settleFallback,
@@ -17,6 +18,7 @@ import {
 } from "../../layout/record-change.ts";
 import type { AgentState } from "../../layout/agent-state.ts";
 import { targetName } from "../../layout/cmdline.ts";
+import { NO_KERNEL_ARGS } from "../../layout/kernel-args.ts";
 import { otherSlot, type BootTarget, type SlotName } from "../../layout/slots.ts";
 import type { TrustedKeys } from "../../release/trusted-keys.ts";
 import { endBoot } from "../boot-history.ts";
@@ -158,8 +160,8 @@ export function openOperations(world: World, refusal: () => AppError | undefined
   /** A change of the record that has to be there before anything else happens. @throws AppError `RECORD_NOT_STORED` */
   const changed = async (decide: (facts: RecordFacts) => RecordChange): Promise<void> => {
     await world.changeRecord(decide);
-    const { record, tries } = decide(world.record);
-    if (!record && !tries && world.record.found.is === "whole") return;
+    const { record, tries, args } = decide(world.record);
+    if (!record && !tries && !args && world.record.found.is === "whole") return;
     const why = world.alarms.get("RECORD_NOT_STORED") ?? "the boot record is not readable";
     throw new AppError("RECORD_NOT_STORED", why);
   };
@@ -252,8 +254,11 @@ export function openOperations(world: World, refusal: () => AppError | undefined
     });
   /** Before the slot can boot. From recovery it boots with what it had, and makes it anew: nothing may keep a machine from being mended. */
   const takeConfigAlong = async (slot: SlotName, digest: string, signal: AbortSignal): Promise<void> => {
-    if (!hasConfig(world)) return;
-    const { generation } = await ports.machineConfig.work({ do: "take-along", slot, digest }, signal);
+    if (running !== "a" && running !== "b") return;
+    const { generation, kernelArgs = NO_KERNEL_ARGS } = hasConfig(world)
+      ? await ports.machineConfig.work({ do: "take-along", slot, digest }, signal)
+      : {};
+    await changed((facts) => giveArgs(slot, kernelArgs, facts));
     if (generation !== undefined) ports.log("info", `slot ${slot} boots with machine config ${generation}`);
   };
 

@@ -38,6 +38,8 @@ function driftLines({ drift }: ConfigResult): string[] {
 
 function outcome({ mode, generation, trial }: ConfigResult): string {
   const name = `Machine config ${generation}`;
+  if (trial && trial.until === undefined)
+    return `${name} is on trial from the next boot on: \`petrify reboot\`. It is kept, with its kernel arguments, once that boot is healthy.`;
   if (trial) return `${name} is on trial: in a minute the one before is back, unless you run \`petrify config confirm\`.`;
   return mode === "staged" ? `${name} is laid at the next boot: \`petrify reboot\`.` : `${name} is in place.`;
 }

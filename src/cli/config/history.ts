@@ -25,7 +25,7 @@ export function registerConfigHistory(config: Command, cli: NodeCli): void {
 }
 
 function entryText({ generation, readable, at, image, documents = [], problems = [], ...entry }: GenerationEntry): string {
-  const { running, slots, trial } = entry;
+  const { running, slots, trial, refused } = entry;
   const roles = [
     ...(running ? ["runs"] : []),
     ...(trial ? ["on trial"] : []),
@@ -37,5 +37,6 @@ function entryText({ generation, readable, at, image, documents = [], problems =
   return [
     `${String(generation).padEnd(5)}${what}${roles === "" ? "" : `  (${roles})`}`,
     ...problems.map((problem) => `     left out: ${problem}`),
+    ...(refused ? [`     given back ${dateText(refused.at)}: ${refused.reason}`] : []),
   ].join("\n");
 }

@@ -5,6 +5,7 @@
 import type { Seconds } from "../../core/units.ts";
 import type { HealthPlan } from "../../layout/health-plan.ts";
 import type { InstallWish } from "../../layout/install-words.ts";
+import type { KernelArgs } from "../../layout/kernel-args.ts";
 import type { StageName, Step } from "./stages.ts";
 
 /** Lists keep the order in which they were written. Nothing here has a default of another machine: what is absent is the image's. */
@@ -55,7 +56,7 @@ export interface NodeConfig {
   readonly persistent: readonly string[];
   /** Added to the image's own checks; a check of the same name takes the image's place. */
   readonly health?: Partial<HealthPlan> & Pick<HealthPlan, "checks">;
-  readonly kernelArgs?: { readonly append: readonly string[]; readonly remove: readonly string[] };
+  readonly kernelArgs?: KernelArgs;
   readonly install: InstallWish;
   readonly updates?: UpdatesConfig;
   readonly drift: "report" | "mend" | "off";

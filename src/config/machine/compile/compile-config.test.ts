@@ -871,9 +871,15 @@ test("a folder on the way is made where there is none, and otherwise left as it 
   ]);
 });
 
+test("kernel arguments of all documents together have a limit", () => {
+  const append = Array.from({ length: 3 }, (_, index) => `x${index}=${"y".repeat(180)}`);
+  assert.deepEqual(compile({ kernelArgs: { append: append.slice(1), remove: [] } }).kernelArgs.append, append.slice(1));
+  const { kernelArgs, unsupported } = compile({ kernelArgs: { append, remove: [] } });
+  assert.deepEqual([kernelArgs.append, unsupported.map(({ key }) => key)], [[], ["kernel.args"]]);
+});
+
 test("what is kept and has no effect yet is told", () => {
   const told = (about: Partial<NodeConfig>): readonly string[] => compile(about).notes;
-  assert.deepEqual(told({ kernelArgs: { append: [], remove: [] } }), []);
-  assert.match(told({ kernelArgs: { append: ["quiet"], remove: [] } }).join(), /^kernel\.args: is kept, and has no effect yet/);
+  assert.deepEqual(told({ kernelArgs: { append: ["quiet"], remove: [] } }), []);
   assert.match(told({ updates: { automatic: true } }).join(), /^updates: is kept, and has no effect yet/);
 });

@@ -1,6 +1,7 @@
 /** @portable A machine config on one image: what is laid down, who is there, what is left for the stage runner. docs/concepts/config.md */
 import { AppError } from "../../../core/error.ts";
 import type { CompiledConfig, TreeEntry } from "../../../layout/compiled-config.ts";
+import { kernelArgsProblem, NO_KERNEL_ARGS, type KernelArgs } from "../../../layout/kernel-args.ts";
 import type { InitKind } from "../../words.ts";
 import type { NodeConfig, UpdatesConfig } from "../node-config.ts";
 import { STAGE_NAMES, type StageName } from "../stages.ts";
@@ -50,7 +51,7 @@ export interface NetworkFiles {
 export interface Compiled {
   readonly compiled: CompiledConfig;
   readonly init: InitKind;
-  readonly kernelArgs: { readonly append: readonly string[]; readonly remove: readonly string[] };
+  readonly kernelArgs: KernelArgs;
   readonly updates?: UpdatesConfig;
   /** For the stage runner. */
   readonly plan: StagePlan;
@@ -107,6 +108,8 @@ export function compileTolerantly(config: NodeConfig, view: ImageView, means: Co
   const accounts = parts.find((part) => part.accounts)?.accounts ?? { users: [], groups: [] };
   const hostname = parts.find((part) => part.hostname !== undefined)?.hostname;
   const health = parts.find((part) => part.health)?.health;
+  const { kernelArgs = NO_KERNEL_ARGS } = whole;
+  const tooManyArgs = kernelArgsProblem(kernelArgs); // of several documents
   return {
     compiled: {
       config: means.digest,
@@ -119,22 +122,20 @@ export function compileTolerantly(config: NodeConfig, view: ImageView, means: Co
       stages: stagesLeft(plan, settled.entries.length > 0 || accounts.users.length + accounts.groups.length > 0),
     },
     init: view.init,
-    kernelArgs: whole.kernelArgs ?? { append: [], remove: [] },
+    kernelArgs: tooManyArgs === undefined ? kernelArgs : NO_KERNEL_ARGS,
     ...(whole.updates && { updates: whole.updates }),
     plan,
-    unsupported: [...all(parts, "unsupported"), ...settled.unsupported, ...later.unsupported, ...ofDisks],
+    unsupported: [
+      ...[...all(parts, "unsupported"), ...settled.unsupported, ...later.unsupported, ...ofDisks],
+      ...(tooManyArgs === undefined ? [] : [{ key: "kernel.args", problem: tooManyArgs }]),
+    ],
     notes: [...all(parts, "notes"), ...withoutEffect(whole)],
   };
 }
 
 /** Nothing that is kept and not yet used passes in silence. */
-function withoutEffect({ kernelArgs, updates }: NodeConfig): string[] {
-  const hasArgs = kernelArgs !== undefined && kernelArgs.append.length + kernelArgs.remove.length > 0;
-  return [
-    ...(hasArgs ? ["kernel.args: is kept, and has no effect yet: put the words into kernel.cmdline of the recipe"] : []),
-    ...(updates ? ["updates: is kept, and has no effect yet: ask for upgrades"] : []),
-  ];
-}
+const withoutEffect = ({ updates }: NodeConfig): string[] =>
+  updates ? ["updates: is kept, and has no effect yet: ask for upgrades"] : [];
 
 /**
  * All of a config, or nothing.

@@ -147,6 +147,9 @@ const LATER: readonly { readonly path: RegExp; readonly how?: Change["how"]; rea
   { path: /^\/etc\/(?:ssl|pki|petrify\/ca\.pem)/, says: "programs that run keep their authorities until they start again" },
 ];
 
+/** What a config with other kernel arguments waits for. */
+export const NEW_KERNEL_ARGS = "the kernel has its new arguments, on trial";
+
 /** @param before nothing where no config is in place */
 export function planChanges(before: Compiled | undefined, after: Compiled): ChangePlan {
   const paths = diff(entriesOf(before), entriesOf(after));
@@ -273,7 +276,7 @@ function rebootFor(changes: readonly Change[], { later }: UnitChanges, stages: r
   const found = new Set<string>();
   for (const { kind, how, name } of changes) {
     if (kind === "persistent") found.add(`${name} ${how === "removed" ? "no longer keeps" : "keeps"} what is written to it`);
-    if (kind === "kernel-args") found.add("the kernel has its new arguments, on trial");
+    if (kind === "kernel-args") found.add(NEW_KERNEL_ARGS);
     if (kind === "hostname" && how === "removed") found.add("the host name is the image's");
     if (kind !== "path") continue;
     for (const { path, how: only, says } of LATER) if (path.test(name) && (only === undefined || only === how)) found.add(says);
