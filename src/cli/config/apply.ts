@@ -11,7 +11,10 @@ Modes:
   staged     from the next boot on; nothing changes now
   try        now, and given back after a minute unless \`petrify config confirm\` is run; a reboot gives it back, too
   no-reboot  as auto, and refused where anything of it needs a reboot
-  dry-run    nothing changes: what would is told`;
+  dry-run    nothing changes: what would is told
+
+A config with other kernel arguments is tried by the next boot, with auto and staged: nothing of it is laid before. It is kept
+once that boot is healthy, and given back otherwise; the other modes refuse it.`;
 
 export const modeOption = (): Option => new Option("--mode <mode>", "how").choices(APPLY_MODES).default("auto");
 

@@ -11,7 +11,7 @@ export function registerConfigHistory(config: Command, cli: NodeCli): void {
     .summary("the machine configs that this machine has had")
     .description(
       "Prints each that is kept, the newest first: its number, when it was made, for which image, of which documents, what\n" +
-        "boots with it, and what was left out of it. Has to be run as root.",
+        "boots with it, what was left out of it, and why it was given back. Has to be run as root.",
     )
     .addHelpText("after", "\nExamples:\n  petrify config history\n  petrify config history --json | jq '.value.generations[0]'")
     .action(
