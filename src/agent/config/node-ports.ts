@@ -71,11 +71,15 @@ export async function openNodePorts(edge: NodeEdge): Promise<NodePorts> {
   };
 }
 
-/** What the boot loader gives the slot that runs. @throws AppError `TRIES_MISPLACED`; NodeJS.ErrnoException */
+/** What the boot loader gives the slot that runs. Never throws: a config without any is not kept from being applied. */
 async function loaderArgs({ slot, partitions: { record, efi } }: RunFacts): ReturnType<ApplyPorts["kernelArgs"]> {
   if (slot !== "a" && slot !== "b") return { none: "no boot loader of this disk has started this system" };
-  const stored = record && efi && (await bootRecordOn({ record: record.device, efi: efi.device }).read()).args;
-  return stored ? { slot: stored.slots[slot] } : { none: "the boot loader of this disk is older, and knows of none" };
+  try {
+    const stored = record && efi && (await bootRecordOn({ record: record.device, efi: efi.device }).read()).args;
+    return stored ? { slot: stored.slots[slot] } : { none: "the boot loader of this disk is older, and knows of none" };
+  } catch (error) {
+    return { none: `what the boot loader reads cannot be read: ${(error as Error).message}` };
+  }
 }
 
 /** Read, merged and checked, whatever the image. @throws AppError `MACHINE_CONFIG_INVALID` unless tolerant */
