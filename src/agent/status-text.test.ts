@@ -112,6 +112,20 @@ test("where a machine is not as its config says is told, and of what was mended 
   assert.doesNotMatch(text({ ...report, found: [] }), /^drift/m);
 });
 
+test("kernel arguments are told, whether they are on trial, and which config was given back because of them", () => {
+  const text = (config: Partial<NonNullable<AgentStatus["config"]>>): string =>
+    statusText({ ...status, config: { generation: 12, trial: false, notes: [], ...config } });
+  const args = { append: ["quiet", "x=1"], remove: ["console=tty0"] };
+  assert.match(text({ kernelArgs: { ...args, is: "kept" } }), /^ {10}kernel arguments: quiet x=1 without console=tty0$/m);
+  assert.match(
+    text({ kernelArgs: { append: [], remove: [], is: "waits", generation: 13 } }),
+    /^ {10}kernel arguments: none \(of generation 13, tried by the next boot\)$/m,
+  );
+  assert.match(text({ trial: true, kernelArgs: { ...args, is: "runs", generation: 13 } }), /console=tty0 \(on trial\)$/m);
+  const refused = { generation: 13, at: status.at - 120, reason: "not healthy: web" };
+  assert.match(text({ refused }), /^ {10}generation 13 was given back 2 min ago: not healthy: web$/m);
+});
+
 test("what a machine has of its config is one line, and what it has not of it is said", () => {
   const text = (config: AgentStatus["config"]): string => statusText({ ...status, ...(config ? { config } : {}) });
   assert.match(text({ generation: 12, trial: false, notes: [] }), /^config {4}generation 12\nrunning/m);
