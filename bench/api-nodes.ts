@@ -16,6 +16,8 @@ await using server = await openApi({
     look: async function* () {},
   },
   ask: noAgent,
+  // Of all of them; curl keeps its connections.
+  limits: { connections: 2000 },
   log: (line) => void process.stderr.write(`${line}\n`),
 });
 process.stdout.write(`${server.port}\n`);

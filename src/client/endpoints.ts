@@ -38,8 +38,18 @@ export function openEndpoints(
   return {
     to: async (place, signal) => {
       if (isOne(place)) return undefined;
-      const [name, connection] = await (chosen ??= choose());
-      return await forwardThrough(connection, name, place, signal);
+      for (let again = false; ; again = true) {
+        const way = (chosen ??= choose());
+        try {
+          const [name, connection] = await way;
+          return await forwardThrough(connection, name, place, signal);
+        } catch (error) {
+          // One that has gone meanwhile is chosen no more; who has noticed first chooses for all.
+          const isGone = error instanceof AppError && ["NODE_HUNG_UP", "NO_ENDPOINT"].includes(error.code);
+          if (isGone && chosen === way) chosen = undefined;
+          if (!isGone || again || error.code === "NO_ENDPOINT") throw error;
+        }
+      }
     },
     [Symbol.asyncDispose]: async () => {
       const [, connection] = (await chosen?.catch(() => undefined)) ?? [];

@@ -133,6 +133,19 @@ suite("an endpoint", () => {
     await asked;
   });
 
+  test("that is gone gives way to the next one", async () => {
+    const { dial } = wire();
+    await using node = await machine("edge-7");
+    const first = await machine("edge-1", dial);
+    await using second = await machine("edge-2", dial);
+    await using ways = openEndpoints([first.place, second.place], open);
+    (await ways.to(node.place, signal))!.destroy();
+    await first[Symbol.asyncDispose]();
+    await using connection = await open(node.place, await ways.to(node.place, signal));
+    assert.equal((await connection.node.version({})).machine?.hostname, "edge-7");
+    assert.equal(second.lines.length, 1);
+  });
+
   test("carries more than fits in any buffer, both ways, for several machines at a time", async () => {
     const { dial } = wire();
     await using node = await machine("edge-7");
