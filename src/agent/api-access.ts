@@ -11,7 +11,8 @@ import type { AuditLog } from "./audit-log.ts";
 import { audited } from "./audited.ts";
 import { serveApiProgram } from "./api-socket.ts";
 import { ENROL, openEnrolment } from "./enrolment.ts";
-import { enrolRequest } from "./operations/wire.ts";
+import { certificateRequest, enrolRequest, trustRequest } from "./operations/wire.ts";
+import { openOwnership, REPLACE_CERTIFICATE, REPLACE_TRUST } from "./ownership.ts";
 import { ISSUE_FILE, issueText, noticeLine } from "./waiting-notice.ts";
 
 interface AccessPorts {
@@ -26,11 +27,9 @@ export async function openApiAccess(
   { random, log, audit }: AccessPorts,
 ): Promise<AsyncDisposable> {
   const { fingerprint } = agent.status();
-  const enrolment = await openEnrolment({
-    config: agent.config,
-    fingerprint: () => fingerprint,
-    log: (line) => log("info", line),
-  });
+  const means = { fingerprint: () => fingerprint, log: (line: string) => log("info", line) };
+  const enrolment = await openEnrolment({ ...means, config: agent.config });
+  const ownership = openOwnership(means);
   const wait = async (own: string): Promise<boolean> => {
     try {
       await enrolment.prepare();
@@ -51,7 +50,12 @@ export async function openApiAccess(
     await removeFile(ISSUE_FILE);
     return result;
   };
-  const all = (by: AuditCaller): LocalRoutes => ({ ...routes(by), ...audited({ [ENROL]: enrol }, audit, by) });
+  const own: LocalRoutes = {
+    [ENROL]: enrol,
+    [REPLACE_CERTIFICATE]: async (_signal, body) => await ownership.replaceCertificate(certificateRequest(body)),
+    [REPLACE_TRUST]: async (_signal, body) => await ownership.replaceTrust(trustRequest(body)),
+  };
+  const all = (by: AuditCaller): LocalRoutes => ({ ...routes(by), ...audited(own, audit, by) });
   return await serveApiProgram({ routes: all, waits, enrolment, random });
 }
 

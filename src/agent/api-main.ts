@@ -42,6 +42,8 @@ try {
   const look = askProgram(process.argv[3] ?? LOOK_SOCKET, token, "what looks at the machine");
   const forwarder = process.argv[4] ?? FORWARD_SOCKET;
   const edge = { at: { fd }, log, idle: { ms: IDLE_MS, end: () => stop.abort() } };
+  // The next caller starts it again, with what the machine has then.
+  const outdated = (): void => void setTimeout(() => stop.abort(), ANSWER_ARRIVES_MS);
   const withOwner = async (owner: string): Promise<TlsServer> => {
     const [certificate, epoch] = [await perhaps(`api_${CERTIFICATE_FILE}`), await perhaps(`api_${EPOCH_FILE}`)];
     const settings = await apiSettings({ key, authorities: owner, certificate, epoch }, names, making, log);
@@ -49,7 +51,7 @@ try {
     return await openApi({
       ...settings,
       ...edge,
-      ...{ answers, ask },
+      ...{ answers, ask, outdated },
       dial: async (target, signal) => await forwardThrough(forwarder, target, token, signal),
       pages: { "/metrics": metricsPage(answers, settings) },
       now: () => Date.now() / 1000,
@@ -60,8 +62,7 @@ try {
       ...edge,
       ...{ key, certificate: await ownCertificate(key, names, making) },
       answers: enrolmentAnswers(ask, version),
-      // The next caller starts it again, with what the machine has then.
-      enrolled: () => void setTimeout(() => stop.abort(), ANSWER_ARRIVES_MS),
+      enrolled: outdated,
     });
   const server = authorities === undefined ? await withoutOwner() : await withOwner(authorities);
   stop.signal.addEventListener("abort", () => void server[Symbol.asyncDispose]());

@@ -8,12 +8,14 @@ import { API_SOCKET, API_TOKEN } from "../layout/api-places.ts";
 import type { AuditCaller } from "../layout/audit-log.ts";
 import { parseCaller } from "./api-caller.ts";
 import { ENROL, type Enrolment } from "./enrolment.ts";
+import { REPLACE_CERTIFICATE, REPLACE_TRUST } from "./ownership.ts";
 
 /** The most that somebody who takes over the API's program could ask for: of a machine that has an owner, and of one that waits for one. */
 const CALLS = [
   ...["GET /status", "GET /operation", "GET /history", "GET /audit"],
   ...["POST /upgrade/plan", "POST /upgrade", "POST /upgrade/cancel", "POST /rollback", "POST /restart", "POST /shutdown"],
   ...["POST /reset/plan", "POST /reset", "POST /service"],
+  ...[REPLACE_CERTIFICATE, REPLACE_TRUST],
   ...["POST /config/apply", "POST /config/rollback", "POST /config/confirm", "POST /config/diff", "GET /config/history"],
 ];
 const CALLS_WITHOUT_OWNER = ["GET /status", ENROL] as const;

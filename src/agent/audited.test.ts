@@ -8,6 +8,7 @@ import { encodeCaller, parseCaller } from "./api-caller.ts";
 import { noAuditLog, type AuditLog } from "./audit-log.ts";
 import { AUDITED, audited } from "./audited.ts";
 import { ENROL } from "./enrolment.ts";
+import { REPLACE_CERTIFICATE, REPLACE_TRUST } from "./ownership.ts";
 import type { AgentPorts } from "./ports.ts";
 import { agentRoutes } from "./serve.ts";
 
@@ -33,7 +34,7 @@ suite("calls that change the machine", () => {
     const agent = { operations: {}, installer: {}, config: {}, reset: {}, automatic: {} } as unknown as Agent;
     const routes = agentRoutes(agent, { audit: noAuditLog } as AgentPorts, BY);
     const changing = Object.keys(routes).filter((name) => !LOOKS.test(name));
-    assert.deepEqual([...changing, ENROL].toSorted(), Object.keys(AUDITED).toSorted());
+    assert.deepEqual([...changing, ENROL, REPLACE_CERTIFICATE, REPLACE_TRUST].toSorted(), Object.keys(AUDITED).toSorted());
   });
 
   test("are logged before they begin, and when they have ended, with who and what", async () => {

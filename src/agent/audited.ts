@@ -8,6 +8,7 @@ import { shortLine } from "../layout/short-line.ts";
 import { sha256 } from "../host/sha256.ts";
 import { ENROL } from "./enrolment.ts";
 import type { AuditLog } from "./audit-log.ts";
+import { REPLACE_CERTIFICATE, REPLACE_TRUST } from "./ownership.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 /** What of a request is kept: nothing that is secret. Nothing for a request that changes nothing. */
@@ -38,6 +39,8 @@ export const AUDITED: Readonly<Record<string, Kept>> = {
   "POST /config/apply": unlessDryRun(({ mode, documents }) => ({ mode, documents: documentsOf(documents) })),
   "POST /config/rollback": unlessDryRun(only("mode", "to")),
   "POST /config/confirm": only(),
+  [REPLACE_CERTIFICATE]: only(),
+  [REPLACE_TRUST]: only(),
   [ENROL]: ({ documents, epoch }) => ({ epoch, documents: documentsOf(documents) }),
   [INSTALL_CALLS.install]: only("device", "wipe", "after", "source"),
 };

@@ -8,6 +8,7 @@ import { registerContext } from "./contexts/contexts.ts";
 import { registerCopy } from "./copy.ts";
 import { configVolumeFor, diskFor, netbootFor, testDiskFor, vmDiskFor } from "./disk-for.ts";
 import { registerApplyConfig } from "./enrol/apply-config.ts";
+import { registerApplyTrust } from "./enrol/apply-trust.ts";
 import { registerDelta } from "./delta/delta.ts";
 import { registerDiffImage } from "./diff-image.ts";
 import { registerFlash } from "./flash.ts";
@@ -66,6 +67,7 @@ const COMMANDS: readonly Register[] = [
   registerGen,
   registerContext,
   registerApplyConfig,
+  registerApplyTrust,
   registerNodeVersion,
   registerNodeStatus,
   registerNodeLogs,

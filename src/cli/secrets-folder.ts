@@ -2,6 +2,7 @@
 import { createPublicKey } from "node:crypto";
 import { join, resolve } from "node:path";
 import { Option } from "commander";
+import type { Context } from "../client/contexts.ts";
 import { AppError } from "../core/error.ts";
 import { certificatesIn } from "../host/certificates.ts";
 import { readText } from "../host/files.ts";
@@ -12,6 +13,9 @@ import { parseEpoch } from "../pki/identity.ts";
 export const SECRETS = {
   authorityKey: "ca.key",
   authorities: "ca.pem",
+  /** Of an authority that is to follow, and of the one that it followed. */
+  nextKey: "next.key",
+  formerKey: "former.key",
   epoch: "epoch",
   adminKey: "admin.key",
   adminCertificate: "admin.pem",
@@ -27,6 +31,14 @@ export interface OpenSecrets {
   /** PEM, one or more: those that machines and clients accept. */
   readonly authorities: string;
   readonly epoch: number;
+}
+
+/** Of a context. @throws AppError `NO_AUTHORITY_KEY`, `SECRETS_INVALID`, `KEY_INVALID` */
+export async function secretsOf(named: string, { credentials }: Context): Promise<OpenSecrets> {
+  if ("secrets" in credentials) return await openSecrets(credentials.secrets);
+  throw new AppError("NO_AUTHORITY_KEY", `the context ${named} has no key of an authority: it cannot sign for a machine`, {
+    hint: "Use a context that was added with --secrets.",
+  });
 }
 
 /** @throws AppError `SECRETS_INVALID`, `KEY_INVALID` */

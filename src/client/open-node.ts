@@ -5,7 +5,7 @@ import { Code, ConnectError, createClient, type Client, type Transport } from "@
 import { createTransport } from "@connectrpc/connect/protocol-connect";
 import { AppError } from "../core/error.ts";
 import { http2Calls } from "../host/http2-calls.ts";
-import { connectTls, type TlsCredentials, type TlsTarget } from "../host/tls-client.ts";
+import { connectTls, type ShownIdentity, type TlsCredentials, type TlsTarget } from "../host/tls-client.ts";
 import { shortLine } from "../layout/short-line.ts";
 import { NodeService } from "../protocol/petrify/v1/node_pb.ts";
 import { judgeMachine } from "./trust.ts";
@@ -17,6 +17,8 @@ export interface NodeTarget extends TlsTarget {
   readonly fingerprint?: string;
 }
 export interface NodeConnection extends AsyncDisposable {
+  /** What the machine has shown of itself. */
+  readonly shown: ShownIdentity;
   readonly node: Client<typeof NodeService>;
   /** The typed client of any service of the machine. */
   readonly client: <Service extends DescService>(service: Service) => Client<Service>;
@@ -40,13 +42,16 @@ export async function openNode(
   through?: Duplex,
 ): Promise<NodeConnection> {
   const { name, host, port, fingerprint } = target;
-  const trust = (shown: Parameters<typeof judgeMachine>[1]): void => {
-    const warning = judgeMachine(name, shown, fingerprint);
+  let shown: ShownIdentity | undefined;
+  const trust = (one: ShownIdentity): void => {
+    const warning = judgeMachine(name, one, fingerprint);
     if (warning !== undefined) warn(warning);
+    shown = one;
   };
   const socket = await connected({ host, port }, credentials, trust, signal, through);
   const { transport, end } = transportOver(socket, { host, port });
   return {
+    shown: shown!,
     node: createClient(NodeService, transport),
     client: (service) => createClient(service, transport),
     [Symbol.asyncDispose]: end,

@@ -8,6 +8,8 @@ export const AUTHORITIES_FILE = "ca.pem";
 export const CERTIFICATE_FILE = "node.pem";
 /** A number: callers' certificates of an epoch before it are revoked. */
 export const EPOCH_FILE = "epoch";
+/** What the owner has said last of the two above. */
+export const TRUST_FILE = "trust";
 
 /** Of an image whose machines wait for an owner over the network; what is in it does not matter. */
 export const MAINTENANCE_FILE = "/usr/lib/petrify/api-maintenance";

@@ -34,6 +34,8 @@ export const METHOD_ROLES: Readonly<Record<string, Role | typeof WITHOUT_OWNER>>
   "petrify.v1.EnrolmentService.Enrol": WITHOUT_OWNER,
   "petrify.v1.LogService.Logs": "reader",
   "petrify.v1.LogService.Dmesg": "reader",
+  "petrify.v1.OwnerService.ReplaceCertificate": "admin",
+  "petrify.v1.OwnerService.ReplaceTrust": "admin",
   "petrify.v1.SystemService.Services": "reader",
   "petrify.v1.SystemService.Processes": "reader",
   "petrify.v1.SystemService.Memory": "reader",

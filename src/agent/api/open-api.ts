@@ -22,6 +22,7 @@ import { limitStreams } from "./limit-streams.ts";
 import { registerLookedUp } from "./looked-up.ts";
 import { registerNodeService, type NodeAnswers } from "./node-service.ts";
 import { servePages, type Pages } from "./pages.ts";
+import { registerOwnerService } from "./owner-service.ts";
 import { registerReflection } from "./reflection.ts";
 
 export interface ApiOptions {
@@ -35,6 +36,8 @@ export interface ApiOptions {
   readonly answers: NodeAnswers;
   /** The agent. */
   readonly ask: AskProgram;
+  /** What it was opened with is another now, and the answer is on its way. */
+  readonly outdated?: () => void;
   /** What there is besides the contract. */
   readonly pages?: Pages;
   /** Absent where no other machine is reached through this one. */
@@ -74,7 +77,7 @@ export const COMMON = {
 };
 
 export async function openApi(options: ApiOptions): Promise<TlsServer> {
-  const { answers, ask, dial, pages = {}, now, log, epoch, limits, authorities, ...tls } = options;
+  const { answers, ask, outdated = () => {}, dial, pages = {}, now, log, epoch, limits, authorities, ...tls } = options;
   const denied = (caller: string, what: string): void => log(`denied to ${caller}: ${what}`);
   const failed = (what: string, error: unknown): void => log(`${what} failed: ${(error as Error).stack ?? String(error)}`);
   const calls = connectNodeAdapter({
@@ -84,6 +87,7 @@ export async function openApi(options: ApiOptions): Promise<TlsServer> {
       registerControlService(router, ask);
       if (dial) registerForwarding(router, dial, log);
       registerLookedUp(router, LogService, answers.look);
+      registerOwnerService(router, ask, outdated);
       registerReflection(router);
     },
     contextValues: (request) => createContextValues().set(CALLER, callerAt(request)),

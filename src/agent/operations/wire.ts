@@ -10,6 +10,7 @@ import { SERVICE_ACTIONS } from "../../host/init-system.ts";
 import type { ServiceRequest } from "../change-service.ts";
 import { APPLY_MODES, type ApplyMode } from "../config/work.ts";
 import type { EnrolRequest } from "../enrolment.ts";
+import type { SignedStatement } from "../ownership.ts";
 import type { ResetRequest } from "../reset-loop.ts";
 import type { CheckRequest, UpgradeRequest } from "./service.ts";
 
@@ -119,6 +120,18 @@ export function enrolRequest(body: unknown): EnrolRequest {
   if (typeof authorities !== "string" || typeof certificate !== "string") throw invalid("authorities, certificate: PEM");
   if (!Number.isSafeInteger(epoch) || (epoch as number) < 0) throw invalid("epoch: a number");
   return { documents: documents.map(documentOf), authorities, certificate, epoch: epoch as number };
+}
+
+export function certificateRequest(body: unknown): string {
+  const { certificate } = fieldsOf(body, ["certificate"]);
+  if (typeof certificate !== "string") throw invalid("certificate: PEM");
+  return certificate;
+}
+
+export function trustRequest(body: unknown): SignedStatement {
+  const { statement, signature } = fieldsOf(body, ["statement", "signature"]);
+  if (typeof statement !== "string" || typeof signature !== "string") throw invalid("statement and signature: text");
+  return { statement, signature };
 }
 
 function documentOf(value: unknown): ConfigDocument {

@@ -1,6 +1,6 @@
 import type { KeyObject } from "node:crypto";
 import type { Command } from "commander";
-import { contextOf, nodeOf, knowNode, type Context, type NodePlace } from "../../client/contexts.ts";
+import { contextOf, nodeOf, knowNode, type NodePlace } from "../../client/contexts.ts";
 import type { openMaintenance } from "../../client/open-maintenance.ts";
 import { AppError } from "../../core/error.ts";
 import { answersYes } from "../../host/ask.ts";
@@ -12,7 +12,7 @@ import { FILES, readDocumentBytes } from "../config/document-bytes.ts";
 import { readContexts, writeContexts } from "../contexts/context-file.ts";
 import type { Cli, CliContext } from "../context.ts";
 import { UsageError } from "../output.ts";
-import { openSecrets, type OpenSecrets } from "../secrets-folder.ts";
+import { secretsOf, type OpenSecrets } from "../secrets-folder.ts";
 
 interface Options {
   readonly insecure?: boolean;
@@ -104,13 +104,6 @@ async function applyConfig(context: CliContext, node: string, options: Options):
 
 /** Of a config that is compiled on a slow machine; milliseconds. */
 const ENROL_MS = 180_000;
-
-async function secretsOf(named: string, { credentials }: Context): Promise<OpenSecrets> {
-  if ("secrets" in credentials) return await openSecrets(credentials.secrets);
-  throw new AppError("NO_AUTHORITY_KEY", `the context ${named} has no key of an authority: it cannot sign for a machine`, {
-    hint: "Use a context that was added with --secrets.",
-  });
-}
 
 /** @throws AppError `FINGERPRINT_MISSING` */
 async function askedKey(

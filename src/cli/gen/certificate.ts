@@ -5,7 +5,6 @@ import { certificateText } from "../../host/certificates.ts";
 import { fileExists } from "../../host/files.ts";
 import { sha256 } from "../../host/sha256.ts";
 import { newSigningKey, plainSigningKey } from "../../host/signing-key.ts";
-import { secondsNow } from "../../host/wall-clock.ts";
 import { isIdentityName, ROLES, type Role } from "../../pki/identity.ts";
 import type { Cli, CliContext } from "../context.ts";
 import { openSecrets, secretsOption } from "../secrets-folder.ts";
@@ -50,7 +49,7 @@ async function genCertificate(context: CliContext, name: string, { role, hours, 
   const { authority, epoch } = await openSecrets(resolve(context.cwd, secrets));
   const { clientCertificate } = await import("../../pki/certificate.ts");
   const key = await newSigningKey();
-  const making = { sha256, random: context.random, now: secondsNow() };
+  const making = { sha256, random: context.random, now: context.now() };
   const made = clientCertificate(authority, { publicKey: key.publicKey, identity: { name, role, epoch }, hours }, making);
   context.signal.throwIfAborted();
   await writeSecret(keyFile, plainSigningKey(key.pkcs8));

@@ -6,7 +6,6 @@ import { certificateText } from "../../host/certificates.ts";
 import { readText } from "../../host/files.ts";
 import { keyFingerprint } from "../../host/node-key.ts";
 import { sha256 } from "../../host/sha256.ts";
-import { secondsNow } from "../../host/wall-clock.ts";
 import { decodePem } from "../../layout/pem.ts";
 import { isPublicKey } from "../../layout/public-key.ts";
 import type { Cli, CliContext } from "../context.ts";
@@ -56,7 +55,7 @@ async function genNodeCertificate(context: CliContext, hostname: string, options
   const publicKey = block.bytes;
   const { authority } = await openSecrets(resolve(context.cwd, options.secrets));
   const { nodeCertificate } = await import("../../pki/certificate.ts");
-  const making = { sha256, random: context.random, now: secondsNow() };
+  const making = { sha256, random: context.random, now: context.now() };
   const names = { hostname, addresses };
   const path = resolve(context.cwd, options.output ?? `${hostname}.pem`);
   await writeSecret(path, certificateText(nodeCertificate(authority, { publicKey, names }, making)));

@@ -1,14 +1,14 @@
 import { relative, resolve } from "node:path";
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import { AppError } from "../../core/error.ts";
 import { certificateText } from "../../host/certificates.ts";
 import { fileExists, listFolder } from "../../host/files.ts";
 import { writeNewFolder } from "../../host/new-folder.ts";
 import { sha256 } from "../../host/sha256.ts";
 import { newSigningKey, plainSigningKey } from "../../host/signing-key.ts";
-import { secondsNow } from "../../host/wall-clock.ts";
 import type { Cli, CliContext } from "../context.ts";
 import { SECRETS, SECRETS_FOLDER } from "../secrets-folder.ts";
+import { raiseEpoch, ROTATIONS, rotateAuthority, type Rotation } from "./change-secrets.ts";
 
 const FIRST_EPOCH = 1;
 
@@ -22,15 +22,45 @@ export function registerGenSecrets(gen: Command, cli: Cli): void {
         `${SECRETS.authorityKey} can call all of them as anybody: keep a copy in another place, offline.`,
     )
     .option("--output <folder>", "write them here; nothing may be there yet", SECRETS_FOLDER)
-    .addHelpText("after", "\nExamples:\n  petrify gen secrets\n  petrify gen secrets --output ~/fleets/edge")
+    .addOption(
+      new Option("--rotate <step>", "have another authority follow the one in the folder, in three steps")
+        .choices(ROTATIONS)
+        .conflicts("revoke"),
+    )
+    .option("--revoke", "make all certificates of people invalid that there are, once machines know")
+    .addHelpText(
+      "after",
+      "\nSteps of another authority, and of a folder whose certificates are revoked; each takes effect once machines know:\n" +
+        "  --rotate begin    machines accept both\n" +
+        "  --rotate switch   the new one signs; every admin's command gives machines that it calls a certificate of it\n" +
+        "  --rotate end      machines accept the new one alone\n" +
+        "\nExamples:\n  petrify gen secrets\n  petrify gen secrets --output ~/fleets/edge\n" +
+        "  petrify gen secrets --rotate begin && petrify --all apply-trust\n  petrify gen secrets --revoke && petrify --all apply-trust",
+    )
     .action(cli.action(genSecrets));
 }
 
-async function genSecrets(context: CliContext, { output }: { readonly output: string }): Promise<void> {
+interface Options {
+  readonly output: string;
+  readonly rotate?: Rotation;
+  readonly revoke?: boolean;
+}
+
+async function genSecrets(context: CliContext, { output, rotate, revoke }: Options): Promise<void> {
   const folder = resolve(context.cwd, output);
+  if (rotate) {
+    await rotateAuthority(folder, rotate, context);
+    const next = rotate === "switch" ? "call each machine once, e.g. by: petrify --all version" : "petrify --all apply-trust";
+    return context.output.result({ folder, rotation: rotate }, `${ROTATED[rotate]}\nNext: ${next}`);
+  }
+  if (revoke) {
+    const epoch = await raiseEpoch(folder);
+    const text = `Certificates of people are of epoch ${epoch} from now on.\nNext: petrify --all apply-trust`;
+    return context.output.result({ folder, epoch }, text);
+  }
   if ((await fileExists(folder)) && (await listFolder(folder).catch(() => [""])).length > 0) throw exists(folder);
   const { authorityCertificate, clientCertificate, PERSON_HOURS } = await import("../../pki/certificate.ts");
-  const making = { sha256, random: context.random, now: secondsNow() };
+  const making = { sha256, random: context.random, now: context.now() };
   const [key, admin] = [await newSigningKey(), await newSigningKey()];
   const authority = { key, certificate: authorityCertificate(key, making) };
   const identity = { name: "admin", role: "admin", epoch: FIRST_EPOCH } as const;
@@ -60,6 +90,12 @@ async function genSecrets(context: CliContext, { output }: { readonly output: st
     ].join("\n"),
   );
 }
+
+const ROTATED: Readonly<Record<Rotation, string>> = {
+  begin: "There is another authority, which does not sign yet.",
+  switch: "The new authority signs from now on.",
+  end: "The former authority is not accepted any more.",
+};
 
 const exists = (folder: string, cause?: unknown): AppError =>
   new AppError("SECRETS_EXIST", `${folder} is there already, and not empty`, {

@@ -26,13 +26,14 @@ export async function credentialsOf(
     return { authorities, ...credentials };
   }
   const { secrets, user: name, role } = credentials;
-  const { authority, epoch } = await openSecrets(secrets);
+  // Not those of the context: there may be another one by now.
+  const { authority, epoch, authorities: accepted } = await openSecrets(secrets);
   const { clientCertificate, PERSON_HOURS } = await import("../../pki/certificate.ts");
   const key = await newSigningKey();
   const identity = { name, role, epoch };
   const making = { sha256, random, now };
   const made = clientCertificate(authority, { publicKey: key.publicKey, identity, hours: PERSON_HOURS }, making);
-  return { authorities, certificate: certificateText(made), key: plainSigningKey(key.pkcs8) };
+  return { authorities: accepted, certificate: certificateText(made), key: plainSigningKey(key.pkcs8) };
 }
 
 function assertUsable(

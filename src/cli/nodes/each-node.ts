@@ -9,6 +9,7 @@ import { readContexts } from "../contexts/context-file.ts";
 import type { CliContext } from "../context.ts";
 import { UsageError } from "../output.ts";
 import { credentialsOf } from "./credentials.ts";
+import { certificateRenewal } from "./renew.ts";
 import { selects, type NodeChoice, type NodeOptions } from "./options.ts";
 
 /** What one machine has answered. */
@@ -59,6 +60,18 @@ export async function eachNode<T>(
   const { openEndpoints } = await import("../../client/endpoints.ts");
   const { signal } = context;
   const credentials = sharedCredentials(own);
+  const renew = await certificateRenewal(found, context);
+  /** Once what was asked for is done; that it fails keeps nobody from anything. */
+  const renewed = async (place: NodePlace, connection: NodeConnection): Promise<void> => {
+    try {
+      const until = await renew?.(connection, place, signal);
+      if (until === undefined) return;
+      context.sinks.err(`${place.name}: it has a new certificate, until ${new Date(until * 1000).toISOString()}\n`);
+    } catch (error) {
+      signal.throwIfAborted();
+      warn(place, `it has no new certificate: ${(callError(place.name, error) as Error).message}`);
+    }
+  };
   const warn = (place: NodePlace, why: string): void => context.sinks.err(`warning: ${place.name}: ${why}\n`);
   const open = async (place: NodePlace, as: TlsCredentials, through?: Duplex): Promise<NodeConnection> =>
     await openNode(place, as, (why) => warn(place, `${why}; its key is the pinned one`), signal, through);
@@ -74,7 +87,9 @@ export async function eachNode<T>(
     };
     await using connection = await opened();
     const failure = (error: unknown): unknown => callError(place.name, error);
-    return await ask(connection, unary(signal), { node: place.name, open: opened, failure });
+    const value = await ask(connection, unary(signal), { node: place.name, open: opened, failure });
+    await renewed(place, connection);
+    return value;
   };
   const one = async (place: NodePlace): Promise<T> => {
     try {

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file petrify/v1/enrolment.proto.
  */
 export const file_petrify_v1_enrolment: GenFile = /*@__PURE__*/
-  fileDesc("ChpwZXRyaWZ5L3YxL2Vucm9sbWVudC5wcm90bxIKcGV0cmlmeS52MSIRCg9EZXNjcmliZVJlcXVlc3QikwEKEERlc2NyaWJlUmVzcG9uc2USJgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3ZlcnNpb24YAiABKAkSJAoHbWFjaGluZRgDIAEoCzITLnBldHJpZnkudjEuTWFjaGluZRIgCgVpbWFnZRgEIAEoCzIRLnBldHJpZnkudjEuSW1hZ2UieQoMRW5yb2xSZXF1ZXN0EjAKCWRvY3VtZW50cxgBIAMoCzIdLnBldHJpZnkudjEuRW5yb2xtZW50RG9jdW1lbnQSEwoLYXV0aG9yaXRpZXMYAiABKAkSEwoLY2VydGlmaWNhdGUYAyABKAkSDQoFZXBvY2gYBCABKAQiWQoNRW5yb2xSZXNwb25zZRIXCgpnZW5lcmF0aW9uGAEgASgESACIAQESEAoIcHJvYmxlbXMYAiADKAkSDgoGcmVib290GAMgAygJQg0KC19nZW5lcmF0aW9uIjEKEUVucm9sbWVudERvY3VtZW50Eg4KBm9yaWdpbhgBIAEoCRIMCgR0ZXh0GAIgASgJMpwBChBFbnJvbG1lbnRTZXJ2aWNlEkoKCERlc2NyaWJlEhsucGV0cmlmeS52MS5EZXNjcmliZVJlcXVlc3QaHC5wZXRyaWZ5LnYxLkRlc2NyaWJlUmVzcG9uc2UiA5ACARI8CgVFbnJvbBIYLnBldHJpZnkudjEuRW5yb2xSZXF1ZXN0GhkucGV0cmlmeS52MS5FbnJvbFJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp, file_petrify_v1_node]);
+  fileDesc("ChpwZXRyaWZ5L3YxL2Vucm9sbWVudC5wcm90bxIKcGV0cmlmeS52MSIRCg9EZXNjcmliZVJlcXVlc3QikwEKEERlc2NyaWJlUmVzcG9uc2USJgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3ZlcnNpb24YAiABKAkSJAoHbWFjaGluZRgDIAEoCzITLnBldHJpZnkudjEuTWFjaGluZRIgCgVpbWFnZRgEIAEoCzIRLnBldHJpZnkudjEuSW1hZ2UieQoMRW5yb2xSZXF1ZXN0EjAKCWRvY3VtZW50cxgBIAMoCzIdLnBldHJpZnkudjEuRW5yb2xtZW50RG9jdW1lbnQSEwoLYXV0aG9yaXRpZXMYAiABKAkSEwoLY2VydGlmaWNhdGUYAyABKAkSDQoFZXBvY2gYBCABKAQiWQoNRW5yb2xSZXNwb25zZRIXCgpnZW5lcmF0aW9uGAEgASgESACIAQESEAoIcHJvYmxlbXMYAiADKAkSDgoGcmVib290GAMgAygJQg0KC19nZW5lcmF0aW9uIjEKEUVucm9sbWVudERvY3VtZW50Eg4KBm9yaWdpbhgBIAEoCRIMCgR0ZXh0GAIgASgJIjAKGVJlcGxhY2VDZXJ0aWZpY2F0ZVJlcXVlc3QSEwoLY2VydGlmaWNhdGUYASABKAkiLQoaUmVwbGFjZUNlcnRpZmljYXRlUmVzcG9uc2USDwoHY2hhbmdlZBgBIAEoCCI7ChNSZXBsYWNlVHJ1c3RSZXF1ZXN0EhEKCXN0YXRlbWVudBgBIAEoCRIRCglzaWduYXR1cmUYAiABKAwiJwoUUmVwbGFjZVRydXN0UmVzcG9uc2USDwoHY2hhbmdlZBgBIAEoCDKcAQoQRW5yb2xtZW50U2VydmljZRJKCghEZXNjcmliZRIbLnBldHJpZnkudjEuRGVzY3JpYmVSZXF1ZXN0GhwucGV0cmlmeS52MS5EZXNjcmliZVJlc3BvbnNlIgOQAgESPAoFRW5yb2wSGC5wZXRyaWZ5LnYxLkVucm9sUmVxdWVzdBoZLnBldHJpZnkudjEuRW5yb2xSZXNwb25zZTLGAQoMT3duZXJTZXJ2aWNlEmMKElJlcGxhY2VDZXJ0aWZpY2F0ZRIlLnBldHJpZnkudjEuUmVwbGFjZUNlcnRpZmljYXRlUmVxdWVzdBomLnBldHJpZnkudjEuUmVwbGFjZUNlcnRpZmljYXRlUmVzcG9uc2USUQoMUmVwbGFjZVRydXN0Eh8ucGV0cmlmeS52MS5SZXBsYWNlVHJ1c3RSZXF1ZXN0GiAucGV0cmlmeS52MS5SZXBsYWNlVHJ1c3RSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp, file_petrify_v1_node]);
 
 /**
  * Asks which machine this is.
@@ -308,6 +308,160 @@ export const EnrolmentDocumentSchema: GenMessage<EnrolmentDocument, {jsonType: E
   messageDesc(file_petrify_v1_enrolment, 4);
 
 /**
+ * Another certificate.
+ *
+ * @generated from message petrify.v1.ReplaceCertificateRequest
+ */
+export type ReplaceCertificateRequest = Message<"petrify.v1.ReplaceCertificateRequest"> & {
+  /**
+   * Of the machine's own key: PEM.
+   *
+   * @generated from field: string certificate = 1;
+   */
+  certificate: string;
+};
+
+/**
+ * Another certificate.
+ *
+ * @generated from message petrify.v1.ReplaceCertificateRequest
+ */
+export type ReplaceCertificateRequestJson = {
+  /**
+   * Of the machine's own key: PEM.
+   *
+   * @generated from field: string certificate = 1;
+   */
+  certificate?: string;
+};
+
+/**
+ * Describes the message petrify.v1.ReplaceCertificateRequest.
+ * Use `create(ReplaceCertificateRequestSchema)` to create a new message.
+ */
+export const ReplaceCertificateRequestSchema: GenMessage<ReplaceCertificateRequest, {jsonType: ReplaceCertificateRequestJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_enrolment, 5);
+
+/**
+ * The machine has the certificate.
+ *
+ * @generated from message petrify.v1.ReplaceCertificateResponse
+ */
+export type ReplaceCertificateResponse = Message<"petrify.v1.ReplaceCertificateResponse"> & {
+  /**
+   * Whether it had another one before.
+   *
+   * @generated from field: bool changed = 1;
+   */
+  changed: boolean;
+};
+
+/**
+ * The machine has the certificate.
+ *
+ * @generated from message petrify.v1.ReplaceCertificateResponse
+ */
+export type ReplaceCertificateResponseJson = {
+  /**
+   * Whether it had another one before.
+   *
+   * @generated from field: bool changed = 1;
+   */
+  changed?: boolean;
+};
+
+/**
+ * Describes the message petrify.v1.ReplaceCertificateResponse.
+ * Use `create(ReplaceCertificateResponseSchema)` to create a new message.
+ */
+export const ReplaceCertificateResponseSchema: GenMessage<ReplaceCertificateResponse, {jsonType: ReplaceCertificateResponseJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_enrolment, 6);
+
+/**
+ * Whose callers are let in.
+ *
+ * @generated from message petrify.v1.ReplaceTrustRequest
+ */
+export type ReplaceTrustRequest = Message<"petrify.v1.ReplaceTrustRequest"> & {
+  /**
+   * docs/formats/trust-statement.md
+   *
+   * @generated from field: string statement = 1;
+   */
+  statement: string;
+
+  /**
+   * Of its bytes, by the key of an authority: ECDSA with SHA-256, DER.
+   *
+   * @generated from field: bytes signature = 2;
+   */
+  signature: Uint8Array;
+};
+
+/**
+ * Whose callers are let in.
+ *
+ * @generated from message petrify.v1.ReplaceTrustRequest
+ */
+export type ReplaceTrustRequestJson = {
+  /**
+   * docs/formats/trust-statement.md
+   *
+   * @generated from field: string statement = 1;
+   */
+  statement?: string;
+
+  /**
+   * Of its bytes, by the key of an authority: ECDSA with SHA-256, DER.
+   *
+   * @generated from field: bytes signature = 2;
+   */
+  signature?: string;
+};
+
+/**
+ * Describes the message petrify.v1.ReplaceTrustRequest.
+ * Use `create(ReplaceTrustRequestSchema)` to create a new message.
+ */
+export const ReplaceTrustRequestSchema: GenMessage<ReplaceTrustRequest, {jsonType: ReplaceTrustRequestJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_enrolment, 7);
+
+/**
+ * The machine trusts what the statement says.
+ *
+ * @generated from message petrify.v1.ReplaceTrustResponse
+ */
+export type ReplaceTrustResponse = Message<"petrify.v1.ReplaceTrustResponse"> & {
+  /**
+   * Whether it trusted something else before.
+   *
+   * @generated from field: bool changed = 1;
+   */
+  changed: boolean;
+};
+
+/**
+ * The machine trusts what the statement says.
+ *
+ * @generated from message petrify.v1.ReplaceTrustResponse
+ */
+export type ReplaceTrustResponseJson = {
+  /**
+   * Whether it trusted something else before.
+   *
+   * @generated from field: bool changed = 1;
+   */
+  changed?: boolean;
+};
+
+/**
+ * Describes the message petrify.v1.ReplaceTrustResponse.
+ * Use `create(ReplaceTrustResponseSchema)` to create a new message.
+ */
+export const ReplaceTrustResponseSchema: GenMessage<ReplaceTrustResponse, {jsonType: ReplaceTrustResponseJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_enrolment, 8);
+
+/**
  * What a machine answers that has no owner yet, to anybody; afterwards nobody may call it.
  *
  * @generated from service petrify.v1.EnrolmentService
@@ -335,4 +489,34 @@ export const EnrolmentService: GenService<{
   },
 }> = /*@__PURE__*/
   serviceDesc(file_petrify_v1_enrolment, 0);
+
+/**
+ * By what a machine and its owner know one another, of a machine that has one.
+ *
+ * @generated from service petrify.v1.OwnerService
+ */
+export const OwnerService: GenService<{
+  /**
+   * Gives the machine another certificate for its key, by an authority that it accepts. For admins. Connections end soon after a change.
+   *
+   * @generated from rpc petrify.v1.OwnerService.ReplaceCertificate
+   */
+  replaceCertificate: {
+    methodKind: "unary";
+    input: typeof ReplaceCertificateRequestSchema;
+    output: typeof ReplaceCertificateResponseSchema;
+  },
+  /**
+   * Tells the machine whose callers it lets in from now on. For admins, with a statement that an authority has signed which the machine accepts: no
+   * certificate of a caller is enough. Connections end soon after a change.
+   *
+   * @generated from rpc petrify.v1.OwnerService.ReplaceTrust
+   */
+  replaceTrust: {
+    methodKind: "unary";
+    input: typeof ReplaceTrustRequestSchema;
+    output: typeof ReplaceTrustResponseSchema;
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_petrify_v1_enrolment, 1);
 

@@ -1,0 +1,34 @@
+/** @portable What an owner tells a machine about whom to let in, to be signed by an authority. Pure. docs/formats/trust-statement.md */
+
+export interface TrustStatement {
+  /** When it was made, in seconds since 1970: a machine takes none that is older than the last one. */
+  readonly made: number;
+  /** Certificates of the authorities that are accepted: PEM, one or more. */
+  readonly authorities: string;
+  /** Callers' certificates of an epoch before it are revoked. */
+  readonly epoch: number;
+}
+
+/** Nothing else that an authority's key signs begins like this: a certificate begins with a byte of 0x30. */
+const HEAD = "petrify trust 1\n";
+
+/** The text that is signed. */
+export const encodeTrustStatement = ({ made, authorities, epoch }: TrustStatement): string =>
+  `${HEAD}${JSON.stringify({ made, authorities, epoch })}\n`;
+
+/** Nothing unless it is one of this form, down to the last byte. */
+export function decodeTrustStatement(text: string): TrustStatement | undefined {
+  if (!text.startsWith(HEAD)) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(text.slice(HEAD.length));
+  } catch {
+    return undefined;
+  }
+  const { made, authorities, epoch } = (value ?? {}) as Readonly<Record<string, unknown>>;
+  if (typeof authorities !== "string" || !isCount(made) || !isCount(epoch)) return undefined;
+  const statement = { made, authorities, epoch };
+  return encodeTrustStatement(statement) === text ? statement : undefined;
+}
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
