@@ -13,7 +13,6 @@ import { serveApiProgram } from "./api-socket.ts";
 import { ENROL, openEnrolment } from "./enrolment.ts";
 import { certificateRequest, enrolRequest, trustRequest } from "./operations/wire.ts";
 import { openOwnership, REPLACE_CERTIFICATE, REPLACE_TRUST } from "./ownership.ts";
-import { ISSUE_FILE, issueText, noticeLine } from "./waiting-notice.ts";
 
 interface AccessPorts {
   readonly random: (bytes: number) => Uint8Array;
@@ -37,6 +36,8 @@ export async function openApiAccess(
       log("alarm", `this machine cannot wait for an owner: ${(error as Error).message}`);
       return false;
     }
+    // Hardly any machine ever needs it.
+    const { ISSUE_FILE, issueText, noticeLine } = await import("./waiting-notice.ts");
     log("alarm", noticeLine(own));
     await makeFolder(dirname(ISSUE_FILE));
     await replaceFile(ISSUE_FILE, issueText(own));
@@ -47,7 +48,7 @@ export async function openApiAccess(
   const waits = mayWait && (await wait(fingerprint));
   const enrol = async (signal: AbortSignal, body: unknown): Promise<object> => {
     const result = await enrolment.enrol(enrolRequest(body), signal);
-    await removeFile(ISSUE_FILE);
+    await removeFile((await import("./waiting-notice.ts")).ISSUE_FILE);
     return result;
   };
   const own: LocalRoutes = {

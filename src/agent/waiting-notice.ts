@@ -1,5 +1,6 @@
 /** What a machine that waits for an owner says on its consoles. Pure. */
 import { API_PORT } from "../layout/api-places.ts";
+import { qrText } from "../layout/qr-code.ts";
 
 /** Above the login prompts, besides what the image says there. Source: agetty(8), "ISSUE FILES" */
 export const ISSUE_FILE = "/run/issue.d/petrify.issue";
@@ -15,6 +16,6 @@ export const issueText = (fingerprint: string): string =>
     `(or \\6), port ${API_PORT}. Compare its key with the one that is shown there:`,
     "",
     `    ${fingerprint}`,
-    "",
+    qrText(fingerprint),
     "",
   ].join("\n");
