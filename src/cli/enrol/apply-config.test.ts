@@ -7,7 +7,7 @@ import { PassThrough } from "node:stream";
 import { suite, test } from "node:test";
 import { openApi } from "../../agent/api/open-api.ts";
 import { openMaintenance } from "../../agent/api/open-maintenance.ts";
-import { fakeMachine, fakeStatus, noAgent } from "../../agent/api/testing.ts";
+import { fakeAuthority, fakeMachine, fakeStatus, noAgent } from "../../agent/api/testing.ts";
 import type { EnrolRequest, EnrolResult } from "../../agent/enrolment.ts";
 import { assertNodeCertificate, authoritiesIn } from "../../agent/owner.ts";
 import { AppError } from "../../core/error.ts";
@@ -89,6 +89,33 @@ suite("petrify apply-config", () => {
     });
     const version = await at.petrify(["-n", `${HOST}:${api.port}`, "version"]);
     assert.match(version.out, /edge 1\.4\.0/, "an authority vouches for it, without a pinned key");
+  });
+
+  test("changes nothing where the machine is its caller's already: the answer may have been lost", async () => {
+    await using at = await desk();
+    const authorities = await readFile(join(at.cwd, "petrify-secrets/ca.pem"), "utf8");
+    const owned = async (accepted: string) =>
+      await openApi({
+        ...{ at: { host: HOST, port: 0 }, epoch: 0, now: secondsNow, log: () => {}, authorities: accepted },
+        ...{ key: at.machine.key, certificate: at.machine.certificate, ask: noAgent },
+        answers: {
+          version: "1.2.3",
+          status: async () => await Promise.resolve(fakeStatus),
+          operation: async function* () {},
+          look: async function* () {},
+        },
+      });
+    const apply = (port: number): string[] => [
+      ...["apply-config", "--insecure", "edge-7", "--address", `${HOST}:${port}`, "--file", "machine.yaml"],
+      ...["--fingerprint", at.machine.fingerprint],
+    ];
+    await using ours = await owned(authorities);
+    const { exitCode, out } = await at.petrify([...apply(ours.port), "--json"]);
+    assert.equal(exitCode, 0, out);
+    assert.partialDeepStrictEqual(JSON.parse(out), { value: { hostname: "edge-7", changed: false } });
+    assert.match(await at.contexts(), new RegExp(`"key": "${RegExp.escape(at.machine.fingerprint)}"`));
+    await using theirs = await owned((await fakeAuthority()).certificate);
+    assert.equal(await at.code(...apply(theirs.port)), "NODE_HUNG_UP");
   });
 
   test("asks whether the key is that of the console, and believes a yes alone", async () => {

@@ -10,6 +10,8 @@ import { shortLine } from "../../layout/short-line.ts";
 import { documentTexts } from "../config/document-texts.ts";
 import { FILES, readDocumentBytes } from "../config/document-bytes.ts";
 import { readContexts, writeContexts } from "../contexts/context-file.ts";
+import { credentialsOf } from "../nodes/credentials.ts";
+import type { EnrolResponse } from "../../protocol/petrify/v1/enrolment_pb.ts";
 import type { Cli, CliContext } from "../context.ts";
 import { UsageError } from "../output.ts";
 import { secretsOf, type OpenSecrets } from "../secrets-folder.ts";
@@ -61,14 +63,14 @@ async function applyConfig(context: CliContext, node: string, options: Options):
   // Before the machine is: a name that cannot be pinned is refused here.
   if (fingerprint !== undefined) knowNode(contexts, inUse, node, { key: fingerprint, address });
   const documents = documentTexts(await readDocumentBytes({ cwd: context.cwd, input: context.terminal.input }, file));
-  const { callError, unary } = await import("../../client/open-node.ts");
+  const { callError, openNode, unary } = await import("../../client/open-node.ts");
   const maintenance = await import("../../client/open-maintenance.ts");
   const key = fingerprint ?? nodeOf(found, node).fingerprint ?? (await askedKey(context, place, maintenance.openMaintenance));
   const pinned = knowNode(contexts, inUse, node, { key, address });
 
-  await using connection = await maintenance.openMaintenance(place, key, signal);
-  const { enrolment, shown } = connection;
-  const { machine, answer } = await (async () => {
+  const handOver = async (): Promise<{ readonly machine: string; readonly answer?: EnrolResponse }> => {
+    await using connection = await maintenance.openMaintenance(place, key, signal);
+    const { enrolment, shown } = connection;
     try {
       const described = await enrolment.describe({}, unary(signal));
       const hostname = described.machine?.hostname || node;
@@ -84,10 +86,31 @@ async function applyConfig(context: CliContext, node: string, options: Options):
       signal.throwIfAborted();
       throw callError(place.name, error);
     }
-  })();
+  };
+  /** Its answer may have been lost the last time: the config that was laid then may have changed its network. */
+  const alreadyOurs = async (error: unknown): Promise<{ readonly machine: string; readonly answer?: never }> => {
+    if (!(error instanceof AppError) || error.code !== "NODE_HUNG_UP") throw error;
+    try {
+      const credentials = await credentialsOf(inUse, found, context, context.now());
+      await using connection = await openNode({ ...place, fingerprint: key }, credentials, () => {}, signal);
+      return { machine: (await connection.node.version({}, unary(signal))).machine?.hostname || node };
+    } catch {
+      signal.throwIfAborted();
+      throw new AppError(error.code, error.message, {
+        hint: "It does so where it has an owner already: then it is called with certificates of that owner.",
+        cause: error,
+      });
+    }
+  };
+  const { machine, answer } = await handOver().catch(alreadyOurs);
   if (pinned !== contexts) await writeContexts(context, pinned);
+  const known = { node, hostname: machine, key, context: inUse };
+  if (!answer) {
+    const text = `${node} (${machine}) is yours already; its config is as it was.`;
+    return context.output.result({ ...known, changed: false, problems: [], reboot: [] }, text);
+  }
   const { generation, problems, reboot } = answer;
-  const value = { node, hostname: machine, key, context: inUse, problems, reboot };
+  const value = { ...known, changed: true, problems, reboot };
   context.output.result(
     { ...value, ...(generation === undefined ? {} : { generation: Number(generation) }) },
     [
