@@ -149,7 +149,9 @@ function rendered(line: Line, columns: number): string {
   let left = columns;
   return line
     .map(([text, colour = "plain"]) => {
-      const shown = Array.from(text.replaceAll(/[\n\t]/g, " ")).slice(0, left).join("");
+      const shown = Array.from(text.replaceAll(/[\n\t]/g, " "))
+        .slice(0, left)
+        .join("");
       left -= Array.from(shown).length;
       return colour === "plain" || shown === "" ? shown : `\u001b[${CODES[colour]}m${shown}\u001b[0m`;
     })
