@@ -15,6 +15,12 @@ import { registerFlash } from "./flash.ts";
 import { registerGen } from "./gen/gen.ts";
 import { registerInit } from "./init.ts";
 import { registerInspect } from "./inspect.ts";
+import { registerControlAudit } from "./control/audit.ts";
+import { registerControlReboot, registerControlShutdown } from "./control/power.ts";
+import { registerControlReset } from "./control/reset.ts";
+import { registerControlRollback } from "./control/rollback.ts";
+import { registerControlService } from "./control/service.ts";
+import { registerControlUpgrade } from "./control/upgrade.ts";
 import { addNodeOptions } from "./nodes/options.ts";
 import { registerCgroups } from "./look/cgroups.ts";
 import { registerContainers } from "./look/containers.ts";
@@ -75,6 +81,13 @@ const COMMANDS: readonly Register[] = [
   registerNodeDashboard,
   registerNodeHealth,
   registerNodeHistory,
+  registerControlUpgrade,
+  registerControlRollback,
+  registerControlReboot,
+  registerControlShutdown,
+  registerControlReset,
+  registerControlService,
+  registerControlAudit,
   registerServices,
   registerProcesses,
   registerMemory,
