@@ -98,7 +98,7 @@ const REPAIRED = [0, 1];
 /** The same of a folder that stands for the partition. */
 export async function emptyOemFolder(folder: string, keeps: OemKeeps): Promise<void> {
   const isKept = (path: string): boolean => {
-    if (path === OWN) return true;
+    if (path === OWN || path === AUDIT) return true;
     if (path === AGENT || path.startsWith(`${AGENT}/`)) return false;
     return IDENTITY.some((one) => path === one || path.startsWith(`${one}/`)) ? keeps.identity : keeps.config;
   };
@@ -114,6 +114,8 @@ export async function emptyOemFolder(folder: string, keeps: OemKeeps): Promise<v
   await empty("");
 }
 const AGENT = "petrify/agent";
+/** Who has asked for the reset is in it. */
+const AUDIT = "petrify/audit";
 
 /** A partition, or a file that stands for one in tests. */
 async function openVolume(device: string): Promise<FlashDevice> {
