@@ -2,19 +2,24 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
 import { API_PORT } from "../../src/layout/api-places.ts";
+import type { AuditEntry } from "../../src/layout/audit-log.ts";
 import { petrify, workspace } from "../support/cli.ts";
 import { freePort } from "../support/free-port.ts";
 import { statusOf } from "./harness/agent.ts";
+import { FULL } from "./harness/choice.ts";
 import { fixture } from "./harness/fixture.ts";
 import { machine } from "./harness/machine.ts";
 import { onOem } from "./harness/oem.ts";
 
 const NETWORK =
   '#cloud-config\nhostname: node-7\nnetwork:\n  version: 2\n  ethernets: { all: { match: { name: "e*" }, dhcp4: true } }\n';
-const LIMIT_MS = 240_000;
+/** Beside its own disk. */
+const IMAGE = "/dev/disk/by-id/virtio-petrify1";
+const LIMIT_MS = 600_000;
 
-test("a machine that is given an authority while it runs answers calls over the network, by a program that may do next to nothing", async () => {
+test(`a machine that is given an authority while it runs is looked at and upgraded over the network alone${FULL ? ", rolled back, restarted and reset" : ""}; its audit log has who it was`, async () => {
   await using desk = await workspace();
   const forward = { host: await freePort(), guest: API_PORT };
   const env = { XDG_CONFIG_HOME: join(desk.folder, "config"), USER: "jo" };
@@ -30,6 +35,7 @@ test("a machine that is given an authority while it runs answers calls over the 
   const made = await fixture();
   await using booted = await machine(made, {
     disk: { patches: await onOem(made, "machine.yaml", NETWORK) },
+    beside: [{ path: made.image }],
     forwards: [forward],
   });
   const { guest } = booted;
@@ -56,4 +62,46 @@ test("a machine that is given an authority while it runs answers calls over the 
   assert.match(own, /^Uid:\t6\d{4}\t/m, "it is nobody in particular");
   assert.match(own, /^CapEff:\t0+$/m);
   assert.match(own, /^Seccomp:\t2$/m);
+
+  const told = async (...args: string[]): Promise<readonly unknown[]> =>
+    (await done<{ nodes: { value: unknown }[] }>("-n", "node-7", ...args)).nodes.map(({ value }) => value);
+  const slotOf = async (): Promise<string> => {
+    const [status] = (await told("status")) as [{ running: string }];
+    return status.running;
+  };
+  const udev = { name: "systemd-udevd.service", active: true, state: "running", changed: true };
+  assert.deepEqual(await told("service", "restart", "systemd-udevd"), [udev]);
+  assert.equal(await slotOf(), "BOOT_TARGET_A");
+  // The machine has this image in both slots.
+  assert.deepEqual(await told("upgrade", IMAGE, "--force"), [{ outcome: "succeeded", changed: true }]);
+  assert.equal(await slotOf(), "BOOT_TARGET_B");
+  if (FULL) {
+    assert.deepEqual(await told("rollback"), [{ outcome: "succeeded", changed: true }]);
+    assert.equal(await slotOf(), "BOOT_TARGET_A");
+    assert.deepEqual(await told("reboot"), [{ outcome: "has restarted", changed: true }]);
+  }
+  const calls = ["POST /service", "POST /upgrade", ...(FULL ? ["POST /rollback", "POST /restart"] : [])];
+  const [{ entries }] = (await told("audit", "show")) as [{ entries: readonly AuditEntry[] }];
+  assert.deepEqual(
+    entries.flatMap((entry) => (entry.is === "begin" ? [`${entry.by.name} ${entry.by.role} ${entry.call}`] : [])),
+    calls.map((call) => `jo admin ${call}`),
+  );
+  assert.ok(
+    entries.some((entry) => entry.is === "operation" && entry.outcome === "succeeded"),
+    "also what a later boot has decided",
+  );
+  const [{ whole }] = (await told("audit", "verify")) as [{ whole: boolean }];
+  assert.equal(whole, true);
+  if (!FULL) return;
+  const bootOf = async (): Promise<string> => ((await told("status")) as [{ boot: { id: string } }])[0].boot.id;
+  const before = await bootOf();
+  await told("reset", "--keep", "config", "identity", "--yes");
+  // Nothing answers while it is reset: nothing of its data is mounted then.
+  while ((await bootOf().catch(() => before)) === before) await wait(2000);
+  assert.equal(await slotOf(), "BOOT_TARGET_A");
+  const [after] = (await told("audit", "show")) as [{ entries: readonly AuditEntry[] }];
+  assert.ok(
+    after.entries.some((entry) => entry.is === "begin" && entry.call === "POST /reset"),
+    "the reset keeps who has asked for it",
+  );
 });
