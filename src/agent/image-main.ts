@@ -11,7 +11,7 @@ import { readExtents } from "../host/read-extents.ts";
 import { run } from "../host/run.ts";
 import { sha256 } from "../host/sha256.ts";
 import { trustAuthorities } from "../host/trust-authorities.ts";
-import { zstdUnpack } from "../host/zstd.ts";
+import { zstdUnpack, zstdUnpackPieces } from "../host/zstd.ts";
 import { AUTHORITIES_PATH } from "../layout/authorities-path.ts";
 import type { ImageSource } from "../layout/operation.ts";
 import { parseReference, type Reference } from "../registry/reference.ts";
@@ -33,7 +33,7 @@ dieWithParent();
 const request = JSON.parse(await text(process.stdin)) as ImageRequest;
 const stop = new AbortController();
 for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => stop.abort());
-const MEANS = { unpack: zstdUnpack, signal: stop.signal } as const;
+const MEANS = { unpack: zstdUnpack, unpackPieces: zstdUnpackPieces, signal: stop.signal } as const;
 const tell = (line: ImageLine | WorkerError): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
 
 try {

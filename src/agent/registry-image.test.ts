@@ -12,7 +12,7 @@ import { newKeyPair } from "../../tests/support/signing.ts";
 import { testTools } from "../../tests/support/tools.ts";
 import { bytesOfHex } from "../core/digest.ts";
 import { sha256 } from "../host/sha256.ts";
-import { zstdPack, zstdQuickPack, zstdUnpack } from "../host/zstd.ts";
+import { zstdPack, zstdQuickPack, zstdUnpack, zstdUnpackPieces } from "../host/zstd.ts";
 import { keyId } from "../layout/public-key.ts";
 import { layoutStore } from "../registry/layout-store.ts";
 import { parseReference, type Reference } from "../registry/reference.ts";
@@ -41,7 +41,7 @@ const imageOf = ({ bytes, read, found }: ReleaseImage) => ({
   digest: bytesOfHex(found.digest),
 });
 async function deltaTo(image: ReleaseImage, from: ReleaseImage): Promise<Uint8Array> {
-  const packers = { sha256, pack: zstdPack, quickPack: zstdQuickPack, unpack: zstdUnpack };
+  const packers = { sha256, pack: zstdPack, quickPack: zstdQuickPack, unpack: zstdUnpackPieces };
   return (await makeDelta({ old: imageOf(from), new: imageOf(image), ...packers })).bytes;
 }
 
@@ -98,13 +98,21 @@ const unpack: typeof zstdUnpack = async (packed, limit) => {
   unpacked = Math.max(unpacked, limit);
   return await zstdUnpack(packed, limit);
 };
+const unpackPieces: typeof zstdUnpackPieces = async function* (packed) {
+  let size = 0;
+  for await (const piece of zstdUnpackPieces(packed)) {
+    size += piece.length;
+    unpacked = Math.max(unpacked, size);
+    yield piece;
+  }
+};
 
 async function write(from: From, place: Place, { runs, signal }: { runs?: RunningImage; signal?: AbortSignal } = {}) {
   const ways: string[] = [];
   const written: number[] = [];
   const downloaded = await writeRelease({
     ...{ store: from.store, reference: from.reference, digest: wanted.found.digest, running: runs },
-    ...{ place: place.place, writer: place.writer, unpack },
+    ...{ place: place.place, writer: place.writer, unpack, unpackPieces },
     turn: async () => await Promise.resolve(),
     written: (bytes) => void written.push(bytes),
     way: (text) => void ways.push(text),

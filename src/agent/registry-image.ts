@@ -14,7 +14,7 @@ import type { ImageStore } from "../registry/store.ts";
 import { assembleImage, readSegment, type Assembly } from "../release/assemble-image.ts";
 import { chooseWay, isWorthReading, wayText, type Way } from "../release/choose-way.ts";
 import type { ImageWriter } from "../release/copy-image.ts";
-import { applyDelta, readDeltaHeader, type Unpack } from "../release/delta/apply-delta.ts";
+import { applyDelta, readDeltaHeader, type Unpack, type UnpackPieces } from "../release/delta/apply-delta.ts";
 import { mediumError, type ImageReader } from "../release/image-reader.ts";
 import { ARCHITECTURE } from "../release/manifest.ts";
 import { deliveredSize, imageLayout, segmentAt, type SegmentList } from "../release/segments.ts";
@@ -84,6 +84,7 @@ export interface WriteMeans {
   readonly place: ImageReader;
   readonly writer: ImageWriter;
   readonly unpack: Unpack;
+  readonly unpackPieces: UnpackPieces;
   /** Others get their turn. */
   readonly turn: () => Promise<void>;
   /** Bytes of segments that are durable, and what has come for them. */
@@ -96,7 +97,7 @@ export interface WriteMeans {
 /**
  * Writes a release's image over a place, and goes on where an earlier write stopped. A delta that turns out to be of no use is given up for segments.
  *
- * Memory: at most 24 MiB of packed segments or 37 MiB for a delta, two segments, what unpacking takes, and the hash tree.
+ * Memory: at most 24 MiB of packed segments or 25 MiB for a delta, two segments, what unpacking takes, and the hash tree.
  *
  * @throws AppError `IMAGE_CHANGED`, `RELEASE_INVALID`; StoreError; what the writer rejects with
  */
@@ -197,7 +198,7 @@ const OF_NO_USE: ReadonlySet<string> = new Set([
 /** @returns why it was given up; what it has made by then counts */
 async function bringByDelta(
   { delta }: Extract<Way<FoundDelta>, { readonly by: "delta" }>,
-  { store, running, unpack, turn, digest, signal }: WriteMeans,
+  { store, running, unpackPieces, turn, digest, signal }: WriteMeans,
   list: SegmentList,
   assembly: Assembly,
 ): Promise<string | undefined> {
@@ -217,7 +218,7 @@ async function bringByDelta(
       header.segments.every((one, index) => hex(one) === list.segments[index]?.sha256);
     if (!isOfRelease) throw new AppError("DELTA_OTHER_IMAGE", "the delta does not make the image of this release");
     await applyDelta(header, {
-      ...{ old: running.image, delta: reader, sha256, unpack, turn, signal },
+      ...{ old: running.image, delta: reader, sha256, unpack: unpackPieces, turn, signal },
       from: assembly.count(),
       write: async (_, bytes) => {
         parts.push(bytes);

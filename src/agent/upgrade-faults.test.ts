@@ -11,7 +11,7 @@ import { newKeyPair } from "../../tests/support/signing.ts";
 import { testTools } from "../../tests/support/tools.ts";
 import { AppError } from "../core/error.ts";
 import { sha256 } from "../host/sha256.ts";
-import { zstdUnpack } from "../host/zstd.ts";
+import { zstdUnpack, zstdUnpackPieces } from "../host/zstd.ts";
 import { keyId } from "../layout/public-key.ts";
 import { parseReference } from "../registry/reference.ts";
 import { addKey, firstKeys, revokeKey } from "../release/change-keys.ts";
@@ -77,7 +77,15 @@ function imagesOf(disk: Disk, { reader: store }: Registry, fake: ImagePorts): Im
       assert.ok(source.is === "registry");
       const target = placeOf(place);
       const downloaded = await writeRelease({
-        ...{ store, reference: parseReference(source.reference), digest: image.digest, running, signal, unpack: zstdUnpack },
+        ...{
+          store,
+          reference: parseReference(source.reference),
+          digest: image.digest,
+          running,
+          signal,
+          unpack: zstdUnpack,
+          unpackPieces: zstdUnpackPieces,
+        },
         ...{ place: target.place, turn: async () => await Promise.resolve() },
         writer: tellingWriter({
           ...target.writer,

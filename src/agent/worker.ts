@@ -1,5 +1,6 @@
 /** A program of the agent's that does one thing in a process of its own: what to do on its standard input, a JSON document a line of how far it is. */
 import { AppError, type ErrorDocument } from "../core/error.ts";
+import { MiB } from "../core/units.ts";
 import { CommandError, type Run } from "../host/run.ts";
 
 /** A worker's last line, where it failed. */
@@ -7,8 +8,11 @@ export interface WorkerError {
   readonly error: ErrorDocument;
 }
 
-/** Memory of several threads out of one place: the C library else keeps some for each of them. */
-export const WORKER_ENV = { MALLOC_ARENA_MAX: "1" } as const;
+/**
+ * Memory of several threads out of one place: the C library else keeps some for each of them. What is large is given back when it is freed; once such a
+ * piece was freed the library would else take the next ones out of what it keeps. mallopt(3), "M_MMAP_THRESHOLD"
+ */
+export const WORKER_ENV = { MALLOC_ARENA_MAX: "1", MALLOC_MMAP_THRESHOLD_: String(MiB) } as const;
 
 /**
  * @param program argv of the worker

@@ -1,7 +1,9 @@
 /** zstd as Node has it (RFC 8878), with bounds for what comes from elsewhere. */
 import { availableParallelism } from "node:os";
 import { promisify } from "node:util";
-import { constants, zstdCompress, zstdCompressSync, zstdDecompress } from "node:zlib";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { constants, createZstdDecompress, zstdCompress, zstdCompressSync, zstdDecompress } from "node:zlib";
 import { MiB, type Bytes } from "../core/units.ts";
 
 /** A window of 16 MiB: what unpacks it holds so much, and no more is accepted. */
@@ -42,10 +44,38 @@ const ONE_PIECE: Bytes = 16 * MiB;
 /** A piece that is filled to its last byte is followed by another one. */
 const ROOM: Bytes = 64;
 
+const params = { [constants.ZSTD_d_windowLogMax]: WINDOW_BITS };
+
 /** @throws NodeJS.ErrnoException when `packed` is no zstd, is cut short, comes to more than `limit` bytes, or wants a window of more than 16 MiB */
 export const zstdUnpack = async (packed: Uint8Array, limit: Bytes): Promise<Uint8Array> =>
-  await decompress(packed, {
-    maxOutputLength: Math.max(1, limit),
-    chunkSize: Math.min(limit, ONE_PIECE) + ROOM,
-    params: { [constants.ZSTD_d_windowLogMax]: WINDOW_BITS },
-  });
+  await decompress(packed, { maxOutputLength: Math.max(1, limit), chunkSize: Math.min(limit, ONE_PIECE) + ROOM, params });
+
+/**
+ * Unpacks what comes as it is asked for: neither side is there as a whole.
+ *
+ * @param packed each piece may be gone when the next is asked for
+ * @throws NodeJS.ErrnoException as {@link zstdUnpack}, without a limit; what `packed` rejects with
+ */
+export async function* zstdUnpackPieces(packed: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const source = Readable.from(
+    (async function* () {
+      for await (const piece of packed) yield piece.slice();
+    })(),
+    { objectMode: true, highWaterMark: 1 },
+  );
+  const unpacker = createZstdDecompress({ params });
+  const failed = pipeline(source, unpacker).then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  );
+  try {
+    for await (const piece of unpacker) yield piece as Uint8Array;
+  } catch (error) {
+    // The first that went wrong, which is of the source where that ended it.
+    throw ((await failed) ?? { error }).error;
+  } finally {
+    source.destroy();
+    unpacker.destroy();
+    await failed;
+  }
+}

@@ -17,7 +17,7 @@ export interface FetchOptions extends StoreOptions {
   readonly early?: boolean;
 }
 
-const AT_ONCE = 4;
+const AT_ONCE = 3;
 /** Of packed segments that wait for their turn. */
 const MEMORY: Bytes = 24 * MiB;
 

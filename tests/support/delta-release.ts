@@ -3,7 +3,7 @@ import type { SigningKey } from "../../src/core/signature.ts";
 import type { Bytes } from "../../src/core/units.ts";
 import { openImage } from "../../src/host/image-file.ts";
 import { sha256 } from "../../src/host/sha256.ts";
-import { zstdPack, zstdQuickPack, zstdUnpack } from "../../src/host/zstd.ts";
+import { zstdPack, zstdQuickPack, zstdUnpackPieces } from "../../src/host/zstd.ts";
 import { pushReferrers, pushRelease } from "../../src/registry/push-release.ts";
 import { signRelease } from "../../src/registry/sign-release.ts";
 import type { ImageStore } from "../../src/registry/store.ts";
@@ -43,7 +43,7 @@ export async function publishWithDelta(release: DeltaRelease): Promise<void> {
   const { bytes } = await makeDelta({
     old: { image: from, digest: bytesOfHex(before.digest) },
     new: { image: to, digest: bytesOfHex(after.digest) },
-    ...{ sha256, pack: zstdPack, quickPack: zstdQuickPack, unpack: zstdUnpack, segmentSize },
+    ...{ sha256, pack: zstdPack, quickPack: zstdQuickPack, unpack: zstdUnpackPieces, segmentSize },
   });
   const annotations = {
     [DELTA_KEYS.from]: before.digest,

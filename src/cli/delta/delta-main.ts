@@ -10,7 +10,7 @@ import type { ImageFile } from "../../host/image-file.ts";
 import { dieWithParent } from "../../host/linux.ts";
 import { sha256 } from "../../host/sha256.ts";
 import { writeBytes } from "../../host/write-bytes.ts";
-import { zstdPack, zstdPackSegment, zstdQuickPack, zstdUnpack } from "../../host/zstd.ts";
+import { zstdPack, zstdPackSegment, zstdQuickPack, zstdUnpackPieces } from "../../host/zstd.ts";
 import { imagePieces } from "../../release/delta/image-pieces.ts";
 import { makeDelta } from "../../release/delta/make-delta.ts";
 import { verifyImage } from "../../release/verify-image.ts";
@@ -44,7 +44,7 @@ async function make({ old: from, new: to, output, compare = false }: DeltaReques
       old: { image: old, digest: Buffer.from(before.digest, "hex") },
       new: { image: wanted, digest: Buffer.from(after.digest, "hex") },
     },
-    ...{ sha256, pack: zstdPack, quickPack: zstdQuickPack, unpack: zstdUnpack, limit: compare, segmentSize: SEGMENT, progress },
+    ...{ sha256, pack: zstdPack, quickPack: zstdQuickPack, unpack: zstdUnpackPieces, limit: compare, segmentSize: SEGMENT, progress },
   });
   if (output !== undefined) await writeBytes(output, [bytes]);
   return { from: before, to: after, explanation, ...(compare ? { full: await packedSize(wanted) } : {}) };

@@ -8,7 +8,7 @@ import { noise } from "../../../tests/support/small-image.ts";
 import { testTools } from "../../../tests/support/tools.ts";
 import { treeImage } from "../../../tests/support/tree-image.ts";
 import { sha256 } from "../../host/sha256.ts";
-import { zstdUnpack } from "../../host/zstd.ts";
+import { zstdUnpackPieces } from "../../host/zstd.ts";
 import { applyDelta, readDeltaHeader } from "../../release/delta/apply-delta.ts";
 import { planText } from "./text.ts";
 import type { MadeDeltaFile } from "./work.ts";
@@ -44,7 +44,7 @@ test("delta writes what makes the new image of the old one, under the name of bo
   const header = await readDeltaHeader(reader(delta!), sha256);
   const made = Buffer.from(wanted!).fill(0, 0, header.omitted.start);
   await applyDelta(header, {
-    ...{ old: reader(old!), delta: reader(delta!), sha256, unpack: zstdUnpack, from: 0, done: () => {} },
+    ...{ old: reader(old!), delta: reader(delta!), sha256, unpack: zstdUnpackPieces, from: 0, done: () => {} },
     write: async (at, bytes) => {
       made.set(bytes, at);
       await Promise.resolve();

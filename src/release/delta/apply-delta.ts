@@ -2,7 +2,7 @@
 import type { Sha256 } from "../../core/digest.ts";
 import { AppError } from "../../core/error.ts";
 import { giveBack } from "../../core/give-back.ts";
-import type { Bytes } from "../../core/units.ts";
+import { KiB, type Bytes } from "../../core/units.ts";
 import { MAX_READ } from "../image-reader.ts";
 import { bitDecoder } from "./bit-coder.ts";
 import { commandReader, type Command } from "./commands.ts";
@@ -16,6 +16,7 @@ import {
   isEqual,
   type DeltaHeader,
   type Frame,
+  type PackedStream,
 } from "./delta-header.ts";
 import { CODED_AT_ONCE, differenceModel } from "./difference-model.ts";
 import { movesOf } from "./moves.ts";
@@ -27,6 +28,8 @@ export interface PositionReader {
 }
 /** Unpacks zstd. */
 export type Unpack = (packed: Uint8Array, limit: Bytes) => Promise<Uint8Array>;
+/** Unpacks zstd as it comes, no more than is asked for. A packed piece is good until the next is asked for. */
+export type UnpackPieces = (packed: AsyncIterable<Uint8Array>) => AsyncGenerator<Uint8Array>;
 
 export interface ApplyInput {
   /** May be longer than the image, as a slot is. Asked for at most {@link MAX_READ} at once. */
@@ -34,8 +37,8 @@ export interface ApplyInput {
   /** Read in order, each byte once; from the frame on that holds segment {@link from}. */
   readonly delta: PositionReader;
   readonly sha256: Sha256;
-  /** @throws when `packed` is no zstd, comes to more than `limit` bytes, or needs a window of more than 16 MiB */
-  readonly unpack: Unpack;
+  /** @throws when what comes is no zstd, is cut short, or needs a window of more than 16 MiB */
+  readonly unpack: UnpackPieces;
   /** Told verified bytes, with what is omitted left out, in ascending order. */
   readonly write: (offset: Bytes, bytes: Uint8Array) => Promise<void>;
   /** Segments that have been written and are durable: they are not made again. */
@@ -59,7 +62,8 @@ export async function readDeltaHeader(delta: PositionReader, sha256: Sha256): Pr
 }
 
 /**
- * Memory: a frame packed and unpacked, a segment, a read: 12 + 12 + 8 + 1 MiB at the most, 12 MiB for the model, and what unpacking takes.
+ * Memory: commands and differences of a frame, a segment, a read: 12 + 8 + 1 MiB at the most, 12 MiB for the model, and what unpacking takes, its window
+ * of up to 16 MiB. What a frame adds comes as it is needed.
  * What is omitted is not written. That the old image is the right one is seen from the digests of the segments.
  *
  * @throws AppError `DELTA_INVALID` for a delta that is not sound, `DELTA_OTHER_IMAGE` when a segment does not become what it should; the
@@ -73,44 +77,116 @@ export async function applyDelta(header: DeltaHeader, input: ApplyInput): Promis
   for (const frame of header.frames) {
     signal?.throwIfAborted();
     if (first + frame.segments > from) {
-      await applyFrame(header, frame, first, await unpackFrame(delta, at, frame, unpack), input);
+      await using streams = await readFrame(delta, at, frame, unpack);
+      await applyFrame(header, frame, first, streams, input);
     }
     first += frame.segments;
     at += frameSize(frame);
   }
 }
 
-type Streams = readonly [commands: Uint8Array, differences: Uint8Array, additions: Uint8Array];
-
-async function unpackFrame(delta: PositionReader, start: Bytes, { streams }: Frame, unpack: Unpack): Promise<Streams> {
-  const unpacked: Uint8Array[] = [];
-  let at = start;
-  for (const { packing, packed, size } of streams) {
-    let bytes = await readWhole(delta, at, packed);
-    if (packing === "zstd") {
-      const stream = bytes;
-      bytes = await unpack(stream, size).catch((cause: unknown) => {
-        throw damaged("a stream cannot be unpacked", cause);
-      });
-      giveBack(stream);
-      if (bytes.length !== size) throw damaged("a stream has another size than the head says");
-    }
-    unpacked.push(bytes);
-    at += packed;
-  }
-  return unpacked as unknown as Streams;
+interface FrameReader extends AsyncDisposable {
+  readonly commands: Uint8Array;
+  /** Packed. */
+  readonly differences: Uint8Array;
+  readonly additions: PieceReader;
 }
 
-async function applyFrame(header: DeltaHeader, frame: Frame, first: number, streams: Streams, input: ApplyInput): Promise<void> {
-  const [commandBytes, differences, additions] = streams;
-  const commands = commandReader(commandBytes);
-  const change = differenceReader(frame.streams[1].size, differences, commandBytes, first * header.segmentSize, input);
-  const segment = new Uint8Array(header.segmentSize);
-  let additionAt = 0;
-  const take = (stream: Uint8Array, at: number, length: number): Uint8Array => {
-    if (length > stream.length - at) throw damaged("a stream ends too early");
-    return stream.subarray(at, at + length);
+/** Its streams, which lie one behind the other: the first two at once, and the last as it is asked for. */
+async function readFrame(delta: PositionReader, start: Bytes, { streams }: Frame, unpack: UnpackPieces): Promise<FrameReader> {
+  const [first, second, third] = streams;
+  const streamAt = (at: Bytes, { packing, packed, size }: PackedStream): PieceReader =>
+    pieceReader(
+      packing === "zstd" ? unpack(piecesOf(delta, at, packed)) : piecesOf(delta, at, packed),
+      packing === "model" ? packed : size,
+    );
+  const whole = async (at: Bytes, stream: PackedStream): Promise<Uint8Array> => {
+    await using reader = streamAt(at, stream);
+    const bytes = new Uint8Array(stream.packing === "model" ? stream.packed : stream.size);
+    await reader.take(bytes);
+    if (!(await reader.isAtEnd())) throw otherSize();
+    return bytes;
   };
+  const commands = await whole(start, first);
+  const differences = await whole(start + first.packed, second);
+  const additions = streamAt(start + first.packed + second.packed, third);
+  return {
+    ...{ commands, differences, additions },
+    [Symbol.asyncDispose]: async () => {
+      for (const stream of [commands, differences]) giveBack(stream);
+      await additions[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** What goes wrong with reading is told as it is, and not as a stream that cannot be unpacked. */
+class Unread extends Error {}
+
+async function* piecesOf({ read }: PositionReader, start: Bytes, size: Bytes): AsyncGenerator<Uint8Array> {
+  for (let done = 0; done < size;) {
+    const bytes = await read(start + done, Math.min(PIECE, size - done)).catch((cause: unknown) => {
+      throw new Unread("it cannot be read", { cause });
+    });
+    if (bytes.length === 0) throw new Unread("it ends too early", { cause: damaged("it ends too early") });
+    done += bytes.length;
+    yield bytes;
+  }
+}
+const PIECE: Bytes = 256 * KiB;
+
+interface PieceReader extends AsyncDisposable {
+  /** Fills it. @throws AppError `DELTA_INVALID` when there is less */
+  readonly take: (target: Uint8Array) => Promise<void>;
+  readonly isAtEnd: () => Promise<boolean>;
+}
+
+/** @param size what it has to come to */
+function pieceReader(pieces: AsyncGenerator<Uint8Array>, size: Bytes): PieceReader {
+  let piece: Uint8Array = new Uint8Array();
+  let left = size;
+  const more = async (): Promise<boolean> => {
+    while (piece.length === 0) {
+      const { done, value } = await pieces.next().catch((cause: unknown) => {
+        throw cause instanceof Unread ? cause.cause : damaged("a stream cannot be unpacked", cause);
+      });
+      if (done) return false;
+      if (value.length > left) throw otherSize();
+      left -= value.length;
+      piece = value;
+    }
+    return true;
+  };
+  return {
+    take: async (target) => {
+      for (let done = 0; done < target.length;) {
+        if (!(await more())) throw damaged("a stream ends too early");
+        const part = piece.subarray(0, target.length - done);
+        target.set(part, done);
+        done += part.length;
+        piece = piece.subarray(part.length);
+      }
+    },
+    isAtEnd: async () => {
+      if (await more()) return false;
+      if (left > 0) throw otherSize();
+      return true;
+    },
+    [Symbol.asyncDispose]: async () => void (await pieces.return(undefined)),
+  };
+}
+const otherSize = (): AppError => damaged("a stream has another size than the head says");
+
+async function applyFrame(
+  header: DeltaHeader,
+  frame: Frame,
+  first: number,
+  streams: FrameReader,
+  input: ApplyInput,
+): Promise<void> {
+  const { differences, additions } = streams;
+  const commands = commandReader(streams.commands);
+  const change = differenceReader(frame.streams[1].size, differences, streams.commands, first * header.segmentSize, input);
+  const segment = new Uint8Array(header.segmentSize);
 
   for (let number = first; number < first + frame.segments; number++) {
     input.signal?.throwIfAborted();
@@ -123,8 +199,7 @@ async function applyFrame(header: DeltaHeader, frame: Frame, first: number, stre
       const target = segment.subarray(filled, filled + command.length);
       filled += command.length;
       if (command.kind === "add") {
-        target.set(take(additions, additionAt, command.length));
-        additionAt += command.length;
+        await additions.take(target);
       } else if (command.from === undefined) {
         target.fill(0);
       } else {
@@ -140,10 +215,9 @@ async function applyFrame(header: DeltaHeader, frame: Frame, first: number, stre
     await writeCovered(header, start, bytes, input.write);
     input.done(number + 1);
   }
-  if (!commands.isAtEnd() || !change.isAtEnd() || additionAt !== additions.length) {
+  if (!commands.isAtEnd() || !change.isAtEnd() || !(await additions.isAtEnd())) {
     throw damaged("a frame has more than its segments need");
   }
-  for (const stream of streams) giveBack(stream);
 }
 
 interface DifferenceReader {

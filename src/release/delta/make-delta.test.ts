@@ -10,7 +10,7 @@ import { testTools } from "../../../tests/support/tools.ts";
 import { treeImage } from "../../../tests/support/tree-image.ts";
 import { AppError } from "../../core/error.ts";
 import { sha256 } from "../../host/sha256.ts";
-import { zstdPack, zstdQuickPack, zstdUnpack } from "../../host/zstd.ts";
+import { zstdPack, zstdQuickPack, zstdUnpackPieces } from "../../host/zstd.ts";
 import { applyDelta, readDeltaHeader } from "./apply-delta.ts";
 import type { DeltaHeader } from "./delta-header.ts";
 import type { ImageBytes } from "./image-pieces.ts";
@@ -25,7 +25,7 @@ const readerOf = (bytes: Uint8Array) => ({
   size: bytes.length,
   read: async (at: number, length: number) => await Promise.resolve(Buffer.from(bytes.subarray(at, at + length))),
 });
-const packers = { sha256, pack: zstdPack, quickPack: zstdQuickPack, unpack: zstdUnpack } as const;
+const packers = { sha256, pack: zstdPack, quickPack: zstdQuickPack, unpack: zstdUnpackPieces } as const;
 const [oldDigest, newDigest] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
 
 let old: Buffer;
@@ -67,7 +67,7 @@ async function apply(
   let end = 0;
   const reader = readerOf(delta);
   await applyDelta(await readDeltaHeader(reader, sha256), {
-    ...{ old: readerOf(from), delta: reader, sha256, unpack: zstdUnpack, from: first, signal: stop.signal },
+    ...{ old: readerOf(from), delta: reader, sha256, unpack: zstdUnpackPieces, from: first, signal: stop.signal },
     write: async (at, written) => {
       assert.ok(at >= end, "in ascending order");
       end = at + written.length;
@@ -169,7 +169,7 @@ test("a delta with any bytes changed writes only right bytes, or is refused", as
     const reader = readerOf(delta);
     try {
       await applyDelta(await readDeltaHeader(reader, sha256), {
-        ...{ old: readerOf(old), delta: reader, sha256, unpack: zstdUnpack, from: 0, done: () => {} },
+        ...{ old: readerOf(old), delta: reader, sha256, unpack: zstdUnpackPieces, from: 0, done: () => {} },
         write: async (at, bytes) => {
           assert.ok(right.subarray(at, at + bytes.length).equals(bytes), "a wrong byte is written");
           await Promise.resolve();

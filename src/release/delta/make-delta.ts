@@ -1,7 +1,7 @@
 /** @portable Makes the delta from one system image to another: the fewest bytes that, with the old image at hand, come to the new one. */
 import type { Sha256 } from "../../core/digest.ts";
 import { MiB, type Bytes } from "../../core/units.ts";
-import { applyDelta, readDeltaHeader, type PositionReader, type Unpack } from "./apply-delta.ts";
+import { applyDelta, readDeltaHeader, type PositionReader, type UnpackPieces } from "./apply-delta.ts";
 import {
   encodeDeltaHeader,
   frameSize,
@@ -28,7 +28,7 @@ export interface MakeInput {
   readonly sha256: Sha256;
   readonly pack: Pack;
   readonly quickPack: QuickPack;
-  readonly unpack: Unpack;
+  readonly unpack: UnpackPieces;
   /** Whether to find out what each piece costs by itself: takes as long again as packing. */
   readonly limit?: boolean;
   /** Of the new image; default 4 MiB. */

@@ -9,7 +9,7 @@ import type { BootRecordStore } from "../../../src/host/boot-record.ts";
 import { fileExtents } from "../../../src/host/file-extents.ts";
 import { openDirect } from "../../../src/host/direct-read.ts";
 import { openDirectWriter } from "../../../src/host/direct-write.ts";
-import { zstdUnpack } from "../../../src/host/zstd.ts";
+import { zstdUnpack, zstdUnpackPieces } from "../../../src/host/zstd.ts";
 import { layoutStore } from "../../../src/registry/layout-store.ts";
 import { parseReference } from "../../../src/registry/reference.ts";
 import { syncDirectory } from "../../../src/host/replace-file.ts";
@@ -122,7 +122,7 @@ async function believePlace(lab: Lab, job: Parameters<Images["write"]>[0], told:
   await using image = await openDirect(NEW_IMAGE);
   const downloaded = await writeRelease({
     ...{ store: layoutStore(reference.folder), reference, digest: job.image.digest, running: undefined },
-    ...{ place: image, writer, unpack: zstdUnpack, turn: async () => {} },
+    ...{ place: image, writer, unpack: zstdUnpack, unpackPieces: zstdUnpackPieces, turn: async () => {} },
     written: (written) => told({ written }),
     way: (way) => told({ way }),
   });
