@@ -16,8 +16,13 @@ async function* pieces(of: Uint8Array, size: number): AsyncGenerator<Uint8Array>
   }
 }
 
-const unpack = async (packedPieces: AsyncIterable<Uint8Array>): Promise<Uint8Array> =>
-  Uint8Array.from(Buffer.concat(await Array.fromAsync(zstdUnpackPieces(packedPieces))));
+async function* broken(): AsyncGenerator<Uint8Array> {
+  yield await Promise.resolve(packed.subarray(0, 100));
+  throw new Error("the line is cut");
+}
+
+const unpack = async (coming: AsyncIterable<Uint8Array>): Promise<Uint8Array> =>
+  Uint8Array.from(Buffer.concat(await Array.fromAsync(zstdUnpackPieces(coming))));
 
 for (const size of [1, 1000, 100_000, packed.length]) {
   test(`what comes in pieces of ${size} bytes unpacks to the same`, async () => {
@@ -29,10 +34,6 @@ test("pieces that are cut short, or no zstd, are refused; what ends them is told
   for (const what of [packed.subarray(0, -1), bytes, new Uint8Array()]) {
     await assert.rejects(unpack(pieces(what, 1000)), { code: /^(Z_BUF_ERROR|ZSTD_error_.*)$/ });
   }
-  const broken = async function* (): AsyncGenerator<Uint8Array> {
-    yield await Promise.resolve(packed.subarray(0, 100));
-    throw new Error("the line is cut");
-  };
   await assert.rejects(unpack(broken()), { message: "the line is cut" });
 });
 

@@ -1,9 +1,8 @@
 /** zstd as Node has it (RFC 8878), with bounds for what comes from elsewhere. */
 import { availableParallelism } from "node:os";
 import { promisify } from "node:util";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
-import { constants, createZstdDecompress, zstdCompress, zstdCompressSync, zstdDecompress } from "node:zlib";
+import { constants, createZstdDecompress, zstdCompress, zstdCompressSync, zstdDecompress, type ZstdDecompress } from "node:zlib";
+import { giveBack } from "../core/give-back.ts";
 import { MiB, type Bytes } from "../core/units.ts";
 
 /** A window of 16 MiB: what unpacks it holds so much, and no more is accepted. */
@@ -54,28 +53,34 @@ export const zstdUnpack = async (packed: Uint8Array, limit: Bytes): Promise<Uint
  * Unpacks what comes as it is asked for: neither side is there as a whole.
  *
  * @param packed each piece may be gone when the next is asked for
+ * @returns pieces that are good until the next is asked for
  * @throws NodeJS.ErrnoException as {@link zstdUnpack}, without a limit; what `packed` rejects with
  */
 export async function* zstdUnpackPieces(packed: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const source = Readable.from(
-    (async function* () {
-      for await (const piece of packed) yield piece.slice();
-    })(),
-    { objectMode: true, highWaterMark: 1 },
-  );
-  const unpacker = createZstdDecompress({ params });
-  const failed = pipeline(source, unpacker).then(
-    () => undefined,
-    (error: unknown) => ({ error }),
-  );
+  const unpacker = createZstdDecompress({ params, chunkSize: OUTPUT });
+  const fed = feed(unpacker, packed).catch((error: Error) => void unpacker.destroy(error));
   try {
-    for await (const piece of unpacker) yield piece as Uint8Array;
-  } catch (error) {
-    // The first that went wrong, which is of the source where that ended it.
-    throw ((await failed) ?? { error }).error;
+    for await (const piece of unpacker as AsyncIterable<Uint8Array>) {
+      yield piece;
+      // The last of its memory: the collector would let it lie until there is much more.
+      if (piece.byteOffset + piece.length === OUTPUT) giveBack(piece);
+    }
   } finally {
-    source.destroy();
     unpacker.destroy();
-    await failed;
+    await fed;
   }
+}
+/** Memory that is filled before it is given out again. */
+const OUTPUT: Bytes = MiB;
+
+/** Each piece is taken in before the next is asked for. */
+async function feed(unpacker: ZstdDecompress, packed: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const piece of packed) {
+    if (unpacker.destroyed) return;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    unpacker.once("close", resolve).write(piece, (error) => (error ? reject(error) : resolve()));
+    await promise;
+    unpacker.off("close", resolve);
+  }
+  unpacker.end();
 }
