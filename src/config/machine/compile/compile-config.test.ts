@@ -262,7 +262,11 @@ const MADE: readonly (readonly [
     },
     {
       "/etc/containers/systemd/app.container":
-        /Image=registry\.example\/app:1\nEnvironment="A=\$\$5 50%%"\nPublishPort=8080:80\nAutoUpdate=registry\n/,
+        /RequiresMountsFor=\/var\/lib\/containers\n[^]*Image=registry\.example\/app:1\nEnvironment="A=\$\$5 50%%"\nPublishPort=8080:80\nAutoUpdate=registry\n/,
+      "/usr/local/lib/containers": "folder",
+      "/etc/systemd/system/var-lib-containers.mount":
+        /What=\/usr\/local\/lib\/containers\nWhere=\/var\/lib\/containers\nType=none\nOptions=bind\n/,
+      "/etc/systemd/system/multi-user.target.wants/var-lib-containers.mount": "-> /etc/systemd/system/var-lib-containers.mount",
     },
   ],
   [
@@ -730,10 +734,17 @@ test("a check of the config takes the place of the image's of that name", () => 
   });
 });
 
-test("images of containers that are not kept are told of", () => {
-  assert.match(compile({ containers: [fakeContainer("app")] }).notes.join(), /\/var\/lib\/containers is not persistent/);
-  const kept = compile({ containers: [fakeContainer("app")], persistent: ["/var/lib/containers"] });
-  assert.deepEqual(kept.notes, []);
+test("images of containers that are not kept are told of; podman's lie on a file system that can hold them", () => {
+  const containers = [fakeContainer("app")];
+  assert.match(compile({ containers }, fedora()).notes.join(), /\/var\/lib\/containerd is not persistent/);
+  assert.deepEqual(compile({ containers, persistent: ["/var/lib/containerd"] }, fedora()).notes, []);
+  const own = [{ what: "LABEL=images", where: "/var/lib/containers", type: "ext4", options: "defaults", pass: 2 }];
+  for (const mounts of [[], own]) {
+    const { notes, unsupported, compiled } = compile({ containers, mounts });
+    const said = compiled.entries.find(({ path }) => path === "/etc/systemd/system/var-lib-containers.mount")?.what;
+    assert.deepEqual([notes, unsupported], [[], []]);
+    assert.match(JSON.stringify(said), mounts === own ? /What=LABEL=images/ : /What=\/usr\/local\/lib\/containers/);
+  }
 });
 
 const anyPath = fc

@@ -19,9 +19,10 @@ const QUADLET_GENERATORS = [
 ];
 /** Programs that take the words of `docker run`. */
 const RUNNERS = ["/usr/bin/podman", "/usr/bin/nerdctl", "/usr/local/bin/nerdctl", "/usr/bin/docker"];
-/** Where they keep images that they have pulled. */
+/** Where podman keeps images and containers, and what is mounted there: its layers are overlays, which the kernel does not stack on the overlay that /var is. */
+const PODMAN = { store: "/var/lib/containers", kept: "/usr/local/lib/containers", unit: "var-lib-containers.mount" } as const;
+/** Where the others keep images that they have pulled. */
 const STORES: Readonly<Record<string, string>> = {
-  podman: "/var/lib/containers",
   nerdctl: "/var/lib/containerd",
   ctr: "/var/lib/containerd",
   docker: "/var/lib/docker",
@@ -30,7 +31,7 @@ const SECTIONS = ["Unit", "Container", "Service", "Install"];
 
 type Means = { readonly is: "quadlet" } | { readonly is: "runner" | "ctr"; readonly program: string };
 
-export function compileContainers({ containers }: NodeConfig, view: ImageView, persistent: readonly string[]): Part {
+export function compileContainers({ containers, mounts }: NodeConfig, view: ImageView, persistent: readonly string[]): Part {
   if (containers.length === 0) return {};
   const means = meansOf(view);
   if (!means) {
@@ -51,7 +52,9 @@ export function compileContainers({ containers }: NodeConfig, view: ImageView, p
     unsupported.push(...problems);
     if (problems.length === 0) drafts.push(...draftsOf(key, container, means, view));
   }
-  const store = STORES[means.is === "quadlet" ? "podman" : means.program.split("/").at(-1)!];
+  const isPodman = means.is === "quadlet" || means.program.endsWith("/podman");
+  if (isPodman && drafts.length > 0 && !mounts.some(({ where }) => where === PODMAN.store)) drafts.push(...podmanStore(view));
+  const store = isPodman ? undefined : STORES[means.program.split("/").at(-1)!];
   const isKept = store === undefined || persistent.includes(store);
   const notes =
     drafts.length === 0 || isKept ? [] : [`containers: their images are pulled anew at each boot: ${store} is not persistent`];
@@ -64,6 +67,32 @@ function meansOf(view: ImageView): Means | undefined {
   const program = RUNNERS.find((path) => view.has(path));
   if (program !== undefined) return { is: "runner", program };
   return view.has("/usr/bin/ctr") ? { is: "ctr", program: "/usr/bin/ctr" } : undefined;
+}
+
+function podmanStore({ init }: ImageView): readonly Draft[] {
+  const key = "containers";
+  const folder: Draft = { key, path: PODMAN.kept, what: { is: "folder", mode: 0o700 } };
+  const path = `${UNIT_FOLDER}/${PODMAN.unit}`;
+  const unit = [
+    `${MARK}[Unit]`,
+    "DefaultDependencies=no",
+    // Makes the folder.
+    "After=petrify-config-data.service",
+    "Conflicts=umount.target",
+    "Before=umount.target",
+    "\n[Mount]",
+    `What=${PODMAN.kept}`,
+    `Where=${PODMAN.store}`,
+    "Type=none",
+    "Options=bind",
+    // podman leaves a mount of its own in it.
+    "LazyUnmount=yes",
+    "\n[Install]",
+    "WantedBy=multi-user.target",
+    "",
+  ].join("\n");
+  const wanted = link(key, `${UNIT_FOLDER}/multi-user.target.wants/${PODMAN.unit}`, path);
+  return init === "systemd" ? [folder, textFile(key, path, unit), wanted] : [folder];
 }
 
 function whyNot(key: string, container: ConfiguredContainer, means: Means, view: ImageView): Unsupported[] {
@@ -126,6 +155,7 @@ function quadletFile(container: ConfiguredContainer): string {
     `Description=Container ${name}`,
     "Wants=network-online.target",
     "After=network-online.target",
+    `RequiresMountsFor=${PODMAN.store}`,
     ...more("Unit"),
     "\n[Container]",
     `ContainerName=${name}`,
@@ -195,6 +225,7 @@ function serviceFile({ name, image, restart }: ConfiguredContainer, means: Means
     "Wants=network-online.target",
     `After=${["network-online.target", ...needs].join(" ")}`,
     ...needs.map((unit) => `Requires=${unit}`),
+    ...(program.endsWith("podman") ? [`RequiresMountsFor=${PODMAN.store}`] : []),
     "\n[Service]",
     // One that was cut off may have left its name behind.
     `ExecStartPre=-${line(remove)}`,
@@ -229,6 +260,12 @@ function openrcScript({ name, restart }: ConfiguredContainer, [program = "", ...
     "\tuse containerd docker",
     "}",
     "\nstart_pre() {",
+    ...(program.endsWith("podman")
+      ? [
+          `\tmountpoint -q ${PODMAN.store} ||`,
+          `\t\t{ mkdir -p ${PODMAN.store} && mount --bind ${PODMAN.kept} ${PODMAN.store}; } || return 1`,
+        ]
+      : []),
     `\t${remove} >/dev/null 2>&1 || true`,
     "}",
     "",

@@ -80,7 +80,7 @@ for (const [name, view, more] of [
         notes,
       );
     };
-    sys.files.set("/home", undefined);
+    for (const mounted of ["/home", "/usr", "/usr/local"]) sys.files.set(mounted, undefined);
     sys.done.length = 0;
     lay();
     assert.deepEqual(notes, []);

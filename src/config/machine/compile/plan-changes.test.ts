@@ -104,7 +104,12 @@ const STEPS: readonly (readonly [
     { units: [fakeUnit("dbus.service", { dropIns: [{ name: "a.conf", content: "" }] })] },
     ["lay", "reload"],
   ],
-  ["a container", {}, { containers: [fakeContainer("db")] }, ["lay", "reload", "start db.service"]],
+  [
+    "a container",
+    {},
+    { containers: [fakeContainer("db")] },
+    ["lay", "reload", "start db.service", "start var-lib-containers.mount"],
+  ],
   ["users, and what they own", {}, { users: [fakeUser("a", { authorizedKeys: ["ssh-rsa A"] })] }, ["accounts", "lay", "ssh"]],
   ["parameters of the kernel", {}, { sysctl: { "vm.swappiness": "1" } }, ["lay", "sysctl"]],
   [
