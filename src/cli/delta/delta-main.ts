@@ -44,7 +44,15 @@ async function make({ old: from, new: to, output, compare = false }: DeltaReques
       old: { image: old, digest: Buffer.from(before.digest, "hex") },
       new: { image: wanted, digest: Buffer.from(after.digest, "hex") },
     },
-    ...{ sha256, pack: zstdPack, quickPack: zstdQuickPack, unpack: zstdUnpackPieces, limit: compare, segmentSize: SEGMENT, progress },
+    ...{
+      sha256,
+      pack: zstdPack,
+      quickPack: zstdQuickPack,
+      unpack: zstdUnpackPieces,
+      limit: compare,
+      segmentSize: SEGMENT,
+      progress,
+    },
   });
   if (output !== undefined) await writeBytes(output, [bytes]);
   return { from: before, to: after, explanation, ...(compare ? { full: await packedSize(wanted) } : {}) };
