@@ -7,6 +7,7 @@ import {
   AUDIT_FILES,
   AUDIT_HEAD,
   AUDIT_LINE_SIZE,
+  encodeAuditEntry,
   readAudit,
   usedOf,
   type AuditBytes,
@@ -131,6 +132,28 @@ suite("the audit log", () => {
       if (what !== "the head") assert.notDeepEqual(report(left).problems, [], what);
       else assert.ok(report(left).entries.some(({ is }) => is === "mended"));
     }
+  });
+
+  test("misses an entry that another one was put in place of, with a digest of its own", async () => {
+    const disk: Disk = {};
+    for (let count = 0; count < 2; count++) await someEntries(logOn(disk));
+    const [first, second, ...rest] = Buffer.from(disk["audit-1"]!).toString("latin1").trimEnd().split("\n");
+    const before = /"hash":"([0-9a-f]{64})"/.exec(first!)![1]!;
+    const by = { name: "mallory", via: "api" } as const;
+    const { line } = encodeAuditEntry({ is: "begin", call: "POST /wipe", by }, { n: 1, hash: before }, 1_700_000_000, sha256);
+    const forged = [first, Buffer.from(line).toString("latin1").trimEnd(), ...rest].join("\n").padEnd(AUDIT_FILE_SIZE, "\n");
+    assert.match(second!, /Zo/);
+    disk["audit-1"] = Buffer.from(forged, "latin1");
+    assert.deepEqual(report(disk).problems, ["entry 3 does not follow entry 2"]);
+  });
+
+  test("has nothing left of an entry that was cut off, however long it was", async () => {
+    const disk: Disk = {};
+    await someEntries(logOn(disk));
+    await logOn(disk, 2900).append(LONG);
+    await logOn(disk).append(BEGIN);
+    assert.deepEqual(report(disk).problems, []);
+    assert.ok(report(disk).entries.some((entry) => entry.is === "mended" && entry.bytes >= 2900));
   });
 
   test("of a machine whose owner knows an earlier entry cannot be made anew", async () => {

@@ -97,7 +97,11 @@ test(`a machine that is given an authority while it runs is looked at and upgrad
   const before = await bootOf();
   await told("reset", "--keep", "config", "identity", "--yes");
   // Nothing answers while it is reset: nothing of its data is mounted then.
-  while ((await bootOf().catch(() => before)) === before) await wait(2000);
+  const end = performance.now() + LIMIT_MS;
+  while ((await bootOf().catch(() => before)) === before) {
+    assert.ok(performance.now() < end, "it is reset, and answers again");
+    await wait(2000);
+  }
   assert.equal(await slotOf(), "BOOT_TARGET_A");
   const [after] = (await told("audit", "show")) as [{ entries: readonly AuditEntry[] }];
   assert.ok(
