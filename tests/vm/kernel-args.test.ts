@@ -17,7 +17,7 @@ const DEADLY = "#cloud-config\nhostname: node-2\nkernel: { args: [loglevel=6, me
 const SICK = `#cloud-config
 hostname: node-3
 kernel: { args: [loglevel=5] }
-health: { deadline: 40s, checks: [{ command: ["false"], name: sick }] }
+health: { deadline: 40s, checks: [{ command: [/usr/bin/false], name: sick }] }
 `;
 
 test("kernel arguments of a config are tried by the next boot and kept once that is healthy; those with which the machine does not come up, or is not healthy, are given back with their config", async () => {
