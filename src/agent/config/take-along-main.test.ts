@@ -11,6 +11,7 @@ import { readManifest } from "../../build/read-manifest.ts";
 import { openGenerationStore } from "../../host/generation-store.ts";
 import { run } from "../../host/run.ts";
 import { encodeImageFacts } from "../../layout/image-facts.ts";
+import { NO_KERNEL_ARGS } from "../../layout/kernel-args.ts";
 import { readGeneration } from "./generation-files.ts";
 import type { ConfigAnswers, ConfigWork } from "./work.ts";
 
@@ -64,8 +65,14 @@ test("a config is made for the image in the other slot, which is seen without be
 
   const documents = [{ origin: "x.yaml", text: "#cloud-config\nhostname: web\ntimezone: Europe/Berlin\n" }];
   await work(folder.path, { do: "apply", mode: "staged", documents });
-  assert.deepEqual(await work(folder.path, { do: "take-along", slot: "b", digest: good }), { generation: 2 });
-  assert.deepEqual(await work(folder.path, { do: "take-along", slot: "b", digest: good }), { generation: 2 });
+  assert.deepEqual(await work(folder.path, { do: "take-along", slot: "b", digest: good }), {
+    generation: 2,
+    kernelArgs: NO_KERNEL_ARGS,
+  });
+  assert.deepEqual(await work(folder.path, { do: "take-along", slot: "b", digest: good }), {
+    generation: 2,
+    kernelArgs: NO_KERNEL_ARGS,
+  });
   const store = await openGenerationStore(at("generations"));
   assert.deepEqual(store.slots().slots, { a: { generation: 1 }, b: { generation: 2 } });
   const { compiled } = (await readGeneration(store, 2))!.compiled;
