@@ -60,61 +60,65 @@ import { registerVm } from "./vm/vm.ts";
 /** Adds one command to the program. */
 type Register = (program: Command, cli: Cli) => void;
 
-const COMMANDS: readonly Register[] = [
-  registerQuickstart,
-  registerInit,
-  registerBuild,
-  (program, cli) => registerRun(program, cli, { configVolumeFor, diskFor, netbootFor }),
-  (program, cli) => registerTestImage(program, cli, testDiskFor),
-  (program, cli) => registerVm(program, cli, { configVolumeFor, diskFor: vmDiskFor }),
-  (program, cli) => registerFlash(program, cli, diskFor),
-  registerWipe,
-  registerConfig,
-  registerGen,
-  registerContext,
-  registerApplyConfig,
-  registerApplyTrust,
-  registerNodeVersion,
-  registerNodeStatus,
-  registerNodeLogs,
-  registerNodeDmesg,
-  registerNodeDashboard,
-  registerNodeHealth,
-  registerNodeHistory,
-  registerControlUpgrade,
-  registerControlRollback,
-  registerControlReboot,
-  registerControlShutdown,
-  registerControlReset,
-  registerControlService,
-  registerControlAudit,
-  registerServices,
-  registerProcesses,
-  registerMemory,
-  registerCpu,
-  registerLoad,
-  registerDisks,
-  registerMounts,
-  registerNetwork,
-  registerTime,
-  registerCgroups,
-  registerContainers,
-  registerNodeDiff,
-  registerLs,
-  registerUsage,
-  registerRead,
-  (program, cli) => registerServe(program, cli, netbootFor),
-  registerInspect,
-  registerDiffImage,
-  registerDelta,
-  registerVerify,
-  registerPush,
-  registerPull,
-  registerKeys,
-  registerSign,
-  registerCopy,
-  registerReleases,
-  registerClean,
+/** By what they are for, as the help shows them. */
+const COMMANDS: readonly (readonly [heading: string, commands: readonly Register[]])[] = [
+  [
+    "Make images and machines of them:",
+    [
+      registerQuickstart,
+      registerInit,
+      registerBuild,
+      (program, cli) => registerRun(program, cli, { configVolumeFor, diskFor, netbootFor }),
+      (program, cli) => registerTestImage(program, cli, testDiskFor),
+      (program, cli) => registerVm(program, cli, { configVolumeFor, diskFor: vmDiskFor }),
+      (program, cli) => registerFlash(program, cli, diskFor),
+      registerWipe,
+      (program, cli) => registerServe(program, cli, netbootFor),
+      registerClean,
+    ],
+  ],
+  ["Look into images:", [registerInspect, registerDiffImage, registerVerify]],
+  ["Releases:", [registerDelta, registerPush, registerPull, registerKeys, registerSign, registerCopy, registerReleases]],
+  ["Own machines:", [registerConfig, registerGen, registerContext, registerApplyConfig, registerApplyTrust]],
+  [
+    "Change machines:",
+    [
+      registerControlUpgrade,
+      registerControlRollback,
+      registerControlReboot,
+      registerControlShutdown,
+      registerControlReset,
+      registerControlService,
+      registerControlAudit,
+    ],
+  ],
+  [
+    "Look at machines:",
+    [
+      registerNodeVersion,
+      registerNodeStatus,
+      registerNodeLogs,
+      registerNodeDmesg,
+      registerNodeDashboard,
+      registerNodeHealth,
+      registerNodeHistory,
+      registerServices,
+      registerProcesses,
+      registerMemory,
+      registerCpu,
+      registerLoad,
+      registerDisks,
+      registerMounts,
+      registerNetwork,
+      registerTime,
+      registerCgroups,
+      registerContainers,
+      registerNodeDiff,
+      registerLs,
+      registerUsage,
+      registerRead,
+    ],
+  ],
 ];
 
 /** The command line as commander sees it; every command file adds its own. */
@@ -122,7 +126,10 @@ function buildProgram(cli: Cli, out: (text: string) => void, version: string): C
   const program = newProgram("Turns a Linux distribution into an immutable OS image, and runs it.", out, version);
   addGlobalOptions(program);
   addNodeOptions(program);
-  for (const register of COMMANDS) register(program, cli);
+  for (const [heading, commands] of COMMANDS) {
+    program.commandsGroup(heading);
+    for (const register of commands) register(program, cli);
+  }
   return program;
 }
 
