@@ -43,16 +43,30 @@ const FAILED = 1;
 /**
  * Asks each machine. What one of several fails with is part of the answer, and of the exit code.
  *
- * @throws AppError what the only machine has failed with; `NO_CONTEXT`, `ADDRESS_INVALID`, and of the certificate, before anybody is asked
+ * @throws AppError what the only machine has failed with; `TOO_MANY_NODES`, `NO_CONTEXT`, `ADDRESS_INVALID`, and of the certificate, before anybody is asked
  */
 export async function eachNode<T>(
   context: CliContext,
-  { context: named }: NodeOptions,
+  {
+    context: named,
+    lasting = false,
+  }: NodeOptions & { /** Ends when the caller does: nobody waits for a turn. */ readonly lasting?: boolean },
   ask: (connection: NodeConnection, call: UnaryCall, asked: AskedNode) => Promise<T>,
 ): Promise<readonly NodeAnswer<T>[]> {
   assertChosen(context);
   const [inUse, found] = contextOf(await readContexts(context), named);
   const places = chosenNames(inUse, found, context).map((name) => nodeOf(found, name));
+  const { endpoints = [] } = found;
+  const atOnce = endpoints.length > 0 ? AT_ONCE_THROUGH : AT_ONCE;
+  if (lasting && places.length > atOnce) {
+    throw new AppError(
+      "TOO_MANY_NODES",
+      `${places.length} machines cannot be followed at once: at most ${atOnce}${endpoints.length > 0 ? " through an endpoint" : ""}`,
+      {
+        hint: "Choose fewer by their names or labels (-l).",
+      },
+    );
+  }
   const own = await credentialsOf(inUse, found, context, context.now());
   // What it imports is for calls alone: other commands start without it.
   const { sharedCredentials } = await import("../../host/tls-client.ts");
@@ -75,7 +89,6 @@ export async function eachNode<T>(
   const warn = (place: NodePlace, why: string): void => context.sinks.err(`warning: ${place.name}: ${why}\n`);
   const open = async (place: NodePlace, as: TlsCredentials, through?: Duplex): Promise<NodeConnection> =>
     await openNode(place, as, (why) => warn(place, `${why}; its key is the pinned one`), signal, through);
-  const { endpoints = [] } = found;
   await using ways = openEndpoints(
     endpoints.map((name) => nodeOf(found, name)),
     async (endpoint) => await open(endpoint, credentials),
@@ -107,7 +120,7 @@ export async function eachNode<T>(
   };
   // Who chooses by labels gets the same form of answer however many there are.
   if (context.nodes.length === 1) return [{ node: places[0]!.name, value: await one(places[0]!) }];
-  const enter = turnstile(endpoints.length > 0 ? AT_ONCE_THROUGH : AT_ONCE);
+  const enter = turnstile(atOnce);
   const answers = await Promise.all(
     places.map(async (place): Promise<NodeAnswer<T>> => {
       try {

@@ -28,14 +28,14 @@ export interface Following<Message> {
  */
 export async function followNodes<Message>(
   context: CliContext,
-  options: NodeOptions,
+  options: NodeOptions & { readonly follow?: true },
   following: () => Following<Message>,
 ): Promise<void> {
   const { sinks, output, signal, json, terminal, env } = context;
   const isColoured = terminal.output.isTTY && env["NO_COLOR"] === undefined && env["TERM"] !== "dumb";
   const { nodePrefix } = await import("./log-text.ts");
   let count = 0;
-  const answers = await eachNode(context, options, async (connection, _call, asked) => {
+  const answers = await eachNode(context, { ...options, lasting: options.follow === true }, async (connection, _call, asked) => {
     const { begin, lines, again } = following();
     const prefix = context.nodes.length === 1 ? "" : nodePrefix(asked.node, count++, isColoured);
     const show = async (on: NodeConnection): Promise<void> => {

@@ -114,6 +114,14 @@ suite("petrify -n NODE logs", () => {
     ]);
   });
 
+  test("more machines than can be followed at once are refused before anybody is asked", async () => {
+    await using at = await desk({});
+    const many = Array.from({ length: 65 }, (_, number) => `edge-${number}`).join(",");
+    const { exitCode, err } = await at.petrify(["-n", many, "logs", "--follow"]);
+    assert.equal(exitCode, 1);
+    assert.match(err, /65 machines cannot be followed at once: at most 64/);
+  });
+
   test("what cannot be meant is refused before anybody is asked", async () => {
     await using at = await desk({});
     for (const args of [
