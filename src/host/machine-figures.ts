@@ -1,5 +1,7 @@
 import type { Bytes } from "../core/units.ts";
-import { parseCpuSeconds, parseLoadavg, parseMeminfo } from "../layout/proc-figures.ts";
+import { parseLoadAverage } from "../layout/proc-load.ts";
+import { parseMemInfo } from "../layout/proc-meminfo.ts";
+import { parseCpuSeconds } from "../layout/proc-stat.ts";
 import { mountedAt, type FileSystemRoom } from "./file-system.ts";
 import { readText } from "./files.ts";
 
@@ -22,8 +24,8 @@ export async function machineFigures(folders: readonly string[], type: string): 
     folders.map(async (folder) => [folder, await mountedAt(folder, type).catch(() => undefined)] as const),
   );
   return {
-    load: parseLoadavg(await proc("loadavg")),
-    memory: parseMeminfo(await proc("meminfo")),
+    load: parseLoadAverage(await proc("loadavg"))?.averages,
+    memory: Object.fromEntries(parseMemInfo(await proc("meminfo"))),
     cpu: parseCpuSeconds(await proc("stat")),
     room: Object.fromEntries(room.flatMap(([folder, found]) => (found ? [[folder, found]] : []))),
   };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import fc from "fast-check";
-import { cpuUse, parseCpuTimes, parseProcessStat } from "./proc-stat.ts";
+import { cpuUse, parseCpuSeconds, parseCpuTimes, parseProcessStat } from "./proc-stat.ts";
 
 suite("processors", () => {
   const text = "cpu  200 10 30 400 5 1 2 3 9 9\ncpu0 100 5 15 200 2 0 1 1 0 0\nintr 99\nctxt 1\n";
@@ -48,11 +48,20 @@ suite("a process", () => {
     test(`is not ${JSON.stringify(text.slice(0, 40))}`, () => assert.equal(parseProcessStat(text), undefined));
 });
 
+test("time of processors is in seconds, of all of them together", () => {
+  const text = "cpu  1000 20 300 40000 50 0 7 0 0 0\ncpu0 500 10 150 20000 25 0 3 0 0 0\nintr 1\n";
+  const all = { user: 10, nice: 0.2, system: 3, idle: 400, iowait: 0.5, irq: 0, softirq: 0.07, steal: 0 };
+  assert.deepEqual(parseCpuSeconds(text), all);
+  assert.deepEqual(parseCpuSeconds("cpu  100 0\n"), { user: 1, nice: 0 }, "an older kernel says less");
+  assert.deepEqual(parseCpuSeconds("x"), {});
+});
+
 test("any text is read, or is none", () => {
   const part = fc.oneof(fc.string(), fc.integer().map(String), fc.constantFrom("cpu", "cpu1", " ", "1 (", ") S ", "\n"));
   fc.assert(
     fc.property(fc.array(part, { maxLength: 60 }), (parts) => {
       const text = parts.join("");
+      assert.ok(Object.values(parseCpuSeconds(text)).every(Number.isFinite));
       for (const times of parseCpuTimes(text)) assert.ok(Object.values(times).every(Number.isFinite));
       assert.ok(Number.isSafeInteger(parseProcessStat(text)?.start ?? 0));
     }),

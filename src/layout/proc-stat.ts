@@ -26,6 +26,15 @@ export const parseCpuTimes = (text: string): CpuTimes[] =>
     };
   });
 
+/** The kernel's order, and its names. `guest` and `guest_nice`, which follow, are part of `user` and `nice`. */
+const MODES = ["user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal"] as const;
+
+/** Seconds since the kernel's start, of all processors together, by what they did; an older kernel says less. Never throws. */
+export function parseCpuSeconds(text: string): Readonly<Record<string, number>> {
+  const ticks = /^cpu +([\d ]+)$/m.exec(text)?.[1]?.split(" ") ?? [];
+  return Object.fromEntries(MODES.flatMap((mode, index) => (ticks[index] ? [[mode, Number(ticks[index]) / TICKS]] : [])));
+}
+
 type Eight = [number, number, number, number, number, number, number, number];
 const PARTS = ["user", "system", "interrupts", "waiting", "idle", "stolen"] as const;
 
