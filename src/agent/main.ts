@@ -18,6 +18,7 @@ import { proxySettings } from "./proxy-settings.ts";
 import { agentRoutes, readyOf } from "./serve.ts";
 import { servePort } from "./serve-port.ts";
 import { AGENT_SOCKET } from "./status.ts";
+import { WORKER_FLAGS } from "./worker.ts";
 
 const stop = new AbortController();
 for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => stop.abort());
@@ -29,6 +30,7 @@ const program = process.argv[1]!;
 const worker = (name: string): readonly [string, ...string[]] => [
   process.execPath,
   ...process.execArgv,
+  ...WORKER_FLAGS,
   join(dirname(program), `${name}.mjs`),
 ];
 const ports = await openMachine({

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { zstdQuickPack, zstdUnpackPieces } from "./zstd.ts";
+import { MiB } from "../core/units.ts";
+import { zstdPack, zstdQuickPack, zstdUnpack, zstdUnpackPieces } from "./zstd.ts";
 
 const bytes = Uint8Array.from({ length: 300_000 }, (_, i) => (i * i) >> 7);
 const packed = zstdQuickPack(bytes);
@@ -53,4 +54,22 @@ test("no more is read than is asked for, and who stops asking ends the reader", 
   for await (const piece of zstdUnpackPieces(endless())) if (piece.length > 0) break;
   assert.ok(read < 300_000, `${read} bytes were read`);
   assert.ok(ended);
+});
+
+/** Of a frame's header; all of what it holds where that is one segment. Source: RFC 8878, section 3.1.1.1 */
+const windowOf = (frame: Uint8Array): number =>
+  (frame[4]! & 0x20) === 0 ? 2 ** (10 + (frame[5]! >> 3)) * (1 + (frame[5]! & 7) / 8) : Infinity;
+
+test("a large window is only asked for where it saves something", async () => {
+  let state = 1;
+  const noise = Uint8Array.from({ length: 3 * MiB }, () => (state = (state * 1_103_515_245 + 12_345) % 2 ** 31) >>> 16);
+  const twice = Buffer.concat([noise, noise]); // the same again, 3 MiB further on
+  for (const [whole, isNear] of [
+    [noise, true],
+    [twice, false],
+  ] as const) {
+    const frame = zstdPack(whole);
+    assert.equal(windowOf(frame) <= MiB, isNear);
+    assert.ok(Buffer.from(whole).equals(await zstdUnpack(frame, whole.length)));
+  }
 });

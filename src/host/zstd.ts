@@ -8,12 +8,23 @@ import { MiB, type Bytes } from "../core/units.ts";
 /** A window of 16 MiB: what unpacks it holds so much, and no more is accepted. */
 const WINDOW_BITS = 24;
 
-/** As small as can be, slowly: some 2 MiB a second. */
-export const zstdPack = (bytes: Uint8Array): Uint8Array =>
+/** Of what is packed as it is already, such as a kernel, a larger window finds no more; and who unpacks holds all of it. */
+const NEAR_BITS = 20;
+/** A window of 16 MiB has to save so much of the bytes. */
+const WORTH = 1 / 256;
+
+/** As small as can be but for what a much smaller window costs, slowly: some 2 MiB a second, and half of that for more than a MiB. */
+export function zstdPack(bytes: Uint8Array): Uint8Array {
+  const near = packWithin(bytes, NEAR_BITS);
+  if (bytes.length <= 2 ** NEAR_BITS) return near;
+  const far = packWithin(bytes, WINDOW_BITS);
+  return far.length < near.length * (1 - WORTH) ? far : near;
+}
+const packWithin = (bytes: Uint8Array, windowBits: number): Uint8Array =>
   zstdCompressSync(bytes, {
     params: {
       [constants.ZSTD_c_compressionLevel]: 22,
-      [constants.ZSTD_c_windowLog]: WINDOW_BITS,
+      [constants.ZSTD_c_windowLog]: windowBits,
       [constants.ZSTD_c_checksumFlag]: 0,
     },
   });

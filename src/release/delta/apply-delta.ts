@@ -215,6 +215,7 @@ async function applyFrame(
     await writeCovered(header, start, bytes, input.write);
     input.done(number + 1);
   }
+  change.release();
   if (!commands.isAtEnd() || !change.isAtEnd() || !(await additions.isAtEnd())) {
     throw damaged("a frame has more than its segments need");
   }
@@ -224,6 +225,8 @@ interface DifferenceReader {
   /** Old bytes, which lie at `from`, become new ones, which lie at `to`, what is omitted not counted. */
   readonly apply: (target: Uint8Array, from: Bytes, to: Bytes) => Promise<void>;
   readonly isAtEnd: () => boolean;
+  /** What comes after it needs the memory of its model. */
+  readonly release: () => void;
 }
 function differenceReader(
   size: Bytes,
@@ -234,7 +237,7 @@ function differenceReader(
 ): DifferenceReader {
   if (size === 0) {
     const none = async (): Promise<void> => await Promise.reject(damaged("a stream ends too early"));
-    return { apply: none, isAtEnd: () => true };
+    return { apply: none, isAtEnd: () => true, release: () => {} };
   }
   const decoder = bitDecoder(packed);
   const model = differenceModel(decoder, movesOf(commands, start));
@@ -256,6 +259,7 @@ function differenceReader(
       }
     },
     isAtEnd: () => left === 0 && decoder.isAtEnd(),
+    release: model.release,
   };
 }
 

@@ -18,6 +18,8 @@ export interface DifferenceModel {
    * @param wanted the new bytes, when they are encoded
    */
   readonly code: (target: Uint8Array, start: number, end: number, wanted?: Uint8Array) => void;
+  /** Gives its 12 MiB back: nothing is coded any more. */
+  readonly release: () => void;
 }
 
 /** A multiple of {@link RUN}. */
@@ -127,6 +129,9 @@ export function differenceModel(coder: BitCoder, moves: Moves): DifferenceModel 
 
   return {
     begin: distances.begin,
+    release: () => {
+      for (const one of [flags, values, runs]) one.release();
+    },
     code: (target, start, end, wanted) => {
       for (let at = start; at < end;) {
         const mayRun = equal >= LONG && at % RUN === 0 && at + RUN <= end && !distances.isWithin();

@@ -2,6 +2,7 @@
  * @portable Predicts a bit from several contexts, by mixing what each has seen follow it (logistic mixing).
  * Source: Mahoney, "Data Compression Explained", 4.3.2; squash and stretch of lpaq1. Only additions, multiplications and tables: the same on every machine.
  */
+import { giveBack } from "../../core/give-back.ts";
 import type { BitCoder } from "./bit-coder.ts";
 
 export interface Mixer {
@@ -9,6 +10,8 @@ export interface Mixer {
   readonly slots: Int32Array;
   /** Codes one bit with what the slots predict, and learns it. @param weights which set of weights, of those there are */
   readonly code: (coder: BitCoder, bit: number, weights: number) => number;
+  /** Gives its tables back: nothing is coded any more. */
+  readonly release: () => void;
 }
 
 /** Chances of 4096 at every 128th of the logistic function. */
@@ -73,6 +76,9 @@ export function mixer(tables: readonly number[], sets: number): Mixer {
         if (seen[slot]! < SLOWEST) seen[slot]!++;
       }
       return bit;
+    },
+    release: () => {
+      for (const table of [chances, seen]) giveBack(table);
     },
   };
 }
