@@ -31,9 +31,15 @@ export async function frozenFixture(format: number): Promise<Fixture> {
   if (!(await stat(folder).catch(() => undefined))) {
     const fresh = await mkdtemp(join(CACHE, "frozen", "new-"));
     await run(["tar", "--extract", "--gzip", `--file=${frozenArchive(format)}`, `--directory=${fresh}`]);
-    await symlink(join(TOP, "node_modules"), join(fresh, "node_modules"));
     // Another process may have been first.
     await rename(fresh, folder).catch(async () => await rm(fresh, { recursive: true }));
+  }
+  const packages = join(folder, "node_modules");
+  if (!(await stat(packages).catch(() => undefined))) {
+    // None so far, or those of a clone that is gone.
+    const link = join(folder, `node_modules.${process.pid}`);
+    await symlink(join(TOP, "node_modules"), link);
+    await rename(link, packages);
   }
   const program = `const { fixture } = await import(process.argv[1]); const { image, slotB, disk } = await fixture(); console.log(JSON.stringify({ image, slotB, disk }));`;
   const argv = [process.execPath, "--disable-warning=ExperimentalWarning", "--input-type=module", "--eval", program] as const;
