@@ -10,6 +10,6 @@ const LARGE: Bytes = MiB;
  *
  * @param bytes nobody may use them, or others of the same buffer, any more: they are empty
  */
-export function giveBack({ buffer }: ArrayBufferView<ArrayBufferLike>): void {
+export function giveBack({ buffer }: ArrayBufferView): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength >= LARGE && !buffer.detached) buffer.transfer(0);
 }
