@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { registerBuild } from "./build.ts";
+import { registerCa } from "./ca/ca.ts";
 import { registerClean } from "./clean.ts";
 import { helpSections, newProgram, runProgram } from "./command-line.ts";
 import { addGlobalOptions, openCli, type Cli, type Edge } from "./context.ts";
@@ -79,7 +80,7 @@ const COMMANDS: readonly (readonly [heading: string, commands: readonly Register
   ],
   ["Look into images:", [registerInspect, registerDiffImage, registerVerify]],
   ["Releases:", [registerDelta, registerPush, registerPull, registerKeys, registerSign, registerCopy, registerReleases]],
-  ["Own machines:", [registerConfig, registerGen, registerContext, registerApplyConfig, registerApplyTrust]],
+  ["Own machines:", [registerConfig, registerGen, registerCa, registerContext, registerApplyConfig, registerApplyTrust]],
   [
     "Change machines:",
     [

@@ -20,6 +20,8 @@ export const SECRETS = {
   adminKey: "admin.key",
   adminCertificate: "admin.pem",
   recoveryToken: "recovery-token",
+  /** Keys that nothing is signed for any more; there is none at first. */
+  denied: "denied",
 } as const;
 export const SECRETS_FOLDER = "petrify-secrets";
 

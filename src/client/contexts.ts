@@ -1,8 +1,8 @@
 /** @portable Which machines a person looks after, and as whom: the file of contexts, as kubectl has one. Pure. docs/formats/contexts.md */
 import { z } from "zod";
 import { AppError } from "../core/error.ts";
-import { API_PORT } from "../layout/api-places.ts";
 import { ROLES } from "../pki/identity.ts";
+import { parseAddress } from "./address.ts";
 import { changeLabels, LABEL_KEY, LABEL_VALUE, type LabelChange } from "./selector.ts";
 
 const pem = z.string().startsWith("-----BEGIN ").max(65_536);
@@ -189,19 +189,6 @@ export function nodeOf({ nodes }: Context, named: string): NodePlace {
     ...parseAddress(known?.address ?? named),
     ...(known?.key === undefined ? {} : { fingerprint: known.key }),
   };
-}
-
-/** `HOST`, `HOST:PORT`, `192.0.2.7`, `[fd00::7]:50000`, `fd00::7`. */
-function parseAddress(text: string): Pick<NodePlace, "host" | "port"> {
-  const [, v6, bare6, host, digits] =
-    /^(?:\[([0-9a-f:.]{2,45})\]|([0-9a-f]*:[0-9a-f:.]*:[0-9a-f:.]*)|([a-z0-9][a-z0-9._-]{0,252}))(?::(\d{1,5}))?$/i.exec(text) ??
-    [];
-  const found = v6 ?? bare6 ?? host;
-  const port = digits === undefined ? API_PORT : Number(digits);
-  if (found !== undefined && port > 0 && port < 65_536) return { host: found, port };
-  throw new AppError("ADDRESS_INVALID", `${JSON.stringify(text)} is no address of a machine`, {
-    hint: "Write HOST or HOST:PORT, e.g. edge-7.example:50000 or [fd00::7]:50000.",
-  });
 }
 
 function assertName(named: string): void {

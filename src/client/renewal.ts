@@ -22,7 +22,13 @@ export function isRenewalDue(shown: X509Certificate, signs: X509Certificate, now
 
 /** Those that it has, and the one by which it is called. */
 export function renewedNames(shown: X509Certificate, host: string): MachineNames {
+  const { hostname, addresses } = namesIn(shown);
+  return { hostname: hostname ?? host, addresses: [...new Set([...addresses, host])] };
+}
+
+/** What a machine's certificate is for. */
+export function namesIn(shown: X509Certificate): Partial<MachineNames> & Pick<MachineNames, "addresses"> {
   const { CN } = shown.toLegacyObject().subject;
-  const names = (shown.subjectAltName ?? "").split(", ").flatMap((name) => /^(?:DNS|IP Address):(.+)$/.exec(name)?.[1] ?? []);
-  return { hostname: typeof CN === "string" ? CN : host, addresses: [...new Set([...names, host])] };
+  const addresses = (shown.subjectAltName ?? "").split(", ").flatMap((name) => /^(?:DNS|IP Address):(.+)$/.exec(name)?.[1] ?? []);
+  return { ...(typeof CN === "string" ? { hostname: CN } : {}), addresses };
 }

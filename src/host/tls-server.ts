@@ -23,8 +23,11 @@ export interface TlsServerOptions {
   /** PEM, both. */
   readonly key: string;
   readonly certificate: string;
-  /** Absent where everybody is let in, and nobody asked for a certificate. */
-  readonly callers?: TlsCallers;
+  /**
+   * Absent where everybody is let in, and nobody asked for a certificate. `unjudged`: everybody is, also with a certificate that is over or of nobody in
+   * particular; whoever shows one has its key, and who handles requests judges it.
+   */
+  readonly callers?: TlsCallers | "unjudged";
   readonly handle: TlsHandler;
   /** A caller that did not get as far as a request. @param why the end of a sentence: "it has no certificate" */
   readonly refused: (address: string, why: string) => void;
@@ -71,7 +74,9 @@ export async function serveTls(options: TlsServerOptions): Promise<TlsServer> {
     {
       ...{ key, cert: certificate, minVersion: "TLSv1.3" },
       // Node would cut them off without a word on who they were: see admitKnown.
-      ...(callers ? { ca: callers.authorities, requestCert: true, rejectUnauthorized: false } : {}),
+      ...(callers ? { requestCert: true, rejectUnauthorized: false } : {}),
+      // Without any, Node would take the public ones.
+      ...(callers ? { ca: callers === "unjudged" ? certificate : callers.authorities } : {}),
       ...{ allowHTTP1: true, handshakeTimeout: limits.handshakeMs },
       settings: { maxConcurrentStreams: limits.streams, maxHeaderListSize: limits.headerBytes, enablePush: false },
       maxSessionMemory: 2, // megabytes
@@ -92,7 +97,7 @@ export async function serveTls(options: TlsServerOptions): Promise<TlsServer> {
     refused(addressOf(socket), whyFailed(error));
     socket.destroy();
   });
-  if (callers) admitKnown(server, callers, refused);
+  if (callers && callers !== "unjudged") admitKnown(server, callers, refused);
   server.on("session", (session) => closeWhenQuiet(session, limits.quietMs));
   server.on("sessionError", () => {}); // what a caller has sent is no HTTP/2: its session is over, and that is all
   const sockets = openSockets(server);

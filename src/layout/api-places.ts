@@ -26,3 +26,5 @@ export const LOOK_SOCKET = "/run/petrify/look.sock";
 export const FORWARD_SOCKET = "/run/petrify/forward.sock";
 
 export const API_PORT = 50_000;
+/** Of a program that signs for an authority: `petrify ca serve`. */
+export const SIGNER_PORT = 50_001;

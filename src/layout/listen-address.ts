@@ -16,6 +16,8 @@ export interface ListenWish {
   readonly interface?: string | undefined;
   /** Machines are to find the server by DHCP: it takes one interface with an IPv4 address that others can reach. */
   readonly dhcp: boolean;
+  /** Where none is said. */
+  readonly port?: number;
 }
 export interface ListenPlan {
   readonly address: string;
@@ -35,7 +37,7 @@ const EVERY = { "0.0.0.0": "IPv4", "::": "IPv6" } as const;
  * @throws AppError `LISTEN_INVALID`, `INTERFACE_UNKNOWN`, `INTERFACE_UNCLEAR`, `DHCP_NEEDS_NETWORK`
  */
 export function listenPlan(wish: ListenWish, all: readonly InterfaceAddress[]): ListenPlan {
-  const { address: wanted, port } = parseListen(wish.listen);
+  const { address: wanted, port } = parseListen(wish.listen, wish.port ?? PORT);
   const candidates = wish.interface === undefined ? all : addressesOf(wish.interface, all);
   const plan = (address: string, reached: readonly string[], found: InterfaceAddress | undefined): ListenPlan => {
     if (wish.dhcp) requireNetwork(address, found);
@@ -103,12 +105,15 @@ function requireNetwork(address: string, found: InterfaceAddress | undefined): v
 }
 
 /** @throws AppError `LISTEN_INVALID` */
-function parseListen(text: string | undefined): { readonly address: string | undefined; readonly port: number } {
-  if (text === undefined) return { address: undefined, port: PORT };
+function parseListen(
+  text: string | undefined,
+  otherwise: number,
+): { readonly address: string | undefined; readonly port: number } {
+  if (text === undefined) return { address: undefined, port: otherwise };
   const match = /^(?:\[([0-9a-f:.]+)\]|([0-9.]*\.[0-9.]*)|([0-9a-f:.]*:[0-9a-f.]*:[0-9a-f:.]*))?(?:(?:^|:)(\d{1,5}))?$/i.exec(
     text,
   );
-  const port = match?.[4] === undefined ? PORT : Number(match[4]);
+  const port = match?.[4] === undefined ? otherwise : Number(match[4]);
   if (!match || text === "" || port > 65_535) {
     throw new AppError("LISTEN_INVALID", `${JSON.stringify(text)} is no address to listen on`, {
       hint: "Write ADDRESS:PORT, e.g. 192.0.2.2:8080, or [fd00::2]:8080.",

@@ -37,7 +37,7 @@ import {
 } from "@peculiar/asn1-x509";
 import { hex, type Sha256 } from "../core/digest.ts";
 import type { PublicKey, SigningKey } from "../core/signature.ts";
-import { NODE_ORGANISATION, subjectOf, type Identity, type Subject } from "./identity.ts";
+import { NODE_ORGANISATION, SIGNER_ORGANISATION, subjectOf, type Identity, type Subject } from "./identity.ts";
 
 /** What every certificate takes from its maker's surroundings. */
 export interface Making {
@@ -119,6 +119,26 @@ export function nodeCertificate(
     {
       ...{ ...issuedBy(authority), subject: nameOf({ CN: names.hostname, O: NODE_ORGANISATION }), publicKey },
       ...{ from: making.now - BACKDATED, until: making.now + NODE_DAYS * DAY },
+      extensions: [...endEntity(id_kp_serverAuth), alternativeNames(names)],
+    },
+    authority.key,
+    making,
+  );
+}
+
+/**
+ * Of the program that signs for an authority over the network. It may do so for as long as the authority's own certificate lasts, and a machine whose clock
+ * is not set has to know it, too. @returns DER
+ */
+export function signerCertificate(
+  authority: Authority,
+  { publicKey, names }: { readonly publicKey: PublicKey; readonly names: MachineNames },
+  making: Making,
+): Uint8Array {
+  return signed(
+    {
+      ...{ ...issuedBy(authority), subject: nameOf({ CN: names.hostname, O: SIGNER_ORGANISATION }), publicKey },
+      ...{ from: 0, until: making.now + AUTHORITY_DAYS * DAY },
       extensions: [...endEntity(id_kp_serverAuth), alternativeNames(names)],
     },
     authority.key,

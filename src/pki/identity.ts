@@ -18,6 +18,8 @@ export interface Identity {
 /** The field of a subject (organisation) that holds the role: `petrify:admin`; of a machine `petrify:node`, which is no role. */
 const ORGANISATION = "petrify:";
 export const NODE_ORGANISATION = `${ORGANISATION}node`;
+/** Of who signs for an authority over the network: no role either, and no machine. */
+export const SIGNER_ORGANISATION = `${ORGANISATION}signer`;
 /** The field (organisational unit) that holds the epoch: `petrify:epoch:3`. */
 const UNIT = "petrify:epoch:";
 /** As far as a number goes that no arithmetic spoils. */

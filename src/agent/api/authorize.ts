@@ -1,8 +1,8 @@
 /** Lets a call through whose caller may make it. */
 import { Code, ConnectError, createContextKey, type Interceptor } from "@connectrpc/connect";
-import { includesRole, type Identity, type Role } from "../../pki/identity.ts";
+import { includesRole, type Identity } from "../../pki/identity.ts";
 import { CODE_HEADER } from "./errors.ts";
-import { METHOD_ROLES, WITHOUT_OWNER } from "./methods.ts";
+import { METHOD_ROLES, OF_AUTHORITY, WITHOUT_OWNER, type MethodRole } from "./methods.ts";
 
 /** Who is at the other end of a connection. */
 export interface Caller extends Identity {
@@ -48,16 +48,12 @@ function tooEarly({ name, from }: Caller, now: number): ConnectError {
 }
 
 /** @param needed nothing for what nobody may do @param now seconds since 1970 */
-export function refusalFor(
-  caller: Caller | undefined,
-  needed: Role | typeof WITHOUT_OWNER | undefined,
-  now: number,
-): ConnectError | undefined {
+export function refusalFor(caller: Caller | undefined, needed: MethodRole | undefined, now: number): ConnectError | undefined {
   if (!caller) return new ConnectError("nobody knows who you are", Code.Unauthenticated);
   if (now < caller.from) return tooEarly(caller, now);
   // A connection lives longer than a certificate may.
   if (now >= caller.until) return new ConnectError(`the certificate of ${caller.name} has expired`, Code.Unauthenticated);
-  if (!needed) return new ConnectError("nobody may call this", Code.PermissionDenied);
+  if (!needed || needed === OF_AUTHORITY) return new ConnectError("nobody may call this", Code.PermissionDenied);
   if (needed === WITHOUT_OWNER) return new ConnectError("this machine has an owner already", Code.PermissionDenied);
   if (includesRole(caller.role, needed)) return undefined;
   return new ConnectError(`${caller.name} is ${caller.role}, and this takes ${needed}`, Code.PermissionDenied);

@@ -4,8 +4,12 @@ import type { Role } from "../../pki/identity.ts";
 /** Of a machine without an owner: then anybody may call it, and later nobody. */
 export const WITHOUT_OWNER = "without owner";
 
+/** Of an authority, which knows who may call: no machine answers it. */
+export const OF_AUTHORITY = "of an authority";
+export type MethodRole = Role | typeof WITHOUT_OWNER | typeof OF_AUTHORITY;
+
 /** By the method's full name. A caller's role is at least this one. */
-export const METHOD_ROLES: Readonly<Record<string, Role | typeof WITHOUT_OWNER>> = {
+export const METHOD_ROLES: Readonly<Record<string, MethodRole>> = {
   "petrify.v1.NodeService.Version": "reader",
   "petrify.v1.NodeService.Status": "reader",
   "petrify.v1.NodeService.FollowOperation": "reader",
@@ -36,6 +40,7 @@ export const METHOD_ROLES: Readonly<Record<string, Role | typeof WITHOUT_OWNER>>
   "petrify.v1.LogService.Dmesg": "reader",
   "petrify.v1.OwnerService.ReplaceCertificate": "admin",
   "petrify.v1.OwnerService.ReplaceTrust": "admin",
+  "petrify.v1.SigningService.Renew": OF_AUTHORITY,
   "petrify.v1.SystemService.Services": "reader",
   "petrify.v1.SystemService.Processes": "reader",
   "petrify.v1.SystemService.Memory": "reader",

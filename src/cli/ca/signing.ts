@@ -1,0 +1,131 @@
+/** The listener of an authority: certificates that are about to end are signed again for who has their keys. docs/concepts/pki.md */
+import { X509Certificate } from "node:crypto";
+import { createContextKey, createContextValues, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { tellErrors } from "../../agent/api/errors.ts";
+import { COMMON, LIMITS } from "../../agent/api/open-api.ts";
+import { AppError } from "../../core/error.ts";
+import { rateLimit } from "../../core/rate-limit.ts";
+import { certificateText } from "../../host/certificates.ts";
+import { keyFingerprint } from "../../host/node-key.ts";
+import { sha256 } from "../../host/sha256.ts";
+import { newSigningKey, plainSigningKey } from "../../host/signing-key.ts";
+import { certificateOf, serveTls, type ListenAt, type TlsLimits, type TlsServer } from "../../host/tls-server.ts";
+import {
+  clientCertificate,
+  nodeCertificate,
+  signerCertificate,
+  type Authority,
+  type MachineNames,
+  type Making,
+} from "../../pki/certificate.ts";
+import { SigningService } from "../../protocol/petrify/v1/signing_pb.ts";
+import { renewable, type Renewable, type Standing } from "./renewable.ts";
+
+export interface SigningOptions {
+  readonly at: ListenAt;
+  readonly names: MachineNames;
+  readonly authority: Authority;
+  /** What may be another at each request: others change the folder of secrets meanwhile. */
+  readonly standing: () => Promise<Omit<Standing, "now">>;
+  readonly random: Making["random"];
+  /** Seconds since 1970. */
+  readonly now: () => number;
+  readonly log: (event: SigningEvent) => void;
+  readonly limits?: Partial<TlsLimits>;
+}
+/** What has happened; nothing of it is secret. */
+export type SigningEvent = { readonly at: string; readonly address: string } & (
+  | {
+      readonly type: "signed";
+      readonly is: Renewable["is"];
+      readonly name: string;
+      /** Fingerprint of its key. */
+      readonly key: string;
+      readonly until: string;
+    }
+  | { readonly type: "refused"; readonly key?: string; readonly code?: string; readonly reason: string }
+);
+
+/** Who is at the other end of a connection. */
+interface Stranger {
+  readonly address: string;
+  readonly shown: X509Certificate | undefined;
+}
+const STRANGER = createContextKey<Stranger>({ address: "somebody", shown: undefined });
+
+/** Requests of one address: a site behind one address has many machines. Documented in docs/concepts/pki.md, as are the ones below. */
+const OF_ADDRESS = { burst: 60, seconds: 1, keys: 10_000 };
+/** Certificates for one key. */
+const OF_KEY = { burst: 3, seconds: 600, keys: 100_000 };
+
+export async function openSigning(options: SigningOptions): Promise<TlsServer> {
+  const { at, names, authority, random, now, log, limits } = options;
+  const own = await newSigningKey();
+  const making = (): Making => ({ sha256, random, now: now() });
+  const certificate = certificateText(signerCertificate(authority, { publicKey: own.publicKey, names }, making()));
+  const time = (): string => new Date(now() * 1000).toISOString();
+  const refused = (address: string, reason: string, more: { readonly code?: string; readonly key?: string } = {}): void =>
+    log({ type: "refused", at: time(), address, reason, ...more });
+  const ofAddress = rateLimit(OF_ADDRESS);
+  const ofKey = rateLimit(OF_KEY);
+
+  /** For who may have it, and logged either way. */
+  const answered = async (context: HandlerContext, sign: (stranger: Stranger) => Promise<Signed>): Promise<Signed> => {
+    const stranger = context.values.get(STRANGER);
+    const { address, shown } = stranger;
+    try {
+      if (!ofAddress.take(address, now())) throw tooOften();
+      const signed = await sign(stranger);
+      log({ type: "signed", at: time(), address, ...signed.event });
+      return signed;
+    } catch (error) {
+      const key = shown === undefined ? {} : { key: keyFingerprint(shown.publicKey) };
+      if (error instanceof AppError) refused(address, error.message, { code: error.code, ...key });
+      throw error;
+    }
+  };
+  const renew = async ({ shown }: Stranger): Promise<Signed> => {
+    const found = renewable(shown, { ...(await options.standing()), now: now() });
+    if (!ofKey.take(found.fingerprint, now())) throw tooOften();
+    return signedFor(authority, found, making());
+  };
+  const routes = (router: ConnectRouter): void =>
+    void router.service(SigningService, {
+      renew: async (_request, context) => ({ certificate: (await answered(context, renew)).certificate }),
+    });
+  const handle = connectNodeAdapter({
+    routes,
+    contextValues: (request) =>
+      createContextValues().set(STRANGER, {
+        address: request.socket.remoteAddress ?? "somebody",
+        shown: certificateOf(request),
+      }),
+    interceptors: [tellErrors((what, error) => refused("", `${what} failed: ${(error as Error).message}`))],
+    ...COMMON,
+  });
+  return await serveTls({
+    ...{ at, handle, refused, callers: "unjudged", limits: { ...LIMITS, ...limits } },
+    ...{ key: plainSigningKey(own.pkcs8), certificate },
+  });
+}
+
+interface Signed {
+  /** PEM. */
+  readonly certificate: string;
+  readonly event: { readonly is: Renewable["is"]; readonly name: string; readonly key: string; readonly until: string };
+}
+
+function signedFor(authority: Authority, found: Renewable, making: Making): Signed {
+  const { publicKey } = found;
+  const [name, made] =
+    found.is === "machine"
+      ? [found.names.hostname, nodeCertificate(authority, { publicKey, names: found.names }, making)]
+      : [found.identity.name, clientCertificate(authority, { publicKey, identity: found.identity, hours: found.hours }, making)];
+  const certificate = certificateText(made);
+  const until = new X509Certificate(certificate).validToDate.toISOString();
+  return { certificate, event: { is: found.is, name, key: found.fingerprint, until } };
+}
+
+const tooOften = (): AppError =>
+  new AppError("ASKED_TOO_OFTEN", "too much was asked for in a short time", { hint: "Try again later." });
