@@ -79,7 +79,55 @@ test("inspect --sbom prints a document, or writes it; the same twice", async () 
   assert.match(wrong.stderr, /--sbom/);
 });
 
+test("inspect --attack-surface counts and lists what an attacker would find, in 80 columns", async () => {
+  const { exitCode, stdout, stderr } = await cli("inspect", "a.img", "--attack-surface");
+  assert.equal(exitCode, 0, stderr);
+  const lines = stdout.split("\n");
+  assert.ok(
+    lines.every((line) => line.length <= 80),
+    stdout,
+  );
+  for (const line of [
+    "shells               1  /usr/bin/bash",
+    "change the user      1  /usr/bin/su",
+    "set-uid              1  /usr/bin/su",
+    "capabilities         1  /usr/bin/ping",
+    "compilers            0",
+  ])
+    assert.ok(lines.includes(line), stdout);
+  const all = await cli("inspect", "a.img", "--attack-surface", "--all", "--only", "setuid,capability");
+  assert.equal(
+    all.stdout,
+    "set-uid              1\n  /usr/bin/su  (4755, user 0, group 0)\ncapabilities         1\n  /usr/bin/ping  (cap_net_raw=ep)\n",
+  );
+});
+
+test("inspect --attack-surface --json has every finding with its kind", async () => {
+  const { counts, findings } = valueOf(await cli("inspect", "a.img", "--attack-surface", "--only", "setuid", "--json"));
+  assert.deepEqual(findings, [{ kind: "setuid", name: "/usr/bin/su", detail: "4755, user 0, group 0" }]);
+  assert.equal((counts as Record<string, number>)["shell"], 1);
+});
+
+test("inspect --attack-surface --fail-on ends with 1 when there is anything of a kind", async () => {
+  for (const [kinds, code] of [
+    ["compiler,debugger", 0],
+    ["compiler,shell", 1],
+  ] as const) {
+    const { exitCode, stdout } = await cli("inspect", "a.img", "--attack-surface", "--fail-on", kinds);
+    assert.equal(exitCode, code);
+    assert.match(stdout, /^shells /m);
+  }
+});
+
 for (const [what, args, code, words] of [
+  [
+    "a kind of finding that there is not",
+    ["inspect", "a.img", "--attack-surface", "--only", "hats"],
+    2,
+    /Kinds are executable, shell,/,
+  ],
+  ["a list of all of nothing", ["inspect", "a.img", "--all"], 2, /Add --attack-surface/],
+  ["an attack surface as a bill", ["inspect", "a.img", "--attack-surface", "--sbom", "spdx"], 2, /one at a time/],
   ["a file that is not there", ["inspect", "none.img"], 1, /none\.img cannot be read \(ENOENT\)\nhint: Make one/],
   ["a folder", ["inspect", "."], 1, /cannot be read \(EISDIR\)/],
   [

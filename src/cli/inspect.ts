@@ -1,17 +1,20 @@
 import { resolve } from "node:path";
-import { Option, type Command } from "commander";
+import { InvalidArgumentError, Option, type Command } from "commander";
 import { AppError } from "../core/error.ts";
 import { formatDuration, formatSize } from "../core/units.ts";
 import { openImage } from "../host/image-file.ts";
 import { isMedium, readMediumDescription, type MediumDescription } from "../layout/medium.ts";
 import { replaceFile } from "../host/replace-file.ts";
+import { attackSurfaceOf } from "../inspect/attack-surface.ts";
 import { diskReport, type DiskReport, type SlotReport, type StoredImage } from "../inspect/disk.ts";
 import type { OpenedImage } from "../inspect/open-image.ts";
 import { packagesOf } from "../inspect/packages.ts";
 import { reportOf, type ImageReport } from "../inspect/report.ts";
 import { SBOM_FORMATS, sbomOf, type SbomFormat } from "../inspect/sbom.ts";
+import { FINDING_KINDS, type FindingKind } from "../layout/attack-surface/finding.ts";
 import { BUILT_IN_CHECKS } from "../layout/health-plan.ts";
 import { fullVersion, type Package } from "../layout/package.ts";
+import { isFindingKind, surfaceText } from "./attack-surface-text.ts";
 import type { Cli, CliContext } from "./context.ts";
 import { shown } from "./diff-text.ts";
 import { inspectContextOf, openNamedImage } from "./inspect-context.ts";
@@ -22,6 +25,10 @@ interface InspectOptions {
   readonly packages?: boolean;
   readonly sbom?: SbomFormat;
   readonly output?: string;
+  readonly attackSurface?: boolean;
+  readonly all?: boolean;
+  readonly only?: readonly FindingKind[];
+  readonly failOn?: readonly FindingKind[];
 }
 
 export function registerInspect(program: Command, cli: Cli): void {
@@ -32,21 +39,34 @@ export function registerInspect(program: Command, cli: Cli): void {
     .description(
       "Looks into a system image without mounting it: operating system, kernel, sizes, packages, what it\n" +
         "starts, who can log in, what persists, and the hashes it boots by. With --sbom, prints a software\n" +
-        "bill of materials instead, which is the same for the same image. Of a disk (raw), says what lies\n" +
-        "in its slots; of an iso, what it installs.",
+        "bill of materials instead, which is the same for the same image; with --attack-surface, what\n" +
+        "somebody who attacks a machine would find. Of a disk (raw), says what lies in its slots; of an iso,\n" +
+        "what it installs.",
     )
     .option("--packages", "list every package with its version")
     .addOption(
       new Option("--sbom <format>", "print a bill of materials: SPDX 2.3 or CycloneDX 1.6, as JSON").choices(SBOM_FORMATS),
     )
     .option("-o, --output <file>", "write the bill of materials to this file")
+    .option("--attack-surface", "count and list what somebody who attacks a machine would find")
+    .option("--all", "of the attack surface, list every finding")
+    .option("--only <kinds>", "of the attack surface, show these kinds only: names of --json, with commas", kindsOf)
+    .option("--fail-on <kinds>", "end with 1 when the attack surface has anything of these kinds", kindsOf)
     .addHelpText(
       "after",
       "\nExamples:\n  petrify inspect out/my-os-0.1.0.img\n  petrify inspect out/my-os-0.1.0.img --packages\n" +
         "  petrify inspect out/my-os-0.1.0.img --json | jq .value.users\n" +
-        "  petrify inspect out/my-os-0.1.0.img --sbom spdx -o my-os.spdx.json",
+        "  petrify inspect out/my-os-0.1.0.img --sbom spdx -o my-os.spdx.json\n" +
+        "  petrify inspect out/my-os-0.1.0.img --attack-surface --fail-on shell,setuid",
     )
     .action(cli.action(inspect));
+}
+
+/** @throws InvalidArgumentError for a kind that there is not */
+function kindsOf(text: string): readonly FindingKind[] {
+  const kinds = text.split(",");
+  if (!kinds.every(isFindingKind)) throw new InvalidArgumentError(`Kinds are ${FINDING_KINDS.join(", ")}.`);
+  return kinds;
 }
 
 async function inspect(context: CliContext, file: string, options: InspectOptions): Promise<void> {
@@ -55,6 +75,8 @@ async function inspect(context: CliContext, file: string, options: InspectOption
       hint: "Name its form: --sbom spdx or --sbom cyclonedx.",
     });
   }
+  refuseStray(options);
+  if (options.attackSurface) return await attackSurface(context, file, options);
   const medium = options.sbom || options.packages ? undefined : mediumNamed(file, context);
   if (medium) return context.output.result({ medium }, mediumText(medium));
   const disk = options.sbom || options.packages ? undefined : await diskNamed(file, context);
@@ -67,6 +89,37 @@ async function inspect(context: CliContext, file: string, options: InspectOption
   }
   const report = await reportOf(image, inspectContextOf(context));
   context.output.result(report, reportText(report));
+}
+
+/** @throws UsageError for options that say nothing together */
+function refuseStray({ attackSurface: isAsked, all, only, failOn, sbom, packages }: InspectOptions): void {
+  if (isAsked && (sbom || packages)) {
+    const hint = "Ask for one at a time.";
+    throw new UsageError("USAGE", "--attack-surface goes with neither --packages nor --sbom", { hint });
+  }
+  if (!isAsked && (all || only || failOn)) {
+    const hint = "Add --attack-surface.";
+    throw new UsageError("USAGE", "--all, --only and --fail-on are about the attack surface", { hint });
+  }
+}
+
+async function attackSurface(
+  context: CliContext,
+  file: string,
+  { all = false, only = FINDING_KINDS, failOn = [] }: InspectOptions,
+): Promise<void> {
+  await using image = await openNamedImage(file, context);
+  const surface = await attackSurfaceOf(image);
+  const findings = surface.findings.filter(({ kind }) => only.includes(kind));
+  context.output.result(
+    { ...surface, findings },
+    surfaceText(
+      surface,
+      FINDING_KINDS.filter((kind) => only.includes(kind)),
+      all,
+    ),
+  );
+  if (failOn.some((kind) => surface.counts[kind] > 0)) context.endWith(1);
 }
 
 function mediumNamed(file: string, context: CliContext): MediumDescription | undefined {

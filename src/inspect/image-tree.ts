@@ -15,8 +15,8 @@ export interface ImageTree {
   /** Names in a folder, sorted; none where there is no such folder. */
   names(path: string): readonly string[];
   attributes(node: TreeNode): ReadonlyMap<string, Uint8Array>;
-  /** Runs of a file's bytes, each good until the next one is asked for. */
-  contents(node: TreeNode): AsyncGenerator<Uint8Array>;
+  /** Runs of a file's bytes, each good until the next one is asked for. @param most bytes of a run; default: 1 MiB */
+  contents(node: TreeNode, most?: Bytes): AsyncGenerator<Uint8Array>;
 }
 export interface TreeSource {
   /** Reads the root file system. */
@@ -60,12 +60,12 @@ export function openImageTree({ read, compressed, signal }: TreeSource): ImageTr
     find,
     names: (path) => names.get(find(path)?.path ?? "") ?? [],
     attributes: (node) => fs.attributes(node.nid),
-    contents: async function* (node) {
+    contents: async function* (node, most = RUN) {
       const extents = fs.extents(node.nid);
       if (!extents) return yield* compressed(node.path);
       for (const { start, size } of extents) {
-        for (let done = 0; done < size; done += RUN) {
-          const length = Math.min(RUN, size - done);
+        for (let done = 0; done < size; done += most) {
+          const length = Math.min(most, size - done);
           const bytes = start === undefined ? new Uint8Array(length) : read(start + done, length);
           if (bytes.length !== length)
             throw new AppError("EROFS_INVALID", `${node.path} reaches beyond the end of the file system`);
@@ -103,6 +103,18 @@ export async function bytesOf(tree: ImageTree, path: string, limit: Bytes = 64 *
 export async function textOf(tree: ImageTree, path: string, limit?: Bytes): Promise<string | undefined> {
   const bytes = await bytesOf(tree, path, limit);
   return bytes && new TextDecoder().decode(bytes);
+}
+
+/** The first bytes of a file, all of one that has no more. */
+export async function headOf(tree: ImageTree, node: TreeNode, length: Bytes): Promise<Uint8Array> {
+  const runs: Uint8Array[] = [];
+  let missing = length;
+  for await (const run of tree.contents(node, length)) {
+    runs.push(run.slice(0, missing));
+    missing -= runs.at(-1)!.length;
+    if (missing === 0) break;
+  }
+  return Buffer.concat(runs);
 }
 
 /** SHA-256 of a file's contents, hex. */
