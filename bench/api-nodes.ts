@@ -17,7 +17,7 @@ await using server = await openApi({
   },
   ask: noAgent,
   // Of all of them; curl keeps its connections.
-  limits: { connections: 2000 },
+  limits: { connections: 2000, calls: 2000, callsOfOne: 2000 },
   log: (line) => void process.stderr.write(`${line}\n`),
 });
 process.stdout.write(`${server.port}\n`);

@@ -1,23 +1,15 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
 import { connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { suite, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
-import { apiProgram, startApi, type StartedApi } from "../../tests/support/api-program.ts";
-import { openNode } from "../client/open-node.ts";
-import { fakeAuthority, fakeMachine } from "./api/testing.ts";
+import { boundedApi, MOST_MEMORY } from "../../tests/support/bounded-api.ts";
 
 const HOST = "127.0.0.1";
-/** Megabytes; the unit gives it 192. Idle it has some 20. */
-const MOST = 140;
 const SLOW = 200;
 /** Of them, on one connection. */
 const CALLS = 20;
-const program = await apiProgram();
-const authority = await fakeAuthority();
-const [machine, person] = [await fakeMachine(), await authority.person({ role: "reader" })];
 
 /** News as fast as they are taken, each of 16 KiB. */
 async function* news(gone: AbortSignal): AsyncGenerator<object> {
@@ -26,32 +18,11 @@ async function* news(gone: AbortSignal): AsyncGenerator<object> {
     await wait(0);
   }
 }
-const started = async (): Promise<StartedApi> =>
-  await startApi(
-    program,
-    { key: machine.key, "api_ca.pem": authority.certificate },
-    {
-      "GET /status": async () =>
-        await Promise.resolve({ machine: { hostname: "edge-7" }, image: { name: "edge", version: "1" } }),
-      "GET /operation": news,
-    },
-  );
-/** Its own, without what is read from files. */
-const megabytes = async ({ child }: StartedApi): Promise<number> =>
-  Number(/^RssAnon:\s+(\d+)/m.exec(await readFile(`/proc/${child.pid}/status`, "utf8"))?.[1]) / 1000;
-
-/** Somebody else, whose call is not to suffer. */
-async function answers({ port }: StartedApi): Promise<void> {
-  const target = { name: "edge-7", host: HOST, port, fingerprint: machine.fingerprint };
-  const credentials = { ...person, authorities: authority.certificate };
-  await using connection = await openNode(target, credentials, () => {}, new AbortController().signal);
-  assert.equal((await connection.node.version({})).machine?.hostname, "edge-7");
-}
 
 suite("the memory of petrify-api stays what it was", () => {
   test("with 1,000 connections that never speak, of which no more are kept than there may be", async () => {
-    await using api = await started();
-    await answers(api);
+    await using api = await boundedApi();
+    await api.answers();
     await using scope = new AsyncDisposableStack();
     const sockets = Array.from({ length: 1000 }, (): Socket => {
       const socket = connect(api.port, HOST).on("error", () => {});
@@ -61,11 +32,11 @@ suite("the memory of petrify-api stays what it was", () => {
     const open = (): number => sockets.filter(({ closed }) => !closed).length;
     for (const until = performance.now() + 30_000; open() > 256 && performance.now() < until;) await wait(50);
     assert.ok(open() <= 256, `${open()} are open`);
-    const most = await megabytes(api);
-    assert.ok(most < MOST, `${most} MB`);
+    const most = await api.memory();
+    assert.ok(most < MOST_MEMORY, `${most} MB`);
     for (const socket of sockets) socket.destroy();
     for (const until = performance.now() + 20_000; ; await wait(100)) {
-      const failed = await answers(api).then(
+      const failed = await api.answers().then(
         () => undefined,
         (error: unknown) => error,
       );
@@ -75,14 +46,13 @@ suite("the memory of petrify-api stays what it was", () => {
   });
 
   test(`with ${SLOW} followers that read nothing of what they have asked for`, async () => {
-    await using api = await started();
+    await using api = await boundedApi({ "GET /operation": news });
     await using scope = new AsyncDisposableStack();
     const path = "/petrify.v1.NodeService/FollowOperation";
     const body = Buffer.from([0, 0, 0, 0, 2, ...Buffer.from("{}")]);
     const headers = { ":method": "POST", ":path": path, "content-type": "application/connect+json" };
     for (let number = 0; number < SLOW; number += CALLS) {
-      const { key, certificate } = person;
-      const session = connectHttp2(`https://${HOST}:${api.port}`, { key, cert: certificate, rejectUnauthorized: false });
+      const session = connectHttp2(`https://${HOST}:${api.port}`, api.tls);
       scope.defer(() => session.destroy());
       session.on("error", () => {});
       const answered = async (): Promise<void> => {
@@ -96,9 +66,9 @@ suite("the memory of petrify-api stays what it was", () => {
     const sizes: number[] = [];
     for (let round = 0; round < 5; round++) {
       await wait(1000);
-      sizes.push(Math.round(await megabytes(api)));
+      sizes.push(Math.round(await api.memory()));
     }
-    assert.ok(Math.max(...sizes) < MOST, `${sizes.join(", ")} MB`);
-    await answers(api);
+    assert.ok(Math.max(...sizes) < MOST_MEMORY, `${sizes.join(", ")} MB`);
+    await api.answers();
   });
 });

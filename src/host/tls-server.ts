@@ -78,6 +78,8 @@ export async function serveTls(options: TlsServerOptions): Promise<TlsServer> {
       // Without any, Node would take the public ones.
       ...(callers ? { ca: callers === "unjudged" ? certificate : callers.authorities } : {}),
       ...{ allowHTTP1: true, handshakeTimeout: limits.handshakeMs },
+      // Who has vanished while a call of theirs waits would else be waited for for ever.
+      ...{ keepAlive: true, keepAliveInitialDelay: VANISHED_MS },
       settings: { maxConcurrentStreams: limits.streams, maxHeaderListSize: limits.headerBytes, enablePush: false },
       maxSessionMemory: 2, // megabytes
       maxSessionInvalidFrames: 10,
@@ -88,7 +90,9 @@ export async function serveTls(options: TlsServerOptions): Promise<TlsServer> {
     },
     (request, response) => {
       endUnread(request);
-      handle(request, response);
+      if (hasAddress(request)) return handle(request, response);
+      response.statusCode = 400;
+      response.end();
     },
   );
   server.maxConnections = limits.connections;
@@ -116,10 +120,21 @@ export async function serveTls(options: TlsServerOptions): Promise<TlsServer> {
   };
 }
 
+/** After so much silence the system asks whether the other side is still there, and gives up after some ten minutes. Source: tcp(7). Milliseconds */
+const VANISHED_MS = 60_000;
 /** How often slow requests of HTTP/1.1 are looked for; milliseconds. */
 const LOOK_MS = 5000;
 
 type Server = ReturnType<typeof createSecureServer>;
+
+/**
+ * Whether what is asked for makes an address together with whom it is asked of: whoever serves requests takes that for granted, and ends with the program
+ * where it is not so. Source: RFC 9110, section 7.2; RFC 9113, section 8.3.1
+ */
+function hasAddress(request: TlsRequest): boolean {
+  const authority = ("stream" in request ? request.headers[":authority"] : undefined) ?? request.headers.host;
+  return authority !== undefined && authority !== "" && URL.canParse(request.url ?? "", `https://${authority}`);
+}
 
 /** Milliseconds. */
 const ANSWER_ARRIVES = 1000;
@@ -138,6 +153,12 @@ function endUnread(request: TlsRequest): void {
     const timer = setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), ANSWER_ARRIVES);
     stream.once("close", () => clearTimeout(timer));
   });
+}
+
+/** Ends a request without an answer. @param untouched nothing of it was done, and it may be sent again. Source: RFC 9113, section 8.7 */
+export function cutOff(request: TlsRequest, untouched = false): void {
+  if ("stream" in request) request.stream.close(untouched ? constants.NGHTTP2_REFUSED_STREAM : constants.NGHTTP2_CANCEL);
+  else request.destroy();
 }
 
 /** The certificate that a request came with: there always is one where callers need one, since nobody gets here without. */

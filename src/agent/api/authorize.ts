@@ -1,5 +1,5 @@
 /** Lets a call through whose caller may make it. */
-import { Code, ConnectError, createContextKey, type Interceptor } from "@connectrpc/connect";
+import { Code, ConnectError, createContextKey, type HandlerContext } from "@connectrpc/connect";
 import { includesRole, type Identity } from "../../pki/identity.ts";
 import { CODE_HEADER } from "./errors.ts";
 import { METHOD_ROLES, OF_AUTHORITY, WITHOUT_OWNER, type MethodRole } from "./methods.ts";
@@ -16,22 +16,25 @@ export interface Caller extends Identity {
 /** Of a call; absent where nobody knows who makes it. */
 export const CALLER = createContextKey<Caller | undefined>(undefined);
 
+/** Before anything of a request is read but its head. @throws ConnectError for a call that is not made */
+export type RequestGate = (call: Pick<HandlerContext, "service" | "method" | "values">) => void;
+
 /** @param now seconds since 1970 @param denied a call that is not made */
-export function authorize(now: () => number, denied: (caller: string, what: string) => void): Interceptor {
-  return (next) => async (call) => {
-    const method = `${call.service.typeName}.${call.method.name}`;
-    const caller = call.contextValues.get(CALLER);
+export function authorize(now: () => number, denied: (caller: string, what: string) => void): RequestGate {
+  return ({ service, method: { name }, values }) => {
+    const method = `${service.typeName}.${name}`;
+    const caller = values.get(CALLER);
     const refusal = refusalOf(caller, method, now());
-    if (!refusal) return await next(call);
+    if (!refusal) return;
     denied(caller?.name ?? "somebody", `${method}: ${refusal.rawMessage}`);
     throw refusal;
   };
 }
 
 /** For a machine without an owner: whoever calls it may call what is for that, and nothing else. */
-export const strangersOnly: Interceptor = (next) => async (call) => {
-  const method = `${call.service.typeName}.${call.method.name}`;
-  if (Object.hasOwn(METHOD_ROLES, method) && METHOD_ROLES[method] === WITHOUT_OWNER) return await next(call);
+export const strangersOnly: RequestGate = ({ service, method: { name } }) => {
+  const method = `${service.typeName}.${name}`;
+  if (Object.hasOwn(METHOD_ROLES, method) && METHOD_ROLES[method] === WITHOUT_OWNER) return;
   throw new ConnectError("this machine has no owner yet", Code.PermissionDenied);
 };
 

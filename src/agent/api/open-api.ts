@@ -1,6 +1,6 @@
 /** The listener of the API: TLS, who is let in, and what they may call. docs/concepts/api.md */
 import type { X509Certificate } from "node:crypto";
-import { createContextValues } from "@connectrpc/connect";
+import { createContextValues, type ConnectRouter } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import {
   certificateOf,
@@ -18,7 +18,7 @@ import { SystemService } from "../../protocol/petrify/v1/system_pb.ts";
 import { registerControlService } from "./control-service.ts";
 import { tellErrors } from "./errors.ts";
 import { registerForwarding, type Dial } from "./forwarding-service.ts";
-import { limitStreams } from "./limit-streams.ts";
+import { limitCalls, refuseExcess, type CallLimits } from "./limit-calls.ts";
 import { registerLookedUp } from "./looked-up.ts";
 import { registerNodeService, type NodeAnswers } from "./node-service.ts";
 import { servePages, type Pages } from "./pages.ts";
@@ -45,55 +45,80 @@ export interface ApiOptions {
   /** Seconds since 1970. */
   readonly now: () => number;
   readonly log: (line: string) => void;
-  readonly limits?: Partial<TlsLimits & { readonly lasting: number }>;
+  readonly limits?: Partial<ApiLimits>;
   /** Once nobody has been connected for so many milliseconds. */
   readonly idle?: { readonly ms: number; readonly end: () => void };
 }
 
+type ApiLimits = TlsLimits & CallLimits;
 /** Documented in docs/concepts/api.md. */
-export const LIMITS: TlsLimits = {
+export const LIMITS: ApiLimits = {
   connections: 256,
   handshakeMs: 10_000,
   quietMs: 60_000,
   requestMs: 60_000,
   streams: 32,
   headerBytes: 16_384,
+  calls: 64,
+  callsOfOne: 32,
+  lasting: 256,
 };
-/** Calls that last, at a time. */
-const LASTING = 256;
-/** Of a message in either direction. */
+/** Of a message in either direction, of what changes a machine: machine configs. */
 const MESSAGE_BYTES = 1024 * 1024;
+/** Of any other request. */
+const REQUEST_BYTES = 128 * 1024;
 /** The longest that a caller may ask us to work for one call. */
 const CALL_MS = 24 * 3_600_000;
 
 /** Of calls, whoever makes them. */
 export const COMMON = {
   ...{ connect: true, grpc: true, grpcWeb: false },
-  ...{ readMaxBytes: MESSAGE_BYTES, writeMaxBytes: MESSAGE_BYTES, maxTimeoutMs: CALL_MS },
+  ...{ readMaxBytes: REQUEST_BYTES, writeMaxBytes: MESSAGE_BYTES, maxTimeoutMs: CALL_MS },
   // What unpacks to more than it says costs memory before anybody knows; messages are small.
   acceptCompression: [],
   // A key that is misspelled must not be one that was left out.
   jsonOptions: { ignoreUnknownFields: false },
 };
 
+/** For services with large requests. */
+export const withLargeRequests = (router: ConnectRouter): ConnectRouter => ({
+  ...router,
+  service: (service, implementation) => router.service(service, implementation, { ...COMMON, readMaxBytes: MESSAGE_BYTES }),
+});
+
 export async function openApi(options: ApiOptions): Promise<TlsServer> {
-  const { answers, ask, outdated = () => {}, dial, pages = {}, now, log, epoch, limits, authorities, ...tls } = options;
+  const { answers, ask, outdated = () => {}, dial, pages = {}, now, log, epoch, authorities, ...tls } = options;
+  const limits = { ...LIMITS, ...options.limits };
   const denied = (caller: string, what: string): void => log(`denied to ${caller}: ${what}`);
   const failed = (what: string, error: unknown): void => log(`${what} failed: ${(error as Error).stack ?? String(error)}`);
+  const paths = new Map<string, boolean>();
+  const gate = authorize(now, denied);
   const calls = connectNodeAdapter({
     routes: (router) => {
+      const large = withLargeRequests(router);
       registerNodeService(router, answers, ask);
       registerLookedUp(router, SystemService, answers.look);
-      registerControlService(router, ask);
+      registerControlService(large, ask);
       if (dial) registerForwarding(router, dial, log);
       registerLookedUp(router, LogService, answers.look);
-      registerOwnerService(router, ask, outdated);
+      registerOwnerService(large, ask, outdated);
       registerReflection(router);
+      for (const { method, requestPath } of router.handlers) paths.set(requestPath, method.methodKind !== "unary");
     },
-    contextValues: (request) => createContextValues().set(CALLER, callerAt(request)),
-    interceptors: [tellErrors(failed), authorize(now, denied), limitStreams(limits?.lasting ?? LASTING)],
+    contextValues: (request) => limited.mark(request, createContextValues().set(CALLER, callerAt(request))),
+    requestGate: (call) => {
+      gate(call);
+      refuseExcess(call);
+    },
+    interceptors: [tellErrors(failed)],
     ...COMMON,
   });
+  const limited = limitCalls(
+    limits,
+    (path) => paths.get(path),
+    (request) => certificateOf(request)?.serialNumber ?? "",
+    servePages(pages, { callerOf: callerAt, now, denied, failed }, calls),
+  );
   const admit = (certificate: X509Certificate): string | undefined => {
     const caller = callerOf(certificate);
     if (!caller) return "its certificate names nobody with a role";
@@ -101,8 +126,8 @@ export async function openApi(options: ApiOptions): Promise<TlsServer> {
   };
   return await serveTls({
     ...tls,
-    limits: { ...LIMITS, ...limits },
-    handle: servePages(pages, { callerOf: callerAt, now, denied, failed }, calls),
+    limits,
+    handle: limited.handle,
     callers: { authorities, admit },
     refused: (address, why) => log(`refused ${address}: ${why}`),
   });
