@@ -32,6 +32,7 @@ import { assembleSystemImage } from "./system-image.ts";
 import { findInit, refuseOtherInit } from "./image-init.ts";
 import { takeKernel } from "./kernel.ts";
 import { kernelFlavour, openKernelSource } from "./kernel-source.ts";
+import { sealTree } from "./seal/seal-tree.ts";
 import { enforcesSelinux, PERMISSIVE } from "./selinux.ts";
 import { addRecipeUsers, layFiles, nameImage, refusePrivateKeys, setUnits, unpackBase, type Tree } from "./tree.ts";
 import { addTrustedKeys, readTrust } from "./trusted-keys.ts";
@@ -208,6 +209,7 @@ async function buildSystemImage(
     await layFiles(tree, recipe.files, recipeFolder);
     await addTrustedKeys(tree, trusted);
     await setUnits(tree, recipe, init.kind);
+    if (recipe.profile === "sealed") progress.note(await sealTree(tree, recipe, init.kind));
     await refusePrivateKeys(tree);
     await packRoot(tree, time, recipe.root.compression, root);
     return all;

@@ -16,12 +16,15 @@ import type { Tree } from "./tree.ts";
 
 /** What an image says about itself, and the folders that a boot mounts over. */
 export async function addImageFacts({ fs, tool }: Tree, recipe: Recipe, init: ImageInit, created: number): Promise<void> {
-  const { name, version, persistent, health, recovery, api } = recipe;
+  const { name, version, profile, persistent, health, recovery, api } = recipe;
   const folders = [...new Set([...ALWAYS_PERSISTENT, ...persistent])];
   for (const path of [...MOUNT_POINTS, ...folders]) await ownFolder({ fs, tool }, path);
   await fs.write(
     IMAGE_FACTS_PATH,
-    encodeImageFacts({ name, version, created, persistent: folders, init: { kind: init.kind, path: init.path } }),
+    encodeImageFacts({
+      ...{ name, version, created, persistent: folders, init: { kind: init.kind, path: init.path } },
+      ...(profile === "sealed" ? { profile } : {}),
+    }),
   );
   // Where services keep what is only for this boot. Source: Filesystem Hierarchy Standard 3.0, section 5.13
   if (!(await fs.exists("/var/run"))) await fs.link("/var/run", "../run");
@@ -60,11 +63,11 @@ async function addSystemdFiles({ fs, tool }: Tree): Promise<void> {
 /** The programs and units that every image has besides its packages, and the boot loader of the disks that it is installed to. */
 export async function addRuntime(
   { fs }: Tree,
-  { kernel, disk }: Recipe,
+  { kernel, disk, profile }: Recipe,
   { init, created, work }: { readonly init: ImageInit; readonly created: number; readonly work: string },
   context: BuildContext,
 ): Promise<void> {
-  for (const file of await runtimeFiles(context, { init, kernel }, work)) {
+  for (const file of await runtimeFiles(context, { init, kernel, profile }, work)) {
     if ("target" in file) await fs.link(file.path, file.target);
     else await fs.write(file.path, file.data, file.mode);
   }

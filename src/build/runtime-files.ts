@@ -29,6 +29,8 @@ const WANTED = {
   "petrify-stage@boot.service": "basic.target",
   "petrify-stage@network.service": "petrifyd.service",
 } as const;
+/** The same, of a sealed image. */
+const WANTED_SEALED = { "petrify-sealed.service": "multi-user.target" } as const;
 /** Stages of a boot; OpenRC's are services of these names. */
 const BOOT_RUNS = ["fs", "boot", "network"] as const;
 /** What every boot of OpenRC starts, and in which runlevel. */
@@ -52,6 +54,7 @@ const IN_RUNLEVEL = {
 interface RuntimeChoice {
   readonly init: ImageInit;
   readonly kernel: { readonly cmdline: readonly string[] };
+  readonly profile: "open" | "sealed";
 }
 
 /**
@@ -61,7 +64,7 @@ interface RuntimeChoice {
  */
 export async function runtimeFiles(
   context: Pick<BuildContext, "tools" | "cacheFolder" | "signal">,
-  { init, kernel }: RuntimeChoice,
+  { init, kernel, profile }: RuntimeChoice,
   work: string,
 ): Promise<RuntimeFile[]> {
   const programs = await agentPrograms();
@@ -75,15 +78,20 @@ export async function runtimeFiles(
     ...(init.kind === "systemd"
       ? systemdFiles(serialConsoles(kernel.cmdline))
       : openrcFiles(serialConsoles(kernel.cmdline), init)),
+    ...(profile === "sealed" ? [...(await filesBelow(join(SOURCES, "sealed"), "")), ...wantedLinks(WANTED_SEALED)] : []),
   ];
 }
 
 const UNITS = "/usr/lib/systemd/system";
-const systemdFiles = (consoles: readonly string[]): RuntimeFile[] => [
-  ...Object.entries(WANTED).map(([unit, target]) => ({
+/** @param wanted units, each with what wants it */
+const wantedLinks = (wanted: Readonly<Record<string, string>>): RuntimeFile[] =>
+  Object.entries(wanted).map(([unit, target]) => ({
     path: `${UNITS}/${target}.wants/${unit}`,
     target: `../${unit.replace(/@.*\./, "@.")}`,
-  })),
+  }));
+
+const systemdFiles = (consoles: readonly string[]): RuntimeFile[] => [
+  ...wantedLinks(WANTED),
   // What others than Debian call it.
   { path: `${UNITS}/sshd.service.d/50-petrify.conf`, target: "../ssh.service.d/50-petrify.conf" },
   ...["getty@tty1", ...consoles.map((console) => `serial-getty@${console}`)].flatMap((login) => installerFor(login)),

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { Base, WHOLE_BASES } from "./base.ts";
 import { Health } from "./health.ts";
 import { Recovery } from "./recovery.ts";
+import { Profile, profileProblems, Sealed } from "./profile.ts";
 import { isIn, mountedOver, whyNotPersistent } from "./persistent-path.ts";
 import { namedInit, unitProblems } from "./unit-problems.ts";
 import * as words from "./words.ts";
@@ -104,6 +105,10 @@ export const Recipe = z
       "Another recipe (or its folder) that this one adds to, or a system image (.img) as its base; docs/concepts/extends.md",
     ),
     base: Base.describe("Where the files come from; a recipe that extends another has that one's"),
+    profile: Profile.default("open").describe(
+      "sealed: no shell, no SSH, no login, no package manager; the API is the only way in. docs/concepts/sealed.md",
+    ),
+    sealed: Sealed.prefault({}).describe("Exceptions of a sealed image"),
     packages: list(words.PackageName).describe("Packages to install, besides the few every image has"),
     kernel: Kernel.prefault({}).describe("The kernel and its command line"),
     firmware: Firmware.prefault({}).describe("What real hardware needs besides drivers"),
@@ -164,7 +169,7 @@ export const Recipe = z
         path: ["api", "maintenance"],
         message: "needs systemd: with OpenRC there is no API yet",
       });
-    for (const { path, message } of kind ? unitProblems(kind, recipe) : []) {
+    for (const { path, message } of [...profileProblems(recipe, kind), ...(kind ? unitProblems(kind, recipe) : [])]) {
       context.addIssue({ code: "custom", path: [...path], message });
     }
     if (base.suite !== undefined && kernel.from !== undefined && kernel.flavour !== "none") {

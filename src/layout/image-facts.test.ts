@@ -32,6 +32,12 @@ for (const init of [
   });
 }
 
+test("a sealed image says so; an open one, or another profile, says nothing", () => {
+  assert.equal(parseImageFacts(encodeImageFacts({ ...facts, profile: "sealed" })).profile, "sealed");
+  for (const profile of [undefined, "open", "other", true])
+    assert.equal("profile" in parseImageFacts(JSON.stringify({ ...JSON.parse(text), profile })), false);
+});
+
 test("keys of a newer build are passed over", () => {
   assert.deepEqual(parseImageFacts(JSON.stringify({ ...JSON.parse(text), colour: "blue" })), facts);
 });

@@ -13,6 +13,8 @@ export interface ImageFacts {
   readonly persistent: readonly string[];
   /** What the image is started by; absent in images of before there was a choice of paths. */
   readonly init?: ImageInit;
+  /** Absent in an open image. */
+  readonly profile?: "sealed";
 }
 interface ImageInit {
   readonly kind: "systemd" | "openrc";
@@ -21,8 +23,8 @@ interface ImageInit {
 }
 
 /** The file's text. */
-export const encodeImageFacts = ({ name, version, created, persistent, init }: ImageFacts): string =>
-  `${JSON.stringify({ format: FORMAT, name, version, created, persistent, init })}\n`;
+export const encodeImageFacts = ({ name, version, created, persistent, init, profile }: ImageFacts): string =>
+  `${JSON.stringify({ format: FORMAT, name, version, created, persistent, init, profile })}\n`;
 
 /**
  * Reads the file. Keys that are not known are passed over: a newer image may say more.
@@ -39,7 +41,8 @@ export function parseImageFacts(text: string): ImageFacts {
     throw invalid("has no list of persistent folders");
   }
   const init = parseInit(facts["init"]);
-  return { name, version, created, persistent, ...(init ? { init } : {}) };
+  const profile = facts["profile"] === "sealed" ? ({ profile: "sealed" } as const) : {};
+  return { name, version, created, persistent, ...(init ? { init } : {}), ...profile };
 }
 
 /** A kind that this version does not know is passed over, as any key would be: whoever has to start it looks for itself. */
