@@ -10,6 +10,7 @@ import type { Agent } from "./agent.ts";
 import type { AuditLog } from "./audit-log.ts";
 import { audited } from "./audited.ts";
 import { serveApiProgram } from "./api-socket.ts";
+import { CAPTURE, captureHandler } from "./capture-log.ts";
 import { ENROL, openEnrolment } from "./enrolment.ts";
 import { certificateRequest, enrolRequest, trustRequest } from "./operations/wire.ts";
 import { openOwnership, REPLACE_CERTIFICATE, REPLACE_TRUST } from "./ownership.ts";
@@ -53,6 +54,7 @@ export async function openApiAccess(
   };
   const own: LocalRoutes = {
     [ENROL]: enrol,
+    [CAPTURE]: captureHandler,
     [REPLACE_CERTIFICATE]: async (_signal, body) => await ownership.replaceCertificate(certificateRequest(body)),
     [REPLACE_TRUST]: async (_signal, body) => await ownership.replaceTrust(trustRequest(body)),
   };

@@ -7,6 +7,7 @@ import { serveLocally, type LocalHandler, type LocalRoutes } from "../host/unix-
 import { API_SOCKET, API_TOKEN } from "../layout/api-places.ts";
 import type { AuditCaller } from "../layout/audit-log.ts";
 import { parseCaller } from "./api-caller.ts";
+import { CAPTURE } from "./capture-log.ts";
 import { ENROL, type Enrolment } from "./enrolment.ts";
 import { REPLACE_CERTIFICATE, REPLACE_TRUST } from "./ownership.ts";
 
@@ -15,7 +16,7 @@ const CALLS = [
   ...["GET /status", "GET /operation", "GET /history", "GET /audit"],
   ...["POST /upgrade/plan", "POST /upgrade", "POST /upgrade/cancel", "POST /rollback", "POST /restart", "POST /shutdown"],
   ...["POST /reset/plan", "POST /reset", "POST /service"],
-  ...[REPLACE_CERTIFICATE, REPLACE_TRUST],
+  ...[REPLACE_CERTIFICATE, REPLACE_TRUST, CAPTURE],
   ...["POST /config/apply", "POST /config/rollback", "POST /config/confirm", "POST /config/diff", "GET /config/history"],
 ];
 const CALLS_WITHOUT_OWNER = ["GET /status", ENROL] as const;

@@ -7,6 +7,7 @@ import type { Agent } from "./agent.ts";
 import { encodeCaller, parseCaller } from "./api-caller.ts";
 import { noAuditLog, type AuditLog } from "./audit-log.ts";
 import { AUDITED, audited } from "./audited.ts";
+import { CAPTURE, captureHandler } from "./capture-log.ts";
 import { ENROL } from "./enrolment.ts";
 import { REPLACE_CERTIFICATE, REPLACE_TRUST } from "./ownership.ts";
 import type { AgentPorts } from "./ports.ts";
@@ -34,7 +35,10 @@ suite("calls that change the machine", () => {
     const agent = { operations: {}, installer: {}, config: {}, reset: {}, automatic: {} } as unknown as Agent;
     const routes = agentRoutes(agent, { audit: noAuditLog } as AgentPorts, BY);
     const changing = Object.keys(routes).filter((name) => !LOOKS.test(name));
-    assert.deepEqual([...changing, ENROL, REPLACE_CERTIFICATE, REPLACE_TRUST].toSorted(), Object.keys(AUDITED).toSorted());
+    assert.deepEqual(
+      [...changing, CAPTURE, ENROL, REPLACE_CERTIFICATE, REPLACE_TRUST].toSorted(),
+      Object.keys(AUDITED).toSorted(),
+    );
   });
 
   test("are logged before they begin, and when they have ended, with who and what", async () => {
@@ -87,6 +91,20 @@ suite("calls that change the machine", () => {
     const answer = routes["POST /upgrade"]!(stop.signal, {}) as AsyncIterable<object>;
     for await (const _ of answer) break;
     assert.deepEqual(entries.at(-1), { is: "end", of: 1, outcome: "left" });
+  });
+
+  test("that last until somebody stops listening have ended then", async () => {
+    const stop = new AbortController();
+    const { routes, entries } = logged({ [CAPTURE]: captureHandler });
+    const values: object[] = [];
+    for await (const value of routes[CAPTURE]!(stop.signal, { interface: "eth0", filter: "icmp" }) as AsyncIterable<object>) {
+      values.push(value);
+      stop.abort();
+    }
+    assert.deepEqual(entries, [
+      { is: "begin", call: CAPTURE, by: BY, arguments: { interface: "eth0", filter: "icmp" } },
+      { is: "end", of: 1, outcome: "done" },
+    ]);
   });
 
   test("leave nothing secret in the log, and nothing of a dry run", async () => {

@@ -1,4 +1,4 @@
-/** Calls that change a machine, in its audit log: before each begins, and when it ends. docs/formats/audit.md */
+/** Calls that change a machine, or show what is said in confidence, in its audit log: before each begins, and when it ends. docs/formats/audit.md */
 import { hex } from "../core/digest.ts";
 import { AppError } from "../core/error.ts";
 import type { LocalHandler, LocalRoutes } from "../host/unix-http.ts";
@@ -6,6 +6,7 @@ import type { AuditCaller, AuditFields } from "../layout/audit-log.ts";
 import { INSTALL_CALLS } from "../layout/install.ts";
 import { shortLine } from "../layout/short-line.ts";
 import { sha256 } from "../host/sha256.ts";
+import { CAPTURE } from "./capture-log.ts";
 import { ENROL } from "./enrolment.ts";
 import type { AuditLog } from "./audit-log.ts";
 import { REPLACE_CERTIFICATE, REPLACE_TRUST } from "./ownership.ts";
@@ -39,6 +40,7 @@ export const AUDITED: Readonly<Record<string, Kept>> = {
   "POST /config/apply": unlessDryRun(({ mode, documents }) => ({ mode, documents: documentsOf(documents) })),
   "POST /config/rollback": unlessDryRun(only("mode", "to")),
   "POST /config/confirm": only(),
+  [CAPTURE]: only("interface", "filter", "snaplen", "count", "duration", "withApi", "promiscuous"),
   [REPLACE_CERTIFICATE]: only(),
   [REPLACE_TRUST]: only(),
   [ENROL]: ({ documents, epoch }) => ({ epoch, documents: documentsOf(documents) }),
@@ -110,7 +112,7 @@ function failureOf(error: unknown): Ended {
 /** By the last that was told: docs/concepts/upgrade.md has the news of operations. */
 function endOf(last: object, isAborted: boolean): Ended {
   if ("restarting" in last) return { outcome: "restarting" };
-  if (isAborted) return { outcome: "left" };
+  if (isAborted && !("ended" in last)) return { outcome: "left" };
   const { outcome, code, reason } = ("ended" in last ? last.ended : {}) as Readonly<Record<string, string | undefined>>;
   if (outcome === undefined || outcome === "succeeded" || outcome === "cancelled") return { outcome: "done" };
   return {

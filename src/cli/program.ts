@@ -40,6 +40,7 @@ import { registerTime } from "./look/time.ts";
 import { registerNodeDashboard } from "./nodes/dashboard.ts";
 import { registerNodeDmesg } from "./nodes/dmesg.ts";
 import { registerNodeLogs } from "./nodes/logs.ts";
+import { registerNodePcap } from "./nodes/pcap.ts";
 import { registerUsage } from "./look/usage.ts";
 import { registerNodeHealth } from "./nodes/health.ts";
 import { registerNodeHistory } from "./nodes/history.ts";
@@ -100,6 +101,7 @@ const COMMANDS: readonly (readonly [heading: string, commands: readonly Register
       registerNodeStatus,
       registerNodeLogs,
       registerNodeDmesg,
+      registerNodePcap,
       registerNodeDashboard,
       registerNodeHealth,
       registerNodeHistory,

@@ -3,6 +3,7 @@ import { fromJson, toJson, type DescMethod, type DescService, type JsonValue, ty
 import type { ConnectRouter, HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { lookPath } from "../look/call.ts";
 import { firstOf, type AskProgram } from "./ask-program.ts";
+import { CALLER } from "./authorize.ts";
 
 /** Every method of the service. @param ask petrify-look */
 export function registerLookedUp(router: ConnectRouter, service: DescService, ask: AskProgram): void {
@@ -11,8 +12,8 @@ export function registerLookedUp(router: ConnectRouter, service: DescService, as
 }
 
 function handlerOf(name: string, { input, output, methodKind }: DescMethod, ask: AskProgram): unknown {
-  const answers = async function* (request: Message, { signal }: HandlerContext): AsyncGenerator<Message> {
-    for await (const value of ask("POST", lookPath(name), signal, toJson(input, request) as object)) {
+  const answers = async function* (request: Message, { signal, values }: HandlerContext): AsyncGenerator<Message> {
+    for await (const value of ask("POST", lookPath(name), signal, toJson(input, request) as object, values.get(CALLER))) {
       // It is of the same image; a field that is not known here yet is no reason to say nothing.
       yield fromJson(output, value as JsonValue, { ignoreUnknownFields: true });
     }

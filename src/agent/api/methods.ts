@@ -34,6 +34,7 @@ export const METHOD_ROLES: Readonly<Record<string, MethodRole>> = {
   "petrify.v1.ControlService.ListConfigs": "reader",
   "petrify.v1.ControlService.DiffConfigs": "reader",
   "petrify.v1.ControlService.ReadAudit": "reader",
+  "petrify.v1.CaptureService.Capture": "admin",
   "petrify.v1.EnrolmentService.Describe": WITHOUT_OWNER,
   "petrify.v1.EnrolmentService.Enrol": WITHOUT_OWNER,
   "petrify.v1.LogService.Logs": "reader",

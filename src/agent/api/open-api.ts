@@ -13,6 +13,7 @@ import {
 import { identityOf } from "../../pki/identity.ts";
 import type { AskProgram } from "./ask-program.ts";
 import { authorize, CALLER, type Caller } from "./authorize.ts";
+import { CaptureService } from "../../protocol/petrify/v1/capture_pb.ts";
 import { LogService } from "../../protocol/petrify/v1/log_pb.ts";
 import { SystemService } from "../../protocol/petrify/v1/system_pb.ts";
 import { registerControlService } from "./control-service.ts";
@@ -102,6 +103,7 @@ export async function openApi(options: ApiOptions): Promise<TlsServer> {
       if (dial) registerForwarding(router, dial, log);
       registerLookedUp(router, LogService, answers.look);
       registerOwnerService(large, ask, outdated);
+      registerLookedUp(router, CaptureService, answers.look);
       registerReflection(router);
       for (const { method, requestPath } of router.handlers) paths.set(requestPath, method.methodKind !== "unary");
     },

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { CaptureService } from "../../protocol/petrify/v1/capture_pb.ts";
 import { LogService } from "../../protocol/petrify/v1/log_pb.ts";
 import { SystemService } from "../../protocol/petrify/v1/system_pb.ts";
 import { scriptedRun } from "../../host/run.ts";
@@ -9,14 +10,24 @@ import { LOOK_CALLS } from "./calls.ts";
 import { prefixLength } from "./network.ts";
 import { unitOf } from "./processes.ts";
 import { servicesOf } from "./services.ts";
+import { noCaptures } from "./testing.ts";
 
 test("every method of the contract that is looked up has a call, and nothing else has", () => {
-  const methods = [SystemService, LogService].flatMap(({ name, methods: all }) => all.map((method) => `${name}.${method.name}`));
+  const methods = [SystemService, LogService, CaptureService].flatMap(({ name, methods: all }) =>
+    all.map((method) => `${name}.${method.name}`),
+  );
   assert.deepEqual(Object.keys(LOOK_CALLS).toSorted(), methods.toSorted());
 });
 
 test("a request that a call does not know is refused, whoever sends it", async () => {
-  const routes = lookRoutes(LOOK_CALLS, { run: scriptedRun({}).run, runLines, root: "/none", lsblk: "lsblk", now: () => 0 });
+  const routes = lookRoutes(LOOK_CALLS, {
+    run: scriptedRun({}).run,
+    runLines,
+    root: "/none",
+    lsblk: "lsblk",
+    ...noCaptures,
+    now: () => 0,
+  });
   const { signal } = new AbortController();
   const ask = async (name: string, body: unknown) => await (routes[`POST /look/${name}`]!(signal, body) as Promise<object>);
   for (const [name, body] of [

@@ -1,4 +1,5 @@
 /** Every call, by its name in the contract. */
+import { captureCall } from "./capture.ts";
 import { cgroups } from "./cgroups.ts";
 import { containers } from "./containers.ts";
 import { cpu } from "./cpu.ts";
@@ -19,6 +20,7 @@ import { usage } from "./usage.ts";
 import type { LookCalls } from "./call.ts";
 
 export const LOOK_CALLS: LookCalls = {
+  "CaptureService.Capture": captureCall(10_000),
   "LogService.Logs": logs,
   "LogService.Dmesg": dmesg,
   "SystemService.Services": services,

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { runLines } from "../../host/run-lines.ts";
 import { scriptedRun } from "../../host/run.ts";
 import { containers } from "./containers.ts";
+import { noCaptures } from "./testing.ts";
 
 test("containers that run are found by their control groups, and named by what their runtimes write down", async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), "petrify-containers-"));
@@ -30,7 +31,7 @@ test("containers that run are found by their control groups, and named by what t
   await put(`var/lib/docker/containers/${docker}/config.v2.json`, '{"Name":"/db","Config":{"Image":"postgres:17"}}');
   const annotations = { "io.kubernetes.cri.sandbox-name": "web-7", "io.kubernetes.cri.container-name": "nginx" };
   await put(`run/containerd/io.containerd.runtime.v2.task/k8s.io/${pod}/config.json`, JSON.stringify({ annotations }));
-  const ports = { run: scriptedRun({}).run, runLines, root: folder.path, lsblk: "lsblk", now: () => 0 };
+  const ports = { run: scriptedRun({}).run, runLines, root: folder.path, lsblk: "lsblk", ...noCaptures, now: () => 0 };
   const answer = await (containers({}, ports, new AbortController().signal) as Promise<{ containers: { name: string }[] }>);
   assert.deepEqual(
     answer.containers.toSorted((one, other) => (one.name < other.name ? -1 : 1)),

@@ -5,6 +5,7 @@ import type { RunLines } from "../../host/run-lines.ts";
 import type { LogsResponseJson } from "../../protocol/petrify/v1/log_pb.ts";
 import { lookRoutes } from "./call.ts";
 import { LOOK_CALLS } from "./calls.ts";
+import { noCaptures } from "./testing.ts";
 
 const { signal } = new AbortController();
 const CURSOR = "s=1;i=2;b=3";
@@ -22,7 +23,7 @@ async function asked(request: object, ...said: readonly (readonly string[] | Err
     }
   };
   const run = async (): Promise<never> => await Promise.reject(new Error("nothing else is run"));
-  const routes = lookRoutes(LOOK_CALLS, { run, runLines, root: "/none", lsblk: "lsblk", now: () => 0 });
+  const routes = lookRoutes(LOOK_CALLS, { run, runLines, root: "/none", lsblk: "lsblk", ...noCaptures, now: () => 0 });
   const answers = routes["POST /look/LogService.Logs"]!(signal, request) as AsyncIterable<LogsResponseJson>;
   return { calls, answers: await Array.fromAsync(answers) };
 }
