@@ -18,7 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   inspect: ["core", "layout", "release", "host"],
   registry: ["core", "layout", "config", "release", "host"],
   vm: ["core", "layout", "host"],
-  agent: ["core", "layout", "config", "release", "protocol", "pki", "host", "registry"],
+  agent: ["core", "layout", "config", "release", "protocol", "pki", "host", "registry", "client"],
   client: ["core", "layout", "protocol", "pki", "host"],
   cli: [
     "core",

@@ -1,9 +1,12 @@
 /** What the agent has for the API's own program: little, unless the machine has an owner, or waits for one. docs/concepts/pki.md */
 import { dirname } from "node:path";
-import { fileExists, makeFolder, readText, removeFile } from "../host/files.ts";
+import { AppError } from "../core/error.ts";
+import { existsNow, fileExists, makeFolder, readText, removeFile } from "../host/files.ts";
 import { replaceFile } from "../host/replace-file.ts";
+import type { InitSystem } from "../host/init-system.ts";
 import type { LocalRoutes } from "../host/unix-http.ts";
-import { MAINTENANCE_FILE, MAINTENANCE_WORD } from "../layout/api-places.ts";
+import { AUTHORITY_SETTINGS, MAINTENANCE_FILE, MAINTENANCE_WORD } from "../layout/api-places.ts";
+import { decodeAuthoritySettings } from "../layout/authority-settings.ts";
 import { commandLineWords } from "../layout/cmdline.ts";
 import type { AuditCaller } from "../layout/audit-log.ts";
 import type { Agent } from "./agent.ts";
@@ -11,32 +14,38 @@ import type { AuditLog } from "./audit-log.ts";
 import { audited } from "./audited.ts";
 import { serveApiProgram } from "./api-socket.ts";
 import { CAPTURE, captureHandler } from "./capture-log.ts";
-import { ENROL, openEnrolment } from "./enrolment.ts";
+import { ENROL, JOIN, openEnrolment } from "./enrolment.ts";
 import { certificateRequest, enrolRequest, trustRequest } from "./operations/wire.ts";
-import { openOwnership, REPLACE_CERTIFICATE, REPLACE_TRUST } from "./ownership.ts";
+import { openOwnership, RENEW, REPLACE_CERTIFICATE, REPLACE_TRUST } from "./ownership.ts";
 
 interface AccessPorts {
+  readonly init: Pick<InitSystem, "act">;
   readonly random: (bytes: number) => Uint8Array;
   readonly audit: AuditLog;
   readonly log: (level: "info" | "alarm", line: string) => void;
 }
 
+const API_SERVICE = "petrify-api.service";
+
 export async function openApiAccess(
   agent: Pick<Agent, "config" | "status">,
   routes: (by: AuditCaller) => LocalRoutes,
-  { random, log, audit }: AccessPorts,
+  { random, log, audit, init }: AccessPorts,
 ): Promise<AsyncDisposable> {
   const { fingerprint } = agent.status();
   const means = { fingerprint: () => fingerprint, log: (line: string) => log("info", line) };
   const enrolment = await openEnrolment({ ...means, config: agent.config });
   const ownership = openOwnership(means);
-  const wait = async (own: string): Promise<boolean> => {
+  const makeRoom = async (): Promise<boolean> => {
     try {
       await enrolment.prepare();
+      return true;
     } catch (error) {
-      log("alarm", `this machine cannot wait for an owner: ${(error as Error).message}`);
+      log("alarm", `this machine cannot have an owner: ${(error as Error).message}`);
       return false;
     }
+  };
+  const wait = async (own: string): Promise<boolean> => {
     // Hardly any machine ever needs it.
     const { ISSUE_FILE, issueText, noticeLine } = await import("./waiting-notice.ts");
     log("alarm", noticeLine(own));
@@ -45,21 +54,38 @@ export async function openApiAccess(
     return true;
   };
   // Who keeps nothing, or cannot be known again, cannot have an owner.
-  const mayWait = !enrolment.isEnrolled() && fingerprint !== undefined && (await waitsForOwner());
-  const waits = mayWait && (await wait(fingerprint));
+  const isFree = !enrolment.isEnrolled() && fingerprint !== undefined && (await makeRoom());
+  const waits = isFree && (await waitsForOwner()) && (await wait(fingerprint));
   const enrol = async (signal: AbortSignal, body: unknown): Promise<object> => {
     const result = await enrolment.enrol(enrolRequest(body), signal);
     await removeFile((await import("./waiting-notice.ts")).ISSUE_FILE);
     return result;
   };
+  // The next caller starts it again, with what there is then.
+  const endApi = (): void =>
+    void init.act(API_SERVICE, "stop").catch((error: unknown) => {
+      log("info", `${API_SERVICE} goes on with what it was started with: ${(error as Error).message}`);
+    });
   const own: LocalRoutes = {
     [ENROL]: enrol,
     [CAPTURE]: captureHandler,
+    [JOIN]: async (signal, body) => {
+      if (decodeAuthoritySettings(await readText(AUTHORITY_SETTINGS))?.join === undefined)
+        throw new AppError("NO_JOIN_TOKEN", "the config of this machine has no join token");
+      const result = await enrol(signal, body);
+      endApi();
+      return result;
+    },
+    [RENEW]: async (_signal, body) => {
+      const result = await ownership.replaceCertificate(certificateRequest(body));
+      if (result.changed) endApi();
+      return result;
+    },
     [REPLACE_CERTIFICATE]: async (_signal, body) => await ownership.replaceCertificate(certificateRequest(body)),
     [REPLACE_TRUST]: async (_signal, body) => await ownership.replaceTrust(trustRequest(body)),
   };
   const all = (by: AuditCaller): LocalRoutes => ({ ...routes(by), ...audited(own, audit, by) });
-  return await serveApiProgram({ routes: all, waits, enrolment, random });
+  return await serveApiProgram({ routes: all, waits, joins: () => existsNow(AUTHORITY_SETTINGS), enrolment, random });
 }
 
 const waitsForOwner = async (): Promise<boolean> =>

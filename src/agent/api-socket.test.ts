@@ -11,7 +11,13 @@ import { serveApiProgram } from "./api-socket.ts";
 const { signal } = new AbortController();
 const random = (byte: number) => (bytes: number) => new Uint8Array(bytes).fill(byte);
 
-async function desk({ isEnrolled, waits = true }: { readonly isEnrolled: boolean; readonly waits?: boolean }) {
+interface Machine {
+  readonly isEnrolled: boolean;
+  readonly waits?: boolean;
+  readonly joins?: boolean;
+}
+
+async function desk({ isEnrolled, waits = true, joins = false }: Machine) {
   const folder = await mkdtempDisposable(join(tmpdir(), "petrify-api-socket-"));
   const places = { socket: join(folder.path, "socket"), token: join(folder.path, "token") };
   let enrolled = isEnrolled;
@@ -21,13 +27,18 @@ async function desk({ isEnrolled, waits = true }: { readonly isEnrolled: boolean
     "GET /status": async () => await Promise.resolve({ is: "status" }),
     "GET /operation": async () => await Promise.resolve({ is: "operation" }),
     "POST /enrol": async () => await Promise.resolve({ is: (enrolled = true) }),
+    "POST /join": async () => await Promise.resolve({ is: (enrolled = true), by: callers.push(by.name) }),
+    "POST /owner/renew": async () => await Promise.resolve({ by: callers.push(by.name) }),
     "POST /wipe": async () => await Promise.reject(new Error("it was wiped")),
   });
   return {
     places,
     token: async () => await readFile(places.token, "utf8"),
     serve: async (byte = 7) =>
-      await serveApiProgram({ routes, waits, enrolment: { isEnrolled: () => enrolled }, random: random(byte), places }),
+      await serveApiProgram({
+        ...{ routes, waits, joins: () => joins, random: random(byte), places },
+        enrolment: { isEnrolled: () => enrolled },
+      }),
     callers,
     own: () => void (enrolled = true),
     ask: async (method: "GET" | "POST", url: string, given?: string, caller?: string) =>
@@ -79,6 +90,29 @@ suite("the socket for the API's own program", () => {
     assert.deepEqual(await at.ask("GET", "/operation", after), [{ is: "operation" }]);
   });
 
+  test("lets a machine that nobody owns join where its config has a join token, and nobody else make it theirs", async () => {
+    await using at = await desk({ isEnrolled: false, waits: false, joins: true });
+    await using _ = await at.serve();
+    const before = await at.token();
+    for (const url of ["/enrol", "/rollback", "/owner/renew"])
+      await assert.rejects(at.ask("POST", url, before), { code: "NO_SUCH_CALL" });
+    assert.deepEqual(await at.ask("POST", "/join", before), [{ is: true, by: 1 }]);
+    await assert.rejects(at.ask("POST", "/join", await at.token()), { code: "NO_SUCH_CALL" });
+    await at.ask(
+      "POST",
+      "/owner/renew",
+      await at.token(),
+      encodeCaller({ name: "alice", role: "admin", serial: "", address: "" }),
+    );
+    assert.deepEqual(at.callers, ["petrify-authority", "petrify-authority"], "the machine has asked for it itself");
+  });
+
+  test("lets no machine join whose config has no token", async () => {
+    await using at = await desk({ isEnrolled: false });
+    await using _ = await at.serve();
+    await assert.rejects(at.ask("POST", "/join", await at.token()), { code: "NO_SUCH_CALL" });
+  });
+
   test("does not know the token any more that anybody could have talked to", async () => {
     await using at = await desk({ isEnrolled: false });
     let count = 0;
@@ -88,7 +122,7 @@ suite("the socket for the API's own program", () => {
         "POST /enrol": async () => await Promise.resolve({}),
       }),
       ...{
-        waits: true,
+        ...{ waits: true, joins: () => false },
         enrolment: { isEnrolled: () => false },
         random: (bytes) => new Uint8Array(bytes).fill(++count),
         places: at.places,

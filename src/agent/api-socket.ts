@@ -8,18 +8,22 @@ import { API_SOCKET, API_TOKEN } from "../layout/api-places.ts";
 import type { AuditCaller } from "../layout/audit-log.ts";
 import { parseCaller } from "./api-caller.ts";
 import { CAPTURE } from "./capture-log.ts";
-import { ENROL, type Enrolment } from "./enrolment.ts";
-import { REPLACE_CERTIFICATE, REPLACE_TRUST } from "./ownership.ts";
+import { ENROL, JOIN, type Enrolment } from "./enrolment.ts";
+import { RENEW, REPLACE_CERTIFICATE, REPLACE_TRUST } from "./ownership.ts";
 
 /** The most that somebody who takes over the API's program could ask for: of a machine that has an owner, and of one that waits for one. */
 const CALLS = [
   ...["GET /status", "GET /operation", "GET /history", "GET /audit"],
   ...["POST /upgrade/plan", "POST /upgrade", "POST /upgrade/cancel", "POST /rollback", "POST /restart", "POST /shutdown"],
   ...["POST /reset/plan", "POST /reset", "POST /service"],
-  ...[REPLACE_CERTIFICATE, REPLACE_TRUST, CAPTURE],
+  ...[REPLACE_CERTIFICATE, REPLACE_TRUST, RENEW, CAPTURE],
   ...["POST /config/apply", "POST /config/rollback", "POST /config/confirm", "POST /config/diff", "GET /config/history"],
 ];
-const CALLS_WITHOUT_OWNER = ["GET /status", ENROL] as const;
+const CALLS_WITHOUT_OWNER = ["GET /status", ENROL];
+/** Of a machine whose config has a join token. */
+const CALLS_TO_JOIN = [JOIN];
+/** Asked for by the machine itself. */
+const ITSELF: AuditCaller = { name: "petrify-authority", via: "socket" };
 const TOKEN = /^[0-9a-f]{64}$/;
 
 interface ApiSocketOptions {
@@ -27,6 +31,8 @@ interface ApiSocketOptions {
   readonly routes: (by: AuditCaller) => LocalRoutes;
   /** A machine that nobody owns waits for an owner. */
   readonly waits: boolean;
+  /** It may become somebody's by a join token. */
+  readonly joins: () => boolean;
   readonly enrolment: Pick<Enrolment, "isEnrolled">;
   readonly random: (bytes: number) => Uint8Array;
   readonly places?: { readonly socket: string; readonly token: string };
@@ -36,6 +42,7 @@ interface ApiSocketOptions {
 export async function serveApiProgram({
   routes,
   waits,
+  joins,
   enrolment,
   random,
   places = { socket: API_SOCKET, token: API_TOKEN },
@@ -43,21 +50,25 @@ export async function serveApiProgram({
   let token = await tokenOf(places.token, random);
   const guarded = (call: string): LocalHandler => {
     return (signal, body, caller) => {
-      const calls: readonly string[] = enrolment.isEnrolled() ? CALLS : waits ? CALLS_WITHOUT_OWNER : [];
+      const calls: readonly string[] = enrolment.isEnrolled()
+        ? CALLS
+        : [...(waits ? CALLS_WITHOUT_OWNER : []), ...(joins() ? CALLS_TO_JOIN : [])];
       if (!calls.includes(call)) throw new AppError("NO_SUCH_CALL", `the agent has no ${call} now`);
-      return routes(parseCaller(caller))[call]!(signal, body);
+      return routes(call === JOIN || call === RENEW ? ITSELF : parseCaller(caller))[call]!(signal, body);
     };
   };
-  const served = Object.fromEntries([...new Set([...CALLS, ...CALLS_WITHOUT_OWNER])].map((call) => [call, guarded(call)]));
-  const withOwner: LocalRoutes = {
-    ...served,
-    [ENROL]: async (signal, body) => {
-      const result = await lastOf(served[ENROL]!(signal, body));
-      // What anybody could talk to until now knows the one before.
+  const served = Object.fromEntries(
+    [...new Set([...CALLS, ...CALLS_WITHOUT_OWNER, ...CALLS_TO_JOIN])].map((call) => [call, guarded(call)]),
+  );
+  // What anybody could talk to until now knows the token from before.
+  const thenNewToken =
+    (handler: LocalHandler): LocalHandler =>
+    async (signal, body) => {
+      const result = await lastOf(handler(signal, body));
       token = await newToken(places.token, random);
       return result;
-    },
-  };
+    };
+  const withOwner = { ...served, ...Object.fromEntries([ENROL, JOIN].map((call) => [call, thenNewToken(served[call]!)])) };
   return await serveLocally(places.socket, withOwner, () => token);
 }
 

@@ -7,9 +7,9 @@ import { INSTALL_CALLS } from "../layout/install.ts";
 import { shortLine } from "../layout/short-line.ts";
 import { sha256 } from "../host/sha256.ts";
 import { CAPTURE } from "./capture-log.ts";
-import { ENROL } from "./enrolment.ts";
+import { ENROL, JOIN } from "./enrolment.ts";
 import type { AuditLog } from "./audit-log.ts";
-import { REPLACE_CERTIFICATE, REPLACE_TRUST } from "./ownership.ts";
+import { RENEW, REPLACE_CERTIFICATE, REPLACE_TRUST } from "./ownership.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 /** What of a request is kept: nothing that is secret. Nothing for a request that changes nothing. */
@@ -43,7 +43,9 @@ export const AUDITED: Readonly<Record<string, Kept>> = {
   [CAPTURE]: only("interface", "filter", "snaplen", "count", "duration", "withApi", "promiscuous"),
   [REPLACE_CERTIFICATE]: only(),
   [REPLACE_TRUST]: only(),
+  [RENEW]: only(),
   [ENROL]: ({ documents, epoch }) => ({ epoch, documents: documentsOf(documents) }),
+  [JOIN]: only("epoch"),
   [INSTALL_CALLS.install]: only("device", "wipe", "after", "source"),
 };
 

@@ -10,6 +10,8 @@ import { assertNodeCertificate, authoritiesIn } from "./owner.ts";
 
 /** The agent's own call for it. */
 export const ENROL = "POST /enrol";
+/** The same, of a machine that has asked for it itself, with a join token of its config. */
+export const JOIN = "POST /join";
 
 export interface EnrolRequest {
   readonly documents: readonly ConfigDocument[];

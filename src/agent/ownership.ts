@@ -11,6 +11,8 @@ import { assertNodeCertificate, authoritiesIn } from "./owner.ts";
 /** The agent's own calls for it. */
 export const REPLACE_CERTIFICATE = "POST /owner/certificate";
 export const REPLACE_TRUST = "POST /owner/trust";
+/** As the first one, of a machine that has asked for it itself. */
+export const RENEW = "POST /owner/renew";
 
 export interface SignedStatement {
   readonly statement: string;

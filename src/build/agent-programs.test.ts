@@ -26,5 +26,10 @@ test("every program of an image runs with nothing beside it", async () => {
   assert.match(said["api.mjs"]!, /^<3>petrify-api was handed no socket/m);
   assert.match(said["look.mjs"]!, /^<3>petrify-look was handed no socket/m);
   assert.match(said["forward.mjs"]!, /^<3>petrify-forward was handed no socket/m);
+  assert.equal(
+    said["authority.mjs"],
+    "",
+    "what it says is for the journal: a unit that has failed would be a reason to give an image back",
+  );
   assert.match(said["petrify.mjs"]!, /^Usage: petrify/);
 });

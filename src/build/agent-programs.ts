@@ -22,6 +22,7 @@ const OTHERS = {
   api: "agent/api-main.ts",
   look: "agent/look-main.ts",
   forward: "agent/forward-main.ts",
+  authority: "agent/authority-main.ts",
 } as const;
 
 /** The agent, the programs that work for it, and the command line of a machine: a module each, with everything it imports; what the agent hardly ever needs is beside it. */

@@ -22,6 +22,8 @@ export const SECRETS = {
   recoveryToken: "recovery-token",
   /** Keys that nothing is signed for any more; there is none at first. */
   denied: "denied",
+  /** Folder of the join tokens; there is none at first. */
+  tokens: "tokens",
 } as const;
 export const SECRETS_FOLDER = "petrify-secrets";
 

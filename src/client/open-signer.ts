@@ -3,6 +3,7 @@ import type { X509Certificate } from "node:crypto";
 import { ConnectError, createClient, type Client } from "@connectrpc/connect";
 import { AppError } from "../core/error.ts";
 import { certificatesIn } from "../host/certificates.ts";
+import { keyFingerprint } from "../host/node-key.ts";
 import type { TlsCredentials } from "../host/tls-client.ts";
 import { SIGNER_ORGANISATION } from "../pki/identity.ts";
 import { SigningService } from "../protocol/petrify/v1/signing_pb.ts";
@@ -13,31 +14,50 @@ import { connected, transportOver } from "./open-node.ts";
 export interface SignerConnection extends AsyncDisposable {
   readonly signing: Client<typeof SigningService>;
 }
+export type OwnPair = Pick<TlsCredentials, "certificate" | "key">;
+
+/** Asking for the authorities, over a slow line; milliseconds. */
+const ANSWER_MS = 20_000;
 
 /**
  * Who answers has to have a certificate for signing of one of the authorities. Its name does not matter, and neither does the time: there is no other use of
  * such a certificate, and the clock of a machine may not be set.
  *
- * @param signal also of how long it may take
+ * @param own shown to who signs, which sees that its key is there
+ * @param accepted certificates of the authorities (PEM), or the fingerprint of an authority's key, for who has never seen its certificate
  * @throws AppError `SIGNER_UNREACHABLE`, `SIGNER_UNKNOWN`
  */
 export async function openSigner(
   { host, port }: Address,
-  credentials: TlsCredentials,
+  own: OwnPair,
+  accepted: { readonly authorities: string } | { readonly fingerprint: string },
   signal: AbortSignal,
 ): Promise<SignerConnection> {
-  const accepted = certificatesIn(credentials.authorities);
-  const socket = await connected(
-    { host, port },
-    credentials,
-    ({ certificate }) => assertSigner(host, certificate, accepted),
-    signal,
-  ).catch((error: unknown) => {
-    if (!(error instanceof AppError) || error.code !== "NODE_UNREACHABLE") throw error;
-    throw new AppError("SIGNER_UNREACHABLE", error.message, { hint: "Is `petrify ca serve` running there?", cause: error });
-  });
+  let shown: X509Certificate | undefined;
+  // None of them vouches for anybody here: see assertSigner.
+  const credentials = { ...own, authorities: own.certificate };
+  const socket = await connected({ host, port }, credentials, (one) => void (shown = one.certificate), signal).catch(
+    (error: unknown) => {
+      if (!(error instanceof AppError) || error.code !== "NODE_UNREACHABLE") throw error;
+      throw new AppError("SIGNER_UNREACHABLE", error.message, { hint: "Is `petrify ca serve` running there?", cause: error });
+    },
+  );
   const { transport, end } = transportOver(socket, { host, port });
-  return { signing: createClient(SigningService, transport), [Symbol.asyncDispose]: end };
+  const signing = createClient(SigningService, transport);
+  try {
+    const authorities =
+      "authorities" in accepted
+        ? certificatesIn(accepted.authorities)
+        : certificatesIn((await signing.authorities({}, { signal, timeoutMs: ANSWER_MS })).authorities).filter(
+            (one) => keyFingerprint(one.publicKey) === accepted.fingerprint,
+          );
+    assertSigner(host, shown!, authorities);
+  } catch (error) {
+    await end();
+    signal.throwIfAborted();
+    throw signerError(host, error);
+  }
+  return { signing, [Symbol.asyncDispose]: end };
 }
 
 function assertSigner(host: string, shown: X509Certificate, accepted: readonly X509Certificate[]): void {

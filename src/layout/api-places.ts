@@ -28,3 +28,8 @@ export const FORWARD_SOCKET = "/run/petrify/forward.sock";
 export const API_PORT = 50_000;
 /** Of a program that signs for an authority: `petrify ca serve`. */
 export const SIGNER_PORT = 50_001;
+
+/** From the machine config: who signs for the machine's authority, and the token by which it joins. docs/formats/join-tokens.md */
+export const AUTHORITY_SETTINGS = "/etc/petrify/authority.json";
+/** What keeps the machine's certificate in force, and joins. */
+export const AUTHORITY_TIMER = "petrify-authority.timer";

@@ -41,6 +41,8 @@ export const METHOD_ROLES: Readonly<Record<string, MethodRole>> = {
   "petrify.v1.LogService.Dmesg": "reader",
   "petrify.v1.OwnerService.ReplaceCertificate": "admin",
   "petrify.v1.OwnerService.ReplaceTrust": "admin",
+  "petrify.v1.SigningService.Authorities": OF_AUTHORITY,
+  "petrify.v1.SigningService.Join": OF_AUTHORITY,
   "petrify.v1.SigningService.Renew": OF_AUTHORITY,
   "petrify.v1.SystemService.Services": "reader",
   "petrify.v1.SystemService.Processes": "reader",

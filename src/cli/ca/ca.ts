@@ -3,6 +3,7 @@ import type { Cli } from "../context.ts";
 import { registerCaDeny } from "./deny.ts";
 import { registerCaRenew } from "./renew.ts";
 import { registerCaServe } from "./serve.ts";
+import { registerCaToken } from "./token.ts";
 
 /** `petrify ca`: an authority that signs over the network. */
 export function registerCa(program: Command, cli: Cli): void {
@@ -14,5 +15,5 @@ export function registerCa(program: Command, cli: Cli): void {
         "are made anew without anybody's being asked.",
     )
     .helpCommand(false);
-  for (const register of [registerCaServe, registerCaRenew, registerCaDeny]) register(ca, cli);
+  for (const register of [registerCaServe, registerCaToken, registerCaRenew, registerCaDeny]) register(ca, cli);
 }

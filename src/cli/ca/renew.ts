@@ -34,7 +34,7 @@ async function renew(context: CliContext, at: string, { context: asked }: { read
     );
   }
   const { openSigner, signerError } = await import("../../client/open-signer.ts");
-  await using connection = await openSigner(address, { authorities, ...credentials }, context.signal);
+  await using connection = await openSigner(address, credentials, { authorities }, context.signal);
   const call = { signal: context.signal, timeoutMs: RENEWAL_MS };
   const { certificate } = await connection.signing.renew({}, call).catch((error: unknown) => {
     context.signal.throwIfAborted();

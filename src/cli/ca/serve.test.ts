@@ -1,107 +1,17 @@
 import assert from "node:assert/strict";
-import { createPublicKey, X509Certificate } from "node:crypto";
+import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { suite, test } from "node:test";
 import { connect as connectTls } from "node:tls";
-import { fakeAuthority, fakeMachine } from "../../agent/api/testing.ts";
-import { openSigner, signerError } from "../../client/open-signer.ts";
-import type { AppError } from "../../core/error.ts";
-import { secondsNow } from "../../host/wall-clock.ts";
+import { fakeAuthority } from "../../agent/api/testing.ts";
 import { parseAddress } from "../../client/address.ts";
-import { Interrupted } from "../output.ts";
-import { runForTest, type Ran } from "../testing.ts";
+import { openSigner } from "../../client/open-signer.ts";
+import { secondsNow } from "../../host/wall-clock.ts";
+import { DAY, desk, fails, HOUR } from "../../../tests/support/signing-desk.ts";
 
-const HOUR = 3600;
-const DAY = 24 * HOUR;
 const { signal } = new AbortController();
-
-/** An authority that signs at a port of this machine, and whoever comes to it; files and TLS are real. */
-async function desk() {
-  const folder = await mkdtempDisposable(join(tmpdir(), "petrify-ca-"));
-  const cwd = folder.path;
-  const at = (name: string): string => join(cwd, name);
-  const petrify = async (args: readonly string[], now = secondsNow): Promise<Ran> =>
-    await runForTest(args, { cwd, env: { USER: "jo" }, now });
-  const done = async (args: readonly string[], now = secondsNow): Promise<Ran> => {
-    const ran = await petrify(args, now);
-    assert.equal(ran.exitCode, 0, `${args.join(" ")}: ${ran.out}${ran.err}`);
-    return ran;
-  };
-  await done(["gen", "secrets"]);
-  const authorities = await readFile(at("petrify-secrets/ca.pem"), "utf8");
-  const machine = await fakeMachine();
-  await writeFile(at("machine.pub"), createPublicKey(machine.key).export({ type: "spki", format: "pem" }));
-  /** Of the machine, made so many days ago. */
-  const machineCertificate = async (days: number): Promise<string> => {
-    const args = ["gen", "node-certificate", "edge-7", "--public-key", "machine.pub", "--address", "192.0.2.7"];
-    await done([...args, "--output", `node-${days}.pem`], () => secondsNow() - days * DAY);
-    return await readFile(at(`node-${days}.pem`), "utf8");
-  };
-  const stop = new AbortController();
-  const started = Promise.withResolvers<string>();
-  let out = "";
-  let ahead = 0;
-  const server = runForTest(["ca", "serve", "--listen", "127.0.0.1:0", "--json"], {
-    ...{ cwd, signal: stop.signal, now: () => secondsNow() + ahead },
-    onOut: (text) => {
-      out += text;
-      const [, address] = /"addresses":\["([^"]+)"\]/.exec(out) ?? [];
-      if (address !== undefined) started.resolve(address);
-    },
-  });
-  const address = await Promise.race([
-    started.promise,
-    server.then(({ out: said, err }) => {
-      throw new Error(`ca serve ended: ${said}${err}`);
-    }),
-  ]);
-  type Pair = { readonly certificate: string; readonly key: string };
-  return {
-    ...{ cwd, at, petrify, done, authorities, machine, machineCertificate, address },
-    out: () => out,
-    lines: () =>
-      out
-        .trim()
-        .split("\n")
-        .map((line) => JSON.parse(line) as Readonly<Record<string, string>>),
-    /** The clock of the authority goes on. */
-    later: (seconds: number) => void (ahead += seconds),
-    end: async (): Promise<Ran> => {
-      stop.abort(new Interrupted(2));
-      return await server;
-    },
-    /** @returns the new certificate */
-    renew: async (pair: Pair): Promise<X509Certificate> => {
-      await using connection = await openSigner(parseAddress(address), { authorities, ...pair }, signal);
-      const { certificate } = await connection.signing.renew({}, { signal }).catch((error: unknown) => {
-        throw signerError(address, error);
-      });
-      return new X509Certificate(certificate);
-    },
-    person: async (...more: readonly string[]): Promise<Pair> => {
-      await done(["gen", "certificate", "alice", "--role", "operator", ...more]);
-      const [certificate, key] = await Promise.all(
-        ["alice.pem", "alice.key"].map(async (name) => await readFile(at(name), "utf8")),
-      );
-      return { certificate: certificate!, key: key! };
-    },
-    [Symbol.asyncDispose]: async () => {
-      stop.abort(new Interrupted(2));
-      await server;
-      await folder.remove();
-    },
-  };
-}
-
-const fails = async (code: string, what: Promise<unknown>): Promise<void> =>
-  await assert.rejects(what, (error: AppError) => {
-    assert.equal(error.code, code, String(error.stack));
-    return true;
-  });
 
 suite("an authority that signs over the network", () => {
   for (const [name, days] of [
@@ -217,8 +127,8 @@ suite("an authority that signs over the network", () => {
     await using at = await desk();
     const own = await at.person();
     const ours = await fakeAuthority();
-    const theirs = { authorities: ours.certificate, ...own };
-    await fails("SIGNER_UNKNOWN", openSigner(parseAddress(at.address), theirs, signal));
+    const theirs = { authorities: ours.certificate };
+    await fails("SIGNER_UNKNOWN", openSigner(parseAddress(at.address), own, theirs, signal));
     const { serveTls } = await import("../../host/tls-server.ts");
     const { LIMITS } = await import("../../agent/api/open-api.ts");
     await using impostor = await serveTls({
@@ -231,7 +141,7 @@ suite("an authority that signs over the network", () => {
       ...{ limits: LIMITS, certificate: await at.machineCertificate(1), key: at.machine.key },
     });
     const target = { host: "127.0.0.1", port: impostor.port };
-    await fails("SIGNER_UNKNOWN", openSigner(target, { authorities: at.authorities, ...own }, signal));
+    await fails("SIGNER_UNKNOWN", openSigner(target, own, at, signal));
   });
 
   test("is ended by Ctrl-C, with what it has done, also while somebody says nothing; no secret was printed", async () => {

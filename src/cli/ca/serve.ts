@@ -11,6 +11,7 @@ import { parseEpoch } from "../../pki/identity.ts";
 import type { Cli, CliContext } from "../context.ts";
 import { openSecrets, SECRETS, secretsOption } from "../secrets-folder.ts";
 import { deniedKeys } from "./denied-keys.ts";
+import { spendToken } from "./join-tokens.ts";
 import type { SigningEvent, SigningOptions } from "./signing.ts";
 
 interface Options {
@@ -54,6 +55,7 @@ async function serve(context: CliContext, { listen, name = [], secrets }: Option
     await using server = await openSigning({
       ...{ at: { host: plan.address, port: plan.port }, names: { hostname, addresses }, authority, random, now, log },
       standing: async () => await standingIn(folder),
+      spend: async (joining, at) => await spendToken(folder, joining, at, signal),
     });
     const reached = plan.reached.map((address) => `${address.includes(":") ? `[${address}]` : address}:${server.port}`);
     const serving = { type: "serving", addresses: reached };

@@ -19,7 +19,8 @@ import {
   type MachineNames,
   type Making,
 } from "../../pki/certificate.ts";
-import { SigningService } from "../../protocol/petrify/v1/signing_pb.ts";
+import { SigningService, type JoinRequest } from "../../protocol/petrify/v1/signing_pb.ts";
+import type { Joining } from "./join-tokens.ts";
 import { renewable, type Renewable, type Standing } from "./renewable.ts";
 
 export interface SigningOptions {
@@ -28,6 +29,8 @@ export interface SigningOptions {
   readonly authority: Authority;
   /** What may be another at each request: others change the folder of secrets meanwhile. */
   readonly standing: () => Promise<Omit<Standing, "now">>;
+  /** Takes one of a join token's uses, durably. @throws AppError where there is none to take */
+  readonly spend: (joining: Joining, now: number) => Promise<void>;
   readonly random: Making["random"];
   /** Seconds since 1970. */
   readonly now: () => number;
@@ -43,6 +46,8 @@ export type SigningEvent = { readonly at: string; readonly address: string } & (
       /** Fingerprint of its key. */
       readonly key: string;
       readonly until: string;
+      /** Of a machine that has joined: number of its token. */
+      readonly token?: string;
     }
   | { readonly type: "refused"; readonly key?: string; readonly code?: string; readonly reason: string }
 );
@@ -71,7 +76,10 @@ export async function openSigning(options: SigningOptions): Promise<TlsServer> {
   const ofKey = rateLimit(OF_KEY);
 
   /** For who may have it, and logged either way. */
-  const answered = async (context: HandlerContext, sign: (stranger: Stranger) => Promise<Signed>): Promise<Signed> => {
+  const answered = async <One extends Signed>(
+    context: HandlerContext,
+    sign: (stranger: Stranger) => Promise<One>,
+  ): Promise<One> => {
     const stranger = context.values.get(STRANGER);
     const { address, shown } = stranger;
     try {
@@ -90,9 +98,31 @@ export async function openSigning(options: SigningOptions): Promise<TlsServer> {
     if (!ofKey.take(found.fingerprint, now())) throw tooOften();
     return signedFor(authority, found, making());
   };
+  const join = async ({ shown, address }: Stranger, { id, secret, hostname }: JoinRequest): Promise<Joined> => {
+    if (!shown) throw new AppError("CERTIFICATE_MISSING", "no certificate was shown: nobody knows the machine's key");
+    if (!HOST_NAME.test(hostname))
+      throw new AppError("NAME_INVALID", "the machine has no host name that a certificate can be for");
+    const fingerprint = keyFingerprint(shown.publicKey);
+    const { authorities, epoch, denied } = await options.standing();
+    if (denied.has(fingerprint)) throw new AppError("KEY_DENIED", `nothing is signed any more for the key ${fingerprint}`);
+    if (!ofKey.take(fingerprint, now())) throw tooOften();
+    await options.spend({ id, secret, key: fingerprint, hostname }, now());
+    const publicKey = new Uint8Array(shown.publicKey.export({ type: "spki", format: "der" }));
+    const from = address.replace(/^::ffff:/, "");
+    // Nothing that only this machine, or this link, knows it by.
+    const isReached = /^[0-9a-f.:]+$/i.test(from) && !/^(?:127\.|::1$|fe80:)/i.test(from);
+    const called = { hostname, addresses: isReached ? [from] : [] };
+    const signed = signedFor(authority, { is: "machine", publicKey, fingerprint, names: called }, making());
+    return { ...signed, event: { ...signed.event, token: id }, authorities: textOf(authorities), epoch };
+  };
   const routes = (router: ConnectRouter): void =>
     void router.service(SigningService, {
       renew: async (_request, context) => ({ certificate: (await answered(context, renew)).certificate }),
+      authorities: async () => ({ authorities: textOf((await options.standing()).authorities) }),
+      join: async (request, context) => {
+        const joined = await answered(context, async (one) => await join(one, request));
+        return { certificate: joined.certificate, authorities: joined.authorities, epoch: BigInt(joined.epoch) };
+      },
     });
   const handle = connectNodeAdapter({
     routes,
@@ -113,8 +143,18 @@ export async function openSigning(options: SigningOptions): Promise<TlsServer> {
 interface Signed {
   /** PEM. */
   readonly certificate: string;
-  readonly event: { readonly is: Renewable["is"]; readonly name: string; readonly key: string; readonly until: string };
+  readonly event: Omit<Extract<SigningEvent, { readonly type: "signed" }>, "type" | "at" | "address">;
 }
+interface Joined extends Signed {
+  readonly authorities: string;
+  readonly epoch: number;
+}
+
+/** Source: RFC 1123, section 2.1 */
+const HOST_NAME =
+  /^(?=.{1,64}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/;
+
+const textOf = (certificates: readonly X509Certificate[]): string => certificates.map(String).join("");
 
 function signedFor(authority: Authority, found: Renewable, making: Making): Signed {
   const { publicKey } = found;

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { AFTER_INSTALL } from "../../layout/install.ts";
 import { parseDiskName } from "../../layout/choose-disk.ts";
+import { JOIN_TOKEN } from "../../layout/join-token.ts";
 import { kernelArgProblem, kernelArgsProblem } from "../../layout/kernel-args.ts";
 import { NetworkKeys } from "../network/netplan.ts";
 import type { JsonSchema } from "../recipe.ts";
@@ -140,6 +141,21 @@ const Install = z.strictObject({
 });
 
 const MINUTE = 60;
+const Api = z.strictObject({
+  authority: z
+    .string()
+    .regex(
+      /^(?:\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9][A-Za-z0-9._-]{0,252})(?::\d{1,5})?$/,
+      "must be HOST or HOST:PORT; an IPv6 address in brackets",
+    )
+    .describe("Where `petrify ca serve` signs for the machine's authority: HOST, HOST:PORT; it renews its certificate there"),
+  join: z
+    .string()
+    .regex(JOIN_TOKEN, "must be a token of `petrify ca token create`")
+    .meta({ ...words.secret, description: "Token by which a machine that nobody owns becomes the authority's" })
+    .optional(),
+});
+
 const Updates = z.strictObject({
   source: z
     .string()
@@ -256,6 +272,7 @@ export const MachineDocument = z
     health: Health.optional().describe("When a boot is good, besides what the image says"),
     kernel: Kernel.optional().describe("The kernel"),
     install: Install.optional().describe("What an installer does by itself"),
+    api: Api.optional().describe("The API of the machine: who signs for its authority"),
     updates: Updates.optional().describe("Where newer images come from"),
     drift: z
       .enum(["report", "mend", "off"])

@@ -58,6 +58,7 @@ export interface NodeConfig {
   readonly health?: Partial<HealthPlan> & Pick<HealthPlan, "checks">;
   readonly kernelArgs?: KernelArgs;
   readonly install: InstallWish;
+  readonly api?: ApiConfig;
   readonly updates?: UpdatesConfig;
   readonly drift: "report" | "mend" | "off";
   readonly stages: Readonly<Partial<Record<StageName, readonly Step[]>>>;
@@ -177,6 +178,12 @@ export interface ConfiguredContainer {
   readonly quadlet: Readonly<Record<string, readonly string[]>>;
 }
 
+export interface ApiConfig {
+  /** Where somebody signs for the machine's authority: `HOST` or `HOST:PORT`. */
+  readonly authority: string;
+  /** Secret. */
+  readonly join?: string;
+}
 export interface UpdatesConfig {
   /** `REGISTRY/REPO:TAG`. */
   readonly source?: string;

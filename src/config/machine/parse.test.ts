@@ -30,6 +30,8 @@ const notable = (config: NodeConfig): unknown =>
     Object.entries(config).filter(([, value]) => typeof value !== "object" || Object.keys(value as object).length > 0),
   );
 
+const JOIN = `0badcafe.${"s".repeat(32)}.${"f".repeat(43)}`;
+
 suite("a document comes to", () => {
   const nothing = { users: [], drift: "report" };
   const user = { groups: [], isSystem: false, noHome: false, isLocked: true, authorizedKeys: [], sudo: [] };
@@ -223,6 +225,8 @@ suite("a document comes to", () => {
       "updates: { source: 'registry.example/os:stable', automatic: true, check: 2h }",
       { updates: { source: "registry.example/os:stable", automatic: true, check: 7200 } },
     ],
+    ["api: { authority: 'ca.example' }", { api: { authority: "ca.example" } }],
+    [`api: { authority: '[fd00::2]:50001', join: ${JOIN} }`, { api: { authority: "[fd00::2]:50001", join: JOIN } }],
     ["drift: mend", { drift: "mend" }],
     ["resize_rootfs: noblock\nfinal_message: up", {}],
   ];

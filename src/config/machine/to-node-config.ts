@@ -11,7 +11,7 @@ const DRIFT = "report";
 
 /** @throws what `unpack` throws */
 export function nodeConfigOf(document: MachineDocument, unpack: Unpack): NodeConfig {
-  const { fqdn, user, health, kernel, install = {}, updates } = document;
+  const { fqdn, user, health, kernel, install = {}, api, updates } = document;
   const hostname = document.hostname ?? fqdn?.split(".")[0];
   return {
     ...optional("hostname", document.prefer_fqdn_over_hostname ? (fqdn ?? hostname) : hostname),
@@ -87,6 +87,7 @@ export function nodeConfigOf(document: MachineDocument, unpack: Unpack): NodeCon
     ),
     ...optional("kernelArgs", kernel?.args),
     install: known(install),
+    ...optional("api", api && known(api)),
     ...optional("updates", updates && known(updates)),
     drift: document.drift ?? DRIFT,
     stages: Object.fromEntries(

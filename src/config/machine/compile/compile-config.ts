@@ -6,6 +6,7 @@ import type { InitKind } from "../../words.ts";
 import type { NodeConfig, UpdatesConfig } from "../node-config.ts";
 import { STAGE_NAMES, type StageName } from "../stages.ts";
 import { compileAccounts } from "./accounts.ts";
+import { compileApi } from "./api.ts";
 import { compileCertificates } from "./certificates.ts";
 import { compileContainers } from "./containers.ts";
 import { foldEarlyStages } from "./early-stages.ts";
@@ -90,6 +91,7 @@ export function compileTolerantly(config: NodeConfig, view: ImageView, means: Co
     compileMounts(whole, view, kept),
     compileGrowth(whole, view),
     compileHealth(whole, view),
+    compileApi(whole, view),
     { drafts: folded.drafts },
     compileFiles(whole, view, { persistent: kept, accounts: known, labels }),
   ];

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file petrify/v1/signing.proto.
  */
 export const file_petrify_v1_signing: GenFile = /*@__PURE__*/
-  fileDesc("ChhwZXRyaWZ5L3YxL3NpZ25pbmcucHJvdG8SCnBldHJpZnkudjEiDgoMUmVuZXdSZXF1ZXN0IiQKDVJlbmV3UmVzcG9uc2USEwoLY2VydGlmaWNhdGUYASABKAkyTgoOU2lnbmluZ1NlcnZpY2USPAoFUmVuZXcSGC5wZXRyaWZ5LnYxLlJlbmV3UmVxdWVzdBoZLnBldHJpZnkudjEuUmVuZXdSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("ChhwZXRyaWZ5L3YxL3NpZ25pbmcucHJvdG8SCnBldHJpZnkudjEiDgoMUmVuZXdSZXF1ZXN0IiQKDVJlbmV3UmVzcG9uc2USEwoLY2VydGlmaWNhdGUYASABKAkiFAoSQXV0aG9yaXRpZXNSZXF1ZXN0IioKE0F1dGhvcml0aWVzUmVzcG9uc2USEwoLYXV0aG9yaXRpZXMYASABKAkiOwoLSm9pblJlcXVlc3QSCgoCaWQYASABKAkSDgoGc2VjcmV0GAIgASgJEhAKCGhvc3RuYW1lGAMgASgJIkcKDEpvaW5SZXNwb25zZRITCgtjZXJ0aWZpY2F0ZRgBIAEoCRITCgthdXRob3JpdGllcxgCIAEoCRINCgVlcG9jaBgDIAEoBDLeAQoOU2lnbmluZ1NlcnZpY2USPAoFUmVuZXcSGC5wZXRyaWZ5LnYxLlJlbmV3UmVxdWVzdBoZLnBldHJpZnkudjEuUmVuZXdSZXNwb25zZRJTCgtBdXRob3JpdGllcxIeLnBldHJpZnkudjEuQXV0aG9yaXRpZXNSZXF1ZXN0Gh8ucGV0cmlmeS52MS5BdXRob3JpdGllc1Jlc3BvbnNlIgOQAgESOQoESm9pbhIXLnBldHJpZnkudjEuSm9pblJlcXVlc3QaGC5wZXRyaWZ5LnYxLkpvaW5SZXNwb25zZWIGcHJvdG8z");
 
 /**
  * Asks for another certificate.
@@ -73,6 +73,190 @@ export const RenewResponseSchema: GenMessage<RenewResponse, {jsonType: RenewResp
   messageDesc(file_petrify_v1_signing, 1);
 
 /**
+ * Asks for the authorities.
+ *
+ * @generated from message petrify.v1.AuthoritiesRequest
+ */
+export type AuthoritiesRequest = Message<"petrify.v1.AuthoritiesRequest"> & {
+};
+
+/**
+ * Asks for the authorities.
+ *
+ * @generated from message petrify.v1.AuthoritiesRequest
+ */
+export type AuthoritiesRequestJson = {
+};
+
+/**
+ * Describes the message petrify.v1.AuthoritiesRequest.
+ * Use `create(AuthoritiesRequestSchema)` to create a new message.
+ */
+export const AuthoritiesRequestSchema: GenMessage<AuthoritiesRequest, {jsonType: AuthoritiesRequestJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_signing, 2);
+
+/**
+ * Certificates of authorities.
+ *
+ * @generated from message petrify.v1.AuthoritiesResponse
+ */
+export type AuthoritiesResponse = Message<"petrify.v1.AuthoritiesResponse"> & {
+  /**
+   * PEM, one after the other.
+   *
+   * @generated from field: string authorities = 1;
+   */
+  authorities: string;
+};
+
+/**
+ * Certificates of authorities.
+ *
+ * @generated from message petrify.v1.AuthoritiesResponse
+ */
+export type AuthoritiesResponseJson = {
+  /**
+   * PEM, one after the other.
+   *
+   * @generated from field: string authorities = 1;
+   */
+  authorities?: string;
+};
+
+/**
+ * Describes the message petrify.v1.AuthoritiesResponse.
+ * Use `create(AuthoritiesResponseSchema)` to create a new message.
+ */
+export const AuthoritiesResponseSchema: GenMessage<AuthoritiesResponse, {jsonType: AuthoritiesResponseJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_signing, 3);
+
+/**
+ * A machine that nobody owns yet.
+ *
+ * @generated from message petrify.v1.JoinRequest
+ */
+export type JoinRequest = Message<"petrify.v1.JoinRequest"> & {
+  /**
+   * Which token: the part before the first dot.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * The part after it.
+   *
+   * @generated from field: string secret = 2;
+   */
+  secret: string;
+
+  /**
+   * The host name of the machine: the name that its certificate is for, besides the address that it calls from.
+   *
+   * @generated from field: string hostname = 3;
+   */
+  hostname: string;
+};
+
+/**
+ * A machine that nobody owns yet.
+ *
+ * @generated from message petrify.v1.JoinRequest
+ */
+export type JoinRequestJson = {
+  /**
+   * Which token: the part before the first dot.
+   *
+   * @generated from field: string id = 1;
+   */
+  id?: string;
+
+  /**
+   * The part after it.
+   *
+   * @generated from field: string secret = 2;
+   */
+  secret?: string;
+
+  /**
+   * The host name of the machine: the name that its certificate is for, besides the address that it calls from.
+   *
+   * @generated from field: string hostname = 3;
+   */
+  hostname?: string;
+};
+
+/**
+ * Describes the message petrify.v1.JoinRequest.
+ * Use `create(JoinRequestSchema)` to create a new message.
+ */
+export const JoinRequestSchema: GenMessage<JoinRequest, {jsonType: JoinRequestJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_signing, 4);
+
+/**
+ * What makes the machine one of the authority's.
+ *
+ * @generated from message petrify.v1.JoinResponse
+ */
+export type JoinResponse = Message<"petrify.v1.JoinResponse"> & {
+  /**
+   * Of the machine's key: PEM.
+   *
+   * @generated from field: string certificate = 1;
+   */
+  certificate: string;
+
+  /**
+   * Certificates of the authorities whose callers are let in: PEM, one after the other.
+   *
+   * @generated from field: string authorities = 2;
+   */
+  authorities: string;
+
+  /**
+   * Callers' certificates of an epoch before it are refused.
+   *
+   * @generated from field: uint64 epoch = 3;
+   */
+  epoch: bigint;
+};
+
+/**
+ * What makes the machine one of the authority's.
+ *
+ * @generated from message petrify.v1.JoinResponse
+ */
+export type JoinResponseJson = {
+  /**
+   * Of the machine's key: PEM.
+   *
+   * @generated from field: string certificate = 1;
+   */
+  certificate?: string;
+
+  /**
+   * Certificates of the authorities whose callers are let in: PEM, one after the other.
+   *
+   * @generated from field: string authorities = 2;
+   */
+  authorities?: string;
+
+  /**
+   * Callers' certificates of an epoch before it are refused.
+   *
+   * @generated from field: uint64 epoch = 3;
+   */
+  epoch?: string;
+};
+
+/**
+ * Describes the message petrify.v1.JoinResponse.
+ * Use `create(JoinResponseSchema)` to create a new message.
+ */
+export const JoinResponseSchema: GenMessage<JoinResponse, {jsonType: JoinResponseJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_signing, 5);
+
+/**
  * What an authority answers; machines do not have it.
  *
  * @generated from service petrify.v1.SigningService
@@ -88,6 +272,27 @@ export const SigningService: GenService<{
     methodKind: "unary";
     input: typeof RenewRequestSchema;
     output: typeof RenewResponseSchema;
+  },
+  /**
+   * The authorities whose callers machines let in, for everybody. Who knows the fingerprint of one of their keys knows then whether it has reached them.
+   *
+   * @generated from rpc petrify.v1.SigningService.Authorities
+   */
+  authorities: {
+    methodKind: "unary";
+    input: typeof AuthoritiesRequestSchema;
+    output: typeof AuthoritiesResponseSchema;
+  },
+  /**
+   * Makes a machine that nobody owns yet one of the authority's, for a join token. The key that the caller has proven in the handshake to have is the
+   * machine's. The same machine may ask again: it counts once.
+   *
+   * @generated from rpc petrify.v1.SigningService.Join
+   */
+  join: {
+    methodKind: "unary";
+    input: typeof JoinRequestSchema;
+    output: typeof JoinResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_petrify_v1_signing, 0);
