@@ -334,6 +334,14 @@ test("what somebody has applied counts, whatever lies there: that is told, once"
   assert.match(running.notes[0]!, /what somebody has applied counts/);
 });
 
+test("where somebody has applied the config and nothing lies anywhere, there is nothing to tell", async () => {
+  await using at = await machine();
+  await apply(at, "mine");
+  at.found.now = { documents: [] };
+  assert.deepEqual(await at.does({ do: "boot" }, { isBooting: true }), { same: true, problems: [] });
+  assert.deepEqual([at.ports.state.running.notes, at.ports.done.at(-1)], [[], "seen"]);
+});
+
 test("whoever is asked over the network is asked anew then, and the answer ends that", async () => {
   await using at = await secondBoot("web-1");
   at.found.now = { documents: named("web-1"), waitsForNetwork: true };

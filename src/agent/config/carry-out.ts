@@ -124,7 +124,9 @@ async function lookAgain({ documents, about }: Generation, ports: CarryOutPorts)
   const isSame = sameDocuments(found, { documents });
   if (isSame || !about.found || found.documents.length === 0) {
     await ports.nowSeen().catch(() => {}); // else the next boot looks again
-    return await stays(...(isSame ? [] : [about.found ? NOTHING_LEFT : OTHERS_APPLIED]));
+    const nothing = found.documents.length === 0;
+    // Where nothing lies and somebody has applied what runs, there is nothing to tell.
+    return await stays(...(isSame || (nothing && !about.found) ? [] : [nothing ? NOTHING_LEFT : OTHERS_APPLIED]));
   }
   try {
     const options = {
