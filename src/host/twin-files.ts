@@ -2,7 +2,7 @@
 import { mkdir, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileExists } from "./files.ts";
-import { syncDirectory } from "./replace-file.ts";
+import { replaceFile } from "./replace-file.ts";
 
 /** What one file says: numbered-text.ts. */
 export type Twin<T> =
@@ -35,7 +35,7 @@ export interface TwinFiles<T> {
 /**
  * Opens the files in a folder, which is made where it is missing.
  *
- * They get their full size once and are overwritten in place from then on, so a partition without a free byte or inode can still be written to. Never
+ * Both get their full size with the first value and are overwritten in place from then on, so a partition without a free byte or inode can still be written to. Never
  * throws: what cannot be read is said.
  */
 export async function openTwins<T>(folder: string, { names, encode, decode }: TwinKind<T>): Promise<TwinFiles<T>> {
@@ -62,20 +62,22 @@ export async function openTwins<T>(folder: string, { names, encode, decode }: Tw
     store: async (value) => {
       if (isNewer) return;
       await mkdir(folder, { recursive: true, mode: 0o700 });
-      await overwrite(folder, names[next]!, encode(value, sequence + 1));
+      const data = encode(value, sequence + 1);
+      await overwrite(join(folder, names[next]!), data);
       sequence++;
       next = 1 - next;
+      // The other one gets its room now, while there is some. Without it this one counts all the same.
+      if (!(await fileExists(join(folder, names[next]!)))) await overwrite(join(folder, names[next]!), data).catch(() => {});
     },
   };
 }
 
-async function overwrite(folder: string, name: string, data: Uint8Array): Promise<void> {
-  const path = join(folder, name);
-  const isNew = !(await fileExists(path));
-  {
-    await using file = await open(path, isNew ? "w" : "r+", 0o600);
-    await file.write(data, 0, data.length, 0);
-    await file.sync();
+async function overwrite(path: string, data: Uint8Array): Promise<void> {
+  if (!(await fileExists(path))) {
+    await replaceFile(path, data, 0o600); // never half of one
+    return;
   }
-  if (isNew) await syncDirectory(folder);
+  await using file = await open(path, "r+");
+  await file.write(data, 0, data.length, 0);
+  await file.sync();
 }
