@@ -12,9 +12,11 @@ import { openImage } from "../../src/host/image-file.ts";
 import type { Patch } from "../../src/layout/patch.ts";
 import type { SlotName } from "../../src/layout/slots.ts";
 import { statusOf } from "./harness/agent.ts";
+import { configOf } from "./harness/config.ts";
 import { fixture } from "./harness/fixture.ts";
 import type { Guest } from "./harness/guest.ts";
 import { machine } from "./harness/machine.ts";
+import { onOem } from "./harness/oem.ts";
 import { placesOf } from "./harness/places.ts";
 import { SWITCH_ON, UPDATE, withEmptyB } from "./harness/trial.ts";
 
@@ -23,20 +25,30 @@ const LIMIT_MS = 400_000;
 const BESIDE = (number: number): string => `/dev/disk/by-id/virtio-petrify${number}`;
 /** Where the new image is. */
 const IMAGE = BESIDE(1);
+const CONFIG = `#cloud-config
+hostname: node-1
+write_files: [{ path: /etc/app/name, content: "node-1\\n" }]
+stages:
+  before-upgrade: [{ name: told, commands: ["echo $PETRIFY_STAGE >>/var/lib/test/stages"] }]
+  after-upgrade: [{ name: told, commands: ["echo $PETRIFY_STAGE >>/var/lib/test/stages"] }]
+`;
+/** A file of it, and the stages that have run. */
+const CONFIGURED = "cat /etc/app/name /var/lib/test/stages";
 const KILL = "kill -9 $(systemctl show petrifyd --property=MainPID --value)";
 
 suite("an upgrade", { concurrency: 2 }, () => {
-  test("with a full oem, a clock at 1970 and an agent that is killed at each step is proven, and rolled back", async () => {
+  test("with a full oem, a clock at 1970 and an agent that is killed at each step is proven, with the machine's config; rolled back, the slot has the config that it had", async () => {
     const made = await fixture(UPDATE);
+    const patches = [...withEmptyB(await placesOf(made, [])), ...(await onOem(made, "machine.yaml", CONFIG))];
     await using booted = await machine(made, {
-      disk: { patches: withEmptyB(await placesOf(made, [])) },
+      disk: { patches },
       beside: [{ path: made.slotB }],
       extra: ["-rtc", "base=1970-01-01T00:00:00"],
     });
     const { guest, vm } = booted;
     await guest.ready();
     const first = await statusOf(guest);
-    assert.deepEqual([first.health.is, first.slots.b.state], ["healthy", "empty"]);
+    assert.deepEqual([first.health.is, first.slots.b.state, first.machine.hostname], ["healthy", "empty", "node-1"]);
     await guest.run("dd if=/dev/zero of=/oem/all bs=1M", LIMIT_MS);
 
     const plan = await json<UpgradePlan & { stale: string[] }>(guest, `petrify upgrade ${IMAGE} --plan --json`);
@@ -65,10 +77,15 @@ suite("an upgrade", { concurrency: 2 }, () => {
       ["upgrade", "succeeded", "slot b", plan.image.image.digest],
     );
     assert.deepEqual(await json(guest, `petrify upgrade ${IMAGE} --json`), { changed: false, code: "ALREADY_RUNNING" });
+    assert.equal(await guest.check(CONFIGURED), "node-1\nbefore-upgrade\nafter-upgrade");
+    await guest.check("rm /oem/all");
+    const applied = await configOf(guest, "apply -", CONFIG.replace("node-1", "node-2"));
+    assert.deepEqual([applied.changed, applied.problems], [true, []]);
 
     await restarted(guest, "petrify rollback", "a");
     const back = await statusOf(guest, ({ health, operation }) => health.is === "healthy" && operation === undefined);
     assert.deepEqual([back.slots.a.role, back.slots.b.state, back.failedBoots], ["active", "proven", []]);
+    assert.deepEqual([back.machine.hostname, back.config], ["node-1", { generation: 1, trial: false, notes: [] }]);
     assert.deepEqual(
       (await history(guest)).map(({ kind, outcome }) => `${kind} ${outcome}`),
       ["rollback succeeded", "upgrade succeeded"],
