@@ -1,6 +1,6 @@
 import { suite, test } from "node:test";
 import { CONTROLLERS } from "../../src/vm/options.ts";
-import { FULL, oneOf } from "./harness/choice.ts";
+import { FULL, inTurn, oneOf } from "./harness/choice.ts";
 import { fixture } from "./harness/fixture.ts";
 import { machine } from "./harness/machine.ts";
 
@@ -11,7 +11,7 @@ const KERNELS = {
   full: FULL ? CONTROLLERS : oneOf(["virtio-scsi", "ahci", "usb-storage"] as const),
 };
 
-suite("the initrd finds its disk", { concurrency: 2 }, () => {
+suite("the initrd finds its disk", { concurrency: 2, skip: inTurn(2) }, () => {
   for (const kernel of FULL ? (["cloud", "full"] as const) : (["full"] as const)) {
     for (const controller of KERNELS[kernel]) {
       for (const sectorSize of controller === "ahci" ? ([512] as const) : FULL ? ([512, 4096] as const) : ([4096] as const)) {

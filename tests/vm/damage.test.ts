@@ -4,7 +4,7 @@ import { RECORD_BLOCK_SIZE, RECORD_COPY_OFFSETS } from "../../src/layout/record.
 import { encodeTries } from "../../src/layout/tries.ts";
 import type { VmDisk } from "../../src/vm/options.ts";
 import { statusOf } from "./harness/agent.ts";
-import { FULL } from "./harness/choice.ts";
+import { FULL, inTurn } from "./harness/choice.ts";
 import { fixture } from "./harness/fixture.ts";
 import { machine, SAYS } from "./harness/machine.ts";
 import { placesOf, type BootFile, type Places } from "./harness/places.ts";
@@ -96,19 +96,23 @@ const DAMAGES: readonly Damage[] = [
 
 suite("a damaged disk", { concurrency: 2 }, () => {
   for (const firmware of ["bios", "uefi"] as const) {
-    for (const { what, disk, says, runs, firmwareReads = FULL } of DAMAGES) {
+    for (const [turn, { what, disk, says, runs, firmwareReads = FULL }] of DAMAGES.entries()) {
       if (firmware === "uefi" && !firmwareReads) continue;
-      test(`${what}: ${runs} boots by itself and the console says why (${firmware.toUpperCase()})`, async () => {
-        const made = await fixture();
-        const places = await placesOf(made, [SYSTEMD]);
-        await using damaged = await machine(made, { firmware, disk: disk(places) });
-        for (const text of says) await damaged.vm.waitForConsole(text, { timeoutMs: 300_000 });
-        await damaged.vm.waitForConsole(RUNS[runs]);
-        const said = damaged.vm.consoleText().match(SAYS) ?? [];
-        const ran = said.filter((line) => Object.values(RUNS).some((run) => run.test(line)));
-        const others = ran.filter((line) => !RUNS[runs].test(line));
-        if (!what.includes("systemd")) assert.deepEqual(others, [], "nothing else was started");
-      });
+      test(
+        `${what}: ${runs} boots by itself and the console says why (${firmware.toUpperCase()})`,
+        { skip: inTurn(turn) },
+        async () => {
+          const made = await fixture();
+          const places = await placesOf(made, [SYSTEMD]);
+          await using damaged = await machine(made, { firmware, disk: disk(places) });
+          for (const text of says) await damaged.vm.waitForConsole(text, { timeoutMs: 300_000 });
+          await damaged.vm.waitForConsole(RUNS[runs]);
+          const said = damaged.vm.consoleText().match(SAYS) ?? [];
+          const ran = said.filter((line) => Object.values(RUNS).some((run) => run.test(line)));
+          const others = ran.filter((line) => !RUNS[runs].test(line));
+          if (!what.includes("systemd")) assert.deepEqual(others, [], "nothing else was started");
+        },
+      );
     }
   }
 });

@@ -11,7 +11,7 @@ import { SWITCH_ON, UPDATE } from "./harness/trial.ts";
 const IMAGE = "/dev/disk/by-id/virtio-petrify1";
 const LIMIT_MS = 400_000;
 
-test("a machine of format 1 upgrades to this image, falls back to its own, and upgrades again", { skip: inTurn(1) }, async () => {
+test("a machine of format 1 upgrades to this image, falls back to its own, and upgrades again", { skip: inTurn(2) }, async () => {
   const old = await frozenFixture(1);
   const { slotB: image } = await fixture(UPDATE);
   await using booted = await machine(old, { beside: [{ path: image }] });

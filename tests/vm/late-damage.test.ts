@@ -15,7 +15,7 @@ const BEFORE = FULL ? 0 : 2;
 
 test(
   "a flipped bit that a boot meets only after its end: the damage is found, and the other slot runs by itself",
-  { skip: inTurn(1) },
+  { skip: inTurn(2) },
   async () => {
     const made = await fixture();
     const places = await placesOf(made, [FILE]);

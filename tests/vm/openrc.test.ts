@@ -11,7 +11,7 @@ import { encodeTries } from "../../src/layout/tries.ts";
 import { statusOf } from "./harness/agent.ts";
 import { configOf } from "./harness/config.ts";
 import { damage } from "./harness/damage.ts";
-import { oneOf } from "./harness/choice.ts";
+import { inTurn, oneOf } from "./harness/choice.ts";
 import { fixture } from "./harness/fixture.ts";
 import type { Guest } from "./harness/guest.ts";
 import { blankDisk } from "./harness/installer.ts";
@@ -144,27 +144,31 @@ suite("OpenRC", { concurrency: 2 }, () => {
     { partition: "oem", folder: "/oem", failed: ["petrify-mount.oem"] },
     { partition: "persistent", folder: "/usr/local", failed: ["petrify-mount.persistent", "petrify-overlays"] },
   ])) {
-    test(`${partition} damaged: the machine is up, says so, costs no try, and stays the same machine`, async () => {
-      const made = await withOpenrc();
-      await using booted = await machine(made, { disk: { patches: damage(made.disk, partition) } });
-      const { guest } = booted;
-      await guest.ready();
-      const init = await started(guest);
-      assert.deepEqual(await init.failed(), failed);
-      assert.match(await guest.check("dmesg"), new RegExp(`petrify: the ${partition} partition cannot be mounted`));
-      assert.notEqual((await guest.run(`mountpoint -q ${folder}`)).status, 0);
-      const status = await statusOf(guest);
-      assert.deepEqual([status.health.is, status.slots.a.tries], ["healthy", 6]);
-      assert.deepEqual(
-        status.degraded.map(({ partition: name, is }) => `${name} ${is}`),
-        [`${partition} not mounted`],
-      );
-      assert.match(await servedKey(guest), /^ssh-ed25519 /);
-      const machineId = await guest.check("cat /etc/machine-id");
-      await guest.reboot();
-      assert.equal(await guest.check("cat /etc/machine-id"), machineId);
-      assert.match(await guest.check("cat /run/petrify/boot.json"), /"slot":"a"/);
-    });
+    test(
+      `${partition} damaged: the machine is up, says so, costs no try, and stays the same machine`,
+      { skip: inTurn(0) },
+      async () => {
+        const made = await withOpenrc();
+        await using booted = await machine(made, { disk: { patches: damage(made.disk, partition) } });
+        const { guest } = booted;
+        await guest.ready();
+        const init = await started(guest);
+        assert.deepEqual(await init.failed(), failed);
+        assert.match(await guest.check("dmesg"), new RegExp(`petrify: the ${partition} partition cannot be mounted`));
+        assert.notEqual((await guest.run(`mountpoint -q ${folder}`)).status, 0);
+        const status = await statusOf(guest);
+        assert.deepEqual([status.health.is, status.slots.a.tries], ["healthy", 6]);
+        assert.deepEqual(
+          status.degraded.map(({ partition: name, is }) => `${name} ${is}`),
+          [`${partition} not mounted`],
+        );
+        assert.match(await servedKey(guest), /^ssh-ed25519 /);
+        const machineId = await guest.check("cat /etc/machine-id");
+        await guest.reboot();
+        assert.equal(await guest.check("cat /etc/machine-id"), machineId);
+        assert.match(await guest.check("cat /run/petrify/boot.json"), /"slot":"a"/);
+      },
+    );
   }
 });
 

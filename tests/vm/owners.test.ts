@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { IDS_PATH } from "../../src/layout/persistent-ids.ts";
 import { encodeTries } from "../../src/layout/tries.ts";
-import { FULL } from "./harness/choice.ts";
+import { FULL, inTurn } from "./harness/choice.ts";
 import { fixture, type FixtureOptions } from "./harness/fixture.ts";
 import type { Guest } from "./harness/guest.ts";
 import { machine } from "./harness/machine.ts";
@@ -48,49 +48,56 @@ getcap bob/capable
 getfacl --absolute-names tcpdump tcpdump/file
 lsattr bob/immutable`;
 
-test("two images whose packages and users have other ids: owners of persistent files are right in both, there and back", async () => {
-  const made = await fixture(IMAGES);
-  const places = await placesOf(made, []);
-  await using booted = await machine(made);
-  const { guest } = booted;
-  await guest.ready();
-  const first = await idsOf(guest, SHIFTED);
-  await guest.check(MAKE);
-  const before = await guest.check(SHOW);
-  for (const part of [
-    /^f -rwsr-sr-x alice:bob .*set-uid$/m,
-    /cap_net_raw=ep/,
-    /^user:alice:r--$/m,
-    /^default:user:carol:rwx$/m,
-    /^----i/m,
-  ]) {
-    assert.match(before, part);
-  }
-  assert.match(before, /^d \S+ alice:alice \S+(\/LONG){30}$/m);
+test(
+  "two images whose packages and users have other ids: owners of persistent files are right in both, there and back",
+  { skip: inTurn(1) },
+  async () => {
+    const made = await fixture(IMAGES);
+    const places = await placesOf(made, []);
+    await using booted = await machine(made);
+    const { guest } = booted;
+    await guest.ready();
+    const first = await idsOf(guest, SHIFTED);
+    await guest.check(MAKE);
+    const before = await guest.check(SHOW);
+    for (const part of [
+      /^f -rwsr-sr-x alice:bob .*set-uid$/m,
+      /cap_net_raw=ep/,
+      /^user:alice:r--$/m,
+      /^default:user:carol:rwx$/m,
+      /^----i/m,
+    ]) {
+      assert.match(before, part);
+    }
+    assert.match(before, /^d \S+ alice:alice \S+(\/LONG){30}$/m);
 
-  await bootNext(guest, places.tries());
-  const second = await idsOf(guest, SHIFTED);
-  for (const user of SHIFTED) assert.notEqual(second.get(user), first.get(user), `the images are to give ${user} other ids`);
-  assert.equal(await guest.check("id -u dave"), "1502");
-  const record = await guest.check(`cat ${IDS_PATH}`);
-  const parked = ["user", "group"].map((kind) => new RegExp(`^${kind} (2\\d{9}) carol$`, "m").exec(record)![1]!);
-  const inB = parked.reduce((text, id) => text.replaceAll(id, "carol"), await guest.check(SHOW));
-  assert.deepEqual(lines(inB), lines(before));
-  assert.equal(
-    await guest.check("find /usr/local /var/lib/test /home \\( -user dave -o -user uuidd \\) -not -path '/home/dave*'"),
-    "",
-  );
-  assert.match(await guest.check("dmesg"), /petrify: owners of persistent files, step 2 of 2: \d+ files seen, [1-9]\d* changed/);
-  assert.equal(await guest.check("systemctl is-system-running --wait || systemctl --failed"), "running");
+    await bootNext(guest, places.tries());
+    const second = await idsOf(guest, SHIFTED);
+    for (const user of SHIFTED) assert.notEqual(second.get(user), first.get(user), `the images are to give ${user} other ids`);
+    assert.equal(await guest.check("id -u dave"), "1502");
+    const record = await guest.check(`cat ${IDS_PATH}`);
+    const parked = ["user", "group"].map((kind) => new RegExp(`^${kind} (2\\d{9}) carol$`, "m").exec(record)![1]!);
+    const inB = parked.reduce((text, id) => text.replaceAll(id, "carol"), await guest.check(SHOW));
+    assert.deepEqual(lines(inB), lines(before));
+    assert.equal(
+      await guest.check("find /usr/local /var/lib/test /home \\( -user dave -o -user uuidd \\) -not -path '/home/dave*'"),
+      "",
+    );
+    assert.match(
+      await guest.check("dmesg"),
+      /petrify: owners of persistent files, step 2 of 2: \d+ files seen, [1-9]\d* changed/,
+    );
+    assert.equal(await guest.check("systemctl is-system-running --wait || systemctl --failed"), "running");
 
-  await guest.reboot(); // slot a again, as after an update that failed
-  assert.deepEqual(await idsOf(guest, SHIFTED), first);
-  assert.deepEqual(lines(await guest.check(SHOW)), lines(before));
-  if (!FULL) return;
-  await guest.reboot();
-  assert.equal((await guest.run("dmesg | grep 'owners of persistent files'")).status, 1, "nothing to do");
-  assert.deepEqual(lines(await guest.check(SHOW)), lines(before));
-});
+    await guest.reboot(); // slot a again, as after an update that failed
+    assert.deepEqual(await idsOf(guest, SHIFTED), first);
+    assert.deepEqual(lines(await guest.check(SHOW)), lines(before));
+    if (!FULL) return;
+    await guest.reboot();
+    assert.equal((await guest.run("dmesg | grep 'owners of persistent files'")).status, 1, "nothing to do");
+    assert.deepEqual(lines(await guest.check(SHOW)), lines(before));
+  },
+);
 
 /** In an order that does not depend on anybody's name. */
 const lines = (text: string): string[] => text.split("\n").toSorted();

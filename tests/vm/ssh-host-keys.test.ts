@@ -13,7 +13,7 @@ import { machine } from "./harness/machine.ts";
 const withSsh = async () => await fixture({ packages: ["openssh-server"] });
 const REBOOTS = FULL ? 3 : 1;
 
-suite("what is a machine's own", { concurrency: 2, skip: inTurn(1) }, () => {
+suite("what is a machine's own", { concurrency: 2, skip: inTurn(2) }, () => {
   /** Of both machines of this suite, whose disks were written from one file. */
   const own: (readonly string[])[] = [];
   after(() => {
