@@ -107,7 +107,7 @@ const KEPT = ["hostname", "users", "network"];
 test(
   "a volume of a cloud makes a machine with users, a static address, files, services and disks; three reboots change nothing; what cuts it off is given back; a section that goes takes all of its own along",
   { skip: FULL ? false : "only in full runs" },
-  async () => {
+  async (t) => {
     const made = await fixture({ packages: ["openssh-server", "fdisk", "dosfstools"] });
     await using folder = await mkdtempDisposable(join(tmpdir(), "petrify-nocloud-"));
     await using server = createServer((_request, response) => void response.end(FETCHED)).listen(0, "127.0.0.1");
@@ -167,6 +167,7 @@ test(
     );
     assert.equal(status, 0, output);
     const away = (await uptime()) - cut;
+    t.diagnostic(`cut off within ${(cut - asked).toFixed(0)} s, back ${away.toFixed(0)} s later`);
     // A busy machine takes as long for the way back as for the way there.
     assert.ok(away < Math.max(120, 60 + 2 * (cut - asked)), `it is back after ${away} s; it was cut off within ${cut - asked} s`);
 
