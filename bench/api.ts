@@ -10,6 +10,7 @@ import { encodeContexts, type Contexts } from "../src/client/contexts.ts";
 import { run } from "../src/host/run.ts";
 import type { Bytes } from "../src/core/units.ts";
 import { apiProgram, startApi, type StartedApi } from "../tests/support/api-program.ts";
+import { measureLogs } from "./api-logs.ts";
 import type { BenchContext } from "./context.ts";
 import type { Comparison, Report } from "./report.ts";
 import { percentile } from "./stats.ts";
@@ -28,7 +29,8 @@ export async function measureApi(runs: number, context: BenchContext): Promise<P
   const { progress } = context;
   const one = await progress.step("one machine: calls and memory", async () => await measureOne(context));
   const many = await measureMany(runs, context);
-  return { comparisons: [many], notes: one };
+  const logs = await measureLogs(runs, context);
+  return { comparisons: [...many, ...logs.comparisons], notes: [...one, ...logs.notes] };
 }
 
 /** What an operation says that goes on. */
@@ -81,8 +83,8 @@ async function memoryOf({ child }: StartedApi): Promise<Memory> {
   return { resident: of("Rss"), own: of("Private_Clean") + of("Private_Dirty") };
 }
 
-/** `petrify --all version` beside curl, which asks the same of the same machines, as many at a time. */
-async function measureMany(runs: number, { progress, folder: top, signal }: BenchContext): Promise<Comparison> {
+/** `petrify --all version` beside curl, which asks the same of the same machines, as many at a time; and beside handshakes with them, and nothing else. */
+async function measureMany(runs: number, { progress, folder: top, signal }: BenchContext): Promise<Comparison[]> {
   await using folder = await mkdtempDisposable(join(top, "api-"));
   const authority = await fakeAuthority();
   const addresses = Array.from({ length: NODES }, (_, index) => `127.1.${index >> 8}.${index & 255}`);
@@ -111,21 +113,37 @@ async function measureMany(runs: number, { progress, folder: top, signal }: Benc
     ]),
   ];
   const config = await file("curl", `${curl.join("\n")}\n`);
-  const env = { ...process.env, XDG_CONFIG_HOME: folder.path };
-  const petrify = [process.execPath, join(TOP, "src/cli/main.ts"), "--all", "version", "--json"] as const;
+  // What Node made of petrify's sources is kept, as it is on any machine. Source: ../petrify
+  const env = { ...process.env, XDG_CONFIG_HOME: folder.path, XDG_CACHE_HOME: join(folder.path, "cache") };
+  const handshakes = [join(import.meta.dirname, "api-handshakes.ts"), certificate, key, ca] as const;
+  const SIDES = {
+    petrify: [join(TOP, "petrify"), "--all", "version", "--json"],
+    "curl, 64 at a time": ["curl", "--config", config],
+    "handshakes alone, by Node": [process.execPath, ...handshakes, join(folder.path, "petrify/contexts.json")],
+  } as const;
   const seconds = async (argv: readonly [string, ...string[]]): Promise<number> => {
     const since = performance.now();
     await run(argv, { env, signal });
     return (performance.now() - since) / 1000;
   };
-  const [ours, theirs]: [number[], number[]] = [[], []];
-  for (let i = 0; i < runs; i++) {
-    ours.push(await progress.step(`${NODES} machines ${i + 1}/${runs}: petrify`, async () => await seconds(petrify)));
-    theirs.push(
-      await progress.step(`${NODES} machines ${i + 1}/${runs}: curl`, async () => await seconds(["curl", "--config", config])),
-    );
-  }
-  return { title: `\`petrify --all version\` of ${NODES} machines`, peer: "curl, 64 at a time", ours, theirs, goal: MANY };
+  await seconds(SIDES.petrify);
+  const { petrify: ours, ...peers } = await timesOf(SIDES, runs, async (name, argv) => {
+    return await progress.step(`${NODES} machines: ${name}`, async () => await seconds(argv));
+  });
+  const title = `\`petrify --all version\` of ${NODES} machines`;
+  return Object.entries(peers).map(([peer, theirs]) => ({ title, peer, ours, theirs, goal: MANY }));
+}
+
+/** By turns. */
+async function timesOf<Name extends string, Side>(
+  sides: Readonly<Record<Name, Side>>,
+  runs: number,
+  measure: (name: Name, side: Side) => Promise<number>,
+): Promise<Record<Name, number[]>> {
+  const names = Object.keys(sides) as Name[];
+  const times = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Name, number[]>;
+  for (let i = 0; i < runs; i++) for (const name of names) times[name].push(await measure(name, sides[name]));
+  return times;
 }
 
 function contextsOf(

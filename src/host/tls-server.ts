@@ -161,10 +161,19 @@ export function cutOff(request: TlsRequest, untouched = false): void {
   else request.destroy();
 }
 
+/** Of callers, by connection. Node makes another object of it whenever it is asked, which takes longer than many a call. */
+const certificates = new WeakMap<object, X509Certificate>();
+
 /** The certificate that a request came with: there always is one where callers need one, since nobody gets here without. */
 export function certificateOf(request: TlsRequest): X509Certificate | undefined {
-  const socket = ("stream" in request ? request.stream.session?.socket : request.socket) as TLSSocket | undefined;
-  return socket?.getPeerX509Certificate();
+  const connection = "stream" in request ? request.stream.session : request.socket;
+  if (!connection) return undefined;
+  const known = certificates.get(connection);
+  if (known) return known;
+  const socket = ("socket" in connection ? connection.socket : connection) as TLSSocket;
+  const shown = socket.getPeerX509Certificate();
+  if (shown) certificates.set(connection, shown);
+  return shown;
 }
 
 const addressOf = (socket: Pick<Socket, "remoteAddress">): string => socket.remoteAddress ?? "somebody";
@@ -192,12 +201,17 @@ function admitKnown(server: Server, { admit, authorities }: TlsCallers, refused:
     const isEarly = certificate !== undefined && isNotYet(socket) && isOfOne(certificate, accepted);
     const doubt = isEarly ? undefined : whyUnknown(socket);
     const why = certificate ? (doubt ?? admit(certificate)) : "it has no certificate";
-    if (why === undefined) {
-      Reflect.apply(serve!, server, [socket]);
-    } else {
+    if (why !== undefined) {
       refused(addressOf(socket), why);
       socket.destroy();
+      return;
     }
+    const keep = (connection: object): void => void certificates.set(connection, certificate!);
+    keep(socket);
+    // Of HTTP/2 requests have a session in place of a socket, and it begins here.
+    server.once("session", keep);
+    Reflect.apply(serve!, server, [socket]);
+    server.off("session", keep);
   });
 }
 

@@ -11,7 +11,8 @@ import { serveWhileAsked, type LocalRoutes } from "../../src/host/unix-http.ts";
 const TOP = join(import.meta.dirname, "../..");
 /** As its unit starts it: src/build/rootfs. */
 const FLAGS = ["--disable-warning=ExperimentalWarning", "--max-semi-space-size=1", "--max-old-space-size=64"] as const;
-const TOKEN = "t";
+/** What the local programs know each other by. */
+export const TOKEN = "t";
 /** Milliseconds; the most that a timer takes is 2^31 - 1. */
 const FOREVER = 1e9;
 
@@ -36,7 +37,7 @@ export async function startApi(
   program: string,
   credentials: Readonly<Record<string, string>>,
   agent: LocalRoutes,
-  host = "127.0.0.1",
+  { host = "127.0.0.1", look = "" }: { readonly host?: string; /** The socket of petrify-look. */ readonly look?: string } = {},
 ): Promise<StartedApi> {
   const folder = await mkdtempDisposable(join(tmpdir(), "petrify-api-"));
   const at = (name: string): string => join(folder.path, name);
@@ -48,7 +49,7 @@ export async function startApi(
   const { port } = listener.address() as AddressInfo;
   const { fd } = Reflect.get(listener, "_handle") as { readonly fd: number };
   const script = 'export LISTEN_PID=$$; exec "$@"';
-  const argv = ["-c", script, "sh", process.execPath, ...FLAGS, at("api.mjs"), at("agent")];
+  const argv = ["-c", script, "sh", process.execPath, ...FLAGS, at("api.mjs"), at("agent"), ...(look === "" ? [] : [look])];
   const env = { LISTEN_FDS: "1", CREDENTIALS_DIRECTORY: folder.path, MALLOC_ARENA_MAX: "1" };
   const child = spawn("sh", argv, { env, stdio: ["ignore", "ignore", "pipe", fd] });
   listener.close(); // this process's half of it: or it would take connections, too

@@ -118,7 +118,7 @@ export async function openApi(options: ApiOptions): Promise<TlsServer> {
   const limited = limitCalls(
     limits,
     (path) => paths.get(path),
-    (request) => certificateOf(request)?.serialNumber ?? "",
+    (request) => callerAt(request)?.serial ?? "",
     servePages(pages, { callerOf: callerAt, now, denied, failed }, calls),
   );
   const admit = (certificate: X509Certificate): string | undefined => {
@@ -137,9 +137,20 @@ export async function openApi(options: ApiOptions): Promise<TlsServer> {
 
 const callerAt = (request: TlsRequest): Caller | undefined => callerOf(certificateOf(request), request.socket.remoteAddress);
 
+/** Of one connection it is the same certificate each time, and what it says takes long to find out. */
+const holders = new WeakMap<X509Certificate, Omit<Caller, "address">>();
+
 function callerOf(certificate: X509Certificate | undefined, address = ""): Caller | undefined {
-  const identity = certificate && identityOf({ ...certificate.toLegacyObject().subject });
+  if (!certificate) return undefined;
+  const holder = holders.get(certificate) ?? holderOf(certificate);
+  if (!holder) return undefined;
+  holders.set(certificate, holder);
+  return { ...holder, address };
+}
+
+function holderOf(certificate: X509Certificate): Omit<Caller, "address"> | undefined {
+  const identity = identityOf({ ...certificate.toLegacyObject().subject });
   if (!identity) return undefined;
   const [from, until] = [certificate.validFromDate, certificate.validToDate].map((date) => date.getTime() / 1000);
-  return { ...identity, from: from!, until: until!, serial: certificate.serialNumber, address };
+  return { ...identity, from: from!, until: until!, serial: certificate.serialNumber };
 }

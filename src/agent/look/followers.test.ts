@@ -1,15 +1,12 @@
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
-import { once } from "node:events";
-import { chmod, link, mkdtempDisposable, readFile, stat, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { mkdtempDisposable, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
-import { promisify } from "node:util";
+import { TOKEN } from "../../../tests/support/api-program.ts";
+import { canReplacePrograms, startLook } from "../../../tests/support/look-program.ts";
 import { openNode } from "../../client/open-node.ts";
-import { bundleForNode } from "../../host/bundle.ts";
 import { secondsNow } from "../../host/wall-clock.ts";
 import { LogService } from "../../protocol/petrify/v1/log_pb.ts";
 import { askProgram } from "../api/ask-program.ts";
@@ -34,35 +31,12 @@ while :; do
 done
 `;
 
-const canReplacePrograms = async (): Promise<boolean> =>
-  await promisify(execFile)("/usr/bin/unshare", ["--mount", "mount", "--bind", "/bin/true", "/usr/bin/journalctl"]).then(
-    () => true,
-    () => false,
-  );
-
-/** petrify-look as a machine has it, with a journal of our own, and the API in front of it. */
+/** petrify-look with a journal of our own, and the API in front of it. */
 async function started() {
   const folder = await mkdtempDisposable(join(tmpdir(), "petrify-followers-"));
-  const at = (name: string): string => join(folder.path, name);
-  await writeFile(at("look.mjs"), await bundleForNode(join(import.meta.dirname, "../look-main.ts"), {}));
-  await writeFile(at("token"), "t");
-  await writeFile(at("journalctl"), script(at("count")));
-  await chmod(at("journalctl"), 0o755);
-  const listener = createServer().listen(at("listener"));
-  await once(listener, "listening");
-  await link(at("listener"), at("socket")); // Node removes its own when it closes it
-  const { fd } = Reflect.get(listener, "_handle") as { readonly fd: number };
-  const inside = `mount --bind ${at("journalctl")} /usr/bin/journalctl; export LISTEN_PID=$$; exec "$@"`;
-  const node = [process.execPath, "--max-semi-space-size=1", "--max-old-space-size=96", at("look.mjs"), at("token")];
-  const child = spawn("/usr/bin/unshare", ["--mount", "sh", "-ec", inside, "sh", ...node], {
-    ...{
-      env: { LISTEN_FDS: "1", MALLOC_ARENA_MAX: "1", PATH: process.env["PATH"] },
-      stdio: ["ignore", "inherit", "inherit", fd],
-    },
-  });
-  listener.close();
-  const ended = once(child, "exit");
-  const ask = askProgram(at("socket"), "t", "it");
+  const count = join(folder.path, "count");
+  const look = await startLook(script(count));
+  const ask = askProgram(look.socket, TOKEN, "it");
   const machine = await authority.machine(HOST);
   const api = await openApi({
     ...{ at: { host: HOST, port: 0 }, ...machine, authorities: authority.certificate, epoch: 0, now: secondsNow, log: () => {} },
@@ -73,15 +47,11 @@ async function started() {
   return {
     open: async () => await openNode({ name: "edge-7", host: HOST, port: api.port }, person, () => {}, signal),
     /** Lines that were written by all of them together. */
-    written: async () => (await stat(at("count")).catch(() => ({ size: 0 }))).size,
-    /** Of the program, in bytes. */
-    memory: async () => Number(/^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${child.pid}/status`, "utf8"))![1]) * 1024,
-    programs: async () =>
-      (await readFile(`/proc/${child.pid}/task/${child.pid}/children`, "utf8")).trim().split(" ").filter(Boolean).length,
+    written: async () => (await stat(count).catch(() => ({ size: 0 }))).size,
+    ...{ memory: look.memory, programs: look.programs },
     [Symbol.asyncDispose]: async () => {
       await api[Symbol.asyncDispose]();
-      child.kill("SIGTERM");
-      await ended;
+      await look[Symbol.asyncDispose]();
       await folder.remove();
     },
   };

@@ -3,6 +3,7 @@ import { X509Certificate } from "node:crypto";
 import { createContextKey, createContextValues, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { tellErrors } from "../../agent/api/errors.ts";
+import { limitCalls, refuseExcess } from "../../agent/api/limit-calls.ts";
 import { COMMON, LIMITS } from "../../agent/api/open-api.ts";
 import { AppError } from "../../core/error.ts";
 import { rateLimit } from "../../core/rate-limit.ts";
@@ -10,7 +11,14 @@ import { certificateText } from "../../host/certificates.ts";
 import { keyFingerprint } from "../../host/node-key.ts";
 import { sha256 } from "../../host/sha256.ts";
 import { newSigningKey, plainSigningKey } from "../../host/signing-key.ts";
-import { certificateOf, serveTls, type ListenAt, type TlsLimits, type TlsServer } from "../../host/tls-server.ts";
+import {
+  certificateOf,
+  serveTls,
+  type ListenAt,
+  type TlsLimits,
+  type TlsRequest,
+  type TlsServer,
+} from "../../host/tls-server.ts";
 import {
   clientCertificate,
   nodeCertificate,
@@ -124,18 +132,18 @@ export async function openSigning(options: SigningOptions): Promise<TlsServer> {
         return { certificate: joined.certificate, authorities: joined.authorities, epoch: BigInt(joined.epoch) };
       },
     });
-  const handle = connectNodeAdapter({
+  const calls = connectNodeAdapter({
     routes,
     contextValues: (request) =>
-      createContextValues().set(STRANGER, {
-        address: request.socket.remoteAddress ?? "somebody",
-        shown: certificateOf(request),
-      }),
+      limited.mark(request, createContextValues().set(STRANGER, { address: addressOf(request), shown: certificateOf(request) })),
+    requestGate: refuseExcess,
     interceptors: [tellErrors((what, error) => refused("", `${what} failed: ${(error as Error).message}`))],
     ...COMMON,
   });
+  const all = { ...LIMITS, ...limits };
+  const limited = limitCalls(all, () => false, addressOf, calls);
   return await serveTls({
-    ...{ at, handle, refused, callers: "unjudged", limits: { ...LIMITS, ...limits } },
+    ...{ at, handle: limited.handle, refused, callers: "unjudged", limits: all },
     ...{ key: plainSigningKey(own.pkcs8), certificate },
   });
 }
@@ -169,3 +177,5 @@ function signedFor(authority: Authority, found: Renewable, making: Making): Sign
 
 const tooOften = (): AppError =>
   new AppError("ASKED_TOO_OFTEN", "too much was asked for in a short time", { hint: "Try again later." });
+
+const addressOf = (request: TlsRequest): string => request.socket.remoteAddress ?? "somebody";
