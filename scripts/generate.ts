@@ -9,6 +9,7 @@ import { dirname, join } from "node:path";
 import { documentedNodeHelp } from "../src/cli/node-program.ts";
 import { documentedHelp } from "../src/cli/program.ts";
 import { recipeJsonSchema, wholeRecipeJsonSchema } from "../src/config/recipe.ts";
+import { attackSurfaceDiffJsonSchema, attackSurfaceJsonSchema } from "../src/inspect/attack-surface-schema.ts";
 import { machineConfigJsonSchema } from "../src/config/machine/document.ts";
 import { refusedTable } from "./refused-table.ts";
 import { keyTable } from "./key-table.ts";
@@ -31,6 +32,8 @@ const files = new Map([
   ["schemas/recipe.json", `${JSON.stringify(recipeJsonSchema(), undefined, 2)}\n`],
   ["docs/recipe.md", await between("docs/recipe.md", keyTable(wholeRecipeJsonSchema()))],
   ["schemas/machine-config.json", `${JSON.stringify(machineConfigJsonSchema(), undefined, 2)}\n`],
+  ["schemas/attack-surface.json", `${JSON.stringify(attackSurfaceJsonSchema(), undefined, 2)}\n`],
+  ["schemas/attack-surface-diff.json", `${JSON.stringify(attackSurfaceDiffJsonSchema(), undefined, 2)}\n`],
   ["docs/machine-config.md", await between("docs/machine-config.md", keyTable(machineConfigJsonSchema()))],
   ["docs/concepts/cloud-init.md", await between("docs/concepts/cloud-init.md", refusedTable())],
   ["docs/concepts/network.md", await between("docs/concepts/network.md", networkTable())],

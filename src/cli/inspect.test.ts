@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { open, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { after, before, test } from "node:test";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { petrify, workspace, type CliRun, type Workspace } from "../../tests/support/cli.ts";
 import { smallSystem } from "../../tests/support/small-system.ts";
 import { testTools } from "../../tests/support/tools.ts";
@@ -19,6 +20,10 @@ before(async () => {
     { path: "usr/share/app/two", data: "2" },
   ];
   await treeImage(tools, [...changed, ...more], join(folder.folder, "b.img"), { facts: { version: "1.2.4" } });
+  const hardened = smallSystem
+    .filter(({ path }) => path !== "usr/bin/ping")
+    .map((one) => (one.path === "usr/bin/su" ? { ...one, mode: 0o4711 } : one));
+  await treeImage(tools, [...hardened, { path: "usr/bin/dash", data: "#!/bin/x\n", mode: 0o755 }], join(folder.folder, "c.img"));
 });
 after(async () => await folder[Symbol.asyncDispose]());
 const cli = async (...args: string[]): Promise<CliRun> => await petrify(args, { cwd: folder.folder });
@@ -87,18 +92,20 @@ test("inspect --attack-surface counts and lists what an attacker would find, in 
     lines.every((line) => line.length <= 80),
     stdout,
   );
-  for (const line of [
-    "shells               1  /usr/bin/bash",
-    "change the user      1  /usr/bin/su",
-    "set-uid              1  /usr/bin/su",
-    "capabilities         1  /usr/bin/ping",
-    "compilers            0",
-  ])
-    assert.ok(lines.includes(line), stdout);
+  const rows = lines.map((line) => line.replaceAll(/ +/g, " "));
+  for (const row of [
+    "shells 1 /usr/bin/bash",
+    "change the user 1 /usr/bin/su",
+    "set-uid 1 /usr/bin/su",
+    "capabilities 1 /usr/bin/ping",
+    "compilers 0",
+  ]) {
+    assert.ok(rows.includes(row), stdout);
+  }
   const all = await cli("inspect", "a.img", "--attack-surface", "--all", "--only", "setuid,capability");
-  assert.equal(
+  assert.match(
     all.stdout,
-    "set-uid              1\n  /usr/bin/su  (4755, user 0, group 0)\ncapabilities         1\n  /usr/bin/ping  (cap_net_raw=ep)\n",
+    /^set-uid +1\n {2}\/usr\/bin\/su {2}\(4755, user 0, group 0\)\ncapabilities +1\n {2}\/usr\/bin\/ping {2}\(cap_net_raw=ep\)\n/,
   );
 });
 
@@ -107,6 +114,43 @@ test("inspect --attack-surface --json has every finding with its kind", async ()
   assert.deepEqual(findings, [{ kind: "setuid", name: "/usr/bin/su", detail: "4755, user 0, group 0" }]);
   assert.equal((counts as Record<string, number>)["shell"], 1);
 });
+
+test("diff-image --attack-surface says what an attacker would find in one image and not in the other", async () => {
+  const { exitCode, stdout, stderr } = await cli("diff-image", "a.img", "c.img", "--attack-surface");
+  assert.equal(exitCode, 0, stderr);
+  assert.equal(
+    stdout,
+    "executables: 4 → 4\n  - /usr/bin/ping  (of no known format)\n  + /usr/bin/dash  (script of /bin/x)\nshells: 1 → 2\n  + /usr/bin/dash\n" +
+      "set-uid: 1 → 1\n  ~ /usr/bin/su  (4755, user 0, group 0 → 4711, user 0, group 0)\ncapabilities: 1 → 0\n  - /usr/bin/ping  (cap_net_raw=ep)\n",
+  );
+  const same = await cli("diff-image", "a.img", "a.img", "--attack-surface", "--fail-on-growth");
+  assert.deepEqual([same.exitCode, same.stdout], [0, "Nothing that an attacker would find differs.\n"]);
+});
+
+for (const [what, from, to, options, code] of [
+  ["more than before", "a.img", "c.img", [], 1],
+  ["less of the kind that is asked for", "a.img", "c.img", ["--only", "capability"], 0],
+  ["another detail", "a.img", "c.img", ["--only", "setuid"], 1],
+  ["the other way round a program again", "c.img", "a.img", ["--only", "executable"], 1],
+  ["less, where anything that differs counts", "a.img", "c.img", ["--only", "capability", "--exit-code"], 1],
+] as const) {
+  test(`diff-image --attack-surface --fail-on-growth ends with ${code} for ${what}`, async () => {
+    assert.equal((await cli("diff-image", from, to, "--attack-surface", "--fail-on-growth", ...options)).exitCode, code);
+  });
+}
+
+for (const [name, args] of [
+  ["attack-surface", ["inspect", "a.img", "--attack-surface"]],
+  ["attack-surface-diff", ["diff-image", "a.img", "c.img", "--attack-surface"]],
+] as const) {
+  test(`what ${args[0]} --attack-surface --json prints is as schemas/${name}.json has it`, async () => {
+    const schema = JSON.parse(await readFile(resolve(import.meta.dirname, `../../schemas/${name}.json`), "utf8")) as object;
+    const validate = new Ajv2020({ allErrors: true }).compile(schema);
+    const value = valueOf(await cli(...args, "--json"));
+    assert.ok(validate(value), JSON.stringify(validate.errors));
+    assert.ok(!validate({ ...value, more: 1 }), "the schema is one that refuses something");
+  });
+}
 
 test("inspect --attack-surface --fail-on ends with 1 when there is anything of a kind", async () => {
   for (const [kinds, code] of [
@@ -127,6 +171,8 @@ for (const [what, args, code, words] of [
     /Kinds are executable, shell,/,
   ],
   ["a list of all of nothing", ["inspect", "a.img", "--all"], 2, /Add --attack-surface/],
+  ["a growth of nothing", ["diff-image", "a.img", "a.img", "--fail-on-growth"], 2, /Add --attack-surface/],
+  ["an attack surface by files", ["diff-image", "a.img", "a.img", "--attack-surface", "--files"], 2, /one at a time/],
   ["an attack surface as a bill", ["inspect", "a.img", "--attack-surface", "--sbom", "spdx"], 2, /one at a time/],
   ["a file that is not there", ["inspect", "none.img"], 1, /none\.img cannot be read \(ENOENT\)\nhint: Make one/],
   ["a folder", ["inspect", "."], 1, /cannot be read \(EISDIR\)/],

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { InvalidArgumentError, Option, type Command } from "commander";
+import { Option, type Command } from "commander";
 import { AppError } from "../core/error.ts";
 import { formatDuration, formatSize } from "../core/units.ts";
 import { openImage } from "../host/image-file.ts";
@@ -14,12 +14,13 @@ import { SBOM_FORMATS, sbomOf, type SbomFormat } from "../inspect/sbom.ts";
 import { FINDING_KINDS, type FindingKind } from "../layout/attack-surface/finding.ts";
 import { BUILT_IN_CHECKS } from "../layout/health-plan.ts";
 import { fullVersion, type Package } from "../layout/package.ts";
-import { isFindingKind, surfaceText } from "./attack-surface-text.ts";
+import { kindsOf, surfaceText } from "./attack-surface-text.ts";
 import type { Cli, CliContext } from "./context.ts";
 import { shown } from "./diff-text.ts";
 import { inspectContextOf, openNamedImage } from "./inspect-context.ts";
 import { UsageError } from "./output.ts";
 import { unreadableFile } from "./unreadable-file.ts";
+import { wrapped } from "./wrapped.ts";
 
 interface InspectOptions {
   readonly packages?: boolean;
@@ -62,13 +63,6 @@ export function registerInspect(program: Command, cli: Cli): void {
     .action(cli.action(inspect));
 }
 
-/** @throws InvalidArgumentError for a kind that there is not */
-function kindsOf(text: string): readonly FindingKind[] {
-  const kinds = text.split(",");
-  if (!kinds.every(isFindingKind)) throw new InvalidArgumentError(`Kinds are ${FINDING_KINDS.join(", ")}.`);
-  return kinds;
-}
-
 async function inspect(context: CliContext, file: string, options: InspectOptions): Promise<void> {
   if (options.output !== undefined && !options.sbom) {
     throw new UsageError("USAGE", "--output is where a bill of materials goes", {
@@ -109,7 +103,7 @@ async function attackSurface(
   { all = false, only = FINDING_KINDS, failOn = [] }: InspectOptions,
 ): Promise<void> {
   await using image = await openNamedImage(file, context);
-  const surface = await attackSurfaceOf(image);
+  const surface = await attackSurfaceOf(image, inspectContextOf(context));
   const findings = surface.findings.filter(({ kind }) => only.includes(kind));
   context.output.result(
     { ...surface, findings },
@@ -164,7 +158,7 @@ function diskText({ size, guid, slots, recovery, notes }: DiskReport): string {
     recovery: imageText(recovery.image),
   };
   const lines = [...Object.entries(rows), ...notes.map((note) => ["note", note] as const)];
-  return lines.map(([key, value]) => `${key.padEnd(INDENT - 1)} ${wrapped(shown(value))}`).join("\n");
+  return lines.map(([key, value]) => `${key.padEnd(INDENT - 1)} ${wrapped(shown(value), INDENT)}`).join("\n");
 }
 
 async function bill(context: CliContext, image: OpenedImage, format: SbomFormat, file?: string): Promise<void> {
@@ -175,7 +169,6 @@ async function bill(context: CliContext, image: OpenedImage, format: SbomFormat,
   context.output.result({ path, format }, path);
 }
 
-const WIDTH = 80;
 const INDENT = 15;
 
 /** At most 80 columns, except for words that are longer. */
@@ -216,27 +209,14 @@ function reportText(report: ImageReport): string {
     ["manifest", report.digest],
     ["signature", "unsigned"],
   ];
-  const lines = rows.map(([key, value]) => `${key.padEnd(INDENT - 1)} ${wrapped(value)}`);
-  return [...lines, ...report.notes.map((note) => `${"note".padEnd(INDENT - 1)} ${wrapped(note)}`)].join("\n");
+  const lines = rows.map(([key, value]) => `${key.padEnd(INDENT - 1)} ${wrapped(value, INDENT)}`);
+  return [...lines, ...report.notes.map((note) => `${"note".padEnd(INDENT - 1)} ${wrapped(note, INDENT)}`)].join("\n");
 }
 
 function trustText({ trust }: ImageReport): string {
   if (!trust) return "no keys: releases need no signature";
   const ids = trust.keys.map(({ id, revoked }) => `${id.slice(0, 12)}${revoked === undefined ? "" : " (revoked)"}`);
   return `${ids.join(", ")}; epoch ${trust.epoch}`;
-}
-
-function wrapped(text: string): string {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line !== "" && INDENT + line.length + 1 + word.length > WIDTH) {
-      lines.push(line);
-      line = "";
-    }
-    line = line === "" ? word : `${line} ${word}`;
-  }
-  return [...lines, line].join(`\n${" ".repeat(INDENT)}`);
 }
 
 function packageTable(packages: readonly Package[]): string {

@@ -57,3 +57,15 @@ export function resolveInTree(tree: ImageTree, path: string, last: "follow" | "k
 }
 
 const partsOf = (path: string): string[] => path.split("/").filter((part) => part !== "" && part !== ".");
+
+/** The text of the file that a path leads to, as a process sees it whose root is the image; nothing where there is none. */
+export function textAt(tree: ImageTree, path: string): string | undefined {
+  const found = resolveInTree(tree, path, "follow");
+  return found?.node === "file" ? tree.text(found.path) : undefined;
+}
+
+/** The names in the folder that a path leads to, sorted; none where there is none. */
+export function namesAt(tree: ImageTree, path: string): readonly string[] {
+  const found = resolveInTree(tree, path, "follow");
+  return found?.node === "folder" ? tree.names(found.path).toSorted() : [];
+}

@@ -5,10 +5,10 @@ import { viewOfImage, type ImageView } from "../../config/machine/compile/image-
 import type { NodeConfig } from "../../config/machine/node-config.ts";
 import { compileNetwork } from "../../config/network/compile-network.ts";
 import type { Bytes } from "../../core/units.ts";
+import { computeFrom } from "../../inspect/compute-from.ts";
 import { textOf } from "../../inspect/image-tree.ts";
 import type { OpenedImage } from "../../inspect/open-image.ts";
 import { IMAGE_FACTS_PATH, parseImageFacts } from "../../layout/image-facts.ts";
-import type { TreeNode } from "../../layout/image-tree.ts";
 
 /** As much as a machine reads of a file of its image. */
 const LONGEST: Bytes = 4 * 1024 ** 2;
@@ -17,29 +17,10 @@ const LONGEST: Bytes = 4 * 1024 ** 2;
 export async function compileFor(config: NodeConfig, image: OpenedImage): Promise<Compilation> {
   const { tree, manifest } = image;
   const facts = parseImageFacts((await textOf(tree, IMAGE_FACTS_PATH, LONGEST)) ?? "");
-  const texts = new Map<string, string | undefined>();
-  // Compiling asks at once, and reading takes its time: what was asked for is read, and it is compiled again.
-  for (;;) {
-    const missing = new Set<string>();
-    const view = viewOfImage(
-      {
-        at: (path) => nodeAt(image, path),
-        names: (path) => tree.names(path),
-        text: (path) => {
-          if (!texts.has(path)) missing.add(path);
-          return texts.get(path);
-        },
-      },
-      facts,
-      manifest.architecture.replace("-", "_"),
-    );
-    const compilation = compileTolerantly(config, view, meansOf(config, view));
-    if (missing.size === 0) return compilation;
-    for (const path of missing) {
-      const isRead = (tree.nodes.get(path)?.size ?? 0) <= LONGEST;
-      texts.set(path, isRead ? await textOf(tree, path, LONGEST) : undefined);
-    }
-  }
+  return await computeFrom(tree, LONGEST, (files) => {
+    const view = viewOfImage(files, facts, manifest.architecture.replace("-", "_"));
+    return compileTolerantly(config, view, meansOf(config, view));
+  });
 }
 
 const meansOf = (config: NodeConfig, view: ImageView) => ({
@@ -47,9 +28,3 @@ const meansOf = (config: NodeConfig, view: ImageView) => ({
   network: compileNetwork(config.network, view),
   sha1: (bytes: Uint8Array): Uint8Array => createHash("sha1").update(bytes).digest(),
 });
-
-function nodeAt({ tree }: OpenedImage, path: string): TreeNode | undefined {
-  const node = tree.nodes.get(path);
-  if (node?.target !== undefined) return { link: node.target };
-  return node && (node.kind === "folder" ? "folder" : "file");
-}

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parse } from "yaml";
-import { alpine, debian, fedora, type FakeFiles } from "../machine/compile/fake-image.ts";
+import type { FakeFiles } from "../../layout/fake-tree.ts";
+import { alpine, debian, fedora } from "../machine/compile/fake-image.ts";
 import { chooseRenderer } from "./choose-renderer.ts";
 import { compileNetwork } from "./compile-network.ts";
 

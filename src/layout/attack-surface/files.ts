@@ -1,5 +1,6 @@
 /** @portable What the files of an image give to somebody who attacks it. */
 import type { TreeNode } from "../erofs-tree.ts";
+import { plainModulePath } from "../kernel-modules.ts";
 import { capabilityText, decodeFileCapability } from "./file-capability.ts";
 import type { Finding } from "./finding.ts";
 import { interpretersOf, programFormat, type ProgramFormat } from "./program-format.ts";
@@ -58,9 +59,15 @@ export function programsIn(files: Iterable<SurfaceFile>): readonly Program[] {
   });
 }
 
-/** Programs and what they are good for, privileges of files, and what everybody may write. */
+/** Programs and what they are good for, privileges of files, what everybody may write, and modules of the kernel. */
 export function fileFindings(files: readonly SurfaceFile[]): readonly Finding[] {
-  return [...programsIn(files).flatMap(programFindings), ...files.flatMap(privilegeFindings)];
+  return [...programsIn(files).flatMap(programFindings), ...files.flatMap(privilegeFindings), ...files.flatMap(moduleFindings)];
+}
+
+/** Without the kernel's version, nor the suffix of a compression: another kernel's module of the same name is the same. */
+function moduleFindings({ path, kind }: SurfaceFile): readonly Finding[] {
+  const name = /^\/(?:usr\/)?lib\/modules\/[^/]+\/(.+\.ko(?:\.(?:xz|zst|gz))?)$/.exec(path)?.[1];
+  return kind === "file" && name !== undefined ? [{ kind: "kernelModule", name: plainModulePath(name), detail: "" }] : [];
 }
 
 function programFindings({ path, names, format, roles }: Program): readonly Finding[] {

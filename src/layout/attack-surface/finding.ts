@@ -6,6 +6,9 @@ export const FINDING_KINDS = [
   "executable",
   ...PROGRAM_ROLES,
   ...(["setuid", "setgid", "capability", "worldWritable"] as const),
+  ...(["listensNetwork", "listensLocal", "rootService"] as const),
+  ...(["writableExecutable", "console", "kernelSetting", "kernelModule"] as const),
+  ...(["account", "package"] as const),
 ] as const;
 export type FindingKind = (typeof FINDING_KINDS)[number];
 

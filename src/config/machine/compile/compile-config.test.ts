@@ -9,7 +9,8 @@ import type { NodeConfig } from "../node-config.ts";
 import { compileConfig, compileTolerantly, type Compilation, type CompileMeans } from "./compile-config.ts";
 import { SPACED, UMLAUT } from "./fake-certificates.ts";
 import { fakeConfig, fakeContainer, fakeFile, fakeStep, fakeUnit, fakeUser } from "./fake-config.ts";
-import { alpine, debian, fedora, type FakeFiles } from "./fake-image.ts";
+import type { FakeFiles } from "../../../layout/fake-tree.ts";
+import { alpine, debian, fedora } from "./fake-image.ts";
 import type { ImageView } from "./image-view.ts";
 
 const MEANS: CompileMeans = {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { disableLinks, enableLinks } from "./enable-unit.ts";
 import { fakeUnit } from "./fake-config.ts";
-import { debian, type FakeFiles } from "./fake-image.ts";
+import type { FakeFiles } from "../../../layout/fake-tree.ts";
+import { debian } from "./fake-image.ts";
 import { installSection } from "./unit-text.ts";
 
 const install = (lines: string): string => `[Unit]\nDescription=x\n[Install]\n${lines}\n`;

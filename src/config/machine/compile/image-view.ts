@@ -1,6 +1,6 @@
 /** @portable What compiling a machine config has to know of the image that it is for. */
 import type { ImageFacts } from "../../../layout/image-facts.ts";
-import { resolveInTree, type FoundPath, type ImageTree } from "../../../layout/image-tree.ts";
+import { namesAt, resolveInTree, textAt, type FoundPath, type ImageTree } from "../../../layout/image-tree.ts";
 import { parseOsRelease } from "../../../layout/os-release.ts";
 import type { InitKind } from "../../words.ts";
 
@@ -36,10 +36,7 @@ export function viewOfImage(
   { name, version, persistent, init }: Pick<ImageFacts, "name" | "version" | "persistent" | "init">,
   architecture: string,
 ): ImageView {
-  const text = ["/etc/os-release", "/usr/lib/os-release"]
-    .map((path) => resolveInTree(tree, path, "follow"))
-    .map((found) => (found?.node === "file" ? tree.text(found.path) : undefined))
-    .find((found) => found !== undefined);
+  const text = ["/etc/os-release", "/usr/lib/os-release"].map((path) => textAt(tree, path)).find((found) => found !== undefined);
   const { ID: os = "", VERSION_ID: osVersion = "" } = parseOsRelease(text ?? "");
   // Images of before there was a choice have systemd.
   return imageView({ name, version, persistent, init: init?.kind ?? "systemd", os, osVersion, architecture }, tree);
@@ -51,13 +48,7 @@ export function imageView(facts: ImageFactsView, tree: ImageTree): ImageView {
     ...facts,
     find,
     has: (path) => find(path, "follow")?.node !== undefined,
-    read: (path) => {
-      const found = find(path, "follow");
-      return found?.node === "file" ? tree.text(found.path) : undefined;
-    },
-    list: (path) => {
-      const found = find(path, "follow");
-      return found?.node === "folder" ? tree.names(found.path).toSorted() : [];
-    },
+    read: (path) => textAt(tree, path),
+    list: (path) => namesAt(tree, path),
   };
 }

@@ -1,4 +1,5 @@
 /** @portable What a unit file says about being enabled. Source: systemd.unit(5), systemd.syntax(7) */
+import { parseUnitFile } from "../../../layout/unit-file.ts";
 
 export interface InstallSection {
   readonly wantedBy: readonly string[];
@@ -18,7 +19,8 @@ export function installSection(texts: readonly string[]): InstallSection {
     string[]
   >;
   let defaultInstance: string | undefined;
-  for (const [key, value] of texts.flatMap((text) => settingsOf(text, "Install"))) {
+  for (const { section, key, value } of texts.flatMap((text) => parseUnitFile(text))) {
+    if (section !== "Install") continue;
     if (key === "DefaultInstance") defaultInstance = value;
     const list = Object.hasOwn(KEYS, key) ? KEYS[key as keyof typeof KEYS] : undefined;
     if (list === undefined) continue;
@@ -26,20 +28,6 @@ export function installSection(texts: readonly string[]): InstallSection {
     else lists[list].push(...value.split(/\s+/));
   }
   return { ...lists, defaultInstance };
-}
-
-/** The settings of every section of that name, in their order. */
-function settingsOf(text: string, section: string): (readonly [string, string])[] {
-  const found: (readonly [string, string])[] = [];
-  let current = "";
-  const lines = text.replaceAll(/\\\r?\n(?:\s*[#;].*\n)*/g, " ").split(/\r?\n/);
-  for (const line of lines.map((one) => one.trim()).filter((one) => one !== "" && !/^[#;]/.test(one))) {
-    const header = /^\[(.+)\]$/.exec(line)?.[1];
-    if (header !== undefined) current = header;
-    const [, key, value] = /^([^=\s]+)\s*=\s*(.*)$/.exec(line) ?? [];
-    if (header === undefined && current === section && key !== undefined) found.push([key, value!]);
-  }
-  return found;
 }
 
 /** What a unit of systemd or a service of OpenRC can be called: a file name without anything of a path. Source: systemd.unit(5) */
