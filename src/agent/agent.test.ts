@@ -406,6 +406,84 @@ suite("a data partition", () => {
   });
 });
 
+suite("what happens on a machine is told:", () => {
+  const kinds = ({ told }: FakeMachine) => told.map(({ kind }) => kind);
+
+  test("a boot of a slot on trial that is proven", async () => {
+    const { machine } = await boot(trial(), UNTIL(45_000));
+    assert.deepEqual(kinds(machine), ["boot-started", "slot-proven", "health-changed"]);
+    const slot = { name: "b", version: "1.0" };
+    assert.deepEqual(machine.told[1], { kind: "slot-proven", slot });
+  });
+
+  test("one that is not healthy, and the slot that boots in its place", async () => {
+    const disk = trial();
+    const told: unknown[] = [];
+    for (let tries = 0; tries < 3; tries++) {
+      const { machine } = await boot(disk, (m) => void (m.failing["web"] = "no answer"));
+      told.push(kinds(machine));
+    }
+    assert.deepEqual(
+      told,
+      Array.from({ length: 3 }, () => ["boot-started", "boot-failed", "health-changed"]),
+    );
+    const { machine, slot } = await boot(disk, UNTIL(45_000));
+    assert.deepEqual([slot, kinds(machine).slice(0, 2)], ["a", ["boot-started", "slot-fell-back"]]);
+  });
+
+  test("a boot that ended by itself, by the next one; an agent that starts again tells no boot", async () => {
+    const disk = freshDisk();
+    const at = boots;
+    await boot(disk, (m) => void (m.onWait = () => false));
+    disk.state = { ...disk.state, boots: disk.state.boots.map(({ end: _, ...open }) => open) };
+    const { machine } = await boot(disk, UNTIL(3_000));
+    assert.deepEqual(kinds(machine).slice(0, 2), ["boot-failed", "boot-started"]);
+    assert.ok(boots > at);
+    boots--;
+    const again = await boot(disk, UNTIL(3_000));
+    assert.deepEqual(kinds(again.machine), []);
+  });
+
+  test("an alarm that comes and goes", async () => {
+    const disk = freshDisk({ refusesState: true });
+    const { machine } = await boot(disk, (m) => {
+      m.onWait = (uptime) => {
+        if (uptime > 10_000) disk.refusesState = false;
+        return uptime < 30_000;
+      };
+    });
+    const code = "STATE_NOT_STORED";
+    const alarms = machine.told.filter(({ kind }) => kind === "alarm-raised" || kind === "alarm-cleared");
+    assert.deepEqual(alarms, [
+      { kind: "alarm-raised", alarm: { code } },
+      { kind: "alarm-cleared", alarm: { code } },
+    ]);
+  });
+});
+
+test("a certificate that ends within a month is an alarm, unless nobody knows what day it is", async () => {
+  const day = 86_400;
+  for (const [days, expected] of [
+    [40, false],
+    [29, true],
+    [-3, true],
+  ] as const) {
+    const disk = freshDisk();
+    disk.certificateEnds = disk.clock + days * day;
+    const { agent } = await boot(disk, UNTIL(20_000));
+    assert.equal(
+      agent.status().alarms.some(({ code }) => code === "CERTIFICATE_EXPIRES"),
+      expected,
+      String(days),
+    );
+    const unset = await boot(disk, (m) => {
+      m.clockIsSet = async () => await Promise.resolve({ isSet: false, why: "nobody has set it" });
+      UNTIL(20_000)(m);
+    });
+    assert.deepEqual(unset.agent.status().alarms, []);
+  }
+});
+
 test("copies are recorded when what they were made from is kept, and not on a slot on trial that fails", async () => {
   const proven = await boot(freshDisk(), UNTIL(60_000));
   assert.ok(proven.machine.done.includes("copies"));

@@ -2,6 +2,8 @@
  * The agent of a machine. It opens its world, and works in a few loops that look at it and act; what they decide is decided by pure functions,
  * and what they do to the machine goes through {@link AgentPorts}.
  */
+import type { BootEntry } from "../layout/agent-state.ts";
+import { targetName } from "../layout/cmdline.ts";
 import { fullTries, restoreTries } from "../layout/record-change.ts";
 import { otherSlot } from "../layout/slots.ts";
 import { beginBoot, endBoot, failedBoots } from "./boot-history.ts";
@@ -139,8 +141,32 @@ async function begin(world: World): Promise<void> {
     ...(found.is === "whole" ? { granted: fullTries(found.record) } : {}),
   };
   // The history first: without it a restart could not be told from a boot that nobody saw.
+  const { boots: before } = world.state;
   await remember((old) => beginBoot({ since: start.at, ...old }, start));
+  tellBoots(world, before);
   if (!isInDoubt(world)) await world.changeRecord((known) => restoreTries(running, known));
+}
+
+/** An agent that starts again in the same boot tells nothing. @param before boots that were known then */
+function tellBoots({ ports, running, record: { found, tries }, state }: World, before: readonly BootEntry[]): void {
+  const { version = "" } = ports.facts.image ?? {};
+  if (before.at(-1)?.id === ports.bootId) return;
+  const known = new Set(before.flatMap(({ id, end }) => (end && id !== undefined ? [id] : [])));
+  const ended = state.boots.filter(({ id, end }) => end && (id === undefined || !known.has(id)));
+  // Those that no agent has seen have no id: the ones that were added now are the last.
+  const unseen = ended.filter(({ id }) => id === undefined).slice(before.filter(({ id }) => id === undefined).length);
+  for (const { slot, version: of, end } of [...ended.filter(({ id }) => id !== undefined), ...unseen])
+    ports.log("info", `a boot of ${targetName(slot)} has failed: ${end!.reason}`, {
+      kind: "boot-failed",
+      boot: { slot, ...(of === "" ? {} : { version: of }), ending: end!.how, reason: end!.reason },
+    });
+  ports.log("info", `${targetName(running)} runs`, { kind: "boot-started", boot: { slot: running, version } });
+  const isLeft = found.is === "whole" && (running === "a" || running === "b") && found.record.active !== running;
+  if (isLeft && state.asked?.into !== running && tries?.next !== running)
+    ports.log("alarm", `${targetName(running)} runs in place of slot ${found.record.active}`, {
+      kind: "slot-fell-back",
+      slot: { name: found.record.active, reason: "its tries are over, or its image cannot be booted" },
+    });
 }
 
 /** A machine that keeps nothing is nobody whom one could know again. */

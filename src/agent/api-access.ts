@@ -8,6 +8,7 @@ import type { LocalRoutes } from "../host/unix-http.ts";
 import { AUTHORITY_SETTINGS, MAINTENANCE_FILE, MAINTENANCE_WORD } from "../layout/api-places.ts";
 import { decodeAuthoritySettings } from "../layout/authority-settings.ts";
 import { commandLineWords } from "../layout/cmdline.ts";
+import type { MachineEvent } from "../layout/events.ts";
 import type { AuditCaller } from "../layout/audit-log.ts";
 import type { Agent } from "./agent.ts";
 import type { AuditLog } from "./audit-log.ts";
@@ -22,7 +23,7 @@ interface AccessPorts {
   readonly init: Pick<InitSystem, "act">;
   readonly random: (bytes: number) => Uint8Array;
   readonly audit: AuditLog;
-  readonly log: (level: "info" | "alarm", line: string) => void;
+  readonly log: (level: "info" | "alarm", line: string, event?: MachineEvent) => void;
 }
 
 const API_SERVICE = "petrify-api.service";
@@ -33,7 +34,7 @@ export async function openApiAccess(
   { random, log, audit, init }: AccessPorts,
 ): Promise<AsyncDisposable> {
   const { fingerprint } = agent.status();
-  const means = { fingerprint: () => fingerprint, log: (line: string) => log("info", line) };
+  const means = { fingerprint: () => fingerprint, log: (line: string, event?: MachineEvent) => log("info", line, event) };
   const enrolment = await openEnrolment({ ...means, config: agent.config });
   const ownership = openOwnership(means);
   const makeRoom = async (): Promise<boolean> => {

@@ -40,6 +40,8 @@ export interface AuditEdge {
   readonly sha256: Pick<Sha256, "digest">;
   /** Why entries are not stored: once, until they are again. */
   readonly alarm: (line: string) => void;
+  /** What was stored, and under which number. */
+  readonly told?: (fields: AuditFields, n: number) => void;
 }
 
 /** Of a machine that keeps nothing: a boot from memory, or one that resets it. */
@@ -50,7 +52,7 @@ export const noAuditLog: AuditLog = {
 };
 
 /** Nothing is read before the first entry. */
-export function auditLog({ files, now, sha256, alarm }: AuditEdge): AuditLog {
+export function auditLog({ files, now, sha256, alarm, told }: AuditEdge): AuditLog {
   let place: AuditPlace | undefined;
   let failure: string | undefined;
   let turn: Promise<unknown> = Promise.resolve();
@@ -99,6 +101,7 @@ export function auditLog({ files, now, sha256, alarm }: AuditEdge): AuditLog {
           if (at.offset > AUDIT_FILE_SIZE - 2 * AUDIT_LINE_SIZE) at = await begin(await put(at, { is: "close" }));
           place = await put(at, fields);
           failure = undefined;
+          told?.(fields, place.head.n);
           return place.head.n;
         } catch (error) {
           place = undefined; // whatever was written of it is looked at anew

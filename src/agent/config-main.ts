@@ -9,6 +9,7 @@ import { AppError } from "../core/error.ts";
 import { takeLock } from "../host/lock-file.ts";
 import { machineArchitecture } from "../host/architecture.ts";
 import { EC2_HOST } from "../host/config-sources/ec2.ts";
+import { openEventLog } from "../host/event-log.ts";
 import { mountedAt } from "../host/file-system.ts";
 import { readText } from "../host/files.ts";
 import { openGenerationStore } from "../host/generation-store.ts";
@@ -36,8 +37,7 @@ const isBooting = work.do === "boot";
 /** A boot goes on without what hangs. */
 const BOOT_LIMIT_MS = 240_000;
 const tell = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
-/** Priorities of sd-daemon(3), which the kernel's log has, too. */
-const log = (priority: 3 | 4 | 6, line: string): void => void process.stderr.write(`<${priority}>${line}\n`);
+const log = openEventLog("petrify-config", { write: (text) => void process.stderr.write(text) });
 
 if (isBooting) setTimeout(giveUp, BOOT_LIMIT_MS).unref();
 try {
@@ -133,7 +133,10 @@ function tellBoot(result: ConfigAnswers["boot"]): void {
     return log(6, "the machine config is as it was");
   }
   for (const problem of result.problems) log(4, `left out of machine config ${result.generation}: ${problem}`);
-  log(6, `machine config ${result.generation} ${result.trial ? "is tried by the next boot" : "is in place"}`);
+  log(6, `machine config ${result.generation} ${result.trial ? "is tried by the next boot" : "is in place"}`, {
+    kind: "config-applied",
+    config: { ...(result.generation === undefined ? {} : { generation: result.generation }), mode: "boot" },
+  });
 }
 
 /** A boot goes on without its config, and its status says why. */

@@ -2,6 +2,7 @@
 import { AppError } from "../core/error.ts";
 import { EMPTY_STATE, type AgentState } from "../layout/agent-state.ts";
 import { DEFAULT_HEALTH_PLAN } from "../layout/health-plan.ts";
+import type { MachineEvent } from "../layout/events.ts";
 import { DEFAULT_RECOVERY_PLAN } from "../layout/recovery-plan.ts";
 import type { AcceptedRelease, ImageSource, ImageSummary } from "../layout/operation.ts";
 import type { RecordChange, RecordFacts } from "../layout/record-change.ts";
@@ -43,6 +44,8 @@ export interface FakeDisk {
   /** Damage by digest: whatever place holds that image. */
   rotten?: Readonly<Record<string, string>>;
   capacity?: number;
+  /** Of the machine's certificate, in seconds since 1970. */
+  certificateEnds?: number;
   /** Slots that have no place on it; what is asked of their images fails. */
   lost?: StoreFaults;
   /** Nobody can read what the slots are in. */
@@ -77,6 +80,8 @@ export interface FakeMachine extends AgentPorts {
   readonly init: FakeInitSystem;
   readonly record: BootRecordStore;
   readonly said: string[];
+  /** Events. */
+  readonly told: MachineEvent[];
   /** What happened to the disk, in order. */
   readonly done: string[];
   /** Reasons of failing checks by name. */
@@ -96,6 +101,7 @@ export function fakeMachine(
   boot: { readonly id: string; readonly slot?: BootTarget; readonly stop: AbortController },
 ): FakeMachine {
   const said: string[] = [];
+  const told: MachineEvent[] = [];
   const done: string[] = [];
   let uptime = 3000;
   const failing: Record<string, string> = {};
@@ -110,6 +116,7 @@ export function fakeMachine(
   const machine: FakeMachine = {
     ...{
       said,
+      told,
       done,
       failing,
       mounts,
@@ -252,6 +259,7 @@ export function fakeMachine(
       return "SHA256:test";
     },
     resetDisk: fakeResetDisk(disk, done, () => boot.stop.abort()),
+    certificateEnds: async () => await Promise.resolve(disk.certificateEnds),
     watchdog: { beat: async () => await Promise.resolve(void done.push("beat")), [Symbol.asyncDispose]: async () => {} },
     keepReserve: async () => await Promise.resolve(),
     recordCopies: async () => await Promise.resolve(void done.push("copies")),
@@ -268,7 +276,10 @@ export function fakeMachine(
       if (!machine.onWait(uptime) || machine.init.restarts.length + machine.init.powerOffs.length > 0) boot.stop.abort();
       if (signal.aborted) throw signal.reason;
     },
-    log: (level, line) => void said.push(`${level}: ${line}`),
+    log: (level, line, event) => {
+      said.push(`${level}: ${line}`);
+      if (event) told.push(event);
+    },
   };
   return machine;
 }

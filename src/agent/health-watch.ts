@@ -1,6 +1,7 @@
 /** Runs the health checks, and does what their verdict asks for. What it is: health/verdict.ts. */
 import { RESTARTS } from "./failed-boot-log.ts";
 import { targetName } from "../layout/cmdline.ts";
+import { shortLine } from "../layout/short-line.ts";
 import type { DataPartition } from "../layout/fstab.ts";
 import { commitBoot } from "../layout/record-change.ts";
 import { endBoot, markHealthy } from "./boot-history.ts";
@@ -51,13 +52,28 @@ export function openHealthWatch(world: World, { unusable, kept, judged: told, tr
   let report: CheckReport | undefined;
   /** Whoever waits for health goes on when it comes: by then what follows from it is stored. */
   let isCommitting = false;
+  let lastTold: AgentStatus["health"]["is"] = "starting";
   let wake = Promise.withResolvers<void>();
+
+  const stateNow = (): AgentStatus["health"]["is"] => {
+    if (health?.restart || health?.alarm) return "unhealthy";
+    return health?.wasHealthy && !isCommitting ? "healthy" : "starting";
+  };
+  const tellChange = (): void => {
+    const state = stateNow();
+    if (state === lastTold) return;
+    lastTold = state;
+    const failed = (report?.results ?? []).filter(({ ok }) => !ok).map(({ name, reason }) => `${name}: ${reason ?? "failed"}`);
+    const reason = state === "healthy" || failed.length === 0 ? {} : { reason: shortLine(failed.join("; ")) };
+    ports.log("info", `health: ${state}`, { kind: "health-changed", health: { state, ...reason } });
+  };
 
   const judged = async (event: HealthEvent): Promise<void> => {
     const verdict = judge(health, event);
     health = verdict.state;
     await act(verdict.action);
     told();
+    tellChange();
   };
 
   const commit = async (): Promise<void> => {
@@ -65,7 +81,10 @@ export function openHealthWatch(world: World, { unusable, kept, judged: told, tr
     clear("RECORD_UNREADABLE");
     const failedUnits = await ports.failedUnits().catch(() => world.state.failedUnits);
     await remember((old) => ({ ...markHealthy(old), failedUnits }));
-    ports.log("info", `${targetName(running)} is healthy`);
+    ports.log("info", `${targetName(running)} is healthy`, {
+      kind: "slot-proven",
+      slot: { name: running, version: ports.facts.image?.version ?? "" },
+    });
     await kept();
   };
 
@@ -85,7 +104,10 @@ export function openHealthWatch(world: World, { unusable, kept, judged: told, tr
         break;
       case "restart-trial":
       case "restart-proven":
-        ports.log("alarm", `${targetName(running)}${RESTARTS}${action.reason}`);
+        ports.log("alarm", `${targetName(running)}${RESTARTS}${action.reason}`, {
+          kind: "boot-failed",
+          boot: { slot: running, version: ports.facts.image?.version ?? "", ending: "unhealthy", reason: action.reason },
+        });
         await remember((old) => ({
           ...endBoot(old, { how: "unhealthy", reason: action.reason }),
           ...(action.do === "restart-proven" ? { lastHealthRestart: Math.floor(ports.now()) } : {}),
@@ -102,7 +124,7 @@ export function openHealthWatch(world: World, { unusable, kept, judged: told, tr
     },
     status: () => {
       const checks = (report?.results ?? []).map(({ name, ok, reason }) => ({ name, ok, ...(reason ? { reason } : {}) }));
-      const is = health?.restart || health?.alarm ? "unhealthy" : health?.wasHealthy && !isCommitting ? "healthy" : "starting";
+      const is = stateNow();
       return { is, checks, ...(is === "starting" && health ? { deadline: Math.round(health.deadlineMs / 1000) } : {}) };
     },
     begin: async () => {

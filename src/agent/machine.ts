@@ -4,12 +4,14 @@ import { decodeLastWords } from "../layout/last-words.ts";
 import { parseRecoveryPlan, RECOVERY_PLAN_PATH } from "../layout/recovery-plan.ts";
 import { LAST_WORDS_OFFSET, LAST_WORDS_SIZE } from "../layout/record.ts";
 import { parseRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
+import { API_FOLDER, CERTIFICATE_FILE } from "../layout/api-places.ts";
 import { INSTALLER_CONFIG, MACHINE_CONFIG_LIMIT } from "../layout/machine-config-place.ts";
 import { AUDIT_FOLDER } from "../layout/audit-log.ts";
 import { auditFiles } from "../host/audit-files.ts";
 import { bootRecordOn } from "../host/boot-record.ts";
 import { journalOf, takePstore } from "../host/boot-logs.ts";
 import { blockDevices, findCloudVolumes } from "../host/cloud-volumes.ts";
+import { certificatesIn } from "../host/certificates.ts";
 import { fetchText } from "../host/fetch-text.ts";
 import { clockIsSet } from "../host/clock-is-set.ts";
 import { mountedAt } from "../host/file-system.ts";
@@ -26,6 +28,7 @@ import { recordSeenFiles } from "../host/seen-files.ts";
 import { forgetfulStore, openStateStore } from "../host/state-store.ts";
 import { wait } from "../host/wait.ts";
 import type { AgentPorts } from "./ports.ts";
+import { auditEvent, auditLine } from "./audit-event.ts";
 import { auditLog, noAuditLog } from "./audit-log.ts";
 import { readBootConfig } from "./config/boot-config.ts";
 import { configWork } from "./config/work.ts";
@@ -113,7 +116,11 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
     audit:
       folder === undefined
         ? noAuditLog
-        : auditLog({ files: auditFiles(AUDIT_FOLDER), now: edge.now, sha256, alarm: (line) => edge.log("alarm", line) }),
+        : auditLog({
+            ...{ files: auditFiles(AUDIT_FOLDER), now: edge.now, sha256 },
+            alarm: (line) => edge.log("alarm", line),
+            told: (fields, n) => edge.log("info", auditLine(fields, n), auditEvent(fields, n)),
+          }),
     init,
     logs: {
       journal: async (boot) => await journalOf(run, boot),
@@ -143,6 +150,10 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
     },
     sha256,
     fingerprint: async () => (await nodeKeyOn(DATA_FOLDERS.oem)).fingerprint,
+    certificateEnds: async () => {
+      const [own] = certificatesIn(await readText(`${API_FOLDER}/${CERTIFICATE_FILE}`).catch(() => ""));
+      return own && own.validToDate.getTime() / 1000;
+    },
     slotStore: slotStore({ run, programs, facts, now: edge.now }),
     resetDisk: resetDisk({ run, programs, facts, record, now: edge.now }),
     jitter: Number.parseInt(machineId.slice(0, 6), 16) / 0x1000000,

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { dirname, join } from "node:path";
 import { readText } from "../host/files.ts";
+import { openEventLog } from "../host/event-log.ts";
 import { kernelLog } from "../host/kernel-log.ts";
 import { run } from "../host/run.ts";
 import { serviceNotifier } from "../host/sd-notify.ts";
@@ -23,6 +24,7 @@ import { WORKER_FLAGS } from "./worker.ts";
 const stop = new AbortController();
 for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => stop.abort());
 
+const say = openEventLog("petrifyd", { write: (text) => void process.stderr.write(text) });
 const notify = serviceNotifier(process.env["NOTIFY_SOCKET"]);
 // By a clock that nobody sets.
 const before = Number((await readText("/proc/uptime")).split(" ")[0]) * 1000 - performance.now();
@@ -45,8 +47,8 @@ const ports = await openMachine({
   uptime: () => before + performance.now(),
   now: () => Date.now() / 1000,
   random: randomBytes,
-  log: (level, line) => {
-    process.stderr.write(`<${level === "alarm" ? 3 : 6}>${line}\n`);
+  log: (level, line, event) => {
+    say(level === "alarm" ? 3 : 6, line, event);
     if (level === "alarm") kernelLog(`petrify: ${line}`);
   },
 });

@@ -3,6 +3,8 @@ import { verify } from "node:crypto";
 import { AppError } from "../core/error.ts";
 import { readText } from "../host/files.ts";
 import { replaceFile } from "../host/replace-file.ts";
+import { certificatesIn } from "../host/certificates.ts";
+import type { MachineEvent } from "../layout/events.ts";
 import { API_FOLDER, AUTHORITIES_FILE, CERTIFICATE_FILE, EPOCH_FILE, TRUST_FILE } from "../layout/api-places.ts";
 import { parseEpoch } from "../pki/identity.ts";
 import { decodeTrustStatement, type TrustStatement } from "../pki/trust-statement.ts";
@@ -36,7 +38,7 @@ export function openOwnership({
 }: {
   /** Of the machine's key. */
   readonly fingerprint: () => string | undefined;
-  readonly log: (line: string) => void;
+  readonly log: (line: string, event?: MachineEvent) => void;
   readonly folder?: string;
 }): Ownership {
   const at = (name: string): string => `${folder}/${name}`;
@@ -85,7 +87,11 @@ export function openOwnership({
         assertNodeCertificate(certificate, await accepted(), own);
         if ((await perhaps(CERTIFICATE_FILE)) === certificate) return { changed: false };
         await replaceFile(at(CERTIFICATE_FILE), certificate, 0o600);
-        log("this machine has another certificate");
+        const until = certificatesIn(certificate)[0]?.validToDate.toISOString();
+        log("this machine has another certificate", {
+          kind: "certificate-replaced",
+          certificate: until === undefined ? {} : { until },
+        });
         return { changed: true };
       }),
     replaceTrust: async (signed) => await inTurn(async () => await takeTrust(signed)),

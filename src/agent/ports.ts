@@ -6,6 +6,7 @@ import type { HardwareWatchdog } from "../host/hardware-watchdog.ts";
 import type { InitSystem } from "../host/init-system.ts";
 import type { StateStore } from "../host/state-store.ts";
 import type { AgentState } from "../layout/agent-state.ts";
+import type { MachineEvent } from "../layout/events.ts";
 import type { DataPartition } from "../layout/fstab.ts";
 import type { RecoveryPlan } from "../layout/recovery-plan.ts";
 import type { RunFacts } from "../layout/run-facts.ts";
@@ -87,6 +88,8 @@ export interface AgentPorts {
   /** Fingerprint of the machine's key, which is made where the oem partition has none. @throws Error where it can be neither read nor made */
   readonly fingerprint: () => Promise<string>;
   readonly resetDisk: ResetDisk;
+  /** The end of its certificate, in seconds since 1970; nothing where it has none that an owner has made. */
+  readonly certificateEnds: () => Promise<number | undefined>;
   /** Where nobody else looks after it. */
   readonly watchdog: HardwareWatchdog | undefined;
   /** Room on the persistent partition for what the next boot makes there. */
@@ -104,6 +107,6 @@ export interface AgentPorts {
   readonly sha256: Pick<Sha256, "digest">;
   readonly random: (bytes: number) => Uint8Array;
   readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
-  /** A line in the journal; an alarm also shows on every console. */
-  readonly log: (level: "info" | "alarm", line: string) => void;
+  /** A line in the journal; an alarm also shows on every console. An event is told with it. */
+  readonly log: (level: "info" | "alarm", line: string, event?: MachineEvent) => void;
 }

@@ -94,6 +94,10 @@ export function openScrubber(world: World): Scrubber {
     await world.changeRecord((found) => markBad(consequence.slot, found));
     if (!consequence.restart) return;
     await remember((old) => endBoot(old, { how: "damaged", reason: damage }));
+    ports.log("info", `${targetName(image)} is left: it is damaged`, {
+      kind: "boot-failed",
+      boot: { slot: running, version: ports.facts.image?.version ?? "", ending: "damaged", reason: damage },
+    });
     await ports.init.restart(`${targetName(image)} is damaged`);
   };
 

@@ -9,6 +9,7 @@ import { STAGE_NAMES } from "../config/machine/stages.ts";
 import { hex } from "../core/digest.ts";
 import { machineArchitecture } from "../host/architecture.ts";
 import { configMachine } from "../host/config-machine.ts";
+import { openEventLog } from "../host/event-log.ts";
 import { readText } from "../host/files.ts";
 import { openGenerationStore, type GenerationStore } from "../host/generation-store.ts";
 import { takeLock } from "../host/lock-file.ts";
@@ -39,9 +40,10 @@ const PRIORITIES = { error: 3, info: 6, output: 6 } as const;
 const [name = ""] = process.argv.slice(2);
 const stop = new AbortController();
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stop.abort());
-const log = (level: keyof typeof PRIORITIES, line: string): void => {
-  const stream = level === "output" ? process.stdout : process.stderr;
-  stream.write(`<${PRIORITIES[level]}>${line}\n`);
+const say = openEventLog("petrify-stage", { write: (text) => void process.stderr.write(text) });
+const log: StagePorts["log"] = (level, line, event) => {
+  if (level === "output") process.stdout.write(`<${PRIORITIES[level]}>${line}\n`);
+  else say(PRIORITIES[level], line, event);
 };
 
 try {

@@ -18,7 +18,7 @@ export interface Upkeep {
   readonly keepForNextBoot: () => Promise<void>;
   /** The logs of boots that failed, once. */
   readonly findLogs: (signal: AbortSignal) => Promise<void>;
-  /** Partitions every minute, time and seed every hour. */
+  /** Partitions every minute, time, seed and certificate every hour. */
   readonly loop: (signal: AbortSignal) => Promise<void>;
   /** Where nobody else does it: the initrd's 120 s are over soon. */
   readonly beat: (signal: AbortSignal) => Promise<void>;
@@ -31,6 +31,8 @@ const KEEP_MS = 3_600_000;
 const BEAT_MS = 20_000;
 const COPIES_MS = 24 * 3_600_000;
 const NOT_YET_MS = 10_000;
+/** A month: machines of an owner who calls them at all have theirs renewed long before. */
+const EXPIRES_SECONDS = 30 * 86_400;
 const MAX_LOGS = 3;
 const USELESS: readonly Degradation["is"][] = ["missing", "not mounted", "read-only"];
 
@@ -48,6 +50,18 @@ export function openUpkeep(world: World, { isKept, suspect, reconcile }: UpkeepN
   let degraded: readonly Degradation[] = [];
   const orSay = async (what: string, work: Promise<void> | undefined): Promise<void> => {
     await work?.catch((error: unknown) => ports.log("info", `${what}: ${(error as Error).message}`));
+  };
+
+  /** Whoever can sign another one does so with a call: a machine that nobody has called for months says so before it is too late. */
+  const lookAtCertificate = async (): Promise<void> => {
+    const ends = await ports.certificateEnds();
+    const left = ends === undefined ? Number.POSITIVE_INFINITY : ends - ports.now();
+    if (left > EXPIRES_SECONDS || !(await ports.clockIsSet()).isSet) return clear("CERTIFICATE_EXPIRES");
+    const until = new Date(ends! * 1000).toISOString().slice(0, 10);
+    raise(
+      "CERTIFICATE_EXPIRES",
+      `the certificate of this machine ${left > 0 ? "ends" : "has ended"} on ${until}: an admin's next call renews it`,
+    );
   };
 
   const upkeep: Upkeep = {
@@ -88,6 +102,7 @@ export function openUpkeep(world: World, { isKept, suspect, reconcile }: UpkeepN
     },
     loop: async (signal) => {
       await upkeep.keepForNextBoot();
+      await lookAtCertificate();
       let nextKeep = ports.uptime() + KEEP_MS;
       for (;;) {
         await ports.wait(LOOK_MS, signal);
@@ -96,6 +111,7 @@ export function openUpkeep(world: World, { isKept, suspect, reconcile }: UpkeepN
         if (ports.uptime() < nextKeep) continue;
         nextKeep += KEEP_MS;
         await upkeep.keepForNextBoot();
+        await lookAtCertificate();
       }
     },
     beat: async (signal) => {

@@ -61,11 +61,11 @@ export function openWorld(ports: AgentPorts): World {
     raise: (code, message) => {
       if (alarms.get(code) === message) return;
       alarms.set(code, message);
-      log("alarm", message);
+      log("alarm", message, { kind: "alarm-raised", alarm: { code } });
     },
     clear: (code) => {
       const message = alarms.get(code);
-      if (alarms.delete(code)) log("info", `no longer: ${message}`);
+      if (alarms.delete(code)) log("info", `no longer: ${message}`, { kind: "alarm-cleared", alarm: { code } });
     },
     remember: async (change) => {
       state = change(state);

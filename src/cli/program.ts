@@ -39,6 +39,7 @@ import { registerServices } from "./look/services.ts";
 import { registerTime } from "./look/time.ts";
 import { registerNodeDashboard } from "./nodes/dashboard.ts";
 import { registerNodeDmesg } from "./nodes/dmesg.ts";
+import { registerNodeEvents } from "./nodes/events.ts";
 import { registerNodeLogs } from "./nodes/logs.ts";
 import { registerNodePcap } from "./nodes/pcap.ts";
 import { registerUsage } from "./look/usage.ts";
@@ -100,6 +101,7 @@ const COMMANDS: readonly (readonly [heading: string, commands: readonly Register
       registerNodeVersion,
       registerNodeStatus,
       registerNodeLogs,
+      registerNodeEvents,
       registerNodeDmesg,
       registerNodePcap,
       registerNodeDashboard,

@@ -22,12 +22,17 @@ export const JOURNAL_FIELDS = [
 /** Of a message; more of it is of no use to anybody who reads lines. */
 const MESSAGE_LIMIT: Bytes = 32_768;
 
+/** Fields of an entry by their names; one that is empty is none. @returns nothing for what is no entry. Never throws. */
+export function readJournalLine(line: string): ((name: string) => string | undefined) | undefined {
+  const fields = fieldsOf(line);
+  return fields && ((name) => textOf(fields[name]) || undefined);
+}
+
 /** @returns nothing for what is no entry. Never throws. */
 export function parseJournalEntry(line: string): JournalEntry | undefined {
-  const fields = fieldsOf(line);
-  const [cursor, time] = [textOf(fields?.["__CURSOR"]), Number(textOf(fields?.["__REALTIME_TIMESTAMP"]))];
-  if (!fields || !cursor || !Number.isSafeInteger(time)) return undefined;
-  const text = (name: string): string | undefined => textOf(fields[name]) || undefined;
+  const text = readJournalLine(line);
+  const [cursor, time] = [text?.("__CURSOR"), Number(text?.("__REALTIME_TIMESTAMP"))];
+  if (!text || !cursor || !Number.isSafeInteger(time)) return undefined;
   const number = (name: string, most: number): number | undefined => {
     const found = text(name) ?? "";
     return /^\d{1,10}$/.test(found) && Number(found) <= most ? Number(found) : undefined;
@@ -39,7 +44,7 @@ export function parseJournalEntry(line: string): JournalEntry | undefined {
   const pid = number("_PID", 0xff_ff_ff_ff) ?? number("SYSLOG_PID", 0xff_ff_ff_ff);
   const bootId = text("_BOOT_ID");
   return {
-    ...{ cursor, time, message: shortened(textOf(fields["MESSAGE"]) ?? "") },
+    ...{ cursor, time, message: shortened(text("MESSAGE") ?? "") },
     ...(priority === undefined ? {} : { priority }),
     ...(unit === undefined ? {} : { unit }),
     ...(identifier === undefined ? {} : { identifier }),

@@ -18,14 +18,25 @@ export interface JournalQuery {
   /** A cursor. */
   readonly after?: string | undefined;
   readonly follow: boolean;
+  /** Fields that entries have to have: `FIELD=value`; `+` between groups of them, any of which will do. */
+  readonly matches?: readonly string[] | undefined;
+  /** What of an entry is asked for, besides what every one of them is read with. */
+  readonly fields?: readonly string[] | undefined;
 }
 
 /** Every value is part of its option's word: none of them can be taken for another option. */
 export function journalctlArguments(query: JournalQuery): readonly [string, ...string[]] {
-  const { units, kernel, boot, since, until, priority, grep, lines, after, follow } = query;
+  const { units, kernel, boot, since, until, priority, grep, lines, after, follow, matches = [], fields = [] } = query;
   return [
     "journalctl",
-    ...["--output=json", `--output-fields=${JOURNAL_FIELDS.join(",")}`, "--all", "--no-pager", "--quiet", "--utc"],
+    ...[
+      "--output=json",
+      `--output-fields=${[...JOURNAL_FIELDS, ...fields].join(",")}`,
+      "--all",
+      "--no-pager",
+      "--quiet",
+      "--utc",
+    ],
     ...units.map((unit) => `--unit=${unit}`),
     ...(boot === undefined ? [] : [`--boot=${boot}`]),
     ...(since === undefined ? [] : [`--since=@${since.toFixed(6)}`]),
@@ -39,5 +50,6 @@ export function journalctlArguments(query: JournalQuery): readonly [string, ...s
     // Else it is of the present boot alone, and what was said before a restart is not told to who comes again.
     ...(follow && boot === undefined ? ["--merge"] : []),
     ...(kernel ? ["_TRANSPORT=kernel"] : []),
+    ...matches,
   ];
 }

@@ -39,6 +39,7 @@ export const METHOD_ROLES: Readonly<Record<string, MethodRole>> = {
   "petrify.v1.EnrolmentService.Enrol": WITHOUT_OWNER,
   "petrify.v1.LogService.Logs": "reader",
   "petrify.v1.LogService.Dmesg": "reader",
+  "petrify.v1.EventService.Events": "reader",
   "petrify.v1.OwnerService.ReplaceCertificate": "admin",
   "petrify.v1.OwnerService.ReplaceTrust": "admin",
   "petrify.v1.SigningService.Authorities": OF_AUTHORITY,

@@ -14,6 +14,7 @@ import { identityOf } from "../../pki/identity.ts";
 import type { AskProgram } from "./ask-program.ts";
 import { authorize, CALLER, type Caller } from "./authorize.ts";
 import { CaptureService } from "../../protocol/petrify/v1/capture_pb.ts";
+import { EventService } from "../../protocol/petrify/v1/event_pb.ts";
 import { LogService } from "../../protocol/petrify/v1/log_pb.ts";
 import { SystemService } from "../../protocol/petrify/v1/system_pb.ts";
 import { registerControlService } from "./control-service.ts";
@@ -104,6 +105,7 @@ export async function openApi(options: ApiOptions): Promise<TlsServer> {
       registerLookedUp(router, LogService, answers.look);
       registerOwnerService(large, ask, outdated);
       registerLookedUp(router, CaptureService, answers.look);
+      registerLookedUp(router, EventService, answers.look);
       registerReflection(router);
       for (const { method, requestPath } of router.handlers) paths.set(requestPath, method.methodKind !== "unary");
     },

@@ -133,9 +133,15 @@ export function openConfigService(
   const tellApplied = ({ changed: isNew, generation, mode, problems, trial }: ConfigResult): void => {
     if (!isNew) return;
     const says = trial && trial.until === undefined ? "is tried by the next boot" : VERBS[mode];
-    ports.log("info", `machine config ${generation} ${says}`);
+    ports.log("info", `machine config ${generation} ${says}`, {
+      kind: "config-applied",
+      config: { ...numberOf(generation), mode },
+    });
     for (const problem of problems) ports.log("info", `machine config ${generation}: ${problem}`);
   };
+
+  const tellConfirmed = (generation: GenerationNumber, says: string): void =>
+    ports.log("info", `machine config ${generation} ${says}`, { kind: "config-confirmed", config: { generation } });
 
   /** In the boot after it nothing of it is there. */
   const isLive = ({ generation }: ConfigTrial): boolean => machineConfig.now().config?.generation === generation;
@@ -146,7 +152,10 @@ export function openConfigService(
       const { changed: isBack } = await inTurn({ do: "revert", id });
       clear("CONFIG_TRIAL");
       if (isBack)
-        ports.log("alarm", `machine config ${generation} was not confirmed: ${present(machineConfig.now().config)} is back`);
+        ports.log("alarm", `machine config ${generation} was not confirmed: ${present(machineConfig.now().config)} is back`, {
+          kind: "config-given-back",
+          config: { generation, reason: "it was not confirmed" },
+        });
       return true;
     } catch (error) {
       signal.throwIfAborted();
@@ -169,7 +178,7 @@ export function openConfigService(
   const keepTrial = async ({ generation }: ConfigTrial, signal: AbortSignal): Promise<boolean> => {
     try {
       await inTurn({ do: "confirm" });
-      ports.log("info", `machine config ${generation} is kept: this machine is healthy with it`);
+      tellConfirmed(generation, "is kept: this machine is healthy with it");
       return true;
     } catch (error) {
       signal.throwIfAborted();
@@ -252,7 +261,10 @@ export function openConfigService(
   };
 
   const toldBack = (generation: GenerationNumber | undefined, reason: string): void =>
-    ports.log("alarm", `machine config ${generation} was given back: ${reason}`);
+    ports.log("alarm", `machine config ${generation} was given back: ${reason}`, {
+      kind: "config-given-back",
+      config: { ...numberOf(generation), reason },
+    });
 
   /** What boots try is kept, or given back, as soon as that is certain. @returns whether nothing is left to do */
   const endArgsTrial = async (): Promise<boolean> => {
@@ -263,7 +275,7 @@ export function openConfigService(
       toldBack(trial?.generation, refused.reason);
     } else if (trial && isHealthy && kernelArgs.isTrial()) {
       await inTurn({ do: "confirm", id: trial.id });
-      ports.log("info", `machine config ${trial.generation} is kept, with its kernel arguments`);
+      tellConfirmed(trial.generation, "is kept, with its kernel arguments");
     } else return true;
     return false;
   };
@@ -307,6 +319,7 @@ export function openConfigService(
     confirm: async () => {
       const confirmed = await inTurn({ do: "confirm" });
       clear("CONFIG_TRIAL");
+      tellConfirmed(confirmed.generation, "is confirmed");
       return confirmed;
     },
     history: async (signal) => await machineConfig.work({ do: "history" }, signal),
@@ -329,5 +342,7 @@ const VERBS: Readonly<Record<ConfigResult["mode"], string>> = {
   try: "is on trial for a minute",
   "dry-run": "is not applied",
 };
+const numberOf = (generation: GenerationNumber | undefined): { readonly generation?: GenerationNumber } =>
+  generation === undefined ? {} : { generation };
 const present = (config: RunConfig | undefined): string =>
   config?.generation === undefined ? "none" : `machine config ${config.generation}`;

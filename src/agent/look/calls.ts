@@ -6,6 +6,7 @@ import { cpu } from "./cpu.ts";
 import { diff } from "./diff.ts";
 import { disks } from "./disks.ts";
 import { dmesg } from "./dmesg.ts";
+import { events } from "./events.ts";
 import { list } from "./list.ts";
 import { load } from "./load.ts";
 import { logs } from "./logs.ts";
@@ -23,6 +24,7 @@ export const LOOK_CALLS: LookCalls = {
   "CaptureService.Capture": captureCall(10_000),
   "LogService.Logs": logs,
   "LogService.Dmesg": dmesg,
+  "EventService.Events": events,
   "SystemService.Services": services,
   "SystemService.Processes": processes,
   "SystemService.Memory": memory,

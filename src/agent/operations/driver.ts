@@ -18,6 +18,7 @@ import {
 } from "../../layout/record-change.ts";
 import type { AgentState } from "../../layout/agent-state.ts";
 import { targetName } from "../../layout/cmdline.ts";
+import type { EventFacts } from "../../layout/events.ts";
 import { NO_KERNEL_ARGS } from "../../layout/kernel-args.ts";
 import { otherSlot, type BootTarget, type SlotName } from "../../layout/slots.ts";
 import type { TrustedKeys } from "../../release/trusted-keys.ts";
@@ -127,6 +128,7 @@ export function openOperations(world: World, refusal: () => AppError | undefined
     ports.log(
       outcome === "succeeded" || outcome === "cancelled" ? "info" : "alarm",
       `${describe(operation)}: ${outcome}${entry.reason === undefined ? "" : `: ${entry.reason}`}`,
+      { kind: "operation-ended", operation: { ...factsOf(operation), outcome, ...reason } },
     );
     tell({ ended: entry });
     return entry;
@@ -151,7 +153,7 @@ export function openOperations(world: World, refusal: () => AppError | undefined
     if (step.operation === operation) return;
     if (step.operation.at !== operation.at) {
       percent = undefined;
-      ports.log("info", describe(step.operation));
+      ports.log("info", describe(step.operation), { kind: "operation-step", operation: factsOf(step.operation) });
     }
     await world.remember((old) => ({ ...old, operation: step.operation }));
     tellNow();
@@ -321,7 +323,10 @@ export function openOperations(world: World, refusal: () => AppError | undefined
           old.at === "trial" ? { reason: "a rollback was asked for" } : {},
         );
       await world.remember((state) => ({ ...state, operation }));
-      ports.log("info", `${describe(operation)}, ${operation.cause}`);
+      ports.log("info", `${describe(operation)}, ${operation.cause}`, {
+        kind: "operation-began",
+        operation: { ...factsOf(operation), reason: operation.cause },
+      });
       tellNow();
       wake.resolve();
     },
@@ -435,6 +440,11 @@ export function openOperations(world: World, refusal: () => AppError | undefined
     },
   };
 }
+
+const factsOf = ({ id, kind, at, image }: Operation): EventFacts<"operation"> => ({
+  ...{ id, kind, step: at },
+  ...("version" in image ? { version: image.version } : {}),
+});
 
 /** A boot that was asked for is known by the id of the first one after it; any later one ends that. */
 function withReached({ asked, ...rest }: AgentState, running: BootTarget | "ram", bootId: string): AgentState {

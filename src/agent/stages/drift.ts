@@ -4,6 +4,7 @@ import type { StageStep } from "../../config/machine/compile/stage-plan.ts";
 import type { TreeEntry } from "../../layout/compiled-config.ts";
 import type { DriftReport } from "../../layout/drift-report.ts";
 import { ACCOUNT_FILES, mergeAccounts, type AccountTexts } from "../../layout/merge-accounts.ts";
+import { shortLine } from "../../layout/short-line.ts";
 import type { StagePorts } from "./ports.ts";
 import { runStep } from "./run-step.ts";
 
@@ -28,13 +29,21 @@ export async function lookAtDrift(generation: number, config: Compiled, ports: D
   const found = await differences(config, ports);
   const report: DriftReport = { at: ports.now(), generation, mode, found };
   await ports.keepDrift(report);
-  for (const one of found) ports.log("info", `not as the config says: ${one}`);
+  for (const one of found) {
+    ports.log("info", `not as the config says: ${one}`, {
+      kind: "config-drifted",
+      config: { generation, mode, reason: shortLine(one), differences: found.length },
+    });
+  }
   if (mode === "report" || found.length === 0) return report;
   const why = await runStep("reconcile", asStep(config, ofSteps(config)), {}, ports);
   const left = await differences(config, ports);
   const mended: DriftReport = { ...report, left: [...(why === undefined ? [] : [why]), ...left] };
   await ports.keepDrift(mended);
-  ports.log(mended.left!.length > 0 ? "error" : "info", `mended: ${found.length - left.length} of ${found.length}`);
+  ports.log(mended.left!.length > 0 ? "error" : "info", `mended: ${found.length - left.length} of ${found.length}`, {
+    kind: "config-mended",
+    config: { generation, differences: left.length, ...(left.length > 0 ? { reason: shortLine(mended.left!.join("; ")) } : {}) },
+  });
   return mended;
 }
 

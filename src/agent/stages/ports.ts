@@ -4,6 +4,7 @@ import type { ConditionFacts } from "../../config/machine/conditions.ts";
 import type { InitKind } from "../../config/words.ts";
 import type { InstanceStore } from "../../host/instance-store.ts";
 import type { TreeEntry } from "../../layout/compiled-config.ts";
+import type { MachineEvent } from "../../layout/events.ts";
 import type { AccountTexts } from "../../layout/merge-accounts.ts";
 import type { PersistentIds } from "../../layout/persistent-ids.ts";
 import type { LayPorts } from "../config/lay-change.ts";
@@ -34,7 +35,7 @@ export interface StagePorts extends LayPorts {
   /** Seconds since 1970. */
   readonly now: () => number;
   /** A line in the journal. `output`: of a program that was started. */
-  readonly log: (level: "info" | "error" | "output", line: string) => void;
+  readonly log: (level: "info" | "error" | "output", line: string, event?: MachineEvent) => void;
 }
 
 /** What partitions disks and makes file systems. */

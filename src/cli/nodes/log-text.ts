@@ -1,6 +1,7 @@
 /** Logs of machines as people read them: nothing in them is sent to a terminal as it came. Pure. */
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { PRIORITIES, type LogPriority } from "../../layout/log-priority.ts";
+import type { Event } from "../../protocol/petrify/v1/event_pb.ts";
 import { Priority, type KernelMessage, type LogEntry } from "../../protocol/petrify/v1/log_pb.ts";
 
 /** Sequences that terminals know, such as colours; then whatever else is not text. Source: ECMA-48, section 5.4 */
@@ -44,6 +45,12 @@ export function entryText({ time, identifier, pid, priority, message, unit }: Lo
 export function kernelText({ sinceStart, priority, message }: KernelMessage, isColoured: boolean): string {
   const seconds = sinceStart ? Number(sinceStart.seconds) + sinceStart.nanos / 1e9 : 0;
   return `[${seconds.toFixed(6).padStart(12)}] ${coloured(linesOf(message), isColoured ? urgency(priority) : undefined)}`;
+}
+
+/** `2026-11-22T20:42:16.123Z slot-proven: text` @param kind as the contract has it: SLOT_PROVEN */
+export function eventText({ time, severity, text }: Event, kind: string, isColoured: boolean): string {
+  const at = time ? timestampDate(time).toISOString() : "-";
+  return `${at} ${kind.toLowerCase().replaceAll("_", "-")}: ${coloured(linesOf(text), isColoured ? urgency(severity) : undefined)}`;
 }
 
 const linesOf = (text: string): string => printable(text).trimEnd().replaceAll("\n", "\n    ");

@@ -56,6 +56,48 @@ const bad: Look = async function* () {
   yield* await Promise.reject<object[]>(new AppError("LOGS_UNAVAILABLE", "the image has no journal"));
 };
 
+suite("petrify -n NODE events", () => {
+  test("asks for what the options say, and prints a line for each event", async () => {
+    let asked: unknown;
+    const look: Look = async function* (_method, url, _signal, body) {
+      asked = { url, body };
+      const event = { time: "2026-11-22T20:42:16.123Z", kind: "EVENT_KIND_ALARM_RAISED", text: "no\u001b[31m oem\u0007" };
+      yield await Promise.resolve({ events: [{ ...event, alarm: { code: "PARTITION_OEM" } }], cursor: "s=1" });
+    };
+    await using at = await desk({ "edge-7": look });
+    const args = ["-n", "edge-7", "events"];
+    const { out } = await at.petrify([...args, "--kind", "alarm-raised", "slot-proven", "--since", "2026-11-22"]);
+    assert.deepEqual(asked, {
+      url: "/look/EventService.Events",
+      body: { kinds: ["EVENT_KIND_ALARM_RAISED", "EVENT_KIND_SLOT_PROVEN"], since: "2026-11-22T00:00:00Z" },
+    });
+    assert.equal(out, "2026-11-22T20:42:16.123Z alarm-raised: no oem?\n");
+    const { out: json } = await at.petrify([...args, "--json"]);
+    assert.deepEqual((asked as { body: unknown }).body, { last: 100 });
+    const [event] = json.split("\n").map((line) => (line === "" ? {} : (JSON.parse(line) as Record<string, unknown>)));
+    assert.deepEqual([event!["type"], event!["node"], event!["alarm"]], ["event", "edge-7", { code: "PARTITION_OEM" }]);
+  });
+
+  test("goes on where it was when a machine is there again", async () => {
+    const asked: unknown[] = [];
+    const look: Look = async function* (_method, _url, _signal, body) {
+      asked.push(body);
+      if (asked.length === 1) {
+        yield { events: [{ kind: "EVENT_KIND_BOOT_STARTED", text: "slot a runs" }], cursor: "s=1;i=2" };
+        throw new AppError("AGENT_UNREACHABLE", "it restarts");
+      }
+      yield await Promise.resolve({ events: [{ kind: "EVENT_KIND_SLOT_PROVEN", text: "slot a is healthy" }], cursor: "s=1;i=3" });
+    };
+    await using at = await desk({ "edge-7": look });
+    const { out } = await at.petrify(["-n", "edge-7", "events", "--follow"]);
+    assert.deepEqual(asked, [
+      { last: 10, follow: true },
+      { after: "s=1;i=2", follow: true },
+    ]);
+    assert.equal(out, "- boot-started: slot a runs\n- slot-proven: slot a is healthy\n");
+  });
+});
+
 suite("petrify -n NODE logs", () => {
   test("asks for what the options say, and prints a line for each entry; nothing in it leads a terminal astray", async () => {
     let asked: unknown;
