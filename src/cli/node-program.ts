@@ -13,6 +13,7 @@ import { registerRollback } from "./rollback.ts";
 import { registerScrub } from "./scrub.ts";
 import { registerSlots } from "./slots.ts";
 import { registerStatus } from "./status.ts";
+import { registerSupport } from "./support.ts";
 import { registerUpgrade } from "./upgrade.ts";
 import { registerNodeWipe } from "./node-wipe.ts";
 
@@ -28,6 +29,7 @@ const COMMANDS: readonly Register[] = [
   registerSlots,
   registerHistory,
   registerAudit,
+  registerSupport,
   registerScrub,
   registerInstall,
   registerDiff,

@@ -42,6 +42,7 @@ import { registerNodeDmesg } from "./nodes/dmesg.ts";
 import { registerNodeEvents } from "./nodes/events.ts";
 import { registerNodeLogs } from "./nodes/logs.ts";
 import { registerNodePcap } from "./nodes/pcap.ts";
+import { registerNodeSupport } from "./nodes/support.ts";
 import { registerUsage } from "./look/usage.ts";
 import { registerNodeHealth } from "./nodes/health.ts";
 import { registerNodeHistory } from "./nodes/history.ts";
@@ -102,6 +103,7 @@ const COMMANDS: readonly (readonly [heading: string, commands: readonly Register
       registerNodeStatus,
       registerNodeLogs,
       registerNodeEvents,
+      registerNodeSupport,
       registerNodeDmesg,
       registerNodePcap,
       registerNodeDashboard,

@@ -55,6 +55,7 @@ export async function agentLife(lab: Lab, { clock, healthy, restarts, ask }: Lif
     init,
     logs: { journal: async () => undefined, pstore: async () => undefined, lastWords: async () => undefined },
     lastWordsId: async () => undefined,
+    certificateEnds: async () => undefined,
     stages: { runs: () => [], drift: () => undefined, start: async () => await Promise.resolve() },
     machineConfig: {
       now: () => ({ plan: DEFAULT_HEALTH_PLAN, notes: [] }),
