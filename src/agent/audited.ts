@@ -35,6 +35,7 @@ export const AUDITED: Readonly<Record<string, Kept>> = {
   "POST /restart": only("into"),
   "POST /shutdown": only(),
   "POST /service": only("name", "action"),
+  "POST /copy": ({ path }) => ({ path: shortLine(String(path)) }),
   "POST /reset": only("keep", "erase", "after"),
   "POST /wipe": only(),
   "POST /config/apply": unlessDryRun(({ mode, documents }) => ({ mode, documents: documentsOf(documents) })),

@@ -11,6 +11,7 @@ import {
   configDiffRequest,
   configRollbackRequest,
   configSourcesRequest,
+  copyRequest,
   resetRequest,
   restartRequest,
   rollbackRequest,
@@ -54,6 +55,8 @@ function plainRoutes(agent: Agent, { audit, init }: Pick<AgentPorts, "audit" | "
       return { stopping: true };
     },
     "POST /service": asked(serviceRequest, async (request) => await changeService(init, request)),
+    // Whoever copies files out of the machine says so first; petrify-look reads them.
+    "POST /copy": asked(copyRequest, async () => await Promise.resolve({ noted: true })),
     "GET /audit": () => auditPieces(audit),
     "POST /config/apply": asked(applyRequest, async (request, signal) => await config.apply(request, signal)),
     "POST /config/rollback": asked(configRollbackRequest, async (request, signal) => await config.rollback(request, signal)),

@@ -38,6 +38,7 @@ import { registerRead } from "./look/read.ts";
 import { registerServices } from "./look/services.ts";
 import { registerTime } from "./look/time.ts";
 import { registerNodeDashboard } from "./nodes/dashboard.ts";
+import { registerNodeCp } from "./nodes/cp.ts";
 import { registerNodeDmesg } from "./nodes/dmesg.ts";
 import { registerNodeEvents } from "./nodes/events.ts";
 import { registerNodeLogs } from "./nodes/logs.ts";
@@ -124,6 +125,7 @@ const COMMANDS: readonly (readonly [heading: string, commands: readonly Register
       registerLs,
       registerUsage,
       registerRead,
+      registerNodeCp,
     ],
   ],
 ];

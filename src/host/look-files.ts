@@ -1,6 +1,6 @@
 /** Files of a running machine, for somebody who is elsewhere: nothing is opened but plain files, and no answer is without bounds. */
 import { constants } from "node:fs";
-import { lstat, open, opendir, readlink, realpath } from "node:fs/promises";
+import { lstat, open, opendir, readlink, realpath, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import type { Stats } from "node:fs";
 import { AppError } from "../core/error.ts";
@@ -112,11 +112,16 @@ const CHUNK: Bytes = 64 * 1024;
  * @param allow called with the path that was really opened, and with the file's first bytes: throws for what is not to be read
  * @throws AppError as {@link pathError}, `NO_PLAIN_FILE`; what `allow` throws
  */
-export async function* readFileRange(
-  path: string,
-  { from, most }: FileRange,
-  allow: (path: string, head: Uint8Array | undefined) => void,
-): AsyncGenerator<Uint8Array> {
+export async function* readFileRange(path: string, range: FileRange, allow: AllowFile): AsyncGenerator<Uint8Array> {
+  await using file = await openPlainFile(path, allow);
+  yield* bytesOf(file, range);
+}
+
+/** Throws for what is not to be read. @param path with every link followed @param head the file's first bytes, once they are known */
+export type AllowFile = (path: string, head: Uint8Array | undefined) => void;
+
+/** @throws AppError as {@link readFileRange} */
+export async function openPlainFile(path: string, allow: AllowFile): Promise<FileHandle> {
   const real = await realpath(path).catch(pathError(path));
   allow(real, undefined);
   // To open a device can do something by itself: a watchdog starts to wait.
@@ -129,23 +134,29 @@ export async function* readFileRange(
     const head = new Uint8Array(CHUNK);
     const { bytesRead: known } = await file.read(head, 0, CHUNK, 0);
     allow(real, head.subarray(0, known));
-    const buffer = new Uint8Array(CHUNK);
-    for (let at = from, left = most; left > 0;) {
-      const { bytesRead } = await file.read(buffer, 0, Math.min(CHUNK, left), at);
-      if (bytesRead === 0) return;
-      yield buffer.slice(0, bytesRead);
-      at += bytesRead;
-      left -= bytesRead;
-    }
-  } finally {
+    return file;
+  } catch (error) {
     await file.close();
+    throw error;
+  }
+}
+
+/** Of a file that is open, as they are asked for. */
+export async function* bytesOf(file: FileHandle, { from, most }: FileRange): AsyncGenerator<Uint8Array> {
+  const buffer = new Uint8Array(CHUNK);
+  for (let at = from, left = most; left > 0;) {
+    const { bytesRead } = await file.read(buffer, 0, Math.min(CHUNK, left), at);
+    if (bytesRead === 0) return;
+    yield buffer.slice(0, bytesRead);
+    at += bytesRead;
+    left -= bytesRead;
   }
 }
 
 const noFile = (path: string): AppError => new AppError("NO_PLAIN_FILE", `${path} is no plain file`);
 
 /** @throws AppError `PATH_NOT_FOUND`, `PATH_REFUSED`; the error itself where it is another one */
-const pathError =
+export const pathError =
   (path: string) =>
   (cause: unknown): never => {
     const { code } = cause as NodeJS.ErrnoException;

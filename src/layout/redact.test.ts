@@ -64,7 +64,12 @@ suite("what is handed on", () => {
 
   test("has no value of a name that is a secret's, and no argument behind such an option", () => {
     assert.deepEqual(
-      redactJson({ password: "SECRET", n: 7, list: ["--token", "SECRET", "x", "--pass=SECRET"], deep: [{ psk: "SECRET", ok: true }] }),
+      redactJson({
+        password: "SECRET",
+        n: 7,
+        list: ["--token", "SECRET", "x", "--pass=SECRET"],
+        deep: [{ psk: "SECRET", ok: true }],
+      }),
       {
         ...{ password: REDACTED, n: 7, list: ["--token", REDACTED, "x", `--pass=${REDACTED}`] },
         deep: [{ psk: REDACTED, ok: true }],

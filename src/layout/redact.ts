@@ -30,7 +30,9 @@ interface Form {
 }
 const FORMS: readonly Form[] = [
   // A key goes with its lines, whatever a log has written in front of each; one that was cut off goes to the end.
-  { form: /-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----|$)/g },
+  {
+    form: /-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----|$)/g,
+  },
   // Source: crypt(5)
   { form: /(?<![\w$])\$(?:[1-9]|2[abxy]?|y|gy|7|md5|sha1|argon2\w{0,2}|scrypt|pbkdf2[\w-]{0,16})\$[^\s:"';\\]{8,}/g },
   // Of URLs: whoever stands before the machine's name.
@@ -44,14 +46,16 @@ const FORMS: readonly Form[] = [
   { form: /\bK10[0-9a-f]{32,}::\S+/g },
   { form: /\b[a-z0-9]{6}\.[a-z0-9]{16}\b/g },
   // `password: x`, `"psk"="x"`, `?token=x`
-  { form: new RegExp(`(${NAME}(?:\\\\{0,4}["'])?[ \\t]{0,32}(?:[=:]{1,2}|%3[AD])[ \\t]{0,32})(?:${VALUE})`, "gi"), by: `$1${REDACTED}` },
+  {
+    form: new RegExp(`(${NAME}(?:\\\\{0,4}["'])?[ \\t]{0,32}(?:[=:]{1,2}|%3[AD])[ \\t]{0,32})(?:${VALUE})`, "gi"),
+    by: `$1${REDACTED}`,
+  },
   // `--password x`, `passphrase x`
   { form: new RegExp(`((?:^|[\\s"'])-{1,2}[\\w.-]{0,64}?${NAME}[ \\t]{1,32})(?:${VALUE})`, "gi"), by: `$1${REDACTED}` },
 ];
 
 /** The same text without what looks like a secret. */
-export const redact = (text: string): string =>
-  FORMS.reduce((rest, { form, by = REDACTED }) => rest.replaceAll(form, by), text);
+export const redact = (text: string): string => FORMS.reduce((rest, { form, by = REDACTED }) => rest.replaceAll(form, by), text);
 
 /** The same document without: also what goes by a name that is a secret's, and what follows such an option among arguments. */
 export function redactJson(value: unknown): unknown {

@@ -60,4 +60,5 @@ export const METHOD_ROLES: Readonly<Record<string, MethodRole>> = {
   "petrify.v1.SystemService.List": "operator",
   "petrify.v1.SystemService.Usage": "operator",
   "petrify.v1.SystemService.Read": "admin",
+  "petrify.v1.CopyService.Copy": "admin",
 };

@@ -17,6 +17,7 @@ import { CaptureService } from "../../protocol/petrify/v1/capture_pb.ts";
 import { EventService } from "../../protocol/petrify/v1/event_pb.ts";
 import { LogService } from "../../protocol/petrify/v1/log_pb.ts";
 import { SystemService } from "../../protocol/petrify/v1/system_pb.ts";
+import { registerCopyService } from "./copy-service.ts";
 import { registerControlService } from "./control-service.ts";
 import { tellErrors } from "./errors.ts";
 import { registerForwarding, type Dial } from "./forwarding-service.ts";
@@ -101,6 +102,7 @@ export async function openApi(options: ApiOptions): Promise<TlsServer> {
       registerNodeService(router, answers, ask);
       registerLookedUp(router, SystemService, answers.look);
       registerControlService(large, ask);
+      registerCopyService(router, ask, answers.look);
       if (dial) registerForwarding(router, dial, log);
       registerLookedUp(router, LogService, answers.look);
       registerOwnerService(large, ask, outdated);

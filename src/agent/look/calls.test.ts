@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CaptureService } from "../../protocol/petrify/v1/capture_pb.ts";
+import { CopyService } from "../../protocol/petrify/v1/copy_pb.ts";
 import { EventService } from "../../protocol/petrify/v1/event_pb.ts";
 import { LogService } from "../../protocol/petrify/v1/log_pb.ts";
 import { SystemService } from "../../protocol/petrify/v1/system_pb.ts";
@@ -14,7 +15,7 @@ import { servicesOf } from "./services.ts";
 import { noCaptures } from "./testing.ts";
 
 test("every method of the contract that is looked up has a call, and nothing else has", () => {
-  const methods = [SystemService, LogService, CaptureService, EventService].flatMap(({ name, methods: all }) =>
+  const methods = [SystemService, LogService, CaptureService, EventService, CopyService].flatMap(({ name, methods: all }) =>
     all.map((method) => `${name}.${method.name}`),
   );
   assert.deepEqual(Object.keys(LOOK_CALLS).toSorted(), methods.toSorted());

@@ -2,6 +2,7 @@
 import { captureCall } from "./capture.ts";
 import { cgroups } from "./cgroups.ts";
 import { containers } from "./containers.ts";
+import { copy } from "./copy.ts";
 import { cpu } from "./cpu.ts";
 import { diff } from "./diff.ts";
 import { disks } from "./disks.ts";
@@ -40,4 +41,5 @@ export const LOOK_CALLS: LookCalls = {
   "SystemService.List": list,
   "SystemService.Usage": usage,
   "SystemService.Read": read,
+  "CopyService.Copy": copy,
 };

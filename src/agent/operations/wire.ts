@@ -49,6 +49,12 @@ export function restartRequest(body: unknown): { readonly into: BootTarget | und
   return { into: target };
 }
 
+export function copyRequest(body: unknown): { readonly path: string } {
+  const { path } = fieldsOf(body, ["path"]);
+  if (typeof path === "string" && path.startsWith("/") && path.length <= 4096) return { path };
+  throw invalid("path: an absolute one");
+}
+
 export function serviceRequest(body: unknown): ServiceRequest {
   const { name, action } = fieldsOf(body, ["name", "action"]);
   const known = SERVICE_ACTIONS.find((one) => one === action);

@@ -1,53 +1,13 @@
 import assert from "node:assert/strict";
-import { mkdtempDisposable } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { suite, test } from "node:test";
-import { fakeMachine, fakeStatus } from "../../agent/api/testing.ts";
-import { openApi, type ApiOptions } from "../../agent/api/open-api.ts";
 import { AppError } from "../../core/error.ts";
-import { readText } from "../../host/files.ts";
-import { secondsNow } from "../../host/wall-clock.ts";
-import { runForTest, type Ran } from "../testing.ts";
+import { desk, type Look } from "./testing.ts";
 import { parseMoment } from "./moment.ts";
 
-const HOST = "127.0.0.1";
-type Look = ApiOptions["answers"]["look"];
 const entry = (message: string, fields: object = {}) => ({
   ...{ time: "2026-11-22T20:42:16.123Z", priority: "PRIORITY_INFORMATION", identifier: "sshd", pid: 712, message },
   ...fields,
 });
-
-/** Machines by their names, and what each says of itself. */
-async function desk(looks: Readonly<Record<string, Look>>) {
-  const folder = await mkdtempDisposable(join(tmpdir(), "petrify-logs-"));
-  const cwd = folder.path;
-  const petrify = async (
-    args: readonly string[],
-    options: { signal?: AbortSignal; onOut?: (text: string) => unknown; onErr?: (text: string) => unknown } = {},
-  ): Promise<Ran> => await runForTest(args, { cwd, env: { USER: "jo" }, ...options });
-  const done = async (...args: string[]) => assert.equal((await petrify(args)).exitCode, 0, args.join(" "));
-  await done("gen", "secrets");
-  await done("context", "add", "edge", "--secrets", "petrify-secrets");
-  const authorities = await readText(join(cwd, "petrify-secrets/ca.pem"));
-  const servers: AsyncDisposable[] = [];
-  for (const [name, look] of Object.entries(looks)) {
-    const { fingerprint, ...pair } = await fakeMachine();
-    const status = async () => await Promise.resolve(fakeStatus);
-    const answers = { version: "1.2.3", look, status, operation: async function* () {} };
-    const own = { ...pair, authorities, epoch: 0, now: secondsNow, log: () => {} };
-    const api = await openApi({ at: { host: HOST, port: 0 }, ...own, ask: look, answers });
-    servers.push(api);
-    await done("context", "pin", name, "--address", `${HOST}:${api.port}`, "--key", fingerprint);
-  }
-  return {
-    petrify,
-    [Symbol.asyncDispose]: async () => {
-      await Promise.all(servers.map(async (server) => await server[Symbol.asyncDispose]()));
-      await folder.remove();
-    },
-  };
-}
 
 const good: Look = async function* () {
   yield await Promise.resolve({ entries: [entry("one\ntwo")], cursor: "s=1" });

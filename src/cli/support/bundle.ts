@@ -43,7 +43,11 @@ export async function openBundle(
 const LONGEST = 64;
 /** Of a machine's name, which may be anything: one that any system can unpack, and no other machine has. */
 function folderName(node: string, taken: Set<string>): string {
-  const plain = node.replaceAll(/[^\w.-]/g, "_").slice(0, LONGEST).replace(/^\.+/, "_") || "_";
+  const plain =
+    node
+      .replaceAll(/[^\w.-]/g, "_")
+      .slice(0, LONGEST)
+      .replace(/^\.+/, "_") || "_";
   let name = plain;
   for (let number = 2; taken.has(name); number++) name = `${plain}-${number}`;
   taken.add(name);

@@ -87,7 +87,8 @@ const units: SupportPart = {
       const path = `${UNIT_FOLDER}/${word(name)}`;
       if (kind === "FILE_KIND_FILE") paths.push(path);
       if (kind === "FILE_KIND_FOLDER" && path.endsWith(".d"))
-        for (const below of await filesIn(path)) if (below["kind"] === "FILE_KIND_FILE") paths.push(`${path}/${word(below["name"])}`);
+        for (const below of await filesIn(path))
+          if (below["kind"] === "FILE_KIND_FILE") paths.push(`${path}/${word(below["name"])}`);
     }
     for (const path of paths.toSorted().slice(0, MOST_UNITS)) {
       const text = await textOf(ask, path, UNIT_BYTES, signal).catch((error: unknown) => {

@@ -18,7 +18,7 @@ const same = (error: unknown): unknown => error;
 /** Files of an archive, by name. */
 function unpacked(tar: Buffer): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
-  for (let at = 0; tar[at] !== 0; ) {
+  for (let at = 0; tar[at] !== 0;) {
     const text = (from: number, length: number): string =>
       tar.toString("latin1", at + from, at + from + length).replace(/\0[^]*$/, "");
     const size = Number.parseInt(text(124, 12), 8);
@@ -52,7 +52,12 @@ const careless: AskMachine = async function* (call) {
   if (call === "LogService.Dmesg") return yield { messages: lines.map(({ message }) => ({ sinceStart: "5.1s", message })) };
   if (call === "EventService.Events") return yield { events: SECRETS.map((one) => ({ text: one })) };
   yield {
-    ...{ text, deep: [{ text, list: text.split("\n") }], argv: ["app", "--password", "SECRETargument", "-x"], password: "SECRETfield" },
+    ...{
+      text,
+      deep: [{ text, list: text.split("\n") }],
+      argv: ["app", "--password", "SECRETargument", "-x"],
+      password: "SECRETfield",
+    },
   };
 };
 
@@ -73,7 +78,9 @@ suite("a bundle for a report of a fault", () => {
     assert.equal((await stat(path)).mode & 0o777, 0o600);
     const parts = SUPPORT_PARTS.map(({ file }) => file);
     const of = (node: string): string[] =>
-      [...files.keys()].flatMap((name) => (name.startsWith(`petrify-support/${node}/`) ? [name.split("/").slice(2).join("/")] : []));
+      [...files.keys()].flatMap((name) =>
+        name.startsWith(`petrify-support/${node}/`) ? [name.split("/").slice(2).join("/")] : [],
+      );
     assert.deepEqual(of("edge-7").toSorted(), [...parts.filter((file) => file !== "time.json"), "index.json"].toSorted());
     assert.deepEqual(of("_.._edge-7".replace("_..", "_")).toSorted(), [...parts, "index.json"].toSorted());
     for (const [name, text] of files) {
@@ -83,8 +90,14 @@ suite("a bundle for a report of a fault", () => {
       if (name.endsWith(".jsonl")) for (const line of text.trim().split("\n")) JSON.parse(line);
     }
     const index = JSON.parse(files.get("petrify-support/edge-7/index.json")!) as { parts: { file: string; error?: object }[] };
-    assert.deepEqual(index.parts.map(({ file }) => file), parts);
-    assert.deepEqual(index.parts.filter(({ error }) => error).map(({ file }) => file), ["time.json"]);
+    assert.deepEqual(
+      index.parts.map(({ file }) => file),
+      parts,
+    );
+    assert.deepEqual(
+      index.parts.filter(({ error }) => error).map(({ file }) => file),
+      ["time.json"],
+    );
   });
 
   test("is not there when it was not finished", async () => {
@@ -122,10 +135,14 @@ suite("a part of it", () => {
   test("that hangs, fails or says too much costs no other", async () => {
     const { added, reports } = await collect(
       [
-        part("hangs", async function* (_ask, stop) {
-          yield { text: "so far" };
-          await wait(60_000, stop);
-        }, 50),
+        part(
+          "hangs",
+          async function* (_ask, stop) {
+            yield { text: "so far" };
+            await wait(60_000, stop);
+          },
+          50,
+        ),
         part("fails", async function* () {
           yield* await Promise.reject<{ text: string }[]>(new AppError("NOT_PERMITTED", "only admins may"));
         }),
@@ -138,7 +155,10 @@ suite("a part of it", () => {
       ],
       { ...LIMITS, partBytes: 1000 },
     );
-    assert.deepEqual([added.get("hangs"), added.get("good"), added.get("endless")?.length, added.has("fails")], ["so far", "all", 1000, false]);
+    assert.deepEqual(
+      [added.get("hangs"), added.get("good"), added.get("endless")?.length, added.has("fails")],
+      ["so far", "all", 1000, false],
+    );
     const [hangs, fails, endless, good] = reports;
     assert.equal(hangs!.error!.code, "TOO_LONG");
     assert.deepEqual(fails!.error, { code: "NOT_PERMITTED", message: "only admins may" });
@@ -151,7 +171,10 @@ suite("a part of it", () => {
       yield await Promise.resolve({ text: "x".repeat(600) });
     };
     const { reports } = await collect([part("one", texts), part("two", texts)], { ...LIMITS, allBytes: 1000 });
-    assert.deepEqual(reports.map(({ cut }) => cut), [undefined, true]);
+    assert.deepEqual(
+      reports.map(({ cut }) => cut),
+      [undefined, true],
+    );
     const slow = part("slow", async function* (_ask, stop) {
       await wait(60_000, stop);
       yield { text: "" };
