@@ -19,7 +19,9 @@ export function auditEvent(fields: AuditFields, n: number): MachineEvent {
     }
     case "operation":
       return { kind: "audit-entry", audit: { ...about, outcome: fields.outcome } };
-    default:
+    case "open":
+    case "close":
+    case "mended":
       return { kind: "audit-entry", audit: about };
   }
 }
@@ -33,7 +35,9 @@ export function auditLine(fields: AuditFields, n: number): string {
       return `audit entry ${n}: what entry ${fields.of} tells of is ${fields.outcome}`;
     case "operation":
       return `audit entry ${n}: the ${fields.kind} ${fields.operation}: ${fields.outcome}`;
-    default:
+    case "open":
+    case "close":
+    case "mended":
       return `audit entry ${n}: ${fields.is}`;
   }
 }

@@ -37,7 +37,7 @@ const isBooting = work.do === "boot";
 /** A boot goes on without what hangs. */
 const BOOT_LIMIT_MS = 240_000;
 const tell = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
-const log = openEventLog("petrify-config", { write: (text) => void process.stderr.write(text) });
+const log = openEventLog("petrify-config", { write: (line) => void process.stderr.write(line) });
 
 if (isBooting) setTimeout(giveUp, BOOT_LIMIT_MS).unref();
 try {

@@ -69,7 +69,7 @@ async function* folderNews(folder: string, above: string, walk: Walk): AsyncGene
     signal.throwIfAborted();
     const [path, at] = [above === "" ? name : `${above}/${name}`, join(folder, name)];
     const isDone = place.after !== undefined && comparePaths(path, place.after) <= 0;
-    if (isDone && !`${place.after!}/`.startsWith(`${path}/`)) continue;
+    if (isDone && !`${place.after}/`.startsWith(`${path}/`)) continue;
     try {
       const info = await lstat(at, { bigint: true }).catch(pathError(at));
       if (info.isDirectory()) {

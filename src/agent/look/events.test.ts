@@ -6,6 +6,7 @@ import { EVENT_KINDS } from "../../layout/events.ts";
 import { EventsResponseSchema, EventKindSchema, type EventsResponseJson } from "../../protocol/petrify/v1/event_pb.ts";
 import { lookRoutes } from "./call.ts";
 import { LOOK_CALLS } from "./calls.ts";
+import { noCaptures } from "./testing.ts";
 
 const { signal } = new AbortController();
 const line = (fields: object): string =>
@@ -18,7 +19,7 @@ async function asked(request: object, ...said: readonly (readonly string[])[]) {
     for (const chunk of said) yield await Promise.resolve(chunk);
   };
   const run = async (): Promise<never> => await Promise.reject(new Error("nothing else is run"));
-  const routes = lookRoutes(LOOK_CALLS, { run, runLines, root: "/none", lsblk: "lsblk", now: () => 0 });
+  const routes = lookRoutes(LOOK_CALLS, { ...noCaptures, run, runLines, root: "/none", lsblk: "lsblk", now: () => 0 });
   const answers = routes["POST /look/EventService.Events"]!(signal, request) as AsyncIterable<EventsResponseJson>;
   return { calls, answers: await Array.fromAsync(answers) };
 }

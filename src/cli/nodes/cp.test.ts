@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { chmod, mkdir, readdir, readFile, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { lookRoutes } from "../../agent/look/call.ts";
 import { LOOK_CALLS } from "../../agent/look/calls.ts";
+import { noCaptures } from "../../agent/look/testing.ts";
 import { AppError } from "../../core/error.ts";
 import { scriptedRun } from "../../host/run.ts";
-import { desk, type Look } from "./testing.ts";
+import { desk, type Look } from "../../../tests/support/desk.ts";
 
 const OPENED = createHash("sha256").update("x".repeat(300_000)).digest("hex");
 
@@ -18,7 +19,14 @@ function lookAt(root: () => string, spoil: (value: object, count: number) => obj
     const runLines = () => {
       throw new Error("nothing is run");
     };
-    const routes = lookRoutes(LOOK_CALLS, { run: scriptedRun({}).run, runLines, root: root(), lsblk: "lsblk", now: () => 0 });
+    const routes = lookRoutes(LOOK_CALLS, {
+      ...noCaptures,
+      run: scriptedRun({}).run,
+      runLines,
+      root: root(),
+      lsblk: "lsblk",
+      now: () => 0,
+    });
     const answer = routes[`POST ${url}`]!(signal, body);
     for await (const value of answer as AsyncIterable<object>) yield spoil(value, count++);
   };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { AppError } from "../../core/error.ts";
-import { desk, type Look } from "./testing.ts";
+import { desk, type Look } from "../../../tests/support/desk.ts";
 import { parseMoment } from "./moment.ts";
 
 const entry = (message: string, fields: object = {}) => ({

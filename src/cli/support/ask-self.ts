@@ -1,10 +1,12 @@
 /** The machine that a command runs on: its agent is asked where it answers, everything else is looked at here. */
 import { dirname, join } from "node:path";
+import { AppError } from "../../core/error.ts";
 import type { LookPorts } from "../../agent/look/call.ts";
 import { LOOK_CALLS } from "../../agent/look/calls.ts";
 import { AGENT_SOCKET, type AgentStatus } from "../../agent/status.ts";
 import { runLines } from "../../host/run-lines.ts";
 import type { Run } from "../../host/run.ts";
+import { startProgram } from "../../host/start-program.ts";
 import { askLocally } from "../../host/unix-http.ts";
 import { secondsNow } from "../../host/wall-clock.ts";
 import type { AskMachine } from "./parts.ts";
@@ -22,7 +24,16 @@ export function askSelf(
   { root, run }: { readonly root: string; readonly run: Run },
   { program, socket = AGENT_SOCKET }: { readonly program: string; readonly socket?: string },
 ): AskMachine {
-  const ports: LookPorts = { run, runLines, root, lsblk: join(dirname(program), "lsblk"), now: secondsNow };
+  const logCapture = async (): Promise<never> => await Promise.reject(new AppError("NO_CAPTURE", "nothing is captured here"));
+  const ports: LookPorts = {
+    run,
+    runLines,
+    startProgram,
+    logCapture,
+    root,
+    lsblk: join(dirname(program), "lsblk"),
+    now: secondsNow,
+  };
   return async function* (call, request, signal) {
     if (call === "NodeService.Version") {
       for await (const status of askLocally(socket, "GET", "/status", signal)) {

@@ -123,6 +123,10 @@ suite("a bundle for a report of a fault", () => {
   });
 });
 
+const long: SupportPart["texts"] = async function* () {
+  yield await Promise.resolve({ text: "x".repeat(600) });
+};
+
 suite("a part of it", () => {
   const part = (file: string, texts: SupportPart["texts"], limitMs = 10_000): SupportPart => ({ file, limitMs, texts });
   const collect = async (parts: readonly SupportPart[], limits = LIMITS) => {
@@ -167,10 +171,7 @@ suite("a part of it", () => {
   });
 
   test("is not there when all of them have taken too much room, or too long", async () => {
-    const texts: SupportPart["texts"] = async function* () {
-      yield await Promise.resolve({ text: "x".repeat(600) });
-    };
-    const { reports } = await collect([part("one", texts), part("two", texts)], { ...LIMITS, allBytes: 1000 });
+    const { reports } = await collect([part("one", long), part("two", long)], { ...LIMITS, allBytes: 1000 });
     assert.deepEqual(
       reports.map(({ cut }) => cut),
       [undefined, true],

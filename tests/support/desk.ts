@@ -2,11 +2,11 @@
 import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openApi, type ApiOptions } from "../../agent/api/open-api.ts";
-import { fakeMachine, fakeStatus } from "../../agent/api/testing.ts";
-import { readText } from "../../host/files.ts";
-import { secondsNow } from "../../host/wall-clock.ts";
-import { runForTest, type Ran } from "../testing.ts";
+import { openApi, type ApiOptions } from "../../src/agent/api/open-api.ts";
+import { fakeMachine, fakeStatus } from "../../src/agent/api/testing.ts";
+import { readText } from "../../src/host/files.ts";
+import { secondsNow } from "../../src/host/wall-clock.ts";
+import { runForTest, type Ran } from "../../src/cli/testing.ts";
 
 const HOST = "127.0.0.1";
 export type Look = ApiOptions["answers"]["look"];
