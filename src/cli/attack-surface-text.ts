@@ -30,6 +30,7 @@ const TITLES: Readonly<Record<FindingKind, string>> = {
   listensNetwork: "network sockets",
   listensLocal: "local sockets",
   rootService: "unconfined root",
+  hook: "run by others",
   writableExecutable: "write and execute",
   console: "at the console",
   kernelSetting: "kernel settings",

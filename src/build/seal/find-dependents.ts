@@ -1,5 +1,5 @@
 /** What an image would start of what a sealed one has lost. */
-import type { Start } from "./starts.ts";
+import type { Start } from "../../layout/starts.ts";
 
 /** A place that starts something that is not there, or cannot run. */
 export interface Dependent {

@@ -1,37 +1,12 @@
 import type { RootFs } from "../../host/rootfs.ts";
-import {
-  cronStarts,
-  dbusStarts,
-  formatStarts,
-  moduleStarts,
-  tmpfilesStarts,
-  udevStarts,
-  unitStarts,
-  type Start,
-  type TextFile,
-} from "./starts.ts";
+import { CRON_PROGRAMS, CRON_TABLES, START_PLACES } from "../../layout/start-places.ts";
+import { cronStarts, unitStarts, type Start, type TextFile } from "../../layout/starts.ts";
 import { loadUnits } from "./unit-files.ts";
-
-/** A kind of file with the folders that it is read from, in the order in which one hides another of its name. */
-interface Place {
-  readonly folders: readonly string[];
-  readonly suffix: string;
-  readonly starts: (file: TextFile) => Start[];
-}
-
-const PLACES: readonly Place[] = [
-  { folders: ["/etc/udev/rules.d", "/usr/lib/udev/rules.d", "/lib/udev/rules.d"], suffix: ".rules", starts: udevStarts },
-  { folders: ["/etc/tmpfiles.d", "/usr/lib/tmpfiles.d"], suffix: ".conf", starts: tmpfilesStarts },
-  { folders: ["/etc/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d"], suffix: ".conf", starts: moduleStarts },
-  { folders: ["/etc/binfmt.d", "/usr/lib/binfmt.d"], suffix: ".conf", starts: formatStarts },
-  { folders: ["/usr/share/dbus-1/system-services"], suffix: ".service", starts: dbusStarts },
-];
-const CRON = ["/usr/sbin/cron", "/usr/sbin/crond", "/usr/sbin/anacron"];
 
 /** Every program that a file of the image has started. */
 export async function readStarts(fs: RootFs): Promise<Start[]> {
   const found = (await loadUnits(fs)).flatMap(({ files }) => unitStarts(files));
-  for (const { folders, suffix, starts } of PLACES) {
+  for (const { folders, suffix, starts } of START_PLACES) {
     const seen = new Set<string>();
     for (const folder of folders) {
       for (const name of await fs.list(folder)) {
@@ -41,8 +16,8 @@ export async function readStarts(fs: RootFs): Promise<Start[]> {
       }
     }
   }
-  if ((await Promise.all(CRON.map(async (program) => await fs.exists(program)))).includes(true)) {
-    const tables = ["/etc/crontab", "/etc/anacrontab", ...(await fs.list("/etc/cron.d")).map((name) => `/etc/cron.d/${name}`)];
+  if ((await Promise.all(CRON_PROGRAMS.map(async (program) => await fs.exists(program)))).includes(true)) {
+    const tables = [...CRON_TABLES, ...(await fs.list("/etc/cron.d")).map((name) => `/etc/cron.d/${name}`)];
     for (const path of tables) found.push(...(await startsOf(fs, path, cronStarts)));
   }
   return found;

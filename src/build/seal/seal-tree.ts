@@ -16,7 +16,7 @@ import { hookFolders, servicesWithoutUnits } from "./hooks.ts";
 import { modulesToLoad } from "./modules.ts";
 import { planRemoval, type RemovalPlan } from "./plan-removal.ts";
 import { readStarts } from "./read-starts.ts";
-import type { Start } from "./starts.ts";
+import type { Start } from "../../layout/starts.ts";
 import { UNNEEDED_GENERATORS, UNNEEDED_RULES, UNNEEDED_UNITS } from "./stock-units.ts";
 import { OWN_UNITS } from "./unit-files.ts";
 

@@ -1,7 +1,7 @@
 /** Units of an image with the files that they are made of, as systemd would load them. Source: systemd.unit(5), "Unit File Load Path" */
 import type { RootFs } from "../../host/rootfs.ts";
 import { unitFolders } from "../default-units.ts";
-import type { TextFile } from "./starts.ts";
+import type { TextFile } from "../../layout/starts.ts";
 
 export const OWN_UNITS = "/etc/systemd/system";
 const UNIT = /^[^/]+\.(?:service|socket|mount|automount|swap|timer|path)$/;

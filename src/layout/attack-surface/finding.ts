@@ -6,7 +6,7 @@ export const FINDING_KINDS = [
   "executable",
   ...PROGRAM_ROLES,
   ...(["setuid", "setgid", "capability", "worldWritable"] as const),
-  ...(["listensNetwork", "listensLocal", "rootService"] as const),
+  ...(["listensNetwork", "listensLocal", "rootService", "hook"] as const),
   ...(["writableExecutable", "console", "kernelSetting", "kernelModule"] as const),
   ...(["account", "package"] as const),
 ] as const;

@@ -1,6 +1,7 @@
 /** @portable Which units of an image start, and which ones something can start. Source: systemd.unit(5), systemd.special(7) */
 import { namesAt, textAt, type ImageTree } from "../image-tree.ts";
 import { filesByName } from "../layered-folders.ts";
+import { UDEV_RULES } from "../start-places.ts";
 import { isOn, listOf, parseUnitFile, valueOf, wordsOf } from "../unit-file.ts";
 import type { Unit, UnitSet } from "../unit-set.ts";
 
@@ -16,7 +17,7 @@ const PULLS = ["Wants", "Requires", "BindsTo", "Upholds"] as const;
 const REACTS = ["OnFailure", "OnSuccess"] as const;
 /** Of every boot: the target, and what units have without saying so. */
 const ROOTS = ["default.target", "sysinit.target"] as const;
-const UDEV_RULES = ["/etc/udev/rules.d", "/usr/lib/udev/rules.d", "/lib/udev/rules.d"] as const;
+
 const DBUS_SERVICES = "/usr/share/dbus-1/system-services";
 
 /**
@@ -78,7 +79,7 @@ function busUnits(tree: ImageTree): readonly (readonly [name: string, by: string
 
 /** Source: systemd.device(5), `SYSTEMD_WANTS=` */
 function deviceUnits(tree: ImageTree): readonly (readonly [name: string, by: string])[] {
-  return filesByName(tree, UDEV_RULES, ".rules").flatMap((path) =>
+  return filesByName(tree, UDEV_RULES.folders, UDEV_RULES.suffix).flatMap((path) =>
     [...(textAt(tree, path) ?? "").matchAll(/^(?!\s*#).*?SYSTEMD_WANTS\}\s*\+?=\s*"([^"]*)"/gm)].flatMap(([, names = ""]) =>
       wordsOf(names).map((name) => [name, "a device"] as const),
     ),

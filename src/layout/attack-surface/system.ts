@@ -3,6 +3,7 @@ import type { ImageTree } from "../image-tree.ts";
 import { unitSet } from "../unit-set.ts";
 import { consoleFindings } from "./console.ts";
 import type { Finding } from "./finding.ts";
+import { hookFindings } from "./hooks.ts";
 import { kernelSettings } from "./kernel-settings.ts";
 import { writableExecutable } from "./mounts.ts";
 import { openrcServices } from "./openrc.ts";
@@ -26,7 +27,7 @@ export function systemSurface(tree: ImageTree, commandLine: string): SystemSurfa
   return {
     findings: [
       ...[...findings, ...services, ...writableExecutable(tree, started.values())],
-      ...[...consoleFindings(tree, units, started, commandLine), ...kernelSettings(tree)],
+      ...[...hookFindings(tree, units), ...consoleFindings(tree, units, started, commandLine), ...kernelSettings(tree)],
     ],
     notes: [
       ...(unknown.length === 0 ? [] : [`what these services listen on is not in their files: ${unknown.join(", ")}`]),

@@ -1,6 +1,7 @@
-/** Which programs the files of an image start: lines of units, rules and tables, as whoever reads them understands them. */
+/** @portable Which programs the files of an image start: lines of units, rules and tables, as whoever reads them understands them. */
 
-import { baseName } from "../../layout/attack-surface/program-format.ts";
+import { baseName } from "./attack-surface/program-format.ts";
+import { wordsOf } from "./unit-file.ts";
 
 /** What says that a program is started. */
 export type StarterKind =
@@ -52,10 +53,6 @@ function linesOf(text: string, comment: RegExp): Line[] {
   if (begun) found.push(begun);
   return found;
 }
-
-/** Words as of systemd.syntax(7), "Quoting", without its escapes, which no path needs. */
-const wordsOf = (text: string): string[] =>
-  (text.match(/(?:"[^"]*"?|'[^']*'?|[^\s"'])+/g) ?? []).map((word) => word.replaceAll(/["']/g, ""));
 
 /** Programs that start the one that their arguments name. */
 const STARTERS = new Set([
