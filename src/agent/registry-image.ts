@@ -59,6 +59,7 @@ export async function inspectRelease({ store, reference, judgement, running, sig
       created: release.created,
       ...(judged?.signedBy === undefined ? {} : { signedBy: judged.signedBy }),
       ...(judged?.keys ? { keys: judged.keys } : {}),
+      ...(release.security ? { security: true } : {}),
     },
     delivery: { way: wayText(way), bytes: way.bytes, of: way.full },
   };

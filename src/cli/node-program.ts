@@ -6,6 +6,7 @@ import { registerDiff } from "./diff.ts";
 import { registerHistory } from "./history.ts";
 import { registerInstall } from "./install.ts";
 import { openNodeCli, type NodeCli, type NodeEdge } from "./node-context.ts";
+import { registerLock } from "./lock.ts";
 import { registerReboot } from "./reboot.ts";
 import { registerReset } from "./reset.ts";
 import { registerResetPath } from "./reset-path.ts";
@@ -26,6 +27,7 @@ const COMMANDS: readonly Register[] = [
   registerUpgrade,
   registerRollback,
   registerReboot,
+  registerLock,
   registerSlots,
   registerHistory,
   registerAudit,

@@ -31,6 +31,7 @@ import { unreadableFile } from "./unreadable-file.ts";
 
 interface PushOptions extends StoreOptionsOfUser {
   readonly channel?: string;
+  readonly security?: boolean;
   readonly expires?: string;
   readonly container: boolean;
   readonly sbom: boolean;
@@ -57,6 +58,7 @@ export function registerPush(program: Command, cli: Cli): void {
         "under the same tag changes nothing. Credentials are those of docker or podman (`docker login`).",
     )
     .option("--channel <name>", "say in the release which channel it is for: stable, beta …")
+    .option("--security", "say in the release that it mends something that others could use: machines may take it sooner")
     .option("--expires <when>", "from then on machines do not take it: 90d, 12w, 36h, or a date")
     .option("--no-container", "leave the plain container image out")
     .option("--no-sbom", "leave the bills of materials out")
@@ -113,7 +115,10 @@ async function push(context: CliContext, file: string, name: string, options: Pu
     using opened = openImage(path);
     return await pushRelease({
       ...{ store, tag, image: opened, found, container, signal, pack: zstdPackSegment, packers: PACKERS_AT_ONCE, about },
-      facts: { created: createdOf(env), channel: options.channel, keys: await keysOf(image), ...(expires ? { expires } : {}) },
+      facts: {
+        ...{ created: createdOf(env), channel: options.channel, security: options.security === true, keys: await keysOf(image) },
+        ...(expires ? { expires } : {}),
+      },
       progress: (done, of, sent) => note(`${Math.floor((done / of) * 100)} % of ${formatSize(of)}, ${formatSize(sent)} sent`),
     });
   });

@@ -18,6 +18,8 @@ export interface AcceptedRelease {
   readonly signedBy?: string;
   /** The keys that are trusted once it is: kept before its image can boot. */
   readonly keys?: TrustedSet;
+  /** It mends something that others could use. */
+  readonly security?: true;
 }
 /** As src/release/trusted-keys.ts has it, which checks it. */
 export interface TrustedSet {
@@ -79,6 +81,8 @@ export interface Upgrade extends Writing {
   readonly at: "checking" | "writing" | "verifying" | "flipping" | "flipped" | "trial" | "undoing";
   /** The slot has this image already: it is only verified. */
   readonly reused: boolean;
+  /** It ends once the image is verified: the slot stays empty, and a later upgrade finds in it what it needs. */
+  readonly only?: "download";
   /** Of the boot in which it was flipped. */
   readonly bootId?: string;
 }
@@ -134,6 +138,8 @@ export interface FinishedOperation extends Pick<Common, "id" | "cause" | "starte
   /** Seconds since 1970. */
   readonly endedAt: number;
   readonly outcome: Outcome;
+  /** An upgrade that was to bring the image here, and no more. */
+  readonly only?: "download";
   /** Of a release: how its bytes came, and how many. */
   readonly way?: string;
   readonly downloaded?: Downloaded;

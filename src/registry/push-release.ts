@@ -46,6 +46,7 @@ export interface PushInput {
     /** By when the release was made. */
     readonly expires?: (created: number) => number;
     readonly channel?: string | undefined;
+    readonly security?: boolean;
     readonly keys?: Release["keys"];
   };
   readonly container?: PushedContainer | undefined;
@@ -145,6 +146,7 @@ function releaseOf({ found, facts }: PushInput, list: Descriptor, before: Releas
     ...{ format: 1, name, version, created, manifest: new TextDecoder().decode(found.bytes) },
     ...(facts.channel === undefined ? {} : { channel: facts.channel }),
     ...(facts.expires === undefined ? {} : { expires: facts.expires(created) }),
+    ...(facts.security ? { security: true } : {}),
     ...(facts.keys === undefined ? {} : { keys: facts.keys }),
     segments: { digest: list.digest, size: list.size },
   });

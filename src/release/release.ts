@@ -29,6 +29,8 @@ const Release = z.object({
   manifest: z.string(),
   /** What lists the pieces that the image is delivered in. */
   segments: z.object({ digest: z.string().regex(/^sha256:[0-9a-f]{64}$/), size: z.int().min(0) }).optional(),
+  /** It mends something that others could use: machines may take it sooner. */
+  security: z.literal(true).optional(),
   /** The keys that are trusted once this release is. */
   keys: z.custom<TrustedKeys>((value) => typeof value === "object").optional(),
 });

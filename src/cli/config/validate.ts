@@ -3,6 +3,7 @@ import { effectiveConfig } from "../../config/machine/merge.ts";
 import { pathText, problemText, refusal, type Problem } from "../../config/machine/problems.ts";
 import { unsupportedError } from "../../config/machine/compile/compile-config.ts";
 import type { NodeConfig } from "../../config/machine/node-config.ts";
+import { updateNotes } from "../../config/updates/notes.ts";
 import { gunzip } from "../../host/gunzip.ts";
 import type { Manifest } from "../../release/manifest.ts";
 import type { Cli, CliContext } from "../context.ts";
@@ -47,6 +48,8 @@ async function validate(context: CliContext, files: string[], { image }: Validat
     for (const problem of problems) context.output.event({ type: "problem", ...told(problem) });
     throw refusal(problems);
   }
+  for (const message of effective.config.updates ? updateNotes(effective.config.updates, context.now()) : [])
+    context.output.event({ type: "note", ...{ message } }, `note: updates: ${message}`);
   const what = files.length === 1 ? `${files[0]} is` : "The documents are";
   const result = { files, problems: [], notes: notes.map(told) };
   if (image === undefined) return context.output.result(result, `${what} as a machine config should be.`);

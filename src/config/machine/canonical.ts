@@ -84,6 +84,7 @@ const FORMS: Readonly<Record<string, Form>> = {
   proxy: within({ no_proxy: commas }),
   modules: each(named),
   kernel: within({ args: (value) => (value.kind === "list" ? map({ append: value }, value) : value) }),
+  updates: within({ channel: (value) => (value.kind === "scalar" ? map({ tag: value }, value) : value) }),
   config_url: (value) => (value.kind === "scalar" ? map({ url: value }, value) : value),
   stages: (value) => (value.kind === "map" ? mapValues(value, each(step)) : value),
 };

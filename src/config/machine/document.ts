@@ -7,12 +7,13 @@ import { kernelArgProblem, kernelArgsProblem } from "../../layout/kernel-args.ts
 import { NetworkKeys } from "../network/netplan.ts";
 import type { JsonSchema } from "../recipe.ts";
 import { whyNotPersistent } from "../persistent-path.ts";
-import { AbsolutePath, Duration, UserName } from "../words.ts";
+import { AbsolutePath, UserName } from "../words.ts";
 import { DiskSetups, FileSystemSetup, Mount } from "./disks.ts";
 import { File } from "./files.ts";
 import { noTwice } from "./no-twice.ts";
 import { Container, Health, Unit } from "./services.ts";
 import { Stages } from "./steps.ts";
+import { Updates } from "./updates.ts";
 import { DefaultUser, Groups, SshKeys, Users } from "./users.ts";
 import * as words from "./words.ts";
 
@@ -140,7 +141,6 @@ const Install = z.strictObject({
   after: z.enum(AFTER_INSTALL).optional().describe("What follows; default: reboot"),
 });
 
-const MINUTE = 60;
 const Api = z.strictObject({
   authority: z
     .string()
@@ -154,18 +154,6 @@ const Api = z.strictObject({
     .regex(JOIN_TOKEN, "must be a token of `petrify ca token create`")
     .meta({ ...words.secret, description: "Token by which a machine that nobody owns becomes the authority's" })
     .optional(),
-});
-
-const Updates = z.strictObject({
-  source: z
-    .string()
-    .regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,500}$/, "must be registry.example/image:tag")
-    .optional()
-    .describe("Where releases come from"),
-  automatic: z.boolean().default(false).describe("Whether a newer one is taken without being asked for"),
-  check: Duration({ min: MINUTE, max: 30 * 24 * 60 * MINUTE })
-    .optional()
-    .describe("How often is looked: 1min … 720h"),
 });
 
 const ConfigUrl = z.union([
@@ -273,7 +261,7 @@ export const MachineDocument = z
     kernel: Kernel.optional().describe("The kernel"),
     install: Install.optional().describe("What an installer does by itself"),
     api: Api.optional().describe("The API of the machine: who signs for its authority"),
-    updates: Updates.optional().describe("Where newer images come from"),
+    updates: Updates.optional().describe("How the machine keeps itself current; docs/concepts/updates.md"),
     drift: z
       .enum(["report", "mend", "off"])
       .optional()

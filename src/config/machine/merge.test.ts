@@ -33,6 +33,17 @@ suite("two documents", () => {
       { users: [{ name: "a", uid: 5, gecos: "A" }, { name: "b" }, { name: "c" }] },
     ],
     [
+      "windows of updates are the later ones, and a channel is one value in whichever form",
+      "updates: { channel: stable, check: 1h, windows: [{ start: '02:00', length: 3h }], exceptions: [{ from: 2026-12-24 }] }",
+      "updates: { channel: { versions: ^1 }, windows: [], exceptions: [{ from: 2026-12-31 }] }",
+      {
+        updates: {
+          ...{ channel: { versions: "^1" }, check: "1h", windows: [] },
+          exceptions: [{ from: "2026-12-24" }, { from: "2026-12-31" }],
+        },
+      },
+    ],
+    [
       "groups in whichever form",
       "groups: a, b",
       "groups: [{ a: [x] }]",

@@ -40,7 +40,7 @@ const REPLACED: Readonly<Record<string, readonly PropertyKey[]>> = {
 /** Lists and mappings that are one value. */
 const WHOLE = new Set([
   ...["containers[].command", "disk_setup.*.layout", "config_url", "users[].sudo", "user.sudo"],
-  ...["network.tunnels.*.port-range"],
+  ...["network.tunnels.*.port-range", "updates.channel", "updates.windows", "updates.coordination"],
 ]);
 /** Only all documents together say what the parts of a network, and disks and file systems, have to do with each other. */
 const WholeConfig = MachineDocument.extend({ network: NetworkSection.optional() }).superRefine(disksFit);

@@ -2,10 +2,10 @@
  * @portable What the machine config comes to once it has been checked and merged, however it was written: the one form that is compiled for an image.
  * docs/formats/machine-config.md
  */
-import type { Seconds } from "../../core/units.ts";
 import type { HealthPlan } from "../../layout/health-plan.ts";
 import type { InstallWish } from "../../layout/install-words.ts";
 import type { KernelArgs } from "../../layout/kernel-args.ts";
+import type { UpdatesConfig } from "../updates/updates-config.ts";
 import type { StageName, Step } from "./stages.ts";
 
 /** Lists keep the order in which they were written. Nothing here has a default of another machine: what is absent is the image's. */
@@ -183,10 +183,4 @@ export interface ApiConfig {
   readonly authority: string;
   /** Secret. */
   readonly join?: string;
-}
-export interface UpdatesConfig {
-  /** `REGISTRY/REPO:TAG`. */
-  readonly source?: string;
-  readonly automatic: boolean;
-  readonly check?: Seconds;
 }

@@ -211,7 +211,7 @@ function guess(issue: Issue, message: string, found: Tree): { hint?: string } {
 
 /** The part of a tree that is used or not as a whole: half of it could be more open than all of it. */
 const WHOLE = [
-  /^(?:bootcmd|runcmd|kernel|proxy|ca_certs|config_url|disk_setup|fs_setup|install|api)\b/,
+  /^(?:bootcmd|runcmd|kernel|proxy|ca_certs|config_url|disk_setup|fs_setup|install|api|updates)\b/,
   /^(?:write_files|units|containers|mounts)\[\]/,
   /^health\.checks\[\]/,
   /^stages\.\*\[\]/,

@@ -73,7 +73,10 @@ export const REFUSED_WITHIN: Readonly<Record<string, Readonly<Record<string, str
     extra_opts: "is not read: the agent's own mkfs decides",
     cmd: "is not read: the agent's own mkfs is used",
   },
-  updates: { network: "is cloud-init's: a network is set up when the config is applied" },
+  updates: {
+    network: "is cloud-init's: a network is set up when the config is applied",
+    automatic: "is said by mode: apply for a machine that restarts by itself, notify for one that only tells",
+  },
   "stages.*[]": {
     delete_entities: "is not read: an account that no config and no image names is gone at the next boot",
     packages: `is not done on a machine: ${IMAGE}`,

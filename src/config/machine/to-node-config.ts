@@ -5,6 +5,7 @@ import { configuredFile, type Unpack } from "./file-content.ts";
 import type { ConfiguredUser, NodeConfig } from "./node-config.ts";
 import { STAGE_NAMES } from "./stages.ts";
 import { stepOf } from "./steps.ts";
+import { updatesOf } from "./updates.ts";
 import { configuredGroups, configuredUser, optional } from "./users.ts";
 
 const DRIFT = "report";
@@ -88,7 +89,7 @@ export function nodeConfigOf(document: MachineDocument, unpack: Unpack): NodeCon
     ...optional("kernelArgs", kernel?.args),
     install: known(install),
     ...optional("api", api && known(api)),
-    ...optional("updates", updates && known(updates)),
+    ...optional("updates", updates && updatesOf(updates, document.timezone)),
     drift: document.drift ?? DRIFT,
     stages: Object.fromEntries(
       STAGE_NAMES.flatMap((stage) => {

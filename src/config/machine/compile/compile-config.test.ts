@@ -5,6 +5,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { AppError } from "../../../core/error.ts";
 import { decodeCompiledConfig, encodeCompiledConfig, type TreeEntry } from "../../../layout/compiled-config.ts";
+import { fakeUpdates } from "../../updates/fake-updates.ts";
 import type { NodeConfig } from "../node-config.ts";
 import { compileConfig, compileTolerantly, type Compilation, type CompileMeans } from "./compile-config.ts";
 import { SPACED, UMLAUT } from "./fake-certificates.ts";
@@ -893,5 +894,5 @@ test("kernel arguments of all documents together have a limit", () => {
 test("what is kept and has no effect yet is told", () => {
   const told = (about: Partial<NodeConfig>): readonly string[] => compile(about).notes;
   assert.deepEqual(told({ kernelArgs: { append: ["quiet"], remove: [] } }), []);
-  assert.match(told({ updates: { automatic: true } }).join(), /^updates: is kept, and has no effect yet/);
+  assert.match(told({ updates: fakeUpdates({}) }).join(), /^updates: is kept, and has no effect yet/);
 });

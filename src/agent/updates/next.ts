@@ -1,0 +1,129 @@
+/** What is remembered of updates after something has happened. Pure. */
+import type { Seconds } from "../../core/units.ts";
+import type { FinishedOperation } from "../../layout/operation.ts";
+import { shortLine } from "../../layout/short-line.ts";
+import type { KnownRelease, LeftRelease, UpdateFailure, UpdatesState } from "../../layout/updates-state.ts";
+
+export type UpdateEvent =
+  /** @property release that the channel names, where it is one that the machine may take */
+  | { readonly is: "looked"; readonly release: KnownRelease | undefined; readonly chance: number }
+  | { readonly is: "look failed"; readonly reason: string; readonly chance: number }
+  | { readonly is: "downloaded"; readonly image: string }
+  | { readonly is: "staging"; readonly image: string }
+  /** To bring a release here, or to stage it. */
+  | { readonly is: "failed"; readonly image: string; readonly reason: string }
+  | { readonly is: "lock taken" }
+  | { readonly is: "lock refused"; readonly reason: string }
+  | { readonly is: "lock given back" }
+  | { readonly is: "lock not given back"; readonly reason: string }
+  /** The agent has started. @property coordinated the fleet's lock may be held from before */
+  | { readonly is: "started"; readonly coordinated: boolean }
+  /** This boot is good. */
+  | { readonly is: "healthy"; readonly image: string }
+  /** What has ended, oldest first. */
+  | { readonly is: "history"; readonly operations: readonly FinishedOperation[] }
+  | { readonly is: "paused"; readonly by: string; readonly until?: Seconds; readonly reason?: string }
+  | { readonly is: "resumed" }
+  /** What was found is to be applied now, also if it has fallen back here. */
+  | { readonly is: "told" };
+
+/** More is no update: the clock was set. */
+const LONGEST_UPDATE: Seconds = 24 * 3600;
+
+/** @param now seconds since 1970 */
+export function next(state: UpdatesState, event: UpdateEvent, now: Seconds): UpdatesState {
+  switch (event.is) {
+    case "looked": {
+      const { lookFailure: _, release: __, ...rest } = state;
+      const { release, chance } = event;
+      return { ...forgotten(rest, release), lookedAt: now, chance, ...(release && { release }) };
+    }
+    case "look failed":
+      return { ...state, lookedAt: now, chance: event.chance, lookFailure: failed(state.lookFailure, event.reason, now) };
+    case "downloaded": {
+      const { failure, ...rest } = state;
+      return failure?.image === event.image ? rest : state;
+    }
+    case "staging":
+      return { ...state, began: { image: event.image, at: now } };
+    case "failed": {
+      const { image, reason } = event;
+      const { told: _, began: __, ...rest } = state;
+      const before = state.failure?.image === image ? state.failure : undefined;
+      return { ...rest, failure: { ...failed(before, reason, now), image } };
+    }
+    case "lock taken": {
+      const { lockFailure: _, ...rest } = state;
+      return { ...rest, lock: "held" };
+    }
+    case "lock refused":
+    case "lock not given back":
+      return { ...state, lockFailure: failed(state.lockFailure, event.reason, now) };
+    case "lock given back": {
+      const { lock: _, lockFailure: __, ...rest } = state;
+      return rest;
+    }
+    case "started": {
+      const { lock: _, lockFailure: __, ...rest } = state;
+      return event.coordinated ? { ...rest, lock: "unsure" } : rest;
+    }
+    case "healthy": {
+      const { began, told: _, failure: __, ...rest } = state;
+      if (began?.image !== event.image) return state;
+      const took = now - began.at;
+      return { ...rest, ...(took > 0 && took < LONGEST_UPDATE && { took }) };
+    }
+    case "history":
+      // The last time of each image; times would not tell which it is: clocks are set.
+      return [...new Map(event.operations.filter(fellBack).map((one) => [one.image.digest, one])).values()].reduce(
+        withLeft,
+        state,
+      );
+    case "paused": {
+      const { by, until, reason } = event;
+      const about = { ...(until !== undefined && { until }), ...(reason !== undefined && { reason: shortLine(reason) }) };
+      return { ...state, paused: { at: now, by: shortLine(by), ...about } };
+    }
+    case "resumed": {
+      const { paused: _, ...rest } = state;
+      return rest;
+    }
+    case "told": {
+      const { release, failure: _, ...rest } = state;
+      if (!release) return state;
+      const left = state.left.map((one): LeftRelease => (one.image === release.image ? { ...one, again: true } : one));
+      return { ...rest, release, left, told: { image: release.image, at: now } };
+    }
+  }
+}
+
+/** What was said and failed of a release that is not wanted any more. */
+function forgotten(state: UpdatesState, release: KnownRelease | undefined): UpdatesState {
+  const { told, failure, ...rest } = state;
+  return {
+    ...rest,
+    ...(told && told.image === release?.image && { told }),
+    ...(failure && failure.image === release?.image && { failure }),
+  };
+}
+
+const failed = (before: UpdateFailure | undefined, reason: string, now: Seconds): UpdateFailure => ({
+  ...{ count: (before?.count ?? 0) + 1, at: now, reason: shortLine(reason) },
+});
+
+const fellBack = ({ kind, outcome, image }: FinishedOperation): boolean =>
+  kind === "upgrade" && outcome === "fell back" && image.digest !== undefined;
+
+/** A release that was left is remembered longer than what was done; one that somebody wanted again, and that has fallen back again, is left again. */
+function withLeft(state: UpdatesState, { id, image, endedAt, startedAt, reason = "" }: FinishedOperation): UpdatesState {
+  const known = state.left.find((one) => one.image === image.digest);
+  if (known?.operation === id) return state;
+  const release = state.release?.image === image.digest ? state.release : undefined;
+  const left: LeftRelease = {
+    ...{ operation: id, image: image.digest!, version: image.version ?? "", at: endedAt, reason },
+    created: release?.created ?? startedAt,
+  };
+  const { told, began: _, ...rest } = state;
+  const others = state.left.filter((one) => one !== known);
+  return { ...rest, ...(told && told.image !== image.digest && { told }), left: [...others, left] };
+}
