@@ -37,7 +37,7 @@ const files = new Map([
   ["docs/machine-config.md", await between("docs/machine-config.md", keyTable(machineConfigJsonSchema()))],
   ["docs/concepts/cloud-init.md", await between("docs/concepts/cloud-init.md", refusedTable())],
   ["docs/concepts/network.md", await between("docs/concepts/network.md", networkTable())],
-  ["docs/cli.md", await between("docs/cli.md", `${documentedHelp()}\n\n## On the node\n\n${documentedNodeHelp()}`)],
+  ["docs/cli.md", await between("docs/cli.md", `${await documentedHelp()}\n\n## On the node\n\n${documentedNodeHelp()}`)],
 ]);
 
 const stale: string[] = [];

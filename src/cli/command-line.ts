@@ -18,12 +18,12 @@ const flowing = (text: string): string => text.replaceAll(/(?<!\n)\n(?!\n)/g, " 
 
 /** Runs one command line to its end. @returns the exit code */
 export async function runProgram(
-  build: () => Command,
+  build: () => Command | Promise<Command>,
   { sinks, signal }: { readonly sinks: Sinks; readonly signal: AbortSignal },
   args: readonly string[],
 ): Promise<number> {
   const body = async (): Promise<void> => {
-    const program = build();
+    const program = await build();
     if (args.length === 0) return sinks.out(program.helpInformation());
     try {
       await program.parseAsync(args, { from: "user" });

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { join } from "node:path";
+import { suite, test } from "node:test";
+import { run } from "../host/run.ts";
+import { documentedHelp } from "./program.ts";
 import { runForTest } from "./testing.ts";
 
 const wrong: readonly (readonly [args: string[], error: string])[] = [
@@ -39,4 +42,51 @@ test("petrify alone and --help explain themselves on stdout", async () => {
 
 test("petrify --version prints it", async () => {
   assert.deepEqual(await runForTest(["--version"]), { exitCode: 0, out: "1.2.3\n", err: "" });
+});
+
+suite("modules", () => {
+  const MAIN = join(import.meta.dirname, "main.ts");
+  /** Modules of petrify that a command line loads, below src. */
+  const loadedBy = async (...args: string[]): Promise<string[]> => {
+    const hook = `import { registerHooks } from "node:module";
+      const seen = [];
+      registerHooks({ load: (url, context, next) => (seen.push(url), next(url, context)) });
+      process.on("exit", () => console.log(seen.join("\\n")));`;
+    const flags = ["--disable-warning=ExperimentalWarning", `--import=data:text/javascript,${encodeURIComponent(hook)}`];
+    const { stdout } = await run([process.execPath, ...flags, MAIN, ...args], { env: { PATH: process.env["PATH"] ?? "" } }).catch(
+      (error: unknown) => (error as { result: { stdout: string } }).result,
+    );
+    return stdout.split("\n").flatMap((url) => /\/src\/(.+)$/.exec(url)?.[1] ?? []);
+  };
+
+  test("are loaded for the command that there is, and not for others", async () => {
+    const loaded = await loadedBy("-n", "edge-7", "version");
+    assert.ok(loaded.includes("cli/nodes/version.ts"));
+    assert.deepEqual(
+      loaded.filter((path) => /^(?:config|inspect|release|vm)\/|^cli\/(?:build|look|pull)/.test(path)),
+      [],
+    );
+  });
+
+  test("of a command are found by each of its words", async () => {
+    for (const [, path = ""] of (await documentedHelp()).matchAll(/^## petrify (\S+)$/gm)) {
+      const { exitCode, out } = await runForTest([path, "--help"]);
+      assert.equal(exitCode, 0, path);
+      assert.match(out, new RegExp(`^Usage: petrify ${path}\\b`), path);
+    }
+    for (const [short, long] of [
+      ["ps", "processes"],
+      ["free", "memory"],
+      ["df", "mounts"],
+      ["uptime", "load"],
+      ["du", "usage"],
+    ] as const) {
+      assert.match((await runForTest([short, "--help"])).out, new RegExp(`^Usage: petrify ${long}\\|${short}`));
+    }
+  });
+
+  test("of all commands are there for help, and for what somebody may have meant", async () => {
+    for (const args of [["--help"], ["-n", "version", "--help"]]) assert.match((await runForTest(args)).out, /^ {2}dashboard /m);
+    assert.match((await runForTest(["staus", "version"])).err, /Did you mean .*status/);
+  });
 });

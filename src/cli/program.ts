@@ -1,143 +1,169 @@
 import type { Command } from "commander";
-import { registerBuild } from "./build.ts";
-import { registerCa } from "./ca/ca.ts";
-import { registerClean } from "./clean.ts";
 import { helpSections, newProgram, runProgram } from "./command-line.ts";
 import { addGlobalOptions, openCli, type Cli, type Edge } from "./context.ts";
-import { registerConfig } from "./config/config.ts";
-import { registerContext } from "./contexts/contexts.ts";
-import { registerCopy } from "./copy.ts";
-import { configVolumeFor, diskFor, netbootFor, testDiskFor, vmDiskFor } from "./disk-for.ts";
-import { registerApplyConfig } from "./enrol/apply-config.ts";
-import { registerApplyTrust } from "./enrol/apply-trust.ts";
-import { registerDelta } from "./delta/delta.ts";
-import { registerDiffImage } from "./diff-image.ts";
-import { registerFlash } from "./flash.ts";
-import { registerGen } from "./gen/gen.ts";
-import { registerInit } from "./init.ts";
-import { registerInspect } from "./inspect.ts";
-import { registerControlAudit } from "./control/audit.ts";
-import { registerControlReboot, registerControlShutdown } from "./control/power.ts";
-import { registerControlReset } from "./control/reset.ts";
-import { registerControlRollback } from "./control/rollback.ts";
-import { registerControlService } from "./control/service.ts";
-import { registerControlUpgrade } from "./control/upgrade.ts";
 import { addNodeOptions } from "./nodes/options.ts";
-import { registerCgroups } from "./look/cgroups.ts";
-import { registerContainers } from "./look/containers.ts";
-import { registerCpu } from "./look/cpu.ts";
-import { registerNodeDiff } from "./look/diff.ts";
-import { registerDisks } from "./look/disks.ts";
-import { registerLs } from "./look/ls.ts";
-import { registerLoad } from "./look/load.ts";
-import { registerMemory } from "./look/memory.ts";
-import { registerMounts } from "./look/mounts.ts";
-import { registerNetwork } from "./look/network.ts";
-import { registerProcesses } from "./look/processes.ts";
-import { registerRead } from "./look/read.ts";
-import { registerServices } from "./look/services.ts";
-import { registerTime } from "./look/time.ts";
-import { registerNodeDashboard } from "./nodes/dashboard.ts";
-import { registerNodeCp } from "./nodes/cp.ts";
-import { registerNodeDmesg } from "./nodes/dmesg.ts";
-import { registerNodeEvents } from "./nodes/events.ts";
-import { registerNodeLogs } from "./nodes/logs.ts";
-import { registerNodePcap } from "./nodes/pcap.ts";
-import { registerNodeSupport } from "./nodes/support.ts";
-import { registerUsage } from "./look/usage.ts";
-import { registerNodeHealth } from "./nodes/health.ts";
-import { registerNodeHistory } from "./nodes/history.ts";
-import { registerNodeStatus } from "./nodes/status.ts";
-import { registerNodeVersion } from "./nodes/version.ts";
-import { registerPull } from "./pull.ts";
-import { registerPush } from "./push.ts";
-import { registerKeys } from "./keys/keys.ts";
-import { registerQuickstart } from "./quickstart.ts";
-import { registerReleases } from "./releases.ts";
-import { registerRun } from "./run.ts";
-import { registerServe } from "./serve/serve.ts";
-import { registerSign } from "./sign.ts";
-import { registerTestImage } from "./test-image.ts";
-import { registerVerify } from "./verify.ts";
-import { registerWipe } from "./wipe.ts";
-import { registerVm } from "./vm/vm.ts";
 
-/** Adds one command to the program. */
+/** Adds commands to the program. */
 type Register = (program: Command, cli: Cli) => void;
+/** By their words, with blanks between them. Their modules are loaded when one of the words is there: all of them take longer than most commands do. */
+type Row = readonly [words: string, load: () => Promise<Register>];
 
 /** By what they are for, as the help shows them. */
-const COMMANDS: readonly (readonly [heading: string, commands: readonly Register[]])[] = [
+const COMMANDS: readonly (readonly [heading: string, commands: readonly Row[]])[] = [
   [
     "Make images and machines of them:",
     [
-      registerQuickstart,
-      registerInit,
-      registerBuild,
-      (program, cli) => registerRun(program, cli, { configVolumeFor, diskFor, netbootFor }),
-      (program, cli) => registerTestImage(program, cli, testDiskFor),
-      (program, cli) => registerVm(program, cli, { configVolumeFor, diskFor: vmDiskFor }),
-      (program, cli) => registerFlash(program, cli, diskFor),
-      registerWipe,
-      (program, cli) => registerServe(program, cli, netbootFor),
-      registerClean,
+      ["quickstart", async () => (await import("./quickstart.ts")).registerQuickstart],
+      ["init", async () => (await import("./init.ts")).registerInit],
+      ["build", async () => (await import("./build.ts")).registerBuild],
+      [
+        "run",
+        async () => {
+          const [{ registerRun }, means] = await Promise.all([import("./run.ts"), import("./disk-for.ts")]);
+          return (program, cli) => registerRun(program, cli, means);
+        },
+      ],
+      [
+        "test",
+        async () => {
+          const [{ registerTestImage }, { testDiskFor }] = await Promise.all([
+            import("./test-image.ts"),
+            import("./disk-for.ts"),
+          ]);
+          return (program, cli) => registerTestImage(program, cli, testDiskFor);
+        },
+      ],
+      [
+        "vm",
+        async () => {
+          const [{ registerVm }, { configVolumeFor, vmDiskFor: diskFor }] = await Promise.all([
+            import("./vm/vm.ts"),
+            import("./disk-for.ts"),
+          ]);
+          return (program, cli) => registerVm(program, cli, { configVolumeFor, diskFor });
+        },
+      ],
+      [
+        "flash",
+        async () => {
+          const [{ registerFlash }, { diskFor }] = await Promise.all([import("./flash.ts"), import("./disk-for.ts")]);
+          return (program, cli) => registerFlash(program, cli, diskFor);
+        },
+      ],
+      ["wipe", async () => (await import("./wipe.ts")).registerWipe],
+      [
+        "serve",
+        async () => {
+          const [{ registerServe }, { netbootFor }] = await Promise.all([import("./serve/serve.ts"), import("./disk-for.ts")]);
+          return (program, cli) => registerServe(program, cli, netbootFor);
+        },
+      ],
+      ["clean", async () => (await import("./clean.ts")).registerClean],
     ],
   ],
-  ["Look into images:", [registerInspect, registerDiffImage, registerVerify]],
-  ["Releases:", [registerDelta, registerPush, registerPull, registerKeys, registerSign, registerCopy, registerReleases]],
-  ["Own machines:", [registerConfig, registerGen, registerCa, registerContext, registerApplyConfig, registerApplyTrust]],
+  [
+    "Look into images:",
+    [
+      ["inspect", async () => (await import("./inspect.ts")).registerInspect],
+      ["diff-image", async () => (await import("./diff-image.ts")).registerDiffImage],
+      ["verify", async () => (await import("./verify.ts")).registerVerify],
+    ],
+  ],
+  [
+    "Releases:",
+    [
+      ["delta plan-update", async () => (await import("./delta/delta.ts")).registerDelta],
+      ["push", async () => (await import("./push.ts")).registerPush],
+      ["pull", async () => (await import("./pull.ts")).registerPull],
+      ["keys", async () => (await import("./keys/keys.ts")).registerKeys],
+      ["sign", async () => (await import("./sign.ts")).registerSign],
+      ["copy", async () => (await import("./copy.ts")).registerCopy],
+      ["releases", async () => (await import("./releases.ts")).registerReleases],
+    ],
+  ],
+  [
+    "Own machines:",
+    [
+      ["config", async () => (await import("./config/config.ts")).registerConfig],
+      ["gen", async () => (await import("./gen/gen.ts")).registerGen],
+      ["ca", async () => (await import("./ca/ca.ts")).registerCa],
+      ["context", async () => (await import("./contexts/contexts.ts")).registerContext],
+      ["apply-config", async () => (await import("./enrol/apply-config.ts")).registerApplyConfig],
+      ["apply-trust", async () => (await import("./enrol/apply-trust.ts")).registerApplyTrust],
+    ],
+  ],
   [
     "Change machines:",
     [
-      registerControlUpgrade,
-      registerControlRollback,
-      registerControlReboot,
-      registerControlShutdown,
-      registerControlReset,
-      registerControlService,
-      registerControlAudit,
+      ["upgrade", async () => (await import("./control/upgrade.ts")).registerControlUpgrade],
+      ["rollback", async () => (await import("./control/rollback.ts")).registerControlRollback],
+      ["reboot", async () => (await import("./control/power.ts")).registerControlReboot],
+      ["shutdown", async () => (await import("./control/power.ts")).registerControlShutdown],
+      ["reset", async () => (await import("./control/reset.ts")).registerControlReset],
+      ["service", async () => (await import("./control/service.ts")).registerControlService],
+      ["audit", async () => (await import("./control/audit.ts")).registerControlAudit],
     ],
   ],
   [
     "Look at machines:",
     [
-      registerNodeVersion,
-      registerNodeStatus,
-      registerNodeLogs,
-      registerNodeEvents,
-      registerNodeSupport,
-      registerNodeDmesg,
-      registerNodePcap,
-      registerNodeDashboard,
-      registerNodeHealth,
-      registerNodeHistory,
-      registerServices,
-      registerProcesses,
-      registerMemory,
-      registerCpu,
-      registerLoad,
-      registerDisks,
-      registerMounts,
-      registerNetwork,
-      registerTime,
-      registerCgroups,
-      registerContainers,
-      registerNodeDiff,
-      registerLs,
-      registerUsage,
-      registerRead,
-      registerNodeCp,
+      ["version", async () => (await import("./nodes/version.ts")).registerNodeVersion],
+      ["status", async () => (await import("./nodes/status.ts")).registerNodeStatus],
+      ["logs", async () => (await import("./nodes/logs.ts")).registerNodeLogs],
+      ["events", async () => (await import("./nodes/events.ts")).registerNodeEvents],
+      ["support", async () => (await import("./nodes/support.ts")).registerNodeSupport],
+      ["dmesg", async () => (await import("./nodes/dmesg.ts")).registerNodeDmesg],
+      ["pcap", async () => (await import("./nodes/pcap.ts")).registerNodePcap],
+      ["dashboard", async () => (await import("./nodes/dashboard.ts")).registerNodeDashboard],
+      ["health", async () => (await import("./nodes/health.ts")).registerNodeHealth],
+      ["history", async () => (await import("./nodes/history.ts")).registerNodeHistory],
+      ["services", async () => (await import("./look/services.ts")).registerServices],
+      ["processes ps", async () => (await import("./look/processes.ts")).registerProcesses],
+      ["memory free", async () => (await import("./look/memory.ts")).registerMemory],
+      ["cpu", async () => (await import("./look/cpu.ts")).registerCpu],
+      ["load uptime", async () => (await import("./look/load.ts")).registerLoad],
+      ["disks", async () => (await import("./look/disks.ts")).registerDisks],
+      ["mounts df", async () => (await import("./look/mounts.ts")).registerMounts],
+      ["network", async () => (await import("./look/network.ts")).registerNetwork],
+      ["time", async () => (await import("./look/time.ts")).registerTime],
+      ["cgroups", async () => (await import("./look/cgroups.ts")).registerCgroups],
+      ["containers stats", async () => (await import("./look/containers.ts")).registerContainers],
+      ["diff", async () => (await import("./look/diff.ts")).registerNodeDiff],
+      ["ls", async () => (await import("./look/ls.ts")).registerLs],
+      ["usage du", async () => (await import("./look/usage.ts")).registerUsage],
+      ["read", async () => (await import("./look/read.ts")).registerRead],
+      ["cp", async () => (await import("./nodes/cp.ts")).registerNodeCp],
     ],
   ],
 ];
 
-/** The command line as commander sees it; every command file adds its own. */
-function buildProgram(cli: Cli, out: (text: string) => void, version: string): Command {
+const WORDS: ReadonlySet<string> = new Set(COMMANDS.flatMap(([, commands]) => commands.flatMap(([words]) => words.split(" "))));
+
+/** Among these words is the command, if there is one. @returns nothing where all commands are needed: for help, and for what somebody may have meant */
+function wordsAmong(args: readonly string[]): readonly string[] | undefined {
+  const [first = ""] = args;
+  const isClear = WORDS.has(first) || (first.startsWith("-") && !args.includes("--help") && !args.includes("-h"));
+  return isClear && args.some((word) => WORDS.has(word)) ? args : undefined;
+}
+
+/**
+ * The command line as commander sees it; every command file adds its own.
+ *
+ * @param among only commands of which one of the words is there; nothing for all
+ */
+async function buildProgram(
+  cli: Cli,
+  out: (text: string) => void,
+  version: string,
+  among: readonly string[] | undefined,
+): Promise<Command> {
   const program = newProgram("Turns a Linux distribution into an immutable OS image, and runs it.", out, version);
   addGlobalOptions(program);
   addNodeOptions(program);
   for (const [heading, commands] of COMMANDS) {
     program.commandsGroup(heading);
-    for (const register of commands) register(program, cli);
+    const wanted = commands.filter(([words]) => !among || words.split(" ").some((word) => among.includes(word)));
+    for (const register of await Promise.all(wanted.map(async ([, load]) => await load()))) register(program, cli);
   }
   return program;
 }
@@ -146,12 +172,12 @@ function buildProgram(cli: Cli, out: (text: string) => void, version: string): C
 export async function runCli(edge: Edge, args: readonly string[], version: string): Promise<number> {
   let wanted = 0;
   const cli = openCli(edge, (exitCode) => void (wanted = exitCode));
-  const exitCode = await runProgram(() => buildProgram(cli, edge.sinks.out, version), edge, args);
+  const exitCode = await runProgram(async () => await buildProgram(cli, edge.sinks.out, version, wordsAmong(args)), edge, args);
   return exitCode === 0 ? wanted : exitCode;
 }
 
 /** The help of every command, as docs/cli.md shows it. */
-export function documentedHelp(): string {
-  const program = buildProgram({ action: () => async () => {} }, () => {}, "");
+export async function documentedHelp(): Promise<string> {
+  const program = await buildProgram({ action: () => async () => {} }, () => {}, "", undefined);
   return helpSections(program, "##");
 }
