@@ -15,8 +15,8 @@ import type { AuditLog } from "./audit-log.ts";
 import { audited } from "./audited.ts";
 import { serveApiProgram } from "./api-socket.ts";
 import { CAPTURE, captureHandler } from "./capture-log.ts";
-import { ENROL, JOIN, openEnrolment } from "./enrolment.ts";
-import { certificateRequest, enrolRequest, trustRequest } from "./operations/wire.ts";
+import { ENROL, GIVE_BACK, JOIN, openEnrolment } from "./enrolment.ts";
+import { certificateRequest, enrolRequest, giveBackRequest, trustRequest } from "./operations/wire.ts";
 import { openOwnership, RENEW, REPLACE_CERTIFICATE, REPLACE_TRUST } from "./ownership.ts";
 
 interface AccessPorts {
@@ -24,6 +24,12 @@ interface AccessPorts {
   readonly random: (bytes: number) => Uint8Array;
   readonly audit: AuditLog;
   readonly log: (level: "info" | "alarm", line: string, event?: MachineEvent) => void;
+  /** Milliseconds, of a clock that nobody sets. */
+  readonly uptime: () => number;
+}
+export interface ApiAccess extends AsyncDisposable {
+  /** What root on the machine may ask besides. */
+  readonly local: (by: AuditCaller) => LocalRoutes;
 }
 
 const API_SERVICE = "petrify-api.service";
@@ -31,11 +37,11 @@ const API_SERVICE = "petrify-api.service";
 export async function openApiAccess(
   agent: Pick<Agent, "config" | "status">,
   routes: (by: AuditCaller) => LocalRoutes,
-  { random, log, audit, init }: AccessPorts,
-): Promise<AsyncDisposable> {
+  { random, log, audit, init, uptime }: AccessPorts,
+): Promise<ApiAccess> {
   const { fingerprint } = agent.status();
   const means = { fingerprint: () => fingerprint, log: (line: string, event?: MachineEvent) => log("info", line, event) };
-  const enrolment = await openEnrolment({ ...means, config: agent.config });
+  const enrolment = await openEnrolment({ ...means, config: agent.config, uptime: () => uptime() / 1000 });
   const ownership = openOwnership(means);
   const makeRoom = async (): Promise<boolean> => {
     try {
@@ -51,12 +57,12 @@ export async function openApiAccess(
     const { ISSUE_FILE, issueText, noticeLine } = await import("./waiting-notice.ts");
     log("alarm", noticeLine(own));
     await makeFolder(dirname(ISSUE_FILE));
-    await replaceFile(ISSUE_FILE, issueText(own));
+    await replaceFile(ISSUE_FILE, issueText(own, enrolment.isGivenBack()));
     return true;
   };
   // Who keeps nothing, or cannot be known again, cannot have an owner.
   const isFree = !enrolment.isEnrolled() && fingerprint !== undefined && (await makeRoom());
-  const waits = isFree && (await waitsForOwner()) && (await wait(fingerprint));
+  let waits = isFree && (enrolment.isGivenBack() || (await waitsForOwner())) && (await wait(fingerprint));
   const enrol = async (signal: AbortSignal, body: unknown): Promise<object> => {
     const result = await enrolment.enrol(enrolRequest(body), signal);
     await removeFile((await import("./waiting-notice.ts")).ISSUE_FILE);
@@ -85,8 +91,22 @@ export async function openApiAccess(
     [REPLACE_CERTIFICATE]: async (_signal, body) => await ownership.replaceCertificate(certificateRequest(body)),
     [REPLACE_TRUST]: async (_signal, body) => await ownership.replaceTrust(trustRequest(body)),
   };
+  const giveBack: LocalRoutes = {
+    [GIVE_BACK]: async (_signal, body) => {
+      if (fingerprint === undefined) throw new AppError("NODE_KEY_MISSING", "this machine has no key: it cannot be known again");
+      const result = await enrolment.giveBack(giveBackRequest(body));
+      waits = result.waits && (await wait(fingerprint));
+      endApi();
+      return { ...result, fingerprint };
+    },
+  };
   const all = (by: AuditCaller): LocalRoutes => ({ ...routes(by), ...audited(own, audit, by) });
-  return await serveApiProgram({ routes: all, waits, joins: () => existsNow(AUTHORITY_SETTINGS), enrolment, random });
+  const joins = (): boolean => existsNow(AUTHORITY_SETTINGS);
+  const served = await serveApiProgram({ routes: all, waits: () => waits, joins, enrolment, random });
+  return {
+    local: (by) => audited(giveBack, audit, by),
+    [Symbol.asyncDispose]: async () => await served[Symbol.asyncDispose](),
+  };
 }
 
 const waitsForOwner = async (): Promise<boolean> =>

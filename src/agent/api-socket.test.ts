@@ -36,7 +36,7 @@ async function desk({ isEnrolled, waits = true, joins = false }: Machine) {
     token: async () => await readFile(places.token, "utf8"),
     serve: async (byte = 7) =>
       await serveApiProgram({
-        ...{ routes, waits, joins: () => joins, random: random(byte), places },
+        ...{ routes, waits: () => waits, joins: () => joins, random: random(byte), places },
         enrolment: { isEnrolled: () => enrolled },
       }),
     callers,
@@ -122,7 +122,7 @@ suite("the socket for the API's own program", () => {
         "POST /enrol": async () => await Promise.resolve({}),
       }),
       ...{
-        ...{ waits: true, joins: () => false },
+        ...{ waits: () => true, joins: () => false },
         enrolment: { isEnrolled: () => false },
         random: (bytes) => new Uint8Array(bytes).fill(++count),
         places: at.places,

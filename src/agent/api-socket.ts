@@ -30,7 +30,7 @@ interface ApiSocketOptions {
   /** All of the agent's, as they are for a caller. */
   readonly routes: (by: AuditCaller) => LocalRoutes;
   /** A machine that nobody owns waits for an owner. */
-  readonly waits: boolean;
+  readonly waits: () => boolean;
   /** It may become somebody's by a join token. */
   readonly joins: () => boolean;
   readonly enrolment: Pick<Enrolment, "isEnrolled">;
@@ -52,7 +52,7 @@ export async function serveApiProgram({
     return (signal, body, caller) => {
       const calls: readonly string[] = enrolment.isEnrolled()
         ? CALLS
-        : [...(waits ? CALLS_WITHOUT_OWNER : []), ...(joins() ? CALLS_TO_JOIN : [])];
+        : [...(waits() ? CALLS_WITHOUT_OWNER : []), ...(joins() ? CALLS_TO_JOIN : [])];
       if (!calls.includes(call)) throw new AppError("NO_SUCH_CALL", `the agent has no ${call} now`);
       return routes(call === JOIN || call === RENEW ? ITSELF : parseCaller(caller))[call]!(signal, body);
     };

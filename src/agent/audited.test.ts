@@ -8,7 +8,7 @@ import { encodeCaller, parseCaller } from "./api-caller.ts";
 import { noAuditLog, type AuditLog } from "./audit-log.ts";
 import { AUDITED, audited } from "./audited.ts";
 import { CAPTURE, captureHandler } from "./capture-log.ts";
-import { ENROL, JOIN } from "./enrolment.ts";
+import { ENROL, GIVE_BACK, JOIN } from "./enrolment.ts";
 import { RENEW, REPLACE_CERTIFICATE, REPLACE_TRUST } from "./ownership.ts";
 import type { AgentPorts } from "./ports.ts";
 import { agentRoutes } from "./serve.ts";
@@ -36,7 +36,7 @@ suite("calls that change the machine", () => {
     const routes = agentRoutes(agent, { audit: noAuditLog } as AgentPorts, BY);
     const changing = Object.keys(routes).filter((name) => !LOOKS.test(name));
     assert.deepEqual(
-      [...changing, CAPTURE, ENROL, JOIN, REPLACE_CERTIFICATE, REPLACE_TRUST, RENEW].toSorted(),
+      [...changing, CAPTURE, ENROL, GIVE_BACK, JOIN, REPLACE_CERTIFICATE, REPLACE_TRUST, RENEW].toSorted(),
       Object.keys(AUDITED).toSorted(),
     );
   });

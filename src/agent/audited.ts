@@ -7,7 +7,7 @@ import { INSTALL_CALLS } from "../layout/install.ts";
 import { shortLine } from "../layout/short-line.ts";
 import { sha256 } from "../host/sha256.ts";
 import { CAPTURE } from "./capture-log.ts";
-import { ENROL, JOIN } from "./enrolment.ts";
+import { ENROL, GIVE_BACK, JOIN } from "./enrolment.ts";
 import type { AuditLog } from "./audit-log.ts";
 import { RENEW, REPLACE_CERTIFICATE, REPLACE_TRUST } from "./ownership.ts";
 
@@ -47,6 +47,7 @@ export const AUDITED: Readonly<Record<string, Kept>> = {
   [RENEW]: only(),
   [ENROL]: ({ documents, epoch }) => ({ epoch, documents: documentsOf(documents) }),
   [JOIN]: only("epoch"),
+  [GIVE_BACK]: ({ authorities }) => ({ to: authorities === undefined ? "nobody" : "another owner" }),
   [INSTALL_CALLS.install]: only("device", "wipe", "after", "source"),
 };
 

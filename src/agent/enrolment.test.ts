@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtempDisposable, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtempDisposable, readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { AppError } from "../core/error.ts";
+import { hashRecoveryToken } from "../host/recovery-token.ts";
 import { fakeAuthority, fakeMachine } from "./api/testing.ts";
 import type { ConfigResult } from "./config/apply-config.ts";
 import type { ApplyMode } from "./config/work.ts";
@@ -26,6 +27,7 @@ async function desk(failing?: (mode: ApplyMode) => Error | undefined) {
   const folder = join(above.path, "api");
   const done: string[] = [];
   const log: string[] = [];
+  const uptime = { seconds: 0 };
   const names = async (): Promise<string[]> => await readdir(folder).catch(() => []);
   const config = {
     apply: async ({ mode }: { readonly mode: ApplyMode }): Promise<ConfigResult> => {
@@ -37,8 +39,11 @@ async function desk(failing?: (mode: ApplyMode) => Error | undefined) {
     },
   };
   const open = async (fingerprint: string | undefined = machine.fingerprint) =>
-    await openEnrolment({ config, fingerprint: () => fingerprint, log: (line) => log.push(line), folder });
-  return { folder, done, log, names, open, [Symbol.asyncDispose]: async () => await above.remove() };
+    await openEnrolment({
+      ...{ config, fingerprint: () => fingerprint, log: (line) => log.push(line), folder },
+      ...{ givenBack: join(above.path, "given-back"), uptime: () => uptime.seconds },
+    });
+  return { folder, done, log, names, open, uptime, [Symbol.asyncDispose]: async () => await above.remove() };
 }
 
 async function until(isSo: () => boolean): Promise<void> {
@@ -133,7 +138,7 @@ suite("a machine that nobody owns", () => {
     await using at = await desk();
     const enrolment = await openEnrolment({
       config: { apply: async () => await Promise.reject(new Error("it was applied")) },
-      ...{ fingerprint: () => undefined, log: () => {}, folder: at.folder },
+      ...{ fingerprint: () => undefined, log: () => {}, folder: at.folder, uptime: () => 0, givenBack: `${at.folder}-x` },
     });
     await assert.rejects(enrolment.enrol(REQUEST, signal), { code: "NODE_KEY_MISSING" });
   });
@@ -157,5 +162,109 @@ suite("a machine that nobody owns", () => {
     await writeFile(join(at.folder, "epoch"), "1\n");
     await assert.rejects(enrolment.enrol(REQUEST, signal), { code: "API_FOLDER_IN_USE" });
     assert.deepEqual(await readdir(join(at.folder, "..")), ["api"]);
+  });
+});
+
+const TOKEN = "0AB1-CDEF-GHJK-MNPQ-RSTV-WXYZ";
+const RECOVERY = await hashRecoveryToken(TOKEN, new Uint8Array(16));
+const OWNED: EnrolRequest = { ...REQUEST, documents: [], recovery: RECOVERY };
+const NEXT: EnrolRequest = {
+  ...{ documents: [], epoch: 9 },
+  ...{ authorities: theirs.certificate, certificate: theirs.vouchFor(machine.key) },
+};
+
+/** That has an owner, and its token. */
+async function ownedDesk() {
+  const at = await desk();
+  const enrolment = await at.open();
+  await enrolment.prepare();
+  await enrolment.enrol(OWNED, signal);
+  return { ...at, enrolment };
+}
+
+suite("the recovery token", () => {
+  test("gives the machine back: it waits for an owner, and takes one that has the token alone", async () => {
+    await using at = await ownedDesk();
+    assert.deepEqual((await at.names()).toSorted(), ["ca.pem", "epoch", "node.pem", "recovery"]);
+    assert.deepEqual(await at.enrolment.giveBack({ recoveryToken: TOKEN.toLowerCase() }), { waits: true });
+    assert.deepEqual([at.enrolment.isEnrolled(), at.enrolment.isGivenBack(), await at.names()], [false, true, []]);
+    for (const enrolment of [at.enrolment, await at.open()]) {
+      await assert.rejects(enrolment.enrol(NEXT, signal), { code: "RECOVERY_TOKEN_NEEDED" });
+      await assert.rejects(enrolment.enrol({ ...NEXT, recoveryToken: "no" }, signal), { code: "RECOVERY_TOKEN_WRONG" });
+    }
+    await at.enrolment.enrol({ ...NEXT, recoveryToken: TOKEN }, signal);
+    assert.deepEqual([at.enrolment.isEnrolled(), at.enrolment.isGivenBack()], [true, false]);
+    assert.equal(await readFile(join(at.folder, "ca.pem"), "utf8"), theirs.certificate);
+    await assert.rejects(at.enrolment.enrol({ ...NEXT, recoveryToken: TOKEN }, signal), { code: "ENROLLED" });
+    assert.deepEqual(await readdir(join(at.folder, "..")), ["api"]);
+  });
+
+  test("brings the machine another owner at once, whose authority is given with it", async () => {
+    await using at = await ownedDesk();
+    const request = { recoveryToken: TOKEN, authorities: theirs.certificate };
+    assert.deepEqual(await at.enrolment.giveBack(request), { waits: false });
+    assert.deepEqual((await at.names()).toSorted(), ["ca.pem", "recovery"]);
+    assert.equal(at.enrolment.isEnrolled(), true);
+    assert.equal((await at.open()).isEnrolled(), true);
+    assert.deepEqual(await readdir(join(at.folder, "..")), ["api"]);
+  });
+
+  for (const [name, request, code] of [
+    ["another token", { recoveryToken: TOKEN.replace("A", "B") }, "RECOVERY_TOKEN_WRONG"],
+    ["no token", { recoveryToken: "" }, "RECOVERY_TOKEN_WRONG"],
+    ["what is no authority", { recoveryToken: TOKEN, authorities: "x" }, "API_AUTHORITY_INVALID"],
+    ["a machine for an authority", { recoveryToken: TOKEN, authorities: machine.certificate }, "API_AUTHORITY_INVALID"],
+  ] as const) {
+    test(`with ${name} changes nothing`, async () => {
+      await using at = await ownedDesk();
+      await assert.rejects(at.enrolment.giveBack(request), { code });
+      assert.deepEqual([at.enrolment.isEnrolled(), at.enrolment.isGivenBack()], [true, false]);
+      assert.deepEqual(await readdir(join(at.folder, "..")), ["api"]);
+    });
+  }
+
+  test("is one that the owner has left: without, nobody gives the machine back", async () => {
+    await using at = await desk();
+    const enrolment = await at.open();
+    await enrolment.prepare();
+    await assert.rejects(enrolment.giveBack({ recoveryToken: TOKEN }), { code: "NOT_ENROLLED" });
+    await enrolment.enrol(REQUEST, signal);
+    await assert.rejects(enrolment.giveBack({ recoveryToken: TOKEN }), { code: "RECOVERY_TOKEN_NONE" });
+  });
+
+  test("is tried five times, then once in half a minute, whoever tries", async () => {
+    await using at = await ownedDesk();
+    const wrong = async (): Promise<string> =>
+      await at.enrolment.giveBack({ recoveryToken: "x" }).then(
+        () => "",
+        (error: AppError) => error.code,
+      );
+    const codes: string[] = [];
+    for (let times = 0; times < 6; times++) codes.push(await wrong());
+    assert.deepEqual(codes, [...Array<string>(5).fill("RECOVERY_TOKEN_WRONG"), "ASKED_TOO_OFTEN"]);
+    await assert.rejects(at.enrolment.giveBack({ recoveryToken: TOKEN }), { code: "ASKED_TOO_OFTEN" });
+    at.uptime.seconds += 30;
+    await at.enrolment.giveBack({ recoveryToken: TOKEN });
+  });
+
+  test("has done nothing where power goes before the owner is gone, and can be shown again", async () => {
+    await using at = await ownedDesk();
+    await writeFile(join(at.folder, "../given-back"), RECOVERY);
+    const enrolment = await at.open();
+    assert.deepEqual([enrolment.isEnrolled(), enrolment.isGivenBack()], [true, false]);
+    assert.deepEqual(await readdir(join(at.folder, "..")), ["api"]);
+    await enrolment.giveBack({ recoveryToken: TOKEN });
+  });
+
+  test("is needed where power goes after the owner is gone", async () => {
+    await using at = await ownedDesk();
+    await writeFile(join(at.folder, "../given-back"), RECOVERY);
+    await rename(at.folder, `${at.folder}.aB3xYz`);
+    const enrolment = await at.open();
+    await enrolment.prepare();
+    assert.equal(enrolment.isGivenBack(), true);
+    assert.deepEqual((await readdir(join(at.folder, ".."))).toSorted(), ["api", "given-back"]);
+    await assert.rejects(enrolment.enrol(NEXT, signal), { code: "RECOVERY_TOKEN_NEEDED" });
+    await enrolment.enrol({ ...NEXT, recoveryToken: TOKEN }, signal);
   });
 });

@@ -54,8 +54,9 @@ const ports = await openMachine({
 });
 const agent = await openAgent(ports);
 const routes = (by: AuditCaller) => agentRoutes(agent, ports, by);
-const server = await serveLocally(AGENT_SOCKET, routes({ name: "root", via: "socket" }));
 const forApi = await openApiAccess(agent, routes, ports);
+const root = { name: "root", via: "socket" } as const;
+const server = await serveLocally(AGENT_SOCKET, { ...routes(root), ...forApi.local(root) });
 notify("READY=1");
 const openPort = async () => {
   const path = await findVirtioPort(AGENT_PORT);

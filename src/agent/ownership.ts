@@ -5,7 +5,7 @@ import { readText } from "../host/files.ts";
 import { replaceFile } from "../host/replace-file.ts";
 import { certificatesIn } from "../host/certificates.ts";
 import type { MachineEvent } from "../layout/events.ts";
-import { API_FOLDER, AUTHORITIES_FILE, CERTIFICATE_FILE, EPOCH_FILE, TRUST_FILE } from "../layout/api-places.ts";
+import { API_FOLDER, AUTHORITIES_FILE, CERTIFICATE_FILE, EPOCH_FILE, RECOVERY_FILE, TRUST_FILE } from "../layout/api-places.ts";
 import { parseEpoch } from "../pki/identity.ts";
 import { decodeTrustStatement, type TrustStatement } from "../pki/trust-statement.ts";
 import { assertNodeCertificate, authoritiesIn } from "./owner.ts";
@@ -68,11 +68,13 @@ export function openOwnership({
     const before = await perhaps(TRUST_FILE);
     const last = before === undefined ? undefined : decodeTrustStatement(before);
     // What is the same was not cut off either: the statement is written last.
-    if (last?.epoch === next.epoch && last.authorities === next.authorities) return { changed: false };
+    if (last?.epoch === next.epoch && last.authorities === next.authorities && last.recovery === next.recovery)
+      return { changed: false };
     const epoch = parseEpoch((await perhaps(EPOCH_FILE))?.trim() ?? "0") ?? 0;
     assertNewer(next, last, epoch);
     // Each by itself is safe to have without the next; and what is not whole is done again, for the statement comes last.
     await replaceFile(at(EPOCH_FILE), `${next.epoch}\n`, 0o600);
+    if (next.recovery !== undefined) await replaceFile(at(RECOVERY_FILE), `${next.recovery}\n`, 0o600);
     await replaceFile(at(AUTHORITIES_FILE), next.authorities, 0o600);
     await replaceFile(at(TRUST_FILE), statement, 0o600);
     log(`the owner has said anew whose callers are let in: epoch ${next.epoch}`);

@@ -3,6 +3,7 @@ import { helpSections, newProgram, runProgram } from "./command-line.ts";
 import { registerAudit } from "./audit/audit.ts";
 import { registerNodeConfig } from "./config/node-config.ts";
 import { registerDiff } from "./diff.ts";
+import { registerEnrolNode } from "./enrol-node.ts";
 import { registerHistory } from "./history.ts";
 import { registerInstall } from "./install.ts";
 import { openNodeCli, type NodeCli, type NodeEdge } from "./node-context.ts";
@@ -35,6 +36,7 @@ const COMMANDS: readonly Register[] = [
   registerScrub,
   registerInstall,
   registerDiff,
+  registerEnrolNode,
   registerResetPath,
   registerReset,
   registerNodeWipe,

@@ -31,6 +31,8 @@ export const secretsOption = (): Option =>
   new Option("--secrets <folder>", "of `petrify gen secrets`: it has the authority's key").default(SECRETS_FOLDER);
 
 export interface OpenSecrets {
+  /** Absolute. */
+  readonly folder: string;
   readonly authority: Authority;
   /** PEM, one or more: those that machines and clients accept. */
   readonly authorities: string;
@@ -63,7 +65,7 @@ export async function openSecrets(folder: string): Promise<OpenSecrets> {
   if (!own) throw invalid(`${join(at, SECRETS.authorities)} has no certificate of ${SECRETS.authorityKey}`);
   const epoch = parseEpoch(epochText!.trim());
   if (epoch === undefined) throw invalid(`${join(at, SECRETS.epoch)} is no number`);
-  return { authority: { certificate: new Uint8Array(own.raw), key }, authorities: authorities!, epoch };
+  return { folder: at, authority: { certificate: new Uint8Array(own.raw), key }, authorities: authorities!, epoch };
 }
 
 const invalid = (message: string, cause?: unknown): AppError =>

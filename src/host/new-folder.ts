@@ -30,3 +30,11 @@ export async function removeUnfinished(path: string): Promise<void> {
   );
   for (const one of left) await rm(join(above, one), { recursive: true, force: true });
 }
+
+/** Takes a folder away, by one rename; what a power cut leaves of it {@link removeUnfinished} removes. */
+export async function moveAside(path: string): Promise<void> {
+  const aside = await mkdtemp(`${path}.`);
+  await rename(path, aside);
+  await syncDirectory(dirname(path));
+  await rm(aside, { recursive: true, force: true });
+}

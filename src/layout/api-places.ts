@@ -11,6 +11,11 @@ export const EPOCH_FILE = "epoch";
 /** What the owner has said last of the two above. */
 export const TRUST_FILE = "trust";
 
+/** A slow digest of the token that brings the machine a new owner. */
+export const RECOVERY_FILE = "recovery";
+/** The same digest, of a machine that was given back by its token and has no owner yet: it takes one that knows the token. */
+export const GIVEN_BACK_FILE = "/oem/petrify/given-back";
+
 /** Of an image whose machines wait for an owner over the network; what is in it does not matter. */
 export const MAINTENANCE_FILE = "/usr/lib/petrify/api-maintenance";
 /** Of the kernel's command line: so does this boot. */

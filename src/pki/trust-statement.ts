@@ -7,14 +7,16 @@ export interface TrustStatement {
   readonly authorities: string;
   /** Callers' certificates of an epoch before it are revoked. */
   readonly epoch: number;
+  /** A digest of the token that brings the machine another owner; absent where that stays as it is. */
+  readonly recovery?: string;
 }
 
 /** Nothing else that an authority's key signs begins like this: a certificate begins with a byte of 0x30. */
 const HEAD = "petrify trust 1\n";
 
 /** The text that is signed. */
-export const encodeTrustStatement = ({ made, authorities, epoch }: TrustStatement): string =>
-  `${HEAD}${JSON.stringify({ made, authorities, epoch })}\n`;
+export const encodeTrustStatement = ({ made, authorities, epoch, recovery }: TrustStatement): string =>
+  `${HEAD}${JSON.stringify({ made, authorities, epoch, ...(recovery === undefined ? {} : { recovery }) })}\n`;
 
 /** Nothing unless it is one of this form, down to the last byte. */
 export function decodeTrustStatement(text: string): TrustStatement | undefined {
@@ -25,9 +27,10 @@ export function decodeTrustStatement(text: string): TrustStatement | undefined {
   } catch {
     return undefined;
   }
-  const { made, authorities, epoch } = (value ?? {}) as Readonly<Record<string, unknown>>;
+  const { made, authorities, epoch, recovery } = (value ?? {}) as Readonly<Record<string, unknown>>;
   if (typeof authorities !== "string" || !isCount(made) || !isCount(epoch)) return undefined;
-  const statement = { made, authorities, epoch };
+  if (recovery !== undefined && (typeof recovery !== "string" || recovery === "")) return undefined;
+  const statement = { made, authorities, epoch, ...(recovery === undefined ? {} : { recovery }) };
   return encodeTrustStatement(statement) === text ? statement : undefined;
 }
 

@@ -22,9 +22,12 @@ export function registerEnrolmentService(
       const found = await status(signal);
       return { version, at: timestampFromMs(found.at * 1000), machine: machineOf(found), image: imageOf(found) };
     },
-    enrol: async ({ documents, authorities, certificate, epoch }, { signal }) => {
+    enrol: async ({ documents, authorities, certificate, epoch, recovery, recoveryToken }, { signal }) => {
       const given = documents.map(({ origin, text }) => ({ origin, text }));
-      const result = await enrol({ documents: given, authorities, certificate, epoch: Number(epoch) }, signal);
+      const result = await enrol(
+        { documents: given, authorities, certificate, epoch: Number(epoch), recovery, recoveryToken },
+        signal,
+      );
       enrolled();
       const { generation, problems, reboot } = result;
       return {

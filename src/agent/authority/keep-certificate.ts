@@ -93,8 +93,8 @@ async function attempt(ports: KeepPorts, signal: AbortSignal): Promise<void> {
   const joined = await asked(joinOf(connection, { id: token.id, secret: token.secret, hostname }, signal));
   if (!authoritiesIn(joined.authorities).some((one) => keyFingerprint(one.publicKey) === token.authority))
     throw new AppError("SIGNER_UNKNOWN", "the authority that the join token names is not among those that it accepts");
-  const { certificate: made, authorities: accepted, epoch } = joined;
-  await agent.enrol({ documents: [], authorities: accepted, certificate: made, epoch: Number(epoch) });
+  const { certificate: made, authorities: accepted, epoch, recovery } = joined;
+  await agent.enrol({ documents: [], authorities: accepted, certificate: made, epoch: Number(epoch), recovery });
   log(`this machine is ${address.host}'s: it has joined with the token ${token.id}`);
 }
 

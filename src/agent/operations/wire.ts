@@ -9,7 +9,7 @@ import type { ConfigDocument } from "../config/generation-files.ts";
 import { SERVICE_ACTIONS } from "../../host/init-system.ts";
 import type { ServiceRequest } from "../change-service.ts";
 import { APPLY_MODES, type ApplyMode } from "../config/work.ts";
-import type { EnrolRequest } from "../enrolment.ts";
+import type { EnrolRequest, GiveBackRequest } from "../enrolment.ts";
 import type { SignedStatement } from "../ownership.ts";
 import type { ResetRequest } from "../reset-loop.ts";
 import type { CheckRequest, UpgradeRequest } from "./service.ts";
@@ -121,11 +121,31 @@ export function configSourcesRequest(body: unknown): { readonly local: boolean }
 }
 
 export function enrolRequest(body: unknown): EnrolRequest {
-  const { documents, authorities, certificate, epoch } = fieldsOf(body, ["documents", "authorities", "certificate", "epoch"]);
+  const fields = fieldsOf(body, ["documents", "authorities", "certificate", "epoch", "recovery", "recoveryToken"]);
+  const { documents, authorities, certificate, epoch } = fields;
   if (!Array.isArray(documents)) throw invalid("documents: a list of machine configs");
   if (typeof authorities !== "string" || typeof certificate !== "string") throw invalid("authorities, certificate: PEM");
   if (!Number.isSafeInteger(epoch) || (epoch as number) < 0) throw invalid("epoch: a number");
-  return { documents: documents.map(documentOf), authorities, certificate, epoch: epoch as number };
+  const [recovery, recoveryToken] = [textOrNothing(fields, "recovery"), textOrNothing(fields, "recoveryToken")];
+  return {
+    ...{ documents: documents.map(documentOf), authorities, certificate, epoch: epoch as number },
+    ...(recovery === undefined ? {} : { recovery }),
+    ...(recoveryToken === undefined ? {} : { recoveryToken }),
+  };
+}
+
+export function giveBackRequest(body: unknown): GiveBackRequest {
+  const fields = fieldsOf(body, ["recoveryToken", "authorities"]);
+  const [recoveryToken, authorities] = [textOrNothing(fields, "recoveryToken"), textOrNothing(fields, "authorities")];
+  if (recoveryToken === undefined) throw invalid("recoveryToken: text");
+  return { recoveryToken, ...(authorities === undefined ? {} : { authorities }) };
+}
+
+/** Nothing for what is empty, either. */
+function textOrNothing(fields: Readonly<Record<string, unknown>>, name: string): string | undefined {
+  const value = fields[name] ?? "";
+  if (typeof value !== "string") throw invalid(`${name}: text`);
+  return value === "" ? undefined : value;
 }
 
 export function certificateRequest(body: unknown): string {

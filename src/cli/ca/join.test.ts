@@ -24,7 +24,7 @@ async function machineAt(at: Desk, hostname: string, token: string | undefined) 
   const folder = join(at.cwd, `api-of-${hostname}-${own.fingerprint.slice(7, 15).replaceAll("/", "_")}`);
   await mkdir(folder);
   const log: string[] = [];
-  const means = { fingerprint: () => own.fingerprint, log: () => {}, folder };
+  const means = { fingerprint: () => own.fingerprint, log: () => {}, folder, uptime: () => 0, givenBack: `${folder}-given-back` };
   const config = { apply: async () => await Promise.reject(new Error("a config was applied")) };
   const perhaps = async (name: string): Promise<string | undefined> =>
     await readFile(join(folder, name), "utf8").catch(() => undefined);

@@ -9,6 +9,7 @@ import { listenPlan } from "../../layout/listen-address.ts";
 import { shortLine } from "../../layout/short-line.ts";
 import { parseEpoch } from "../../pki/identity.ts";
 import type { Cli, CliContext } from "../context.ts";
+import { recoveryHashOf } from "../recovery-hash.ts";
 import { openSecrets, SECRETS, secretsOption } from "../secrets-folder.ts";
 import { deniedKeys } from "./denied-keys.ts";
 import { spendToken } from "./join-tokens.ts";
@@ -42,7 +43,9 @@ export function registerCaServe(ca: Command, cli: Cli): void {
 async function serve(context: CliContext, { listen, name = [], secrets }: Options): Promise<void> {
   const { output, signal, random, now } = context;
   const folder = resolve(context.cwd, secrets);
-  const { authority } = await openSecrets(folder);
+  const opened = await openSecrets(folder);
+  const { authority } = opened;
+  const recovery = await recoveryHashOf(opened);
   const plan = listenPlan({ listen, dhcp: false, port: SIGNER_PORT }, interfaceAddresses());
   const [hostname, ...addresses] = [...name, ...plan.reached] as [string, ...string[]];
   const counted = { signed: 0, refused: 0 };
@@ -53,7 +56,8 @@ async function serve(context: CliContext, { listen, name = [], secrets }: Option
   const { openSigning } = await import("./signing.ts");
   {
     await using server = await openSigning({
-      ...{ at: { host: plan.address, port: plan.port }, names: { hostname, addresses }, authority, random, now, log },
+      ...{ at: { host: plan.address, port: plan.port }, names: { hostname, addresses }, random, now, log },
+      ...{ authority, recovery },
       standing: async () => await standingIn(folder),
       spend: async (joining, at) => await spendToken(folder, joining, at, signal),
     });

@@ -3,7 +3,7 @@ import { X509Certificate } from "node:crypto";
 import { createContextKey, createContextValues, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { tellErrors } from "../../agent/api/errors.ts";
-import { limitCalls, refuseExcess } from "../../agent/api/limit-calls.ts";
+import { limitCalls, refuseExcess, type CallLimits } from "../../agent/api/limit-calls.ts";
 import { COMMON, LIMITS } from "../../agent/api/open-api.ts";
 import { AppError } from "../../core/error.ts";
 import { rateLimit } from "../../core/rate-limit.ts";
@@ -35,6 +35,8 @@ export interface SigningOptions {
   readonly at: ListenAt;
   readonly names: MachineNames;
   readonly authority: Authority;
+  /** What machines that join are given of the recovery token. */
+  readonly recovery: string | undefined;
   /** What may be another at each request: others change the folder of secrets meanwhile. */
   readonly standing: () => Promise<Omit<Standing, "now">>;
   /** Takes one of a join token's uses, durably. @throws AppError where there is none to take */
@@ -43,7 +45,7 @@ export interface SigningOptions {
   /** Seconds since 1970. */
   readonly now: () => number;
   readonly log: (event: SigningEvent) => void;
-  readonly limits?: Partial<TlsLimits>;
+  readonly limits?: Partial<TlsLimits & CallLimits>;
 }
 /** What has happened; nothing of it is secret. */
 export type SigningEvent = { readonly at: string; readonly address: string } & (
@@ -72,8 +74,11 @@ const OF_ADDRESS = { burst: 60, seconds: 1, keys: 10_000 };
 /** Certificates for one key. */
 const OF_KEY = { burst: 3, seconds: 600, keys: 100_000 };
 
+/** A number, a secret and a name. */
+const REQUEST_BYTES = 4096;
+
 export async function openSigning(options: SigningOptions): Promise<TlsServer> {
-  const { at, names, authority, random, now, log, limits } = options;
+  const { at, names, authority, recovery, random, now, log, limits } = options;
   const own = await newSigningKey();
   const making = (): Making => ({ sha256, random, now: now() });
   const certificate = certificateText(signerCertificate(authority, { publicKey: own.publicKey, names }, making()));
@@ -129,7 +134,12 @@ export async function openSigning(options: SigningOptions): Promise<TlsServer> {
       authorities: async () => ({ authorities: textOf((await options.standing()).authorities) }),
       join: async (request, context) => {
         const joined = await answered(context, async (one) => await join(one, request));
-        return { certificate: joined.certificate, authorities: joined.authorities, epoch: BigInt(joined.epoch) };
+        return {
+          certificate: joined.certificate,
+          authorities: joined.authorities,
+          epoch: BigInt(joined.epoch),
+          recovery: recovery ?? "",
+        };
       },
     });
   const calls = connectNodeAdapter({
@@ -138,7 +148,7 @@ export async function openSigning(options: SigningOptions): Promise<TlsServer> {
       limited.mark(request, createContextValues().set(STRANGER, { address: addressOf(request), shown: certificateOf(request) })),
     requestGate: refuseExcess,
     interceptors: [tellErrors((what, error) => refused("", `${what} failed: ${(error as Error).message}`))],
-    ...COMMON,
+    ...{ ...COMMON, readMaxBytes: REQUEST_BYTES },
   });
   const all = { ...LIMITS, ...limits };
   const limited = limitCalls(all, () => false, addressOf, calls);

@@ -11,6 +11,7 @@ import { fakeAuthority, fakeMachine, fakeStatus, noAgent } from "../../agent/api
 import type { EnrolRequest, EnrolResult } from "../../agent/enrolment.ts";
 import { assertNodeCertificate, authoritiesIn } from "../../agent/owner.ts";
 import { AppError } from "../../core/error.ts";
+import { isRecoveryToken } from "../../host/recovery-token.ts";
 import { secondsNow } from "../../host/wall-clock.ts";
 import { runForTest, type Ran } from "../testing.ts";
 
@@ -68,6 +69,9 @@ suite("petrify apply-config", () => {
     const [request] = at.asked;
     assert.deepEqual(request?.documents, [{ origin: "machine.yaml", text: CONFIG }]);
     assert.equal(request.epoch, 1);
+    const token = await readFile(join(at.cwd, "petrify-secrets/recovery-token"), "utf8");
+    assert.ok(await isRecoveryToken(token, request.recovery!), "a digest of the recovery token");
+    assert.equal(request.recoveryToken, "");
     assertNodeCertificate(request.certificate, authoritiesIn(request.authorities), at.machine.fingerprint);
     assert.match(new X509Certificate(request.certificate).subjectAltName!, /DNS:edge-7, IP Address:127\.0\.0\.1/);
     assert.equal(at.enrolled(), 1);
@@ -89,6 +93,19 @@ suite("petrify apply-config", () => {
     });
     const version = await at.petrify(["-n", `${HOST}:${api.port}`, "version"]);
     assert.match(version.out, /edge 1\.4\.0/, "an authority vouches for it, without a pinned key");
+  });
+
+  test("shows the recovery token to a machine that was given back by it, from a file", async () => {
+    await using at = await desk();
+    await writeFile(join(at.cwd, "token"), "0AB1-CDEF\n");
+    const apply = [...at.apply, "--fingerprint", at.machine.fingerprint, "--recovery-token-file"];
+    const { exitCode, out, err } = await at.petrify([...apply, "token"]);
+    assert.equal(exitCode, 0, err);
+    assert.equal(at.asked[0]?.recoveryToken, "0AB1-CDEF");
+    assert.ok(!`${out}${err}`.includes("0AB1"));
+    assert.equal(await at.code(...apply, "none"), "FILE_UNREADABLE");
+    await writeFile(join(at.cwd, "token"), "\n");
+    assert.equal(await at.code(...apply, "token"), "RECOVERY_TOKEN_NEEDED");
   });
 
   test("changes nothing where the machine is its caller's already: the answer may have been lost", async () => {

@@ -1,10 +1,12 @@
 import type { KeyObject } from "node:crypto";
+import { resolve } from "node:path";
 import type { Command } from "commander";
 import { contextOf, nodeOf, knowNode, type NodePlace } from "../../client/contexts.ts";
 import type { openMaintenance } from "../../client/open-maintenance.ts";
 import { AppError } from "../../core/error.ts";
 import { answersYes } from "../../host/ask.ts";
 import { certificateText } from "../../host/certificates.ts";
+import { readText } from "../../host/files.ts";
 import { sha256 } from "../../host/sha256.ts";
 import { shortLine } from "../../layout/short-line.ts";
 import { documentTexts } from "../config/document-texts.ts";
@@ -14,6 +16,7 @@ import { credentialsOf } from "../nodes/credentials.ts";
 import type { EnrolResponse } from "../../protocol/petrify/v1/enrolment_pb.ts";
 import type { Cli, CliContext } from "../context.ts";
 import { UsageError } from "../output.ts";
+import { recoveryHashOf } from "../recovery-hash.ts";
 import { secretsOf, type OpenSecrets } from "../secrets-folder.ts";
 
 interface Options {
@@ -21,6 +24,7 @@ interface Options {
   readonly file?: readonly string[];
   readonly fingerprint?: string;
   readonly address?: string;
+  readonly recoveryTokenFile?: string;
   readonly context?: string;
 }
 
@@ -38,6 +42,7 @@ export function registerApplyConfig(program: Command, cli: Cli): void {
     .option("--insecure", "the machine has no owner, and cannot know you")
     .option("--file <file...>", FILES)
     .option("--fingerprint <fingerprint>", "of its key, from its console: nothing is asked then")
+    .option("--recovery-token-file <file>", "for a machine that was given back by its recovery token: the file that has it")
     .option("--address <host[:port]>", "where it is reached (default: by its name, port 50000)")
     .option("--context <name>", "whose machine it becomes (default: the context in use); it needs the authority's key")
     .addHelpText(
@@ -49,7 +54,7 @@ export function registerApplyConfig(program: Command, cli: Cli): void {
 }
 
 async function applyConfig(context: CliContext, node: string, options: Options): Promise<void> {
-  const { insecure, file = [], fingerprint, address, context: named } = options;
+  const { insecure, file = [], fingerprint, address, recoveryTokenFile, context: named } = options;
   if (!insecure) {
     throw new UsageError("USAGE", "apply-config is for a machine that nobody owns yet: --insecure says that you know", {
       hint: `petrify apply-config --insecure ${node}`,
@@ -62,6 +67,8 @@ async function applyConfig(context: CliContext, node: string, options: Options):
   const place = { ...nodeOf(found, address ?? node), name: node };
   // Before the machine is: a name that cannot be pinned is refused here.
   if (fingerprint !== undefined) knowNode(contexts, inUse, node, { key: fingerprint, address });
+  const recoveryToken = recoveryTokenFile === undefined ? "" : await tokenIn(resolve(context.cwd, recoveryTokenFile));
+  const recovery = (await recoveryHashOf(secrets)) ?? "";
   const documents = documentTexts(await readDocumentBytes({ cwd: context.cwd, input: context.terminal.input }, file));
   const { callError, openNode, unary } = await import("../../client/open-node.ts");
   const maintenance = await import("../../client/open-maintenance.ts");
@@ -79,7 +86,10 @@ async function applyConfig(context: CliContext, node: string, options: Options):
         place,
         publicKey: spki(shown.certificate.publicKey),
       });
-      const request = { documents, authorities: secrets.authorities, certificate, epoch: BigInt(secrets.epoch) };
+      const request = {
+        ...{ documents, authorities: secrets.authorities, certificate, epoch: BigInt(secrets.epoch) },
+        ...{ recovery, recoveryToken },
+      };
       // Longer than a call that is answered at once: the config is compiled on the machine.
       return { machine: hostname, answer: await enrolment.enrol(request, { signal, timeoutMs: ENROL_MS }) };
     } catch (error) {
@@ -123,6 +133,17 @@ async function applyConfig(context: CliContext, node: string, options: Options):
       .map(shortLine)
       .join("\n"),
   );
+}
+
+async function tokenIn(path: string): Promise<string> {
+  const text = await readText(path).catch((cause: NodeJS.ErrnoException) => {
+    throw new AppError("FILE_UNREADABLE", `${path} cannot be read (${cause.code ?? cause.message})`, { cause });
+  });
+  const token = text.trim();
+  if (token !== "" && token.length <= 100) return token;
+  throw new AppError("RECOVERY_TOKEN_NEEDED", `${path} holds no recovery token`, {
+    hint: "`petrify gen secrets` has written one: petrify-secrets/recovery-token",
+  });
 }
 
 /** Of a config that is compiled on a slow machine; milliseconds. */

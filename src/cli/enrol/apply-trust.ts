@@ -5,6 +5,7 @@ import { readContexts } from "../contexts/context-file.ts";
 import type { Cli } from "../context.ts";
 import { eachNode, showAnswers } from "../nodes/each-node.ts";
 import { addNodeOptionsTo, type NodeOptions } from "../nodes/options.ts";
+import { recoveryHashOf } from "../recovery-hash.ts";
 import { secretsOf } from "../secrets-folder.ts";
 import { tableText } from "../table.ts";
 
@@ -12,10 +13,10 @@ import { tableText } from "../table.ts";
 export function registerApplyTrust(program: Command, cli: Cli): void {
   const command = program
     .command("apply-trust")
-    .summary("tell machines whose callers they let in: authorities and epoch of your secrets")
+    .summary("tell machines whose callers they let in: authorities, epoch and recovery token of your secrets")
     .description(
-      "Gives machines the authorities and the epoch of the context's secrets, in a statement that the authority signs: after\n" +
-        "`petrify gen secrets --rotate` and `--revoke`. Machines take none that is older than what they have. Connections that\n" +
+      "Gives machines the authorities, the epoch and a digest of the recovery token of the context's secrets, in a statement\n" +
+        "that the authority signs: after `petrify gen secrets --rotate` and `--revoke`. Machines take none that is older than what they have. Connections that\n" +
         "they have at that time end.",
     );
   addNodeOptionsTo(command)
@@ -23,8 +24,11 @@ export function registerApplyTrust(program: Command, cli: Cli): void {
     .action(
       cli.action(async (context, options: NodeOptions) => {
         const [inUse, found] = contextOf(await readContexts(context), options.context);
-        const { authority, authorities, epoch } = await secretsOf(inUse, found);
-        const statement = encodeTrustStatement({ made: Math.floor(context.now()), authorities, epoch });
+        const secrets = await secretsOf(inUse, found);
+        const { authority, authorities, epoch } = secrets;
+        const recovery = await recoveryHashOf(secrets);
+        const told = { made: Math.floor(context.now()), authorities, epoch };
+        const statement = encodeTrustStatement({ ...told, ...(recovery === undefined ? {} : { recovery }) });
         const signature = authority.key.sign(new TextEncoder().encode(statement));
         const { OwnerService } = await import("../../protocol/petrify/v1/enrolment_pb.ts");
         const answers = await eachNode(context, options, async ({ client }, call) => {

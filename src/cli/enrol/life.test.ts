@@ -7,6 +7,7 @@ import { suite, test } from "node:test";
 import { openApi } from "../../agent/api/open-api.ts";
 import { fakeMachine, fakeStatus } from "../../agent/api/testing.ts";
 import { openOwnership, REPLACE_CERTIFICATE, REPLACE_TRUST, type SignedStatement } from "../../agent/ownership.ts";
+import { isRecoveryToken } from "../../host/recovery-token.ts";
 import { secondsNow } from "../../host/wall-clock.ts";
 import { runForTest, type Ran } from "../testing.ts";
 
@@ -219,6 +220,19 @@ suite("another authority", () => {
     assert.deepEqual([await at.read("petrify-secrets/ca.key"), await at.read("petrify-secrets/former.key")], [next, former]);
     await at.done("gen", "secrets", "--rotate", "end");
   });
+});
+
+test("the recovery token is told to machines together with whom to trust, as a digest", async () => {
+  await using at = await desk();
+  await at.begin(0, { pinned: false });
+  assert.match((await at.done("-n", "edge-7", "apply-trust")).out, /yes$/m);
+  const token = await at.read("petrify-secrets/recovery-token");
+  assert.ok(await isRecoveryToken(token, await at.read("api/recovery")));
+  assert.equal((await stat(at.at("api/recovery"))).mode & 0o777, 0o600);
+  assert.match((await at.done("-n", "edge-7", "apply-trust")).out, /no$/m);
+  await writeFile(at.at("petrify-secrets/recovery-token"), "another one\n");
+  assert.match((await at.done("-n", "edge-7", "apply-trust")).out, /yes$/m);
+  assert.ok(await isRecoveryToken("another one", await at.read("api/recovery")));
 });
 
 suite("revoking", () => {

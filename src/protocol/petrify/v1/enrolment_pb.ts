@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file petrify/v1/enrolment.proto.
  */
 export const file_petrify_v1_enrolment: GenFile = /*@__PURE__*/
-  fileDesc("ChpwZXRyaWZ5L3YxL2Vucm9sbWVudC5wcm90bxIKcGV0cmlmeS52MSIRCg9EZXNjcmliZVJlcXVlc3QikwEKEERlc2NyaWJlUmVzcG9uc2USJgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3ZlcnNpb24YAiABKAkSJAoHbWFjaGluZRgDIAEoCzITLnBldHJpZnkudjEuTWFjaGluZRIgCgVpbWFnZRgEIAEoCzIRLnBldHJpZnkudjEuSW1hZ2UieQoMRW5yb2xSZXF1ZXN0EjAKCWRvY3VtZW50cxgBIAMoCzIdLnBldHJpZnkudjEuRW5yb2xtZW50RG9jdW1lbnQSEwoLYXV0aG9yaXRpZXMYAiABKAkSEwoLY2VydGlmaWNhdGUYAyABKAkSDQoFZXBvY2gYBCABKAQiWQoNRW5yb2xSZXNwb25zZRIXCgpnZW5lcmF0aW9uGAEgASgESACIAQESEAoIcHJvYmxlbXMYAiADKAkSDgoGcmVib290GAMgAygJQg0KC19nZW5lcmF0aW9uIjEKEUVucm9sbWVudERvY3VtZW50Eg4KBm9yaWdpbhgBIAEoCRIMCgR0ZXh0GAIgASgJIjAKGVJlcGxhY2VDZXJ0aWZpY2F0ZVJlcXVlc3QSEwoLY2VydGlmaWNhdGUYASABKAkiLQoaUmVwbGFjZUNlcnRpZmljYXRlUmVzcG9uc2USDwoHY2hhbmdlZBgBIAEoCCI7ChNSZXBsYWNlVHJ1c3RSZXF1ZXN0EhEKCXN0YXRlbWVudBgBIAEoCRIRCglzaWduYXR1cmUYAiABKAwiJwoUUmVwbGFjZVRydXN0UmVzcG9uc2USDwoHY2hhbmdlZBgBIAEoCDKcAQoQRW5yb2xtZW50U2VydmljZRJKCghEZXNjcmliZRIbLnBldHJpZnkudjEuRGVzY3JpYmVSZXF1ZXN0GhwucGV0cmlmeS52MS5EZXNjcmliZVJlc3BvbnNlIgOQAgESPAoFRW5yb2wSGC5wZXRyaWZ5LnYxLkVucm9sUmVxdWVzdBoZLnBldHJpZnkudjEuRW5yb2xSZXNwb25zZTLGAQoMT3duZXJTZXJ2aWNlEmMKElJlcGxhY2VDZXJ0aWZpY2F0ZRIlLnBldHJpZnkudjEuUmVwbGFjZUNlcnRpZmljYXRlUmVxdWVzdBomLnBldHJpZnkudjEuUmVwbGFjZUNlcnRpZmljYXRlUmVzcG9uc2USUQoMUmVwbGFjZVRydXN0Eh8ucGV0cmlmeS52MS5SZXBsYWNlVHJ1c3RSZXF1ZXN0GiAucGV0cmlmeS52MS5SZXBsYWNlVHJ1c3RSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp, file_petrify_v1_node]);
+  fileDesc("ChpwZXRyaWZ5L3YxL2Vucm9sbWVudC5wcm90bxIKcGV0cmlmeS52MSIRCg9EZXNjcmliZVJlcXVlc3QikwEKEERlc2NyaWJlUmVzcG9uc2USJgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3ZlcnNpb24YAiABKAkSJAoHbWFjaGluZRgDIAEoCzITLnBldHJpZnkudjEuTWFjaGluZRIgCgVpbWFnZRgEIAEoCzIRLnBldHJpZnkudjEuSW1hZ2UiowEKDEVucm9sUmVxdWVzdBIwCglkb2N1bWVudHMYASADKAsyHS5wZXRyaWZ5LnYxLkVucm9sbWVudERvY3VtZW50EhMKC2F1dGhvcml0aWVzGAIgASgJEhMKC2NlcnRpZmljYXRlGAMgASgJEg0KBWVwb2NoGAQgASgEEhAKCHJlY292ZXJ5GAUgASgJEhYKDnJlY292ZXJ5X3Rva2VuGAYgASgJIlkKDUVucm9sUmVzcG9uc2USFwoKZ2VuZXJhdGlvbhgBIAEoBEgAiAEBEhAKCHByb2JsZW1zGAIgAygJEg4KBnJlYm9vdBgDIAMoCUINCgtfZ2VuZXJhdGlvbiIxChFFbnJvbG1lbnREb2N1bWVudBIOCgZvcmlnaW4YASABKAkSDAoEdGV4dBgCIAEoCSIwChlSZXBsYWNlQ2VydGlmaWNhdGVSZXF1ZXN0EhMKC2NlcnRpZmljYXRlGAEgASgJIi0KGlJlcGxhY2VDZXJ0aWZpY2F0ZVJlc3BvbnNlEg8KB2NoYW5nZWQYASABKAgiOwoTUmVwbGFjZVRydXN0UmVxdWVzdBIRCglzdGF0ZW1lbnQYASABKAkSEQoJc2lnbmF0dXJlGAIgASgMIicKFFJlcGxhY2VUcnVzdFJlc3BvbnNlEg8KB2NoYW5nZWQYASABKAgynAEKEEVucm9sbWVudFNlcnZpY2USSgoIRGVzY3JpYmUSGy5wZXRyaWZ5LnYxLkRlc2NyaWJlUmVxdWVzdBocLnBldHJpZnkudjEuRGVzY3JpYmVSZXNwb25zZSIDkAIBEjwKBUVucm9sEhgucGV0cmlmeS52MS5FbnJvbFJlcXVlc3QaGS5wZXRyaWZ5LnYxLkVucm9sUmVzcG9uc2UyxgEKDE93bmVyU2VydmljZRJjChJSZXBsYWNlQ2VydGlmaWNhdGUSJS5wZXRyaWZ5LnYxLlJlcGxhY2VDZXJ0aWZpY2F0ZVJlcXVlc3QaJi5wZXRyaWZ5LnYxLlJlcGxhY2VDZXJ0aWZpY2F0ZVJlc3BvbnNlElEKDFJlcGxhY2VUcnVzdBIfLnBldHJpZnkudjEuUmVwbGFjZVRydXN0UmVxdWVzdBogLnBldHJpZnkudjEuUmVwbGFjZVRydXN0UmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp, file_petrify_v1_node]);
 
 /**
  * Asks which machine this is.
@@ -151,6 +151,20 @@ export type EnrolRequest = Message<"petrify.v1.EnrolRequest"> & {
    * @generated from field: uint64 epoch = 4;
    */
   epoch: bigint;
+
+  /**
+   * A digest of the token that brings the machine another owner; empty where there is none. docs/formats/api.md
+   *
+   * @generated from field: string recovery = 5;
+   */
+  recovery: string;
+
+  /**
+   * That token itself, for a machine that was given back by it.
+   *
+   * @generated from field: string recovery_token = 6;
+   */
+  recoveryToken: string;
 };
 
 /**
@@ -186,6 +200,20 @@ export type EnrolRequestJson = {
    * @generated from field: uint64 epoch = 4;
    */
   epoch?: string;
+
+  /**
+   * A digest of the token that brings the machine another owner; empty where there is none. docs/formats/api.md
+   *
+   * @generated from field: string recovery = 5;
+   */
+  recovery?: string;
+
+  /**
+   * That token itself, for a machine that was given back by it.
+   *
+   * @generated from field: string recovery_token = 6;
+   */
+  recoveryToken?: string;
 };
 
 /**

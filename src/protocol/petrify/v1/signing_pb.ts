@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file petrify/v1/signing.proto.
  */
 export const file_petrify_v1_signing: GenFile = /*@__PURE__*/
-  fileDesc("ChhwZXRyaWZ5L3YxL3NpZ25pbmcucHJvdG8SCnBldHJpZnkudjEiDgoMUmVuZXdSZXF1ZXN0IiQKDVJlbmV3UmVzcG9uc2USEwoLY2VydGlmaWNhdGUYASABKAkiFAoSQXV0aG9yaXRpZXNSZXF1ZXN0IioKE0F1dGhvcml0aWVzUmVzcG9uc2USEwoLYXV0aG9yaXRpZXMYASABKAkiOwoLSm9pblJlcXVlc3QSCgoCaWQYASABKAkSDgoGc2VjcmV0GAIgASgJEhAKCGhvc3RuYW1lGAMgASgJIkcKDEpvaW5SZXNwb25zZRITCgtjZXJ0aWZpY2F0ZRgBIAEoCRITCgthdXRob3JpdGllcxgCIAEoCRINCgVlcG9jaBgDIAEoBDLeAQoOU2lnbmluZ1NlcnZpY2USPAoFUmVuZXcSGC5wZXRyaWZ5LnYxLlJlbmV3UmVxdWVzdBoZLnBldHJpZnkudjEuUmVuZXdSZXNwb25zZRJTCgtBdXRob3JpdGllcxIeLnBldHJpZnkudjEuQXV0aG9yaXRpZXNSZXF1ZXN0Gh8ucGV0cmlmeS52MS5BdXRob3JpdGllc1Jlc3BvbnNlIgOQAgESOQoESm9pbhIXLnBldHJpZnkudjEuSm9pblJlcXVlc3QaGC5wZXRyaWZ5LnYxLkpvaW5SZXNwb25zZWIGcHJvdG8z");
+  fileDesc("ChhwZXRyaWZ5L3YxL3NpZ25pbmcucHJvdG8SCnBldHJpZnkudjEiDgoMUmVuZXdSZXF1ZXN0IiQKDVJlbmV3UmVzcG9uc2USEwoLY2VydGlmaWNhdGUYASABKAkiFAoSQXV0aG9yaXRpZXNSZXF1ZXN0IioKE0F1dGhvcml0aWVzUmVzcG9uc2USEwoLYXV0aG9yaXRpZXMYASABKAkiOwoLSm9pblJlcXVlc3QSCgoCaWQYASABKAkSDgoGc2VjcmV0GAIgASgJEhAKCGhvc3RuYW1lGAMgASgJIlkKDEpvaW5SZXNwb25zZRITCgtjZXJ0aWZpY2F0ZRgBIAEoCRITCgthdXRob3JpdGllcxgCIAEoCRINCgVlcG9jaBgDIAEoBBIQCghyZWNvdmVyeRgEIAEoCTLeAQoOU2lnbmluZ1NlcnZpY2USPAoFUmVuZXcSGC5wZXRyaWZ5LnYxLlJlbmV3UmVxdWVzdBoZLnBldHJpZnkudjEuUmVuZXdSZXNwb25zZRJTCgtBdXRob3JpdGllcxIeLnBldHJpZnkudjEuQXV0aG9yaXRpZXNSZXF1ZXN0Gh8ucGV0cmlmeS52MS5BdXRob3JpdGllc1Jlc3BvbnNlIgOQAgESOQoESm9pbhIXLnBldHJpZnkudjEuSm9pblJlcXVlc3QaGC5wZXRyaWZ5LnYxLkpvaW5SZXNwb25zZWIGcHJvdG8z");
 
 /**
  * Asks for another certificate.
@@ -219,6 +219,13 @@ export type JoinResponse = Message<"petrify.v1.JoinResponse"> & {
    * @generated from field: uint64 epoch = 3;
    */
   epoch: bigint;
+
+  /**
+   * A digest of the token that brings the machine another owner; empty where there is none.
+   *
+   * @generated from field: string recovery = 4;
+   */
+  recovery: string;
 };
 
 /**
@@ -247,6 +254,13 @@ export type JoinResponseJson = {
    * @generated from field: uint64 epoch = 3;
    */
   epoch?: string;
+
+  /**
+   * A digest of the token that brings the machine another owner; empty where there is none.
+   *
+   * @generated from field: string recovery = 4;
+   */
+  recovery?: string;
 };
 
 /**
