@@ -1,5 +1,4 @@
-import { StringDecoder } from "node:string_decoder";
-import { startProgram } from "./start-program.ts";
+import { startTextProgram } from "./start-program.ts";
 
 /** Runs a program for what it writes; the lines of its standard output, as many as have come at a time. */
 export type RunLines = (argv: readonly [string, ...string[]], signal: AbortSignal) => AsyncGenerator<readonly string[]>;
@@ -14,11 +13,10 @@ const LINE_LIMIT = 256 * 1024;
  * @throws CommandError for a program that cannot be run, or that ends otherwise than with status 0; the signal's reason
  */
 export const runLines: RunLines = async function* (argv, signal) {
-  const decoder = new StringDecoder("utf8");
   let rest = "";
   let isTooLong = false;
-  for await (const chunk of startProgram(argv, signal).output) {
-    const lines = (rest + decoder.write(chunk)).split("\n");
+  for await (const chunk of startTextProgram(argv, signal).output) {
+    const lines = (rest + chunk).split("\n");
     rest = lines.pop()!;
     if (isTooLong && lines.length > 0) {
       isTooLong = false;
@@ -27,6 +25,5 @@ export const runLines: RunLines = async function* (argv, signal) {
     if (rest.length > LINE_LIMIT) [isTooLong, rest] = [true, ""];
     if (lines.length > 0) yield lines;
   }
-  rest += decoder.end();
   if (rest !== "" && !isTooLong) yield [rest];
 };

@@ -3,13 +3,13 @@ import { killGroup } from "./process-group.ts";
 import { CommandError } from "./run.ts";
 
 /** A program that is run for what it writes. */
-export interface StartedProgram {
+export interface StartedProgram<Chunk = Buffer> {
   /**
    * Its standard output, as it comes. While nobody takes it the program waits, and what is kept is what a pipe holds. It is ended when nobody wants more.
    *
    * @throws CommandError for a program that cannot be run, or that ends otherwise than with status 0; the signal's reason
    */
-  readonly output: AsyncGenerator<Buffer, void>;
+  readonly output: AsyncGenerator<Chunk, void>;
   /** Resolves when it has ended, however, or could not be run; what it has written may still be there to be taken. */
   readonly ended: Promise<void>;
   /** For it and all that it has started. */
@@ -27,11 +27,22 @@ const TAIL_LIMIT = 4096;
 const ENVIRONMENT = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C.UTF-8" } as const;
 const KILL_AFTER_MS = 2000;
 
-export const startProgram: StartProgram = (argv, signal, onError = () => {}) => {
+export const startProgram: StartProgram = (argv, signal, onError) => start<Buffer>(argv, signal, { onError });
+
+/** Text comes as such: nobody who waits keeps the bytes that it was. */
+export const startTextProgram = (argv: readonly [string, ...string[]], signal: AbortSignal): StartedProgram<string> =>
+  start<string>(argv, signal, { encoding: "utf8" });
+
+function start<Chunk>(
+  argv: readonly [string, ...string[]],
+  signal: AbortSignal,
+  { onError = () => {}, encoding }: { readonly onError?: ((line: string) => void) | undefined; readonly encoding?: "utf8" },
+): StartedProgram<Chunk> {
   signal.throwIfAborted();
   const [file, ...args] = argv;
   // A process group of its own, so that all of it can be ended.
   const child = spawn(file, args, { env: ENVIRONMENT, stdio: ["ignore", "pipe", "pipe"], detached: true });
+  if (encoding) child.stdout.setEncoding(encoding);
   const ended = new Promise<void>((resolve) => child.once("error", () => resolve()).once("exit", () => resolve()));
   let isGone = false;
   // Once all that it has written was taken, too.
@@ -58,11 +69,11 @@ export const startProgram: StartProgram = (argv, signal, onError = () => {}) => 
     child.stdout.destroy();
   };
   signal.addEventListener("abort", end, { once: true });
-  const output = async function* (): AsyncGenerator<Buffer, void> {
+  const output = async function* (): AsyncGenerator<Chunk, void> {
     let isWhole = false;
     try {
       try {
-        yield* child.stdout as AsyncIterable<Buffer>;
+        yield* child.stdout as AsyncIterable<Chunk>;
       } catch (error) {
         signal.throwIfAborted();
         throw error;
@@ -83,4 +94,4 @@ export const startProgram: StartProgram = (argv, signal, onError = () => {}) => 
     throw new CommandError(argv, how, { exitCode: exit.code ?? -1, stdout: "", stderr });
   };
   return { output: output(), ended, send };
-};
+}
