@@ -60,7 +60,7 @@ export function openUpkeep(world: World, { isKept, suspect, reconcile }: UpkeepN
     const until = new Date(ends! * 1000).toISOString().slice(0, 10);
     raise(
       "CERTIFICATE_EXPIRES",
-      `the certificate of this machine ${left > 0 ? "ends" : "has ended"} on ${until}: an admin's next call renews it`,
+      `the certificate of this machine ${left > 0 ? "ends" : "has ended"} on ${until}: nobody has renewed it`,
     );
   };
 

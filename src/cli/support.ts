@@ -1,7 +1,8 @@
-import { resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
 import { formatSize } from "../core/units.ts";
 import { fileSize, readText } from "../host/files.ts";
+import { startProgram } from "../host/start-program.ts";
 import { secondsNow } from "../host/wall-clock.ts";
 import type { NodeCli, NodeContext } from "./node-context.ts";
 
@@ -25,7 +26,7 @@ export function registerSupport(program: Command, cli: NodeCli): void {
 }
 
 async function support(context: NodeContext, options: SupportOptions): Promise<void> {
-  const { root, cwd, run, clock, signal, output } = context;
+  const { root, cwd, clock, signal, output } = context;
   // Hardly any command needs it.
   const [{ bundleName, missingLines, openBundle }, { askSelf }] = await Promise.all([
     import("./support/bundle.ts"),
@@ -35,7 +36,8 @@ async function support(context: NodeContext, options: SupportOptions): Promise<v
   const now = secondsNow();
   const path = resolve(cwd, options.output ?? bundleName(name, now));
   await using bundle = await openBundle(path, { now, clock });
-  const ask = askSelf({ root, run }, { program: process.execPath });
+  const look = [process.execPath, ...process.execArgv, join(dirname(process.argv[1]!), "look.mjs")] as const;
+  const ask = askSelf({ startProgram, look });
   const { parts } = await bundle.collect(name, ask, (error) => error, signal);
   await bundle.finish();
   const size = await fileSize(path);

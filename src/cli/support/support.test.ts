@@ -5,8 +5,10 @@ import { join } from "node:path";
 import { suite, test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { AppError } from "../../core/error.ts";
+import { startProgram } from "../../host/start-program.ts";
 import { wait } from "../../host/wait.ts";
 import { runOnNode } from "../node-testing.ts";
+import { askSelf } from "./ask-self.ts";
 import { bundleName, missingLines, openBundle } from "./bundle.ts";
 import { collectParts, LIMITS } from "./collect.ts";
 import { SUPPORT_PARTS, type AskMachine, type SupportPart } from "./parts.ts";
@@ -183,6 +185,20 @@ suite("a part of it", () => {
     const late = await collect([slow], { ...LIMITS, allMs: 20 });
     assert.equal(late.reports[0]!.error!.code, "TOO_LONG");
   });
+});
+
+test("this machine is asked by a program of its own", async () => {
+  const look = [process.execPath, join(import.meta.dirname, "../../agent/look-main.ts")] as const;
+  const ask = askSelf({ startProgram, look, socket: "/none" });
+  const asked = async (call: string, request: object = {}): Promise<object[]> =>
+    await Array.fromAsync(ask(call, request, signal));
+  const [memory] = (await asked("SystemService.Memory")) as [{ total: string }];
+  assert.match(memory.total, /^\d+$/);
+  const read = (await asked("SystemService.Read", { path: "/proc/self/../version" }).catch(same)) as AppError;
+  assert.equal(read.code, "REQUEST_INVALID");
+  await assert.rejects(asked("NodeService.Status"), { code: "AGENT_UNREACHABLE" });
+  const gone = askSelf({ startProgram, look: ["/none/node"] });
+  await assert.rejects(Array.fromAsync(gone("SystemService.Memory", {}, signal)), { code: "LOOK_FAILED" });
 });
 
 test("petrify support on a machine packs what there is, also where nobody answers", async () => {
