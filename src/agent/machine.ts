@@ -3,6 +3,7 @@ import { crc32 } from "../layout/crc32.ts";
 import { decodeLastWords } from "../layout/last-words.ts";
 import { parseRecoveryPlan, RECOVERY_PLAN_PATH } from "../layout/recovery-plan.ts";
 import { LAST_WORDS_OFFSET, LAST_WORDS_SIZE } from "../layout/record.ts";
+import { RUNTIME_VARIABLES } from "../layout/runtime-variables.ts";
 import { parseRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
 import { API_FOLDER, CERTIFICATE_FILE } from "../layout/api-places.ts";
 import { INSTALLER_CONFIG, MACHINE_CONFIG_LIMIT } from "../layout/machine-config-place.ts";
@@ -47,7 +48,7 @@ const STATE_FOLDER = "/oem/petrify/agent";
 /** A service of its own, with these streams; it goes on where the agent ends. Source: systemd-run(1) */
 const OUTSIDE = [
   ...["systemd-run", "--quiet", "--collect", "--pipe", "--wait", "--service-type=exec", "--description=Machine config"],
-  ...["--property=UMask=0077", "--setenv=MALLOC_ARENA_MAX=1", "--"],
+  ...["--property=UMask=0077", `--property=UnsetEnvironment=${RUNTIME_VARIABLES.join(" ")}`, "--setenv=MALLOC_ARENA_MAX=1", "--"],
 ] as const;
 
 export interface MachineEdge extends Pick<AgentPorts, "pid" | "uptime" | "now" | "random" | "log"> {

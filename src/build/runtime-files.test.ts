@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
+import { mkdir, mkdtempDisposable, readdir, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { test } from "node:test";
 import { CACHE } from "../../tests/support/cli.ts";
 import { testTools } from "../../tests/support/tools.ts";
 import { fstab } from "../layout/fstab.ts";
+import { RUNTIME_VARIABLES } from "../layout/runtime-variables.ts";
 import type { OpenrcInit } from "./image-init.ts";
 import { runtimeFiles } from "./runtime-files.ts";
 
@@ -101,6 +102,18 @@ for (const [name, [exposure, lines]] of Object.entries(EXPOSURES)) {
     for (const line of lines) await assert.rejects(judge(text.replaceAll(new RegExp(`^${line}=.*$`, "gm"), "")), line);
   });
 }
+
+test("no variable of a machine config changes what a unit of Node's runs", async () => {
+  const folder = join(import.meta.dirname, "rootfs/systemd/usr/lib/systemd/system");
+  let units = 0;
+  for (const name of (await readdir(folder)).filter((file) => file.endsWith(".service"))) {
+    const text = await readFile(join(folder, name), "utf8");
+    if (!text.includes("/bin/node ")) continue;
+    units++;
+    assert.match(text, new RegExp(`^UnsetEnvironment=${RUNTIME_VARIABLES.join(" ")}$`, "m"), name);
+  }
+  assert.equal(units, 8);
+});
 
 test("the units that an fstab requires are the image's", async () => {
   const tools = await testTools();
