@@ -1,5 +1,5 @@
 /** What compiling a machine config asks of an image that is mounted. */
-import { viewOfImage, type ImageView } from "../config/machine/compile/image-view.ts";
+import { viewOfImage, type ImageView, type ViewedFacts } from "../config/machine/compile/image-view.ts";
 import { AppError } from "../core/error.ts";
 import { openDirect } from "../host/direct-read.ts";
 import { readText } from "../host/files.ts";
@@ -7,18 +7,15 @@ import { mountedImageTree } from "../host/image-tree.ts";
 import { mountErofs } from "../host/linux.ts";
 import { attachLoop } from "../host/loop-device.ts";
 import { sha256 } from "../host/sha256.ts";
-import { IMAGE_FACTS_PATH, parseImageFacts, type ImageFacts } from "../layout/image-facts.ts";
+import { IMAGE_FACTS_PATH, parseImageFacts } from "../layout/image-facts.ts";
 import { findManifest, type FoundManifest } from "../release/verify-image.ts";
 
 /**
  * @param root where the image alone is: `/run/petrify/root` of a running system
  * @param architecture as uname(1) says it
  */
-export const mountedImage = (
-  root: string,
-  facts: Pick<ImageFacts, "name" | "version" | "persistent" | "init">,
-  architecture: string,
-): ImageView => viewOfImage(mountedImageTree(root), facts, architecture);
+export const mountedImage = (root: string, facts: ViewedFacts, architecture: string): ImageView =>
+  viewOfImage(mountedImageTree(root), facts, architecture);
 
 /**
  * An image that does not run, mounted until the scope ends. It was verified: what is read now is not held against its hashes again.

@@ -8,9 +8,10 @@ import { CHECKSUMS, checksumsOf, placeWithChecksum } from "../host/checksum.ts";
 import { writingTo } from "../host/disk-full.ts";
 import { replaceFile } from "../host/replace-file.ts";
 import { workDir } from "../host/work-dir.ts";
-import { imageCommandLine } from "../layout/cmdline.ts";
+import { imageCommandLine, imageWords } from "../layout/cmdline.ts";
 import { planDisk } from "../layout/disk.ts";
 import { imageScript } from "../layout/grub-script.ts";
+import { SEALED_WORDS } from "../layout/sealed-cmdline.ts";
 import { NETBOOT_FILES } from "../layout/netboot.ts";
 import { machineLanguage } from "../config/machine/language.ts";
 import { formatManifest, type Manifest } from "../release/manifest.ts";
@@ -187,19 +188,23 @@ async function buildSystemImage(
   const kernel = await progress.step("take the kernel", async () => await takeKernel(tree, source?.tree, work, context));
   refuseUnreadable(recipe.root.compression, kernel);
   if (fromMemory) refuseNoRam(kernel);
-  await progress.step("make the initrd", async () => {
-    // What the image below was built with is known by its files only.
-    const microcode = recipe.base.image === undefined ? recipe.firmware.microcode : await microcodeIn(tree.fs.folder);
-    const input = { root: tree.fs.folder, kernel, sourceDateEpoch: time, microcode };
-    await buildInitrd(tools, input, initrd, work, signal);
-  });
-  const words = [...recipe.kernel.cmdline];
+  const isSealed = recipe.profile === "sealed";
+  const words = [...recipe.kernel.cmdline, ...(isSealed ? SEALED_WORDS : [])];
   if (await enforcesSelinux(tree.fs, words)) {
     progress.note(
       `the image's SELinux would enforce its policy, which does not know petrify yet: it is permissive (${PERMISSIVE})`,
     );
     words.push(PERMISSIVE);
   }
+  await progress.step("make the initrd", async () => {
+    // What the image below was built with is known by its files only.
+    const microcode = recipe.base.image === undefined ? recipe.firmware.microcode : await microcodeIn(tree.fs.folder);
+    const input = {
+      ...{ root: tree.fs.folder, kernel, sourceDateEpoch: time, microcode },
+      ...(isSealed ? { sealedWords: imageWords(words) } : {}),
+    };
+    await buildInitrd(tools, input, initrd, work, signal);
+  });
   const ids = await progress.step("make the root file system", async () => {
     await cleanTree(tree, kernelFlavour(recipe));
     await nameImage(tree, recipe);
@@ -209,7 +214,7 @@ async function buildSystemImage(
     await layFiles(tree, recipe.files, recipeFolder);
     await addTrustedKeys(tree, trusted);
     await setUnits(tree, recipe, init.kind);
-    if (recipe.profile === "sealed") progress.note(await sealTree(tree, recipe, init.kind));
+    if (isSealed) progress.note(await sealTree(tree, recipe, init.kind));
     await refusePrivateKeys(tree);
     await packRoot(tree, time, recipe.root.compression, root);
     return all;

@@ -7,6 +7,7 @@ import type { Tools } from "../host/tools.ts";
 import { writeBytes } from "../host/write-bytes.ts";
 import { CPIO_CHARACTER, CPIO_FILE, CPIO_FOLDER, encodeCpio, type CpioEntry } from "../layout/cpio.ts";
 import { MODULE_INDEX, MODULES_FOLDER } from "../layout/kernel-modules.ts";
+import { SEALED_WORDS_PATH } from "../layout/sealed-cmdline.ts";
 import { earlyProgram } from "./early-program.ts";
 import type { Kernel } from "./kernel.ts";
 import { foldersOf, initrdModules } from "./kernel-modules.ts";
@@ -21,6 +22,8 @@ export interface InitrdInput {
   readonly sourceDateEpoch: number;
   /** CPUs whose microcode the root holds and the kernel is to load before anything else. */
   readonly microcode?: readonly CpuVendor[];
+  /** All words of an image that takes no others; nothing of an open one. */
+  readonly sealedWords?: readonly string[];
   /** Default `none`: between two images only what has changed differs. */
   readonly compression?: "none" | "zstd";
 }
@@ -46,12 +49,13 @@ export async function buildInitrd(
   work: string,
   signal?: AbortSignal,
 ): Promise<Bytes> {
-  const { root, kernel, sourceDateEpoch, microcode = [], compression = "none" } = input;
+  const { root, kernel, sourceDateEpoch, microcode = [], sealedWords, compression = "none" } = input;
   const program = await readBytes(await earlyProgram(tools, work, signal));
   const modules = await initrdModules(tools, kernel, work, signal);
   const index = new TextEncoder().encode(JSON.stringify(modules.index));
   const files = new Map([...modules.files].map(([path, data]) => [inArchive(`${MODULES_FOLDER}/${path}`), data]));
   files.set(inArchive(MODULE_INDEX), index);
+  if (sealedWords) files.set(inArchive(SEALED_WORDS_PATH), new TextEncoder().encode(JSON.stringify(sealedWords)));
   const entries: CpioEntry[] = [
     ...["dev", ...foldersOf(files.keys())].map((path) => ({ path, mode: CPIO_FOLDER | 0o755 })),
     { path: "dev/console", mode: CPIO_CHARACTER | 0o600, device: [5, 1] }, // where the kernel points init's output

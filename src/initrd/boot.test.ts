@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { GiB, MiB } from "../core/units.ts";
-import { imageCommandLine, ramCommandLine } from "../layout/cmdline.ts";
+import { imageCommandLine, imageWords, ramCommandLine } from "../layout/cmdline.ts";
 import { parseRunFacts } from "../layout/run-facts.ts";
 import { CLOCK_OFFSET, encodeStoredClock } from "../layout/stored-clock.ts";
 import { encodeCheckedText } from "../layout/checked-text.ts";
 import { decodeIdentity, IDENTITY_OFFSETS } from "../layout/identity.ts";
 import { decodeLastWords } from "../layout/last-words.ts";
 import { encodeSeed, SEED_OFFSET } from "../layout/random-seed.ts";
+import { SEALED_WORDS, SEALED_WORDS_PATH } from "../layout/sealed-cmdline.ts";
+import { MOUNT_FLAGS } from "./sys.ts";
 import { LAST_WORDS_OFFSET } from "../layout/record.ts";
 import { boot, type Known } from "./boot.ts";
 import { fail } from "./failure.ts";
@@ -446,6 +448,59 @@ test("the init is the one that the build has found, also where its path leads th
   run(sys);
   assert.match(sys.done.at(-1)!, /^exec \/usr\/bin\/init /);
   assert.doesNotMatch(sys.readText("/sysroot/etc/fstab"), /x-systemd/);
+});
+
+/** Nothing of it asks for what a mount was made with. */
+function watchMounts(sys: FakeSys): Map<string, number> {
+  const found = new Map<string, number>();
+  const mount = sys.mount.bind(sys);
+  sys.mount = (source, target, options) => {
+    mount(source, target, options);
+    found.set(target, options?.flags ?? 0);
+  };
+  return found;
+}
+
+for (const profile of [undefined, "sealed"] as const)
+  test(`what can be written to ${profile === undefined ? "keeps its programs in an open image" : "executes nothing in a sealed one"}`, () => {
+    const sys = fakeMachine();
+    const { react } = sys;
+    sys.react = (line) => {
+      react(line);
+      if (!line.startsWith("mount erofs")) return;
+      const path = "/sysroot/usr/lib/petrify/image.json";
+      sys.files.set(path, encodeImageFacts({ ...parseImageFacts(sys.readText(path)), ...(profile ? { profile } : {}) }));
+    };
+    const mounts = watchMounts(sys);
+    run(sys);
+    const isClosed = (path: string): boolean => (mounts.get(path)! & (MOUNT_FLAGS.noExec | MOUNT_FLAGS.noSuid)) === 10;
+    for (const path of ["/sysroot/etc", "/sysroot/var", "/sysroot/tmp", "/run", "/dev", "/run/petrify/ephemeral"])
+      assert.equal(isClosed(path), profile === "sealed", path);
+    assert.equal(mounts.has("/dev/shm") && isClosed("/dev/shm"), profile === "sealed");
+    const lines = sys.readText("/sysroot/etc/fstab").split("\n");
+    for (const path of ["/tmp", "/usr/local", "/home"])
+      assert.equal(/nosuid,nodev,noexec/.test(lines.find((line) => line.split(" ")[1] === path)!), profile === "sealed", path);
+  });
+
+test("a sealed image restarts where its command line has words of somebody else, before anything of the disk is used", () => {
+  const words = imageWords([...SEALED_WORDS]);
+  const sealed = (more: string): FakeSys => {
+    const sys = fakeMachine();
+    sys.files.set(SEALED_WORDS_PATH, JSON.stringify(words));
+    sys.files.set("/proc/cmdline", `${sys.readText("/proc/cmdline").trim()} ${SEALED_WORDS.join(" ")}${more}\n`);
+    return sys;
+  };
+  const whole = sealed(" quiet");
+  run(whole);
+  assert.match(whole.done.at(-1)!, /^exec /);
+  const told = sealed(" systemd.debug_shell");
+  run(told);
+  assert.equal(told.done.at(-1), "reboot");
+  assert.match(errors(told).join(), /has a word that a sealed image does not take: systemd\.debug_shell/);
+  assert.equal(
+    told.done.some((line) => line.startsWith("mount ext4")),
+    false,
+  );
 });
 
 test("an image without facts boots, without persistent folders", () => {

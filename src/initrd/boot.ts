@@ -10,6 +10,7 @@ import {
 } from "../layout/cmdline.ts";
 import { IMAGES_FOLDER, RUN_FOLDER } from "../layout/fstab.ts";
 import type { Identity } from "../layout/identity.ts";
+import { commandLineProblem, SEALED_WORDS_PATH } from "../layout/sealed-cmdline.ts";
 import { encodeRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
 import { partitionDevice, searchDisk, type Disk } from "./block-devices.ts";
 import { keepBroughtConfig } from "./brought-config.ts";
@@ -52,6 +53,7 @@ export function boot(sys: Sys, known: Known, words: readonly string[]): never {
   reach("start");
   mountKernelFileSystems(sys);
   const args = (known.arguments = parseCommandLine(sys.readText("/proc/cmdline")));
+  refuseForeignWords(sys);
 
   const drivers = openDrivers(sys);
   const watchdog = openWatchdog(sys);
@@ -88,7 +90,7 @@ export function boot(sys: Sys, known: Known, words: readonly string[]): never {
   if (found) layConfig(sys, NEW_ROOT, { found, image, isRecovery: args.slot === "recovery", since });
   reach("config");
   if (disk) askForGrowth(sys, disk.gpt);
-  mountForServices(sys, NEW_ROOT);
+  mountForServices(sys, NEW_ROOT, image?.profile);
   // A link in the image may be absolute: only what the build has found there is known without following it.
   const init = image?.init?.path ?? INITS.find((path) => sys.exists(NEW_ROOT + path));
   if (!init) throw new AppError("NO_INIT", `the image has no init: there is no ${INITS.join(", no ")}`);
@@ -111,6 +113,14 @@ export function boot(sys: Sys, known: Known, words: readonly string[]): never {
   for (const folder of ["/dev", "/proc", "/sys", "/run"]) sys.mount(folder, NEW_ROOT + folder, { flags: MOUNT_FLAGS.move });
   sys.switchRoot(NEW_ROOT);
   return sys.exec(init, [init, ...words]);
+}
+
+/** Somebody at a console, or with the hypervisor's firmware in hand, has nothing to say to a sealed image. @throws AppError `CMDLINE_SEALED` */
+function refuseForeignWords(sys: Sys): void {
+  if (!sys.exists(SEALED_WORDS_PATH)) return;
+  const words = JSON.parse(sys.readText(SEALED_WORDS_PATH)) as string[];
+  const problem = commandLineProblem(sys.readText("/proc/cmdline"), words);
+  if (problem !== undefined) throw new AppError("CMDLINE_SEALED", `the kernel command line ${problem}`);
 }
 
 /** Nothing where a machine has none, and is to have none: one that is being reset. */

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { ImageFacts } from "../layout/image-facts.ts";
 import { encodeRunConfig, NO_RUN_CONFIG } from "../layout/run-config.ts";
 import { encodeRunFacts } from "../layout/run-facts.ts";
 import { fakeSys } from "./fake-sys.ts";
 import { persist } from "./persist.ts";
 
-const machine = () => {
-  const image = { name: "edge", version: "1", created: 0, persistent: ["/root", "/var/log", "/a b"] };
+const machine = (more: Pick<ImageFacts, "profile"> = {}) => {
+  const image = { name: "edge", version: "1", created: 0, persistent: ["/root", "/var/log", "/a b"], ...more };
   const facts = {
     slot: "a",
     file: "/a.img",
@@ -55,6 +56,24 @@ test("the image's empty folders of /usr/local are there too", () => {
   persist(sys);
   assert.deepEqual(sys.list("/usr/local"), [".petrify", "bin", "share"]);
   assert.equal(sys.exists("/usr/local/share/readme"), false);
+});
+
+test("of a sealed image, folders of /usr/local that systemd and others look into are empty and read-only, also where somebody has put a link", () => {
+  const sys = machine({ profile: "sealed" });
+  sys.files.set("/usr/local/lib/systemd/system/evil.service", "x");
+  sys.makeLink("/usr/local/share", "/etc");
+  sys.done.length = 0;
+  persist(sys);
+  for (const name of ["bin", "lib", "share", "etc"]) {
+    const at = sys.done.indexOf(`mount 4096 /run/petrify/empty /usr/local/${name}`);
+    assert.ok(at >= 0, name);
+    assert.equal(sys.done[at + 1], `mount ${1 | 2 | 4 | 8 | 32 | 4096}  /usr/local/${name}`);
+  }
+  const gone = sys.done.indexOf("remove /usr/local/share");
+  assert.ok(gone >= 0 && gone < sys.done.indexOf("mount 4096 /run/petrify/empty /usr/local/share"));
+  const open = machine();
+  persist(open);
+  assert.equal(open.done.filter((line) => line.startsWith("mount")).length, 0);
 });
 
 test("a second boot changes nothing", () => {

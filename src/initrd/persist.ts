@@ -1,12 +1,19 @@
 /** @portable Owners of persistent files, and layers of persistent folders, once the partition that keeps them is mounted. docs/concepts/persistence.md */
-import { IMAGE_ROOT, isMountablePath, PERSISTENT_FOLDER, persistentOverlay, RESERVE_FOLDER } from "../layout/fstab.ts";
+import {
+  EMPTY_FOLDER,
+  IMAGE_ROOT,
+  isMountablePath,
+  PERSISTENT_FOLDER,
+  persistentOverlay,
+  RESERVE_FOLDER,
+} from "../layout/fstab.ts";
 import type { PersistentIds } from "../layout/persistent-ids.ts";
 import { configuredIds, NO_RUN_CONFIG, parseRunConfig, RUN_CONFIG_PATH } from "../layout/run-config.ts";
 import { parseRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
 import { applyResets, deleteDiscarded } from "./reset.ts";
 import { sentence } from "./failure.ts";
 import { keepOwners } from "./owners.ts";
-import type { Sys } from "./sys.ts";
+import { MOUNT_FLAGS, type Sys } from "./sys.ts";
 
 const FOLDER = 0o040000;
 const TYPE = 0o170000;
@@ -22,6 +29,7 @@ export function persist(sys: Sys): void {
   freeReserve(sys);
   if (partitions.persistent) keepOwners(sys, configured(sys)); // without one, nothing is older than this boot
   keepLocalFolders(sys);
+  if (image?.profile === "sealed") hideLocalFolders(sys);
   const paths = (image?.persistent ?? []).filter(isMountablePath);
   applyResets(sys, paths);
   for (const path of paths) makeLayers(sys, path);
@@ -52,6 +60,23 @@ function keepLocalFolders(sys: Sys): void {
     if ((status.mode & TYPE) !== FOLDER || sys.exists(path)) continue;
     sys.makeFolder(path);
     sys.setOwner(path, status);
+  }
+}
+
+/** Where systemd, udev, the loader of libraries and many a program look for more than the image has. Source: file-hierarchy(7), systemd.unit(5), tmpfiles.d(5) */
+const LOCAL_FOLDERS = ["bin", "etc", "games", "include", "lib", "lib32", "lib64", "libexec", "man", "sbin", "share", "src"];
+
+/** In a sealed image these folders are empty whatever the partition holds: nothing below them is started, or decides what is. */
+function hideLocalFolders(sys: Sys): void {
+  const { bind, remount, readOnly, noSuid, noDevices, noExec } = MOUNT_FLAGS;
+  sys.makeFolder(EMPTY_FOLDER);
+  for (const name of LOCAL_FOLDERS) {
+    const path = `${PERSISTENT_FOLDER}/${name}`;
+    // What is mounted on a link lies where it leads.
+    if (sys.exists(path) && (sys.status(path).mode & TYPE) !== FOLDER) sys.remove(path);
+    sys.makeFolder(path);
+    sys.mount(EMPTY_FOLDER, path, { flags: bind });
+    sys.mount("", path, { flags: remount | bind | readOnly | noSuid | noDevices | noExec });
   }
 }
 

@@ -40,14 +40,16 @@ export function prepareRoot(
   root: string,
   { partitions, machineId, persistent, notes, isResetting }: Surroundings,
 ): ImageFacts | undefined {
-  const { bind, readOnly, noSuid, noDevices } = MOUNT_FLAGS;
+  const { bind, readOnly, noSuid, noDevices, noExec } = MOUNT_FLAGS;
   sys.makeFolder(IMAGE_ROOT);
   sys.mount(root, IMAGE_ROOT, { flags: bind | readOnly });
+  const image = readFacts(sys, root, notes); // of /usr, which is the image's own
   sys.makeFolder(EPHEMERAL_FOLDER);
-  sys.mount("tmpfs", EPHEMERAL_FOLDER, { type: "tmpfs", flags: noSuid | noDevices, data: "mode=0755,size=50%" });
-  for (const name of EPHEMERAL) mountEphemeral(sys, root, name);
-
-  const image = readFacts(sys, root, notes);
+  sys.mount("tmpfs", EPHEMERAL_FOLDER, {
+    ...{ type: "tmpfs", data: "mode=0755,size=50%" },
+    flags: image?.profile === "sealed" ? noSuid | noDevices | noExec : noSuid | noDevices,
+  });
+  for (const name of EPHEMERAL) mountEphemeral(sys, root, name, image?.profile);
   setClockForward(sys, image?.created ?? 0, partitions?.record?.device);
   const data = isResetting ? new Set<DataPartition>() : linkDataPartitions(sys, partitions ?? {});
   if (isResetting) notes.push("this machine is being reset: its data partitions are not mounted");
@@ -61,7 +63,10 @@ export function prepareRoot(
   const added = configFolders(sys, root, paths, persistent, notes);
   const lacking = lackingFolders(sys, added);
   if (lacking.size > 0) sys.makeFolder(EMPTY_FOLDER);
-  sys.writeText(`${root}/etc/fstab`, fstab(data, [...paths, ...added], image?.init?.kind, lacking));
+  sys.writeText(
+    `${root}/etc/fstab`,
+    fstab(data, [...paths, ...added], { init: image?.init?.kind, lacking, profile: image?.profile }),
+  );
   if (machineId === undefined)
     notes.push("this machine's identity cannot be read: it has another machine-id until the next boot");
   // An empty file is for systemd to fill, for one boot. Source: machine-id(5)
@@ -92,13 +97,14 @@ function linkDataPartitions(sys: Sys, partitions: RunFacts["partitions"]): Reado
   return linked;
 }
 
-function mountEphemeral(sys: Sys, root: string, name: string): void {
+function mountEphemeral(sys: Sys, root: string, name: string, profile: ImageFacts["profile"]): void {
+  const { noSuid, noDevices, noExec } = MOUNT_FLAGS;
   const layers = `${EPHEMERAL_FOLDER}/${name}`;
   for (const folder of [layers, `${layers}/upper`, `${layers}/work`]) sys.makeFolder(folder);
   sys.setOwner(`${layers}/upper`, sys.status(`${root}/${name}`)); // the upper layer's is what programs see
   sys.mount("overlay", `${root}/${name}`, {
     type: "overlay",
-    flags: MOUNT_FLAGS.noDevices,
+    flags: profile === "sealed" ? noSuid | noDevices | noExec : noDevices,
     data: `lowerdir=${IMAGE_ROOT}/${name},upperdir=${layers}/upper,workdir=${layers}/work,${OVERLAY_FEATURES}`,
   });
 }

@@ -1,7 +1,8 @@
 /** @portable Mounts that every init makes, one process for each: one system call for each here. */
+import type { ImageFacts } from "../layout/image-facts.ts";
 import { MOUNT_FLAGS, type Sys } from "./sys.ts";
 
-const { noSuid, noDevices, noExec } = MOUNT_FLAGS;
+const { bind, remount, noSuid, noDevices, noExec } = MOUNT_FLAGS;
 const CLOSED = noSuid | noDevices | noExec;
 
 /** Type, folder, flags, options: those of systemd's units of the same names, which find their work done. */
@@ -15,6 +16,13 @@ const MOUNTS: readonly (readonly [type: string, folder: string, flags: number, d
   ["configfs", "/sys/kernel/config", CLOSED, ""],
   ["fusectl", "/sys/fs/fuse/connections", CLOSED, ""],
 ];
+/** Of a sealed image nothing that can be written to can be executed, nor be a device. */
+const SEALED_MOUNTS: typeof MOUNTS = [["tmpfs", "/dev/shm", CLOSED, "mode=1777"]];
+/** Mounted before anything was known of the image. */
+const SEALED_REMOUNTS = [
+  ["/run", CLOSED],
+  ["/dev", noSuid | noExec],
+] as const;
 /** Of folders that no image has. */
 const MADE = /^\/(run|dev)\//;
 
@@ -23,9 +31,12 @@ const MADE = /^\/(run|dev)\//;
  *
  * @param root where the image's root is, its `/dev`, `/sys` and `/run` still being ours
  */
-export function mountForServices(sys: Sys, root: string): void {
+export function mountForServices(sys: Sys, root: string, profile?: ImageFacts["profile"]): void {
   const known = new Set(sys.readText("/proc/filesystems").split(/\s+/));
-  for (const [type, folder, flags, data] of MOUNTS) {
+  const isSealed = profile === "sealed";
+  if (isSealed) for (const [folder, flags] of SEALED_REMOUNTS) sys.mount("", folder, { flags: remount + bind + flags });
+  for (const [type, folder, given, data] of isSealed ? [...MOUNTS, ...SEALED_MOUNTS] : MOUNTS) {
+    const flags = isSealed ? given | noExec : given;
     const at = folder === "/tmp" ? root + folder : folder;
     if (!known.has(type)) continue;
     try {

@@ -61,14 +61,17 @@ const SIZE = /^[1-9]\d{0,14}$/;
 const FILE = /^(\/[\w.-]+)+$/;
 const TRIAL = /^[0-9a-f]{8}$/;
 
+/** Words of an image, the recipe's own last. */
+export const imageWords = (words: readonly string[]): string[] => [...ALWAYS, ...words];
+
 /** The image's part of the command line. */
 export function imageCommandLine({ rootHash, words = [] }: ImageArguments): string {
-  return [`petrify.roothash=${checked("petrify.roothash", rootHash, HASH)}`, ...ALWAYS, ...words].join(" ");
+  return [`petrify.roothash=${checked("petrify.roothash", rootHash, HASH)}`, ...imageWords(words)].join(" ");
 }
 
 /** Terminals that the kernel of an image speaks on, virtual ones left out: `ttyS0`. @param words the recipe's own */
 export function serialConsoles(words: readonly string[]): string[] {
-  const consoles = [...ALWAYS, ...words].flatMap((word) => /^console=([a-zA-Z]+\d*)(?:,|$)/.exec(word)?.[1] ?? []);
+  const consoles = imageWords(words).flatMap((word) => /^console=([a-zA-Z]+\d*)(?:,|$)/.exec(word)?.[1] ?? []);
   return [...new Set(consoles)].filter((name) => !/^(tty\d+|null)$/.test(name));
 }
 

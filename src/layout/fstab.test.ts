@@ -43,7 +43,7 @@ test("a data partition is checked by a unit of its own before it is mounted, and
 });
 
 test("a folder that the image does not have lies over an empty one", () => {
-  const lines = parse(fstab(BOTH, ["/home", "/var/lib/app"], "systemd", new Set(["/var/lib/app"])));
+  const lines = parse(fstab(BOTH, ["/home", "/var/lib/app"], { lacking: new Set(["/var/lib/app"]) }));
   const lower = (file: string): string =>
     lines.find((line) => line.file === file)!.options.find((option) => option.startsWith("lowerdir="))!;
   assert.equal(lower("/home"), "lowerdir=/run/petrify/root/home");
@@ -51,7 +51,7 @@ test("a folder that the image does not have lies over an empty one", () => {
 });
 
 test("without systemd no option is one that only systemd knows, and everything else stays", () => {
-  const [systemd, openrc] = (["systemd", "openrc"] as const).map((init) => parse(fstab(BOTH, ["/home", "/srv/a"], init)));
+  const [systemd, openrc] = (["systemd", "openrc"] as const).map((init) => parse(fstab(BOTH, ["/home", "/srv/a"], { init })));
   assert.deepEqual(
     openrc,
     systemd!.map((line) => ({ ...line, options: line.options.filter((option) => !option.startsWith("x-")) })),

@@ -1,4 +1,6 @@
 /** @portable What a running image mounts: persistent folders as overlays, data partitions, /tmp. docs/concepts/persistence.md */
+import type { ImageFacts } from "./image-facts.ts";
+
 /** Where the initrd leaves what the rest of the boot needs. */
 export const RUN_FOLDER = "/run/petrify";
 /** The image's own root file system, without anything mounted over it: lower layer of every overlay. */
@@ -46,8 +48,15 @@ export const OVERLAY_FEATURES = "index=off,metacopy=off,redirect_dir=off,xino=of
 
 /** A data partition that cannot be mounted is a degraded boot, not a failed one; the rest of the boot waits for it all the same. */
 const OPTIONAL = "nofail,x-systemd.before=local-fs.target";
+const CLOSED = "nosuid,nodev,noexec";
 /** Flags of the folders whose use is known. */
-const FLAGS: Readonly<Record<string, string>> = { "/home": "nosuid,nodev,", "/var/log": "nosuid,nodev,noexec," };
+const FLAGS: Readonly<Record<string, string>> = { "/home": "nosuid,nodev", "/var/log": CLOSED };
+/** Where containers keep images and layers: programs of theirs are executed, whatever the image of the machine is. */
+const CONTAINER_STORES: readonly string[] = ["/var/lib/containers", "/var/lib/containerd", "/var/lib/docker"];
+/** Those of a persistent folder, as an fstab has them; empty for none. */
+export const persistentFlags = (path: string, profile?: ImageFacts["profile"]): string =>
+  profile !== "sealed" ? (FLAGS[path] ?? "") : CONTAINER_STORES.some((store) => isIn(path, store)) ? "nodev" : CLOSED;
+const isIn = (path: string, folder: string): boolean => path === folder || path.startsWith(`${folder}/`);
 
 /** Mount points that the image must hold, the persistent folders besides. */
 export const MOUNT_POINTS = ["/dev", "/etc", "/oem", "/proc", "/run", "/sys", "/tmp", PERSISTENT_FOLDER, "/var"] as const;
@@ -94,32 +103,39 @@ export function persistentOverlay(path: string): PersistentOverlay {
 /** Whether a folder can be an overlay: absolute, normal, and of characters that need no quoting in mount options. */
 export const isMountablePath = (path: string): boolean => /^(\/(?!\.{1,2}(\/|$))[A-Za-z0-9@_.+-]+)+$/.test(path);
 
+interface FstabOptions {
+  /** systemd reads options that begin with `x-systemd.`; busybox's mount would give them to the kernel, which refuses them. */
+  readonly init?: "systemd" | "openrc" | undefined;
+  /** Those of the paths that the image does not have. */
+  readonly lacking?: ReadonlySet<string>;
+  readonly profile?: ImageFacts["profile"];
+}
+
 /**
  * The fstab of a boot.
  *
  * Paths that cannot be mounted are left out: {@link isMountablePath} tells which. Without a persistent partition everything is the same on a
  * tmpfs: programs find the same folders, which start empty at each boot.
  *
- * @param init systemd reads options that begin with `x-systemd.`; busybox's mount would give them to the kernel, which refuses them
- * @param lacking those of the paths that the image does not have
+ * Of a sealed image nothing is executed that was written to.
  */
 export function fstab(
   partitions: ReadonlySet<DataPartition>,
   paths: readonly string[],
-  init: "systemd" | "openrc" = "systemd",
-  lacking: ReadonlySet<string> = new Set(),
+  { init = "systemd", lacking = new Set(), profile }: FstabOptions = {},
 ): string {
+  const isSealed = profile === "sealed";
   const lines = [
     "# Made at boot by petrify's initrd; changes are lost. Persistent folders are declared in the recipe and the machine config.",
-    "tmpfs /tmp tmpfs mode=1777,nosuid,nodev,size=50% 0 0",
-    ...(partitions.has("oem") ? [dataLine("oem", "/oem", "nosuid,nodev,noexec")] : []),
+    `tmpfs /tmp tmpfs mode=1777,${isSealed ? CLOSED : "nosuid,nodev"},size=50% 0 0`,
+    ...(partitions.has("oem") ? [dataLine("oem", "/oem", CLOSED)] : []),
     partitions.has("persistent")
-      ? dataLine("persistent", PERSISTENT_FOLDER, "nodev")
-      : `tmpfs ${PERSISTENT_FOLDER} tmpfs mode=0755,nodev,size=50% 0 0`,
+      ? dataLine("persistent", PERSISTENT_FOLDER, isSealed ? CLOSED : "nodev")
+      : `tmpfs ${PERSISTENT_FOLDER} tmpfs mode=0755,${isSealed ? CLOSED : "nodev"},size=50% 0 0`,
     ...paths
       .filter(isMountablePath)
       .toSorted()
-      .map((path) => overlayLine(path, lacking.has(path))),
+      .map((path) => overlayLine(path, lacking.has(path), profile)),
   ];
   const text = `${lines.join("\n")}\n`;
   return init === "systemd" ? text : text.replaceAll(/,x-systemd\.[^, ]*/g, "");
@@ -131,9 +147,10 @@ function dataLine(name: DataPartition, folder: string, flags: string): string {
   return `${DEVICES_FOLDER}/${name} ${folder} ext4 ${flags},errors=remount-ro,x-systemd.requires=petrify-fsck@${name}.service,${OPTIONAL} 0 0`;
 }
 
-function overlayLine(path: string, isLacking: boolean): string {
+function overlayLine(path: string, isLacking: boolean, profile: ImageFacts["profile"]): string {
+  const flags = persistentFlags(path, profile);
   const { lower, upper, work } = persistentOverlay(path);
   const layers = `lowerdir=${isLacking ? EMPTY_FOLDER : lower},upperdir=${upper},workdir=${work}`;
   const order = `x-systemd.requires=${PERSIST_UNIT},x-systemd.requires-mounts-for=${PERSISTENT_FOLDER}`;
-  return `overlay ${path} overlay ${FLAGS[path] ?? ""}${layers},${OVERLAY_FEATURES},${order},${OPTIONAL} 0 0`;
+  return `overlay ${path} overlay ${flags === "" ? "" : `${flags},`}${layers},${OVERLAY_FEATURES},${order},${OPTIONAL} 0 0`;
 }

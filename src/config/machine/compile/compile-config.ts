@@ -25,6 +25,7 @@ import { compileMounts } from "./mounts.ts";
 import { compileNames } from "./names.ts";
 import { gone, plannedStep, textFile, type Draft, type Part, type PlannedStep, type Unsupported } from "./part.ts";
 import { compilePersistent } from "./persistent.ts";
+import { sealConfig } from "./sealed.ts";
 import { settleEntries } from "./settle-entries.ts";
 import { compileSsh } from "./ssh.ts";
 import type { StagePlan } from "./stage-plan.ts";
@@ -68,13 +69,14 @@ export interface Compilation extends Compiled {
 /** What the image cannot do is left out and listed: for a boot. */
 export function compileTolerantly(config: NodeConfig, view: ImageView, means: CompileMeans): Compilation {
   const folded = foldEarlyStages(config, view);
-  const { config: whole, labels } = folded;
+  const { labels } = folded;
+  const { config: whole, unsupported: ofSealed } = sealConfig(folded.config, view);
   const { persistent, ...persistence } = compilePersistent(whole, view);
   const kept = [...view.persistent, ...persistent];
   const known = knownAccounts(whole, view);
   // Of two that want one path the first is laid down, so files by name come last.
   const parts: readonly Part[] = [
-    { unsupported: folded.unsupported },
+    { unsupported: [...folded.unsupported, ...ofSealed] },
     persistence,
     compileNames(whole, view),
     compileAccounts(whole, view, { accounts: known, labels }),

@@ -20,7 +20,11 @@ const QUADLET_GENERATORS = [
 /** Programs that take the words of `docker run`. */
 const RUNNERS = ["/usr/bin/podman", "/usr/bin/nerdctl", "/usr/local/bin/nerdctl", "/usr/bin/docker"];
 /** Where podman keeps images and containers, and what is mounted there: its layers are overlays, which the kernel does not stack on the overlay that /var is. */
-const PODMAN = { store: "/var/lib/containers", kept: "/usr/local/lib/containers", unit: "var-lib-containers.mount" } as const;
+const PODMAN = {
+  ...{ store: "/var/lib/containers", kept: "/usr/local/lib/containers", unit: "var-lib-containers.mount" },
+  // Of a sealed image /usr/local/lib is empty, and nothing below /usr/local is executed unless its mount says so.
+  sealed: { kept: "/usr/local/containers", options: ",nodev,suid,exec" },
+} as const;
 /** Where the others keep images that they have pulled. */
 const STORES: Readonly<Record<string, string>> = {
   nerdctl: "/var/lib/containerd",
@@ -69,9 +73,10 @@ function meansOf(view: ImageView): Means | undefined {
   return view.has("/usr/bin/ctr") ? { is: "ctr", program: "/usr/bin/ctr" } : undefined;
 }
 
-function podmanStore({ init }: ImageView): readonly Draft[] {
+function podmanStore({ init, profile }: ImageView): readonly Draft[] {
   const key = "containers";
-  const folder: Draft = { key, path: PODMAN.kept, what: { is: "folder", mode: 0o700 } };
+  const { kept, options } = profile === "sealed" ? PODMAN.sealed : { kept: PODMAN.kept, options: "" };
+  const folder: Draft = { key, path: kept, what: { is: "folder", mode: 0o700 } };
   const path = `${UNIT_FOLDER}/${PODMAN.unit}`;
   const unit = [
     `${MARK}[Unit]`,
@@ -81,10 +86,10 @@ function podmanStore({ init }: ImageView): readonly Draft[] {
     "Conflicts=umount.target",
     "Before=umount.target",
     "\n[Mount]",
-    `What=${PODMAN.kept}`,
+    `What=${kept}`,
     `Where=${PODMAN.store}`,
     "Type=none",
-    "Options=bind",
+    `Options=bind${options}`,
     // podman leaves a mount of its own in it.
     "LazyUnmount=yes",
     "\n[Install]",

@@ -25,7 +25,11 @@ interface ImageFactsView {
   readonly architecture: string;
   /** Every folder of the image that keeps what is written to it. */
   readonly persistent: readonly string[];
+  readonly profile?: ImageFacts["profile"];
 }
+
+/** What an image says of itself. */
+export type ViewedFacts = Pick<ImageFacts, "name" | "version" | "persistent" | "init" | "profile">;
 
 /**
  * @param facts what the image says of itself
@@ -33,13 +37,14 @@ interface ImageFactsView {
  */
 export function viewOfImage(
   tree: ImageTree,
-  { name, version, persistent, init }: Pick<ImageFacts, "name" | "version" | "persistent" | "init">,
+  { name, version, persistent, init, profile }: ViewedFacts,
   architecture: string,
 ): ImageView {
   const text = ["/etc/os-release", "/usr/lib/os-release"].map((path) => textAt(tree, path)).find((found) => found !== undefined);
   const { ID: os = "", VERSION_ID: osVersion = "" } = parseOsRelease(text ?? "");
   // Images of before there was a choice have systemd.
-  return imageView({ name, version, persistent, init: init?.kind ?? "systemd", os, osVersion, architecture }, tree);
+  const about = { name, version, persistent, ...(profile ? { profile } : {}) };
+  return imageView({ ...about, init: init?.kind ?? "systemd", os, osVersion, architecture }, tree);
 }
 
 export function imageView(facts: ImageFactsView, tree: ImageTree): ImageView {
