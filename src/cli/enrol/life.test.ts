@@ -16,13 +16,19 @@ const DAY = 86_400;
 /** By files that `petrify gen certificate alice` has written. */
 const ALICE = ["--ca", "petrify-secrets/ca.pem", "--certificate", "alice.pem", "--key", "alice.key"];
 
-/** A workstation with secrets and a context, and a machine that they own; both sides' files are real, and so is TLS. */
-async function desk() {
+/**
+ * A workstation with secrets and a context, and a machine that they own; both sides' files are real, and so is TLS.
+ *
+ * @param behind seconds by which the machine's clock is behind: TLS has one clock in a test, and it is the machine's
+ */
+async function desk(behind = 0) {
+  const upgrades: unknown[] = [];
+  const now = (): number => secondsNow() + behind;
   const folder = await mkdtempDisposable(join(tmpdir(), "petrify-life-"));
   const cwd = folder.path;
   const at = (name: string): string => join(cwd, name);
   const read = async (name: string): Promise<string> => await readFile(at(name), "utf8");
-  const petrify = async (...args: string[]): Promise<Ran> => await runForTest(args, { cwd, env: { USER: "jo" } });
+  const petrify = async (...args: string[]): Promise<Ran> => await runForTest(args, { cwd, now, env: { USER: "jo" } });
   const done = async (...args: string[]): Promise<Ran> => {
     const ran = await petrify(...args);
     assert.equal(ran.exitCode, 0, `${args.join(" ")}: ${ran.out}${ran.err}`);
@@ -60,12 +66,13 @@ async function desk() {
         const call = `${method} ${url}`;
         if (call === REPLACE_CERTIFICATE) yield await ownership.replaceCertificate((body as { certificate: string }).certificate);
         else if (call === REPLACE_TRUST) yield await ownership.replaceTrust(body as SignedStatement);
+        else if (call === "POST /upgrade") yield { ended: { id: "ab", outcome: "succeeded", number: upgrades.push(body) } };
         else throw new Error(call);
       },
     });
   };
   return {
-    ...{ cwd, at, read, petrify, done, restart, ownCertificate, log },
+    ...{ cwd, at, read, petrify, done, restart, ownCertificate, log, upgrades },
     outdated: () => outdated,
     address: () => `${HOST}:${server!.port}`,
     /** With the certificate that was made so many days ago. */
@@ -81,7 +88,7 @@ async function desk() {
         "--output",
         "api/node.pem",
       ];
-      await runForTest(args, { cwd, now: () => secondsNow() - days * DAY });
+      await runForTest(args, { cwd, now: () => now() - days * DAY });
       await restart();
       await done("context", "add", "edge", "--secrets", "petrify-secrets");
       const address = ["--address", `${HOST}:${server!.port}`];
@@ -89,7 +96,7 @@ async function desk() {
       else await done("context", "node", "add", "edge-7", ...address);
     },
     daysLeft: async (): Promise<number> =>
-      Math.round((new X509Certificate(await read("api/node.pem")).validToDate.getTime() / 1000 - secondsNow()) / DAY),
+      Math.round((new X509Certificate(await read("api/node.pem")).validToDate.getTime() / 1000 - now()) / DAY),
     [Symbol.asyncDispose]: async () => {
       await server?.[Symbol.asyncDispose]();
       await folder.remove();
@@ -153,6 +160,30 @@ suite("the certificate of a machine", () => {
     assert.equal((await at.done("-n", "edge-7", "version")).err, "");
     assert.equal(await at.read("api/node.pem"), at.ownCertificate);
   });
+});
+
+suite("a machine that was off, known by its key", () => {
+  for (const [name, behind, days] of [
+    ["for a month, with a certificate that is over, and a clock that has gone on", 0, 395],
+    ["for a month, with a clock that stood still", 30 * DAY, 100],
+    ["for a month, with a clock that stood still and a certificate that is over", 30 * DAY, 395],
+    ["until its clock says 1970", 56 * 365 * DAY, 100],
+    ["until its clock says 1970 and its certificate is over", 56 * 365 * DAY, 730],
+  ] as const) {
+    test(`${name} is reached, renewed where it is due, and upgraded`, async () => {
+      await using at = await desk(behind);
+      await at.begin(days, { pinned: true });
+      const first = await at.done("-n", "edge-7", "version");
+      assert.match(first.out, /edge 1\.4\.0/);
+      assert.equal(/its clock says .*Z; it is called with a certificate of that time/.test(first.err), behind > 0, first.err);
+      const isOver = days > 365;
+      assert.equal(/^edge-7: it has a new certificate/m.test(first.err), isOver, first.err);
+      assert.equal(await at.daysLeft(), isOver ? 365 : 365 - days);
+      await at.restart();
+      assert.match((await at.done("-n", "edge-7", "upgrade", "registry.example/edge:2.0")).out, /succeeded/);
+      assert.equal(at.upgrades.length, 1, "once, whatever was refused before");
+    });
+  }
 });
 
 suite("another authority", () => {
