@@ -21,6 +21,8 @@ import { openUpkeep } from "./upkeep.ts";
 import { openRecovery } from "./recovery-loop.ts";
 import { openReset, type Reset } from "./reset-loop.ts";
 import { todo } from "./operations/operation.ts";
+import { untilAborted } from "../host/wait.ts";
+import type { Updates } from "./updates/updates.ts";
 import { isSuspicious } from "./verification.ts";
 import { openWorld, type World } from "./world.ts";
 
@@ -32,6 +34,8 @@ export interface Agent {
   /** What is installed without anybody being asked. */
   readonly automatic: Pick<Automatic, "status">;
   readonly reset: Pick<Reset, "plan" | "reset" | "wipe">;
+  /** How it keeps itself current. */
+  readonly updates: () => Promise<Updates>;
   readonly config: Omit<ConfigService, "loop" | "judged" | "isArgsTrial" | "healthy" | "unhealthy">;
   /** Works until the signal is aborted; then what the next boot needs is stored. */
   run(signal: AbortSignal): Promise<void>;
@@ -66,9 +70,16 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
     trial: { is: () => config.isArgsTrial(), failed: async (reason) => await config.unhealthy(reason) },
   });
   const config = openConfigService(world, {
-    ...{ refusal: reset.refusal, changed: health.planned },
+    refusal: reset.refusal,
+    changed: async () => {
+      await health.planned();
+      updates.changed();
+    },
     health: () => health.status().is,
   });
+
+  const service = openOperationService(world, operations);
+  const updates = lateUpdates(world, service);
 
   await begin(world);
   const fingerprint = await fingerprintOf(world);
@@ -84,7 +95,8 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
     automatic,
     reset,
     config,
-    operations: openOperationService(world, operations),
+    operations: service,
+    updates: updates.open,
     run: async (signal) => {
       const unlessAlone = (error: unknown): void => {
         if (!reset.alone.aborted || signal.aborted) throw error;
@@ -97,7 +109,7 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
         upkeep.beat,
         upkeep.recordCopies,
         // A boot that is there to reset the machine does nothing else to its images.
-        ...(ports.facts.resetting ? [] : [scrubber.loop, operations.loop, recovery.loop, config.loop]),
+        ...(ports.facts.resetting ? [] : [scrubber.loop, operations.loop, recovery.loop, config.loop, updates.loop]),
         ...(installer.isInstaller ? [automatic.loop] : []),
       ];
       try {
@@ -125,6 +137,33 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
       ...(scrubber.verifying ? { verifying: scrubber.verifying } : {}),
       agent: { pid: ports.pid, startedAfter },
     }),
+  };
+}
+
+/** Most of it is read only once a machine config says anything of it, or somebody asks. */
+function lateUpdates(
+  world: World,
+  service: OperationService,
+): Pick<Updates, "loop"> & { readonly open: () => Promise<Updates>; readonly changed: () => void } {
+  let opened: Promise<Updates> | undefined;
+  let changed = Promise.withResolvers<void>();
+  const open = async (): Promise<Updates> => {
+    opened ??= import("./updates/node-updates.ts").then(async ({ openNodeUpdates }) => await openNodeUpdates(world, service));
+    return await opened;
+  };
+  return {
+    open,
+    changed: () => {
+      const { resolve } = changed;
+      changed = Promise.withResolvers();
+      resolve();
+      void opened?.then(({ wake }) => wake());
+    },
+    loop: async (signal) => {
+      while (!world.ports.machineConfig.now().updates) await untilAborted(changed.promise, signal);
+      const { loop } = await open();
+      await loop(signal);
+    },
   };
 }
 

@@ -11,6 +11,8 @@ import { NO_RUN_CONFIG } from "../layout/run-config.ts";
 import { isResetPending, type ResetOrder } from "../layout/reset-order.ts";
 import type { BootTarget, SlotName } from "../layout/slots.ts";
 import type { Tries } from "../layout/tries.ts";
+import { EMPTY_UPDATES, type UpdatesState } from "../layout/updates-state.ts";
+import type { FoundLocks } from "../host/restart-locks.ts";
 import type { BootRecordStore } from "../host/boot-record.ts";
 import { sha256 } from "../host/sha256.ts";
 import { fakeInitSystem, type FakeInitSystem } from "../host/init-system.ts";
@@ -71,6 +73,12 @@ export interface FakeDisk {
   order?: ResetOrder;
   /** Nothing boots from it. */
   isErased?: boolean;
+  /** What it remembers of its updates. */
+  updates?: UpdatesState;
+  /** What keeps it from restarting by itself. */
+  locks?: FoundLocks["locks"];
+  /** Tags of every repository. */
+  tags?: readonly string[];
   /** One for each time that a data partition is made anew, from the next one on. */
   wipeFails?: (Error | undefined)[];
   /** Until it is written again. */
@@ -258,6 +266,15 @@ export function fakeMachine(
       if (disk.keyUnreadable) throw new Error("it cannot be read");
       return "SHA256:test";
     },
+    updates: {
+      store: async () =>
+        await Promise.resolve({
+          ...{ found: disk.updates ?? EMPTY_UPDATES, isNewer: false },
+          store: async (state) => await Promise.resolve(void (disk.updates = state)),
+        }),
+      locks: async () => await Promise.resolve({ locks: disk.locks ?? [], problems: [] }),
+      post: async () => await Promise.reject(new Error("there is no network")),
+    },
     resetDisk: fakeResetDisk(disk, done, () => boot.stop.abort()),
     certificateEnds: async () => await Promise.resolve(disk.certificateEnds),
     watchdog: { beat: async () => await Promise.resolve(void done.push("beat")), [Symbol.asyncDispose]: async () => {} },
@@ -333,6 +350,7 @@ function fakeImages(disk: FakeDisk, done: string[], damage: Readonly<Record<stri
       }
       return { image, source, kernel: "6.12", created: 0, architecture: "x86-64", trust: "unsigned", ...disk.tells };
     },
+    tags: async () => await Promise.resolve(disk.tags ?? []),
     inspectPlace: async () => {
       await Promise.resolve();
       const image = disk.images?.["recovery"];

@@ -18,6 +18,7 @@ export function historyText(entries: readonly HistoryEntry[]): string {
 function entryText({
   startedAt,
   kind,
+  only,
   image,
   target,
   from,
@@ -35,7 +36,7 @@ function entryText({
   const what = image.name === undefined ? "" : ` to ${image.name} ${image.version}`;
   const row = (name: string, text: string): string => `  ${name.padEnd(9)}${text}`;
   return [
-    `${when}  ${KINDS[kind]}${what}: ${outcome}`,
+    `${when}  ${only ?? KINDS[kind]}${what}: ${outcome}`,
     ...(reason ? [row("reason", `${reason}${code === undefined ? "" : ` (${code})`}`)] : []),
     ...(hint ? [row("hint", hint)] : []),
     row(

@@ -27,6 +27,8 @@ import { every, workerError, type WorkerError } from "./worker.ts";
 
 /** What is stored of it is where the next boot goes on, should this one be cut off. */
 const PROGRESS_MS = 1000;
+/** As people are shown: src/registry/list-releases.ts. */
+const MOST_TAGS = 1000;
 
 // An agent that was killed starts another one, for the same place.
 dieWithParent();
@@ -69,6 +71,12 @@ async function work(): Promise<ImageLine> {
           trust: says,
         },
       };
+    }
+    case "tags": {
+      using named = await storeOf(request.reference, request.means);
+      const tags: string[] = [];
+      for await (const tag of named.store.tags({ signal: stop.signal })) if (tags.push(tag) >= MOST_TAGS) break;
+      return { tags };
     }
     case "check": {
       if (request.source.is === "registry") {

@@ -19,6 +19,7 @@ import { work as workIn } from "./worker.ts";
 /** What image-main.ts is told. */
 export type ImageRequest =
   | { readonly do: "inspect"; readonly source: ImageSource; readonly judgement?: ReleaseJudgement; readonly means: ReleaseMeans }
+  | { readonly do: "tags"; readonly reference: string; readonly means: ReleaseMeans }
   | { readonly do: "check"; readonly source: ImageSource; readonly digest: string; readonly means: ReleaseMeans }
   | {
       readonly do: "verify";
@@ -51,7 +52,8 @@ export type ImageLine =
   | { readonly way: string }
   | { readonly whole: true }
   | { readonly whole: false; readonly damage: string }
-  | { readonly inspected: InspectedImage };
+  | { readonly inspected: InspectedImage }
+  | { readonly tags: readonly string[] };
 
 export interface ImageMeans {
   readonly run: Run;
@@ -93,6 +95,10 @@ export function imageWork({ run, program, facts, proxies }: ImageMeans): Pick<Ag
       ...(await inspect(sourceOf(source), signal, judgement)),
       ...(source.is === "recovery" ? { source } : {}),
     }),
+    tags: async (reference, signal) => {
+      const line = await work({ do: "tags", reference, means }, () => {}, signal);
+      return "tags" in line ? line.tags : [];
+    },
     inspectPlace: async (place, signal) => await placed(place, async (path) => await inspect({ is: "file", path }, signal)),
     check: async (source, digest, progress, signal) =>
       verdictOf(

@@ -7,6 +7,7 @@ import { RUNTIME_VARIABLES } from "../layout/runtime-variables.ts";
 import { parseRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
 import { API_FOLDER, CERTIFICATE_FILE } from "../layout/api-places.ts";
 import { INSTALLER_CONFIG, MACHINE_CONFIG_LIMIT } from "../layout/machine-config-place.ts";
+import { AUTHORITIES_PATH } from "../layout/authorities-path.ts";
 import { AUDIT_FOLDER } from "../layout/audit-log.ts";
 import { auditFiles } from "../host/audit-files.ts";
 import { bootRecordOn } from "../host/boot-record.ts";
@@ -38,7 +39,7 @@ import { runChecks } from "./health/check.ts";
 import { checksOf } from "./health/registry.ts";
 import { installWork } from "./install/work.ts";
 import { imageWork } from "./image-work.ts";
-import type { ProxySettings } from "./proxy-settings.ts";
+import { httpProxies, type ProxySettings } from "./proxy-settings.ts";
 import { resetDisk } from "./reset-disk.ts";
 import { slotStore } from "./slot-store.ts";
 import { stageControl } from "./stages/stage-control.ts";
@@ -156,6 +157,21 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
       return own && own.validToDate.getTime() / 1000;
     },
     slotStore: slotStore({ run, programs, facts, now: edge.now }),
+    updates: {
+      // Read by machines that keep themselves current.
+      store: async () => {
+        const { openUpdatesStore } = await import("../host/updates-store.ts");
+        return await openUpdatesStore(folder);
+      },
+      locks: async () => {
+        const { readRestartLocks } = await import("../host/restart-locks.ts");
+        return await readRestartLocks("/");
+      },
+      post: async (url, body, headers, signal) => {
+        const { postJson } = await import("../host/post-json.ts");
+        return await postJson(url, body, headers, signal, { authorities: AUTHORITIES_PATH, proxies: httpProxies(edge.proxies) });
+      },
+    },
     resetDisk: resetDisk({ run, programs, facts, record, now: edge.now }),
     jitter: Number.parseInt(machineId.slice(0, 6), 16) / 0x1000000,
     wait,

@@ -4,6 +4,7 @@ import type { BootRecordStore } from "../host/boot-record.ts";
 import type { ClockFinding } from "../host/clock-is-set.ts";
 import type { HardwareWatchdog } from "../host/hardware-watchdog.ts";
 import type { InitSystem } from "../host/init-system.ts";
+import type { FoundLocks } from "../host/restart-locks.ts";
 import type { StateStore } from "../host/state-store.ts";
 import type { AgentState } from "../layout/agent-state.ts";
 import type { MachineEvent } from "../layout/events.ts";
@@ -25,6 +26,8 @@ import type { SlotStore } from "./slot-store.ts";
 import type { StageControl } from "./stages/stage-control.ts";
 import type { AgentStatus } from "./status.ts";
 import type { TrustStore } from "./trust-store.ts";
+import type { PostJson } from "./updates/fleet-lock.ts";
+import type { UpdatesStore } from "./updates/ports.ts";
 import type { Verification } from "./verification.ts";
 
 /** What one verification comes to; `undefined` damage: the image is whole. */
@@ -88,6 +91,13 @@ export interface AgentPorts {
   /** Fingerprint of the machine's key, which is made where the oem partition has none. @throws Error where it can be neither read nor made */
   readonly fingerprint: () => Promise<string>;
   readonly resetDisk: ResetDisk;
+  /** What updates need besides what others do. */
+  readonly updates: {
+    readonly store: () => Promise<UpdatesStore>;
+    /** What keeps the machine from restarting by itself. */
+    readonly locks: () => Promise<FoundLocks>;
+    readonly post: PostJson;
+  };
   /** The end of its certificate, in seconds since 1970; nothing where it has none that an owner has made. */
   readonly certificateEnds: () => Promise<number | undefined>;
   /** Where nobody else looks after it. */

@@ -11,6 +11,7 @@ import {
   configDiffRequest,
   configRollbackRequest,
   configSourcesRequest,
+  pauseRequest,
   copyRequest,
   resetRequest,
   restartRequest,
@@ -72,6 +73,12 @@ function plainRoutes(agent: Agent, { audit, init }: Pick<AgentPorts, "audit" | "
       const report: AutomaticReport = { status: agent.automatic.status(), isUnderWay: installer.isUnderWay() };
       return Promise.resolve(report);
     },
+    "GET /updates": async () => await (await agent.updates()).status(),
+    "GET /updates/plan": async () => await (await agent.updates()).plan(),
+    "POST /updates/check": async (signal) => await (await agent.updates()).check(signal),
+    "POST /updates/apply": async (signal) => await (await agent.updates()).apply(signal),
+    "POST /updates/pause": asked(pauseRequest, async (request) => await (await agent.updates()).pause(request, by.name)),
+    "POST /updates/resume": async () => await (await agent.updates()).resume(),
     "GET /history": () => {
       const { operation } = agent.status();
       return Promise.resolve({ ...(operation ? { now: operation } : {}), operations: operations.history() });

@@ -16,6 +16,7 @@ import { registerScrub } from "./scrub.ts";
 import { registerSlots } from "./slots.ts";
 import { registerStatus } from "./status.ts";
 import { registerSupport } from "./support.ts";
+import { registerUpdates } from "./updates/updates.ts";
 import { registerUpgrade } from "./upgrade.ts";
 import { registerNodeWipe } from "./node-wipe.ts";
 
@@ -27,6 +28,7 @@ const COMMANDS: readonly Register[] = [
   registerNodeConfig,
   registerUpgrade,
   registerRollback,
+  registerUpdates,
   registerReboot,
   registerLock,
   registerSlots,

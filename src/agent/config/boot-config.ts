@@ -3,11 +3,12 @@ import { fileExists, readText } from "../../host/files.ts";
 import { openGenerationStore, type GenerationStore } from "../../host/generation-store.ts";
 import type { ConfigTrial, GenerationNumber, SlotConfig } from "../../layout/generations.ts";
 import { NO_KERNEL_ARGS, type KernelArgs } from "../../layout/kernel-args.ts";
+import type { UpdatesConfig } from "../../config/updates/updates-config.ts";
 import { HEALTH_PLAN_PATH, type HealthPlan } from "../../layout/health-plan.ts";
 import { CONFIG_HALF_PATH, parseRunConfig, RUN_CONFIG_PATH, type RunConfig } from "../../layout/run-config.ts";
 import type { RunFacts } from "../../layout/run-facts.ts";
 import { planOfBoot } from "../health/plan-of-boot.ts";
-import { readAbout, readKernelArgs } from "./generation-files.ts";
+import { readAbout, readKernelArgs, readUpdates } from "./generation-files.ts";
 import type { WantedKernelArgs } from "./kernel-args-step.ts";
 import { configPlace } from "./place.ts";
 
@@ -26,6 +27,8 @@ export interface BootConfig {
   readonly trial?: ConfigTrial;
   /** What the configs of the slot want of the kernel's command line. */
   readonly kernelArgs?: WantedKernelArgs;
+  /** How the machine keeps itself current. */
+  readonly updates?: UpdatesConfig;
   /** Some of where it may come from has never answered yet. */
   readonly awaits?: true;
   /** One was being laid: by somebody who is at it, or was when that was cut short. */
@@ -44,6 +47,8 @@ export async function readBootConfig(facts: Pick<RunFacts, "slot">): Promise<Boo
   const { folder, target } = await configPlace(facts);
   const store = await openGenerationStore(folder);
   const about = config.generation === undefined ? undefined : await readAbout(store, config.generation).catch(() => undefined);
+  const updates =
+    config.generation === undefined ? undefined : await readUpdates(store, config.generation).catch(() => undefined);
   const slot = store.slots().slots[target];
   const { trial } = slot ?? {};
   const awaits = config.awaits === true || about?.awaits === true;
@@ -51,6 +56,7 @@ export async function readBootConfig(facts: Pick<RunFacts, "slot">): Promise<Boo
     ...{ plan, notes },
     ...(hostname === "" ? {} : { hostname }),
     config: { ...config, notes: [...new Set([...config.notes, ...(about?.problems ?? []), ...(awaits ? [AWAITED] : [])])] },
+    ...(updates ? { updates } : {}),
     ...(awaits ? { awaits } : {}),
     ...(isHalf ? { isHalf } : {}),
     ...(trial?.how === "live" ? { trial } : {}),

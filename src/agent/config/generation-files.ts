@@ -1,5 +1,6 @@
 /** The files of a generation besides what the initrd reads. docs/formats/generations.md */
 import type { Compiled } from "../../config/machine/compile/compile-config.ts";
+import type { UpdatesConfig } from "../../config/updates/updates-config.ts";
 import type { StagePlan } from "../../config/machine/compile/stage-plan.ts";
 import { asciiJson } from "../../layout/ascii-json.ts";
 import { decodeCompiledConfig, encodeCompiledConfig } from "../../layout/compiled-config.ts";
@@ -82,6 +83,16 @@ export const readKernelArgs = async (
   number: GenerationNumber,
 ): Promise<KernelArgs | undefined> =>
   (parse(await store.read(number, REST_NAME)) as Pick<Compiled, "kernelArgs"> | undefined)?.kernelArgs;
+
+/** How the machine keeps itself current; nothing where it does not, and where that cannot be read. @throws NodeJS.ErrnoException */
+export async function readUpdates(
+  store: Pick<GenerationStore, "read">,
+  number: GenerationNumber,
+): Promise<UpdatesConfig | undefined> {
+  const { updates } = (parse(await store.read(number, REST_NAME)) ?? {}) as Pick<Compiled, "updates">;
+  // Of before there were windows.
+  return Array.isArray(updates?.windows) ? updates : undefined;
+}
 
 /** When it was made, and what was left out; nothing where that cannot be read. @throws NodeJS.ErrnoException */
 export const readAbout = async (

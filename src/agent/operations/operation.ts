@@ -138,7 +138,8 @@ function nextOfUpgrade(upgrade: Of<"upgrade">, event: OperationEvent): Step | un
       return at === "writing" ? { operation: { ...upgrade, way: event.way } } : undefined;
     case "whole":
       if (at === "checking") return { operation: { ...upgrade, at: "writing" } };
-      return at === "verifying" ? { operation: { ...upgrade, at: "flipping" } } : undefined;
+      if (at !== "verifying") return undefined;
+      return upgrade.only === "download" ? { ends: "succeeded" } : { operation: { ...upgrade, at: "flipping" } };
     case "damaged":
       if (at === "checking") return { ends: "failed", reason: `the image is damaged: ${event.damage}` };
       if (at !== "verifying") return undefined;

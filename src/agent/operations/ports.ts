@@ -48,6 +48,8 @@ export interface ImagePorts {
    * @throws AppError `IMAGE_UNREADABLE`, `IMAGE_INVALID`, `IMAGE_NEWER`, `IMAGE_FOREIGN`; of releases as mayUpgrade refuses them, StoreError
    */
   readonly inspect: (source: ImageSource, signal: AbortSignal, judgement?: ReleaseJudgement) => Promise<InspectedImage>;
+  /** Those of a repository, as its store has them: no release has to be behind one. @throws StoreError */
+  readonly tags: (reference: string, signal: AbortSignal) => Promise<readonly string[]>;
   /** What a place of this disk has. @throws AppError as {@link ImagePorts.inspect} */
   readonly inspectPlace: (place: Place, signal: AbortSignal) => Promise<InspectedImage>;
   /** Compares every byte of an image that is not on this disk's places with its manifest. */

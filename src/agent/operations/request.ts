@@ -36,6 +36,8 @@ export interface UpgradeWish {
   readonly restart: boolean;
   /** Also an image that runs already. */
   readonly force: boolean;
+  /** Bring it here, and no more. */
+  readonly only?: "download";
 }
 
 /**
@@ -103,6 +105,7 @@ export function upgradeOf(
   return {
     ...{ kind: "upgrade", ...begun(asked, running, version), source, image, written: 0, failures: 0, target, reused },
     ...(release ? { release } : {}),
+    ...(wish.only ? { only: wish.only } : {}),
     restart: wish.restart,
     at: reused ? "verifying" : source.is === "file" ? "checking" : "writing",
   };

@@ -129,7 +129,7 @@ export function openOperationService(world: World, operations: Operations): Oper
     upgrade: async function* (request, signal, by) {
       operations.assertFree(request.recovery ? "recovery-upgrade" : "upgrade"); // before the image is looked at, which may take long
       const { operation } = await prepare(request, signal, by);
-      await ports.stages.start("before-upgrade", signal);
+      if (request.only === undefined) await ports.stages.start("before-upgrade", signal);
       yield* begin(operation, signal);
     },
     rollback: (restart, signal, by) => begin(rollbackOf(situation(), restart, asked(by)), signal),

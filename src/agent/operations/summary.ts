@@ -16,13 +16,15 @@ const STEPS: Readonly<Record<Operation["at"], string>> = {
 };
 
 /** What it is about: `upgrade to edge 1.2.0`. */
-function labelOf(operation: Pick<Operation, "kind"> & { readonly image?: object; readonly target?: unknown }): string {
-  const { kind, image = {} } = operation;
+function labelOf(
+  operation: Pick<Operation, "kind"> & { readonly image?: object; readonly target?: unknown; readonly only?: "download" },
+): string {
+  const { kind, image = {}, only } = operation;
   const { name, version } = image as { readonly name?: string; readonly version?: string };
   const what = name === undefined ? "" : ` to ${name} ${version}`;
   switch (kind) {
     case "upgrade":
-      return `upgrade${what}`;
+      return only === "download" ? `download of ${name} ${version}` : `upgrade${what}`;
     case "recovery-upgrade":
       return `upgrade of recovery${what}`;
     case "rollback":
@@ -46,7 +48,7 @@ export function finished(
   { reason, code, hint, ...end }: Pick<FinishedOperation, "outcome" | "endedAt"> & Partial<Failure>,
 ): FinishedOperation {
   const { id, cause, startedAt, from, kind } = operation;
-  const { way, downloaded } = kind === "rollback" ? {} : (operation as Pick<Upgrade, "way" | "downloaded">);
+  const { way, downloaded, only } = kind === "rollback" ? {} : (operation as Pick<Upgrade, "way" | "downloaded" | "only">);
   return {
     ...{ id, kind, cause, startedAt, from },
     ...{ target: placeOf(operation), image: operation.image, ...end },
@@ -54,6 +56,7 @@ export function finished(
     ...(reason === undefined ? {} : { reason: shortLine(reason) }),
     ...(code === undefined ? {} : { code }),
     ...(hint === undefined ? {} : { hint: shortLine(hint) }),
+    ...(only === undefined ? {} : { only }),
     ...(way === undefined ? {} : { way }),
     ...(downloaded ? { downloaded } : {}),
   };

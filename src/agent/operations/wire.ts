@@ -12,6 +12,7 @@ import { APPLY_MODES, type ApplyMode } from "../config/work.ts";
 import type { EnrolRequest, GiveBackRequest } from "../enrolment.ts";
 import type { SignedStatement } from "../ownership.ts";
 import type { ResetRequest } from "../reset-loop.ts";
+import type { PauseRequest } from "../updates/updates.ts";
 import type { CheckRequest, UpgradeRequest } from "./service.ts";
 
 /** @throws AppError `REQUEST_INVALID`, as the other ones do */
@@ -36,6 +37,14 @@ function toldOf({ told = [] }: Readonly<Record<string, unknown>>): readonly Told
     throw invalid(`told: a list of ${TOLD.join(", ")}`);
   }
   return TOLD.filter((what) => told.includes(what));
+}
+
+export function pauseRequest(body: unknown): PauseRequest {
+  const { seconds, reason } = fieldsOf(body, ["seconds", "reason"]);
+  const isTime = seconds === undefined || (Number.isSafeInteger(seconds) && (seconds as number) > 0);
+  if (!isTime) throw invalid("seconds: how long, a whole number");
+  if (reason !== undefined && typeof reason !== "string") throw invalid("reason: text");
+  return { ...(seconds === undefined ? {} : { seconds: seconds as number }), ...(reason === undefined ? {} : { reason }) };
 }
 
 export const rollbackRequest = (body: unknown): { readonly restart: boolean } => ({

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { KnownRelease } from "../../layout/updates-state.ts";
-import { chooseRelease } from "./choose.ts";
+import { chooseRelease, newestTag } from "./choose.ts";
 
 const release = (version: string, created = 0): KnownRelease => ({
   ...{ image: `${version}@${created}`, version, created, security: false, reference: `registry.example/edge@sha256:${version}` },
@@ -40,4 +40,12 @@ test("a release that fell back is told, and nothing that is as old takes its pla
   assert.equal(found([release("1.5.0", 9)], "*", fellBack), undefined);
   assert.equal(found([release("1.6.0", 10), release("1.7.0", 11)], "*", fellBack), "1.7.0@11");
   assert.equal(found([release("1.5.1", 11)], "*", fellBack), "1.5.1@11");
+});
+
+test("of tags that are versions the newest one in the range is looked at", () => {
+  const tags = ["latest", "1.9.0", "1.10.0", "2.0.0", "1.11.0-rc.1", "sha256-00", "v1.12.0"];
+  assert.deepEqual(
+    [newestTag(tags, "^1.4"), newestTag(tags, "*"), newestTag(tags, "^3"), newestTag([], "*")],
+    ["1.10.0", "2.0.0", undefined, undefined],
+  );
 });

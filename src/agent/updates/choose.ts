@@ -1,6 +1,6 @@
 /** Which of the releases that a source has is wanted. Pure. */
 import type { UpdateChannel } from "../../config/updates/updates-config.ts";
-import { isInRange, parseSemver, parseVersionRange } from "../../core/semver.ts";
+import { compareSemver, isInRange, parseSemver, parseVersionRange } from "../../core/semver.ts";
 import { compareReleases, type Dated } from "../../release/release-order.ts";
 import type { KnownRelease, LeftRelease } from "../../layout/updates-state.ts";
 
@@ -31,4 +31,16 @@ export function chooseRelease(
     )
     .toSorted((a, b) => compareReleases(b, a))
     .at(0);
+}
+
+/** The tag of the newest version in a range: releases are pushed under their version. */
+export function newestTag(tags: readonly string[], versions: string): string | undefined {
+  const range = parseVersionRange(versions);
+  return tags
+    .flatMap((tag) => {
+      const version = parseSemver(tag);
+      return version && range && isInRange(version, range) ? [{ tag, version }] : [];
+    })
+    .toSorted((a, b) => compareSemver(b.version, a.version))
+    .at(0)?.tag;
 }

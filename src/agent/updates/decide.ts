@@ -196,7 +196,7 @@ function windowWait(
 }
 
 /** When is looked: after so long, as much later as this machine's chance says; after a start not with all others that were started, too. */
-function nextLook({ config, state, facts, now }: UpdateSituation): Seconds {
+export function nextLook({ config, state, facts, now }: UpdateSituation): Seconds {
   const { every, jitter } = config.check;
   const later = Math.floor(state.chance * jitter);
   const { lookedAt, lookFailure } = state;

@@ -151,7 +151,7 @@ export class FakeNode {
         else tell({ is: "lock not given back", reason: "the server is down" });
         break;
       case "stage": {
-        tell({ is: "staging", image: step.release.image });
+        tell({ is: "staging", image: step.release.image, uptime: this.facts.uptime });
         this.time += 30;
         if (this.#downloaded !== step.release.image && !this.isSourceUp)
           tell({ is: "failed", image: step.release.image, reason: "the line is down" });
@@ -159,6 +159,7 @@ export class FakeNode {
         break;
       }
       case "restart":
+        tell({ is: "restarting", uptime: this.facts.uptime });
         this.restart();
         return;
     }
@@ -195,7 +196,7 @@ export class FakeNode {
     if (!this.running.isGood) return this.#fallBack();
     this.#trial = undefined;
     this.away = false;
-    this.hear({ is: "healthy", image: this.running.image });
+    this.hear({ is: "healthy", image: this.running.image, uptime: this.facts.uptime });
   }
   #fallBack(): void {
     const { running } = this;
@@ -248,8 +249,9 @@ export class FakeNode {
     assert.ok(isTold || config.mode === "apply", `${name}: the mode is ${config.mode}`);
     assert.deepEqual(this.facts.locks, [], `${name}: locked`);
     const isOverdue = release.security && config.maxDelay !== undefined && now >= release.created + config.maxDelay;
-    const [open] = openings(config, now, now + 1);
-    const isOpen = open !== undefined && (config.windows.length === 0 || open.end - now >= timeNeeded(state));
+    const [open] = openings(config, now, now + 86_400);
+    const isOpen =
+      open !== undefined && open.start <= now && (config.windows.length === 0 || open.end - now >= timeNeeded(state));
     assert.ok(isTold || isOverdue || isOpen, `${name}: no window`);
     if (config.coordination) assert.ok(this.#means.fleet!.holders.has(this.#means.id), `${name}: without the fleet's lock`);
     if (what === "restart") assert.equal(this.#staged?.image, release.image, `${name}: it is not staged`);

@@ -9,7 +9,9 @@ export type UpdateEvent =
   | { readonly is: "looked"; readonly release: KnownRelease | undefined; readonly chance: number }
   | { readonly is: "look failed"; readonly reason: string; readonly chance: number }
   | { readonly is: "downloaded"; readonly image: string }
-  | { readonly is: "staging"; readonly image: string }
+  /** @property uptime seconds since the kernel's start */
+  | { readonly is: "staging"; readonly image: string; readonly uptime: Seconds }
+  | { readonly is: "restarting"; readonly uptime: Seconds }
   /** To bring a release here, or to stage it. */
   | { readonly is: "failed"; readonly image: string; readonly reason: string }
   | { readonly is: "lock taken" }
@@ -19,7 +21,7 @@ export type UpdateEvent =
   /** The agent has started. @property coordinated the fleet's lock may be held from before */
   | { readonly is: "started"; readonly coordinated: boolean }
   /** This boot is good. */
-  | { readonly is: "healthy"; readonly image: string }
+  | { readonly is: "healthy"; readonly image: string; readonly uptime: Seconds }
   /** What has ended, oldest first. */
   | { readonly is: "history"; readonly operations: readonly FinishedOperation[] }
   | { readonly is: "paused"; readonly by: string; readonly until?: Seconds; readonly reason?: string }
@@ -27,8 +29,10 @@ export type UpdateEvent =
   /** What was found is to be applied now, also if it has fallen back here. */
   | { readonly is: "told" };
 
-/** More is no update: the clock was set. */
-const LONGEST_UPDATE: Seconds = 24 * 3600;
+/** What firmware and loader take, which no clock of the kernel's counts. */
+const BEFORE_KERNEL: Seconds = 60;
+/** More is no start: nobody was there to see when the machine was healthy. */
+const LONGEST_START: Seconds = 3600;
 
 /** @param now seconds since 1970 */
 export function next(state: UpdatesState, event: UpdateEvent, now: Seconds): UpdatesState {
@@ -45,7 +49,13 @@ export function next(state: UpdatesState, event: UpdateEvent, now: Seconds): Upd
       return failure?.image === event.image ? rest : state;
     }
     case "staging":
-      return { ...state, began: { image: event.image, at: now } };
+      return { ...state, began: { image: event.image, uptime: event.uptime } };
+    case "restarting": {
+      const { began } = state;
+      // Of an earlier boot: nobody knows how long that was.
+      if (!began || event.uptime < began.uptime) return state;
+      return { ...state, began: { ...began, spent: event.uptime - began.uptime } };
+    }
     case "failed": {
       const { image, reason } = event;
       const { told: _, began: __, ...rest } = state;
@@ -70,8 +80,8 @@ export function next(state: UpdatesState, event: UpdateEvent, now: Seconds): Upd
     case "healthy": {
       const { began, told: _, failure: __, ...rest } = state;
       if (began?.image !== event.image) return state;
-      const took = now - began.at;
-      return { ...rest, ...(took > 0 && took < LONGEST_UPDATE && { took }) };
+      const isMeasured = began.spent !== undefined && event.uptime <= LONGEST_START;
+      return { ...rest, ...(isMeasured && { took: Math.ceil(began.spent + BEFORE_KERNEL + event.uptime) }) };
     }
     case "history":
       // The last time of each image; times would not tell which it is: clocks are set.

@@ -7,6 +7,7 @@ import { DATA_FOLDERS } from "../../../src/agent/degraded.ts";
 import { imageWork } from "../../../src/agent/image-work.ts";
 import type { OperationNews } from "../../../src/agent/operations/driver.ts";
 import type { AgentPorts } from "../../../src/agent/ports.ts";
+import { openUpdatesStore } from "../../../src/host/updates-store.ts";
 import { resetDisk } from "../../../src/agent/reset-disk.ts";
 import { slotStore } from "../../../src/agent/slot-store.ts";
 import { openTrustStore } from "../../../src/agent/trust-store.ts";
@@ -78,6 +79,11 @@ export async function agentLife(lab: Lab, { clock, healthy, restarts, ask }: Lif
     install: { disks: async () => [], plan: neverInstalled, install: neverInstalled },
     fingerprint: async () => "SHA256:lab",
     slotStore: slotStore({ run, programs, facts: lab.facts, now: time }),
+    updates: {
+      store: async () => await openUpdatesStore(undefined),
+      locks: async () => await Promise.resolve({ locks: [], problems: [] }),
+      post: async () => await Promise.reject(new Error("there is no network")),
+    },
     resetDisk: faultyReset(lab, resetDisk({ run, programs, facts: lab.facts, record, now: time })),
     watchdog: undefined,
     keepReserve: async () => await keepReserve("/"),

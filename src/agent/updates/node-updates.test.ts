@@ -1,0 +1,202 @@
+/** A machine in memory that keeps itself current, boot after boot as the loader's rules choose. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fakeUpdates } from "../../config/updates/fake-updates.ts";
+import type { UpdatesConfig } from "../../config/updates/updates-config.ts";
+import type { AppError } from "../../core/error.ts";
+import { decide } from "../../layout/boot-rules.ts";
+import type { SlotName } from "../../layout/slots.ts";
+import { openAgent, type Agent } from "../agent.ts";
+import { fakeMachine, freshDisk, type FakeDisk, type FakeMachine } from "../fake-machine.ts";
+
+const SOURCE = "registry.example/edge";
+const image = (version: string, digest: string) => ({ name: "test", version, digest, size: 64_000_000 });
+const disk = (more: Partial<FakeDisk> = {}): FakeDisk =>
+  freshDisk({
+    images: { [`${SOURCE}:stable`]: image("2.0.0", "cc"), [`${SOURCE}:2.1.0`]: image("2.1.0", "dd") },
+    places: { a: "aa", b: "bb" },
+    release: () => ({ created: 1_799_000_000 }),
+    ...more,
+  });
+const APPLY = fakeUpdates({ mode: "apply", source: SOURCE });
+
+interface Boot {
+  readonly slot: SlotName | "recovery";
+  readonly machine: FakeMachine;
+  readonly agent: Agent;
+}
+let boots = 0;
+
+async function boot(
+  on: FakeDisk,
+  {
+    config = APPLY,
+    until = 500_000,
+    prepare,
+    ask,
+  }: {
+    readonly config?: UpdatesConfig | undefined;
+    readonly until?: number;
+    readonly prepare?: (machine: FakeMachine) => void;
+    readonly ask?: (agent: Agent, signal: AbortSignal) => Promise<unknown>;
+  } = {},
+): Promise<Boot> {
+  const decided = decide({
+    ...{ record: on.record, tries: on.tries, saves: true },
+    whole: { a: on.places?.["a"] !== "half", b: on.places?.["b"] !== "half", recovery1: true, recovery2: true },
+  });
+  on.tries = decided.tries ?? on.tries;
+  const slot = decided.boots === "a" || decided.boots === "b" ? decided.boots : "recovery";
+  const stop = new AbortController();
+  const machine = fakeMachine(on, { id: `boot-${++boots}`, slot, stop });
+  machine.onWait = (uptime) => uptime < until;
+  machine.boot = { ...machine.boot, updates: config };
+  prepare?.(machine);
+  const agent = await openAgent(machine);
+  const asked = ask?.(agent, stop.signal);
+  await agent.run(stop.signal);
+  await asked;
+  return { slot, machine, agent };
+}
+const written = ({ machine }: Boot): string[] => machine.done.filter((line) => line.startsWith("write"));
+const history = ({ agent }: Boot): string[] =>
+  agent.operations.history().map(({ kind, only, outcome, image: { version } }) => `${only ?? kind} ${version}: ${outcome}`);
+
+test("a newer release is downloaded, staged, booted, proven; how long that took is remembered, and nothing more is done", async () => {
+  const on = disk();
+  const first = await boot(on);
+  assert.deepEqual(first.machine.init.restarts, ["a restart was asked for by updates"]);
+  assert.deepEqual(written(first), ["write b from 0", "write b from 0"]);
+  assert.equal(on.record.slots.b.state, "trial");
+  const second = await boot(on);
+  assert.equal(second.slot, "b");
+  assert.equal(on.record.slots.b.state, "proven");
+  assert.deepEqual(history(second), ["upgrade 2.0.0: succeeded", "download 2.0.0: succeeded"]);
+  assert.ok((on.updates?.took ?? 0) > 60, `${on.updates?.took} s`);
+  const { next } = await (await second.agent.updates()).status();
+  assert.equal(next?.because, "current");
+  assert.deepEqual(second.machine.init.restarts, []);
+});
+
+test("a release that falls back is not booted again, until somebody says so", async () => {
+  const on = disk();
+  const isBad = (machine: FakeMachine): void => void (machine.failing["web"] = "connection refused");
+  await boot(on);
+  for (const _ of [1, 2, 3]) assert.equal((await boot(on, { prepare: isBad })).slot, "b");
+  const back = await boot(on);
+  assert.equal(back.slot, "a");
+  assert.deepEqual(back.machine.init.restarts, []);
+  assert.equal(on.updates?.left[0]?.version, "2.0.0");
+  const updates = await back.agent.updates();
+  assert.equal((await updates.status()).next?.because, "fell back");
+  const told = await boot(on, {
+    ask: async (agent, signal) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      await (await agent.updates()).apply(signal);
+    },
+  });
+  assert.deepEqual(told.machine.init.restarts, ["a restart was asked for by updates"]);
+  assert.equal((await boot(on)).slot, "b");
+});
+
+for (const [mode, work, state] of [
+  ["notify", [], "proven"],
+  ["download", ["write b from 0"], "empty"],
+  ["stage", ["write b from 0"], "trial"],
+] as const)
+  test(`with mode ${mode} nothing is restarted, and slot b is ${state}`, async () => {
+    const on = disk();
+    const first = await boot(on, { config: { ...APPLY, mode } });
+    assert.deepEqual([first.machine.init.restarts, written(first), on.record.slots.b.state], [[], work, state]);
+  });
+
+test("what keeps it from restarting is waited for; what was downloaded is not downloaded again", async () => {
+  const on = disk({ locks: [{ name: "backup", left: 3600 }] });
+  const first = await boot(on);
+  assert.deepEqual([first.machine.init.restarts, history(first)], [[], ["download 2.0.0: succeeded"]]);
+  const status = await (await first.agent.updates()).status();
+  assert.deepEqual([status.next?.because, status.locks.map(({ name }) => name)], ["lock", ["backup"]]);
+  on.locks = [];
+  const second = await boot(on);
+  assert.equal(second.machine.init.restarts.length, 1);
+  assert.deepEqual(history(second), ["download 2.0.0: succeeded"]);
+});
+
+test("of a range of versions the newest tag is looked at", async () => {
+  const on = disk({ tags: ["stable", "2.0.0", "2.1.0", "3.0.0"] });
+  const { agent } = await boot(on, { config: { ...APPLY, mode: "notify", channel: { versions: "^2" } } });
+  assert.equal((await (await agent.updates()).status()).state.release?.version, "2.1.0");
+});
+
+test("a source that does not answer is asked again, and told", async () => {
+  const on = disk({ images: {} });
+  const { agent, machine } = await boot(on);
+  const { state } = await (await agent.updates()).status();
+  assert.equal(state.lookFailure?.count, 2);
+  assert.match(state.lookFailure?.reason ?? "", /cannot be read/);
+  assert.deepEqual(machine.init.restarts, []);
+});
+
+test("without the fleet's lock nothing is staged; with it the machine restarts, and gives it back once it is healthy", async () => {
+  const on = disk();
+  const config = { ...APPLY, coordination: { fleetlock: { url: "https://lock.example", group: "edge" } } };
+  const asked: string[] = [];
+  let isTaken = true;
+  const prepare = (machine: FakeMachine): void =>
+    void Object.assign(machine.updates, {
+      post: async (url: string) => {
+        asked.push(url.replace("https://lock.example/v1/", ""));
+        return await Promise.resolve({ status: isTaken && url.endsWith("pre-reboot") ? 409 : 200, text: "" });
+      },
+    });
+  const first = await boot(on, { config, prepare });
+  assert.deepEqual([first.machine.init.restarts, on.record.slots.b.state], [[], "empty"]);
+  assert.ok(asked.includes("pre-reboot"));
+  isTaken = false;
+  asked.length = 0;
+  const second = await boot(on, { config, prepare });
+  assert.equal(second.machine.init.restarts.length, 1);
+  assert.equal(asked.at(-1), "pre-reboot");
+  asked.length = 0;
+  await boot(on, { config, prepare });
+  assert.deepEqual(asked, ["steady-state"]);
+  assert.equal(on.updates?.lock, undefined);
+});
+
+test("a clock that is not set, a pause and a hold keep everything from being taken", async () => {
+  const unset = (machine: FakeMachine): void =>
+    void Object.assign(machine, { clockIsSet: async () => await Promise.resolve({ isSet: false, why: "nobody has" }) });
+  for (const options of [
+    { prepare: unset },
+    { config: { ...APPLY, holdUntil: 1_900_000_000 } },
+    { ask: async (agent: Agent) => await (await agent.updates()).pause({ reason: "fair" }, "ops") },
+  ]) {
+    const on = disk();
+    const ran = await boot(on, options);
+    assert.deepEqual([ran.machine.init.restarts, written(ran)], [[], []]);
+  }
+});
+
+test("a machine whose config says nothing of updates does nothing, and says so; what needs a source is refused", async () => {
+  const on = disk();
+  const { agent, machine } = await boot(on, {
+    config: undefined,
+    prepare: ({ boot: own }) => delete (own as { updates?: unknown }).updates,
+  });
+  const updates = await agent.updates();
+  assert.equal((await updates.status()).config, undefined);
+  assert.deepEqual([machine.init.restarts, on.updates], [[], undefined]);
+  for (const refused of [updates.plan(), updates.check(new AbortController().signal)])
+    await assert.rejects(refused, (error: AppError) => error.code === "NO_UPDATES");
+});
+
+test("a plan has the next dates, and the first moment at which the machine may restart", async () => {
+  const on = disk();
+  const windows = [{ days: ["sat"], start: "02:00", length: 3600, zone: "UTC" }] as const;
+  const { agent } = await boot(on, { config: { ...APPLY, windows } });
+  const { because, dates, earliest } = await (await agent.updates()).plan();
+  assert.equal(because, "window");
+  assert.equal(dates[0]?.what, "look");
+  assert.equal(dates.filter(({ what }) => what === "window").length, 5);
+  assert.equal(earliest, dates.find(({ what }) => what === "window")?.at);
+});

@@ -1,0 +1,142 @@
+/** Updates on a machine: what they see of it, and do to it. Read only where a machine config has anything for it. */
+import type { UpdatesConfig } from "../../config/updates/updates-config.ts";
+import { AppError } from "../../core/error.ts";
+import type { FinishedOperation } from "../../layout/operation.ts";
+import type { KnownRelease } from "../../layout/updates-state.ts";
+import { formatReference, parseReference } from "../../registry/reference.ts";
+import type { OperationService } from "../operations/service.ts";
+import type { World } from "../world.ts";
+import { chooseRelease, newestTag } from "./choose.ts";
+import type { UpdateFacts } from "./decide.ts";
+import { fleetId, fleetLock, type FleetLock } from "./fleet-lock.ts";
+import type { UpdatePorts } from "./ports.ts";
+import { openUpdates, type Updates } from "./updates.ts";
+
+/** As history and audit log name who asks. */
+const BY = "updates";
+
+export async function openNodeUpdates(world: World, operations: OperationService): Promise<Updates> {
+  return openUpdates(await portsOf(world, operations));
+}
+
+async function portsOf(world: World, operations: OperationService): Promise<UpdatePorts> {
+  const { ports } = world;
+  const { machineConfig, images, log, now, wait } = ports;
+  const lockOf = ({ coordination }: UpdatesConfig): FleetLock => {
+    if (coordination) return fleetLock(coordination.fleetlock, fleetId(ports.machine.id, ports.sha256), ports.updates.post);
+    throw new Error("no fleet");
+  };
+  return {
+    ...{ log, now, wait, store: await ports.updates.store() },
+    config: () => machineConfig.now().updates,
+    facts: async (wanted) => await factsOf(world, wanted),
+    history: () => world.state.operations,
+    random: () => (ports.random(1)[0] ?? 0) / 256,
+    look: async (config, left, signal) => {
+      const reference = await referenceOf(config, async (repository) => await images.tags(repository, signal));
+      if (reference === undefined) return undefined;
+      const found = await inspected(operations, reference, signal);
+      return found && chooseRelease([found], config.channel, undefined, left);
+    },
+    download: async ({ reference }, signal) => await upgraded(operations, reference, "download", signal),
+    stage: async ({ reference }, signal) => await upgraded(operations, reference, undefined, signal),
+    restart: async () => await operations.restart(undefined, BY),
+    lock: {
+      take: async (config, signal) => await lockOf(config).take(signal),
+      giveBack: async (config, signal) => await lockOf(config).giveBack(signal),
+    },
+  };
+}
+
+async function factsOf(
+  { ports, running, record: { found }, state }: World,
+  wanted: KnownRelease | undefined,
+): Promise<UpdateFacts> {
+  const slot = found.is === "whole" && (running === "a" || running === "b") ? found.record.slots[running] : undefined;
+  const isSlot = slot?.state === "proven" || slot?.state === "trial";
+  const { operation } = state;
+  const staged = operation?.kind === "upgrade" && operation.at === "flipped" ? operation.image.digest : undefined;
+  const isDownloaded = wanted !== undefined && isLastDownload(state.operations, wanted.image);
+  const { locks } = await ports.updates.locks();
+  return {
+    clockIsSet: (await ports.clockIsSet()).isSet,
+    running: {
+      is: isSlot && slot.digest !== undefined ? slot.state : "other",
+      image: slot?.digest ?? "",
+    },
+    at:
+      wanted !== undefined && staged === wanted.image
+        ? "staged"
+        : isDownloaded && staged === undefined
+          ? "downloaded"
+          : "elsewhere",
+    ...(operation && staged === undefined && { busy: "another operation is under way" }),
+    locks,
+    isMetered: false,
+    uptime: ports.uptime() / 1000,
+  };
+}
+
+/** Nothing else has been written to the other slot since. */
+function isLastDownload(operations: readonly FinishedOperation[], image: string): boolean {
+  const last = operations.findLast(({ kind }) => kind !== "recovery-upgrade");
+  return last?.only === "download" && last.outcome === "succeeded" && last.image.digest === image;
+}
+
+/** What is to be looked at. @returns nothing where no tag is in the range @throws AppError `UPDATES_SOURCE` */
+async function referenceOf(
+  { source = "", channel }: UpdatesConfig,
+  tags: (repository: string) => Promise<readonly string[]>,
+): Promise<string | undefined> {
+  if (/^https?:\/\/.*\/$/.test(source))
+    throw new AppError("UPDATES_SOURCE", `${source}: a folder on an HTTP server cannot be looked at yet`, {
+      hint: "Name a registry, or oci:/folder.",
+    });
+  const repository = parseReference(source);
+  if ("digest" in channel) return formatReference({ ...repository, digest: channel.digest });
+  if ("tag" in channel) return formatReference({ ...repository, tag: channel.tag });
+  const tag = newestTag(await tags(source), channel.versions);
+  return tag === undefined ? undefined : formatReference({ ...repository, tag });
+}
+
+/** Judged as an upgrade to it would be. @returns nothing where there is nothing newer */
+async function inspected(
+  operations: OperationService,
+  reference: string,
+  signal: AbortSignal,
+): Promise<KnownRelease | undefined> {
+  try {
+    const { image: found } = await operations.plan(requestOf(reference, true), signal);
+    const { image, release, source } = found;
+    if (!release || source.is !== "registry") throw new AppError("RELEASE_NOT_FOUND", `${reference} is no release`);
+    return {
+      ...{ image: image.digest, version: image.version, created: release.created, security: release.security === true },
+      reference: source.reference,
+    };
+  } catch (error) {
+    if (error instanceof AppError && NOTHING_NEWER.has(error.code)) return undefined;
+    throw error;
+  }
+}
+const NOTHING_NEWER: ReadonlySet<string> = new Set(["ALREADY_RUNNING", "RELEASE_OLDER"]);
+
+/** Until nothing more is done by itself. @throws AppError as the operation has failed */
+async function upgraded(
+  operations: OperationService,
+  reference: string,
+  only: "download" | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    for await (const news of operations.upgrade({ ...requestOf(reference, false), ...(only && { only }) }, signal, BY)) {
+      if (!("ended" in news) || news.ended.outcome === "succeeded") continue;
+      const { outcome, reason = `it was ${outcome}`, code = "UPDATE_FAILED" } = news.ended;
+      throw new AppError(code, reason);
+    }
+  } catch (error) {
+    if (!(error instanceof AppError && error.code === "ALREADY_STAGED")) throw error;
+  }
+}
+
+const requestOf = (reference: string, restart: boolean) =>
+  ({ source: { is: "registry", reference }, recovery: false, force: false, restart }) as const;
