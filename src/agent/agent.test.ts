@@ -54,6 +54,19 @@ suite("the machine's key", () => {
     assert.equal(without.agent.status().fingerprint, undefined);
   });
 
+  test("is one of a boot from memory where that waits for an owner", async () => {
+    for (const [waitsForOwner, fingerprint] of [
+      [true, "SHA256:test"],
+      [false, undefined],
+    ] as const) {
+      const { agent } = await boot(trial(), (machine) => {
+        Object.assign(machine, { facts: { ...machine.facts, slot: "ram" }, waitsForOwner });
+        UNTIL(3000)(machine);
+      });
+      assert.equal(agent.status().fingerprint, fingerprint);
+    }
+  });
+
   test("is an alarm where it cannot be read, and the machine works on", async () => {
     const { agent } = await boot({ ...trial(), keyUnreadable: true }, UNTIL(45_000));
     const { alarms, fingerprint, health } = agent.status();

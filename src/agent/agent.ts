@@ -131,6 +131,7 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
       ...stageStatus(ports.stages, ports.machineConfig.now().config?.generation),
       health: health.status(),
       ...(operations.status() ? { operation: operations.status()! } : {}),
+      ...(installer.status() ? { installation: installer.status()! } : {}),
       ...(recovery.status() ? { recovery: recovery.status()! } : {}),
       ...(reset.status() ? { reset: reset.status()! } : {}),
       degraded: upkeep.degraded,
@@ -208,9 +209,10 @@ function tellBoots({ ports, running, record: { found, tries }, state }: World, b
     });
 }
 
-/** A machine that keeps nothing is nobody whom one could know again. */
+/** A machine that keeps nothing is nobody whom one could know again; but whoever becomes its owner has to know it for that long. */
 async function fingerprintOf({ running, ports, raise }: World): Promise<string | undefined> {
-  const oem = running === "ram" ? undefined : await ports.mounted("oem");
+  const inMemory = running === "ram" && ports.waitsForOwner ? { readOnly: false } : undefined;
+  const oem = running === "ram" ? inMemory : await ports.mounted("oem");
   if (!oem) return undefined;
   try {
     return await ports.fingerprint();

@@ -1,18 +1,20 @@
 /** What the agent has for the API's own program: little, unless the machine has an owner, or waits for one. docs/concepts/pki.md */
 import { dirname } from "node:path";
 import { AppError } from "../core/error.ts";
-import { existsNow, fileExists, makeFolder, readText, removeFile } from "../host/files.ts";
+import { existsNow, makeFolder, readText, removeFile } from "../host/files.ts";
+import { NODE_KEY_FILE } from "../host/node-key.ts";
 import { replaceFile } from "../host/replace-file.ts";
 import type { InitSystem } from "../host/init-system.ts";
 import type { LocalRoutes } from "../host/unix-http.ts";
-import { AUTHORITY_SETTINGS, MAINTENANCE_FILE, MAINTENANCE_WORD } from "../layout/api-places.ts";
+import { AUTHORITY_SETTINGS } from "../layout/api-places.ts";
 import { decodeAuthoritySettings } from "../layout/authority-settings.ts";
-import { commandLineWords } from "../layout/cmdline.ts";
 import type { MachineEvent } from "../layout/events.ts";
 import type { AuditCaller } from "../layout/audit-log.ts";
 import type { Agent } from "./agent.ts";
 import type { AuditLog } from "./audit-log.ts";
 import { audited } from "./audited.ts";
+import { DATA_FOLDERS } from "./degraded.ts";
+import { enrolmentInMemory } from "./install/enrolled-disk.ts";
 import { serveApiProgram } from "./api-socket.ts";
 import { CAPTURE, captureHandler } from "./capture-log.ts";
 import { ENROL, GIVE_BACK, JOIN, openEnrolment } from "./enrolment.ts";
@@ -26,6 +28,7 @@ interface AccessPorts {
   readonly log: (level: "info" | "alarm", line: string, event?: MachineEvent) => void;
   /** Milliseconds, of a clock that nobody sets. */
   readonly uptime: () => number;
+  readonly waitsForOwner: boolean;
 }
 export interface ApiAccess extends AsyncDisposable {
   /** What root on the machine may ask besides. */
@@ -35,13 +38,16 @@ export interface ApiAccess extends AsyncDisposable {
 const API_SERVICE = "petrify-api.service";
 
 export async function openApiAccess(
-  agent: Pick<Agent, "config" | "status">,
+  agent: Pick<Agent, "config" | "status" | "installer">,
   routes: (by: AuditCaller) => LocalRoutes,
-  { random, log, audit, init, uptime }: AccessPorts,
+  { random, log, audit, init, uptime, waitsForOwner }: AccessPorts,
 ): Promise<ApiAccess> {
   const { fingerprint } = agent.status();
   const means = { fingerprint: () => fingerprint, log: (line: string, event?: MachineEvent) => log("info", line, event) };
-  const enrolment = await openEnrolment({ ...means, config: agent.config, uptime: () => uptime() / 1000 });
+  const { config, installer } = agent;
+  const key = async (): Promise<string> => await readText(`${DATA_FOLDERS.oem}/${NODE_KEY_FILE}`);
+  const memory = installer.isInstaller ? enrolmentInMemory({ installer, config, key, log }) : undefined;
+  const enrolment = await openEnrolment({ ...means, config, memory, uptime: () => uptime() / 1000 });
   const ownership = openOwnership(means);
   const makeRoom = async (): Promise<boolean> => {
     try {
@@ -62,7 +68,7 @@ export async function openApiAccess(
   };
   // Who keeps nothing, or cannot be known again, cannot have an owner.
   const isFree = !enrolment.isEnrolled() && fingerprint !== undefined && (await makeRoom());
-  let waits = isFree && (enrolment.isGivenBack() || (await waitsForOwner())) && (await wait(fingerprint));
+  let waits = isFree && (enrolment.isGivenBack() || waitsForOwner) && (await wait(fingerprint));
   const enrol = async (signal: AbortSignal, body: unknown): Promise<object> => {
     const result = await enrolment.enrol(enrolRequest(body), signal);
     await removeFile((await import("./waiting-notice.ts")).ISSUE_FILE);
@@ -108,7 +114,3 @@ export async function openApiAccess(
     [Symbol.asyncDispose]: async () => await served[Symbol.asyncDispose](),
   };
 }
-
-const waitsForOwner = async (): Promise<boolean> =>
-  (await fileExists(MAINTENANCE_FILE)) ||
-  commandLineWords(await readText("/proc/cmdline")).some(([word]) => word === MAINTENANCE_WORD);

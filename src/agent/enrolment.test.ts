@@ -46,6 +46,23 @@ async function desk(failing?: (mode: ApplyMode) => Error | undefined) {
   return { folder, done, log, names, open, uptime, [Symbol.asyncDispose]: async () => await above.remove() };
 }
 
+async function inMemory(disk?: string) {
+  const at = await desk();
+  const asked: unknown[] = [];
+  const enrolment = await openEnrolment({
+    memory: {
+      install: async (...args) => {
+        asked.push(args.slice(0, 2));
+        return await Promise.resolve(disk);
+      },
+    },
+    config: { apply: async () => await Promise.reject(new Error("it was applied")) },
+    ...{ fingerprint: () => machine.fingerprint, log: () => {}, folder: at.folder, uptime: () => 0 },
+  });
+  await enrolment.prepare();
+  return { ...at, enrolment, asked };
+}
+
 async function until(isSo: () => boolean): Promise<void> {
   for (const end = performance.now() + 5000; !isSo() && performance.now() < end;) await new Promise(setImmediate);
 }
@@ -266,5 +283,29 @@ suite("the recovery token", () => {
     assert.deepEqual((await readdir(join(at.folder, ".."))).toSorted(), ["api", "given-back"]);
     await assert.rejects(enrolment.enrol(NEXT, signal), { code: "RECOVERY_TOKEN_NEEDED" });
     await enrolment.enrol({ ...NEXT, recoveryToken: TOKEN }, signal);
+  });
+});
+
+suite("a system that runs from memory and that nobody owns", () => {
+  test("has no owner as long as it is installed: the disk has", async () => {
+    await using at = await inMemory("/dev/vda");
+    assert.deepEqual(await at.enrolment.enrol(REQUEST, signal), { installsTo: "/dev/vda", problems: [], reboot: [] });
+    const files = { "ca.pem": REQUEST.authorities, "node.pem": REQUEST.certificate, epoch: "3\n" };
+    assert.deepEqual(at.asked, [[DOCUMENTS, files]]);
+    assert.deepEqual([await at.names(), at.enrolment.isEnrolled()], [[], false]);
+  });
+
+  test("is not installed with a certificate that is none for it", async () => {
+    await using at = await inMemory("/dev/vda");
+    const certificate = ours.vouchFor(other.key);
+    await assert.rejects(at.enrolment.enrol({ ...REQUEST, certificate }, signal), { code: "NODE_CERTIFICATE_INVALID" });
+    assert.deepEqual(at.asked, []);
+  });
+
+  test("has an owner until it restarts where no disk is named, and says so", async () => {
+    await using at = await inMemory();
+    const { problems } = await at.enrolment.enrol({ ...REQUEST, documents: [] }, signal);
+    assert.match(problems.join(), /nothing of it is kept when this system restarts/);
+    assert.equal(at.enrolment.isEnrolled(), true);
   });
 });

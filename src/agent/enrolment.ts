@@ -15,6 +15,7 @@ import {
 import type { ConfigResult } from "./config/apply-config.ts";
 import type { ConfigDocument } from "./config/generation-files.ts";
 import type { ConfigService } from "./config/service.ts";
+import type { EnrolmentInMemory } from "./install/enrolled-disk.ts";
 import { assertNodeCertificate, authoritiesIn } from "./owner.ts";
 
 /** The agent's own calls for it. */
@@ -44,6 +45,8 @@ export interface GivenBack {
   readonly waits: boolean;
 }
 export interface EnrolResult {
+  /** The disk that it is being installed to, with all of it: nothing of it lies in memory. */
+  readonly installsTo?: string;
   readonly generation?: number;
   readonly problems: readonly string[];
   /** What only a restart brings. */
@@ -66,6 +69,8 @@ export interface Enrolment {
 }
 
 interface EnrolmentPorts {
+  /** Of a system that runs from memory. */
+  readonly memory?: EnrolmentInMemory | undefined;
   readonly config: Pick<ConfigService, "apply">;
   /** Of the machine's key; nothing where it has none. */
   readonly fingerprint: () => string | undefined;
@@ -80,6 +85,7 @@ interface EnrolmentPorts {
 const TRIES = { burst: 5, seconds: 30, keys: 1 };
 
 export async function openEnrolment({
+  memory,
   config,
   fingerprint,
   log,
@@ -137,14 +143,17 @@ export async function openEnrolment({
       }
       await assertToken(needed, given.recoveryToken);
     }
-    // Every refusal is before this; and until the folder is there, nobody owns the machine: the same again begins anew.
-    const stored = documents.length > 0 ? await config.apply({ documents, mode: "staged" }, signal) : undefined;
-    await writeNewFolder(folder, {
+    const files = {
       [AUTHORITIES_FILE]: given.authorities,
       [CERTIFICATE_FILE]: given.certificate,
       [EPOCH_FILE]: `${given.epoch}\n`,
       ...(given.recovery === undefined ? {} : { [RECOVERY_FILE]: `${given.recovery}\n` }),
-    }).catch((cause: NodeJS.ErrnoException) => {
+    };
+    const installsTo = await memory?.install(documents, files, signal);
+    if (installsTo !== undefined) return { installsTo, problems: [], reboot: [] };
+    // Every refusal is before this; and until the folder is there, nobody owns the machine: the same again begins anew.
+    const stored = documents.length > 0 ? await config.apply({ documents, mode: "staged" }, signal) : undefined;
+    await writeNewFolder(folder, files).catch((cause: NodeJS.ErrnoException) => {
       if (cause.code !== "ENOTEMPTY") throw cause;
       throw new AppError("API_FOLDER_IN_USE", "this machine has something for its API already, but no authority", {
         hint: `Remove what is in ${folder}.`,
@@ -156,7 +165,8 @@ export async function openEnrolment({
     log("this machine has an owner: it is called with certificates from now on");
     // Not waited for: it may change the network that the answer goes by. Where power goes now, the next boot lays it.
     if (stored) void layNow(documents);
-    return stored ? resultOf(stored) : { problems: [], reboot: [] };
+    const { problems, ...result } = stored ? resultOf(stored) : { problems: [], reboot: [] };
+    return { ...result, problems: [...problems, ...(memory ? [FORGETS] : [])] };
   };
   const layNow = async (documents: readonly ConfigDocument[]): Promise<void> => {
     await config.apply({ documents, mode: "auto" }, new AbortController().signal).catch((error: unknown) => {
@@ -207,6 +217,9 @@ function assertHash(text: string): void {
   if (/^[\w$-]{1,200}$/.test(text)) return;
   throw new AppError("REQUEST_INVALID", "the request is not understood: recovery: a digest of a recovery token");
 }
+
+const FORGETS =
+  "nothing of it is kept when this system restarts: it runs from memory, and the config names no disk (install.device)";
 
 const resultOf = ({ generation, problems, plan }: ConfigResult): EnrolResult => ({
   ...(generation === undefined ? {} : { generation }),

@@ -261,6 +261,7 @@ export function fakeMachine(
       plan: async () => await Promise.reject(new AppError("DEVICE_MISSING", "there are no disks")),
       install: async () => await Promise.reject(new AppError("DEVICE_MISSING", "there are no disks")),
     },
+    waitsForOwner: false,
     fingerprint: async () => {
       await Promise.resolve();
       if (disk.keyUnreadable) throw new Error("it cannot be read");

@@ -11,13 +11,13 @@ import { openFileSource } from "../host/image-source.ts";
 import { flash } from "../host/flash.ts";
 import { openFlashTarget } from "../host/flash-device.ts";
 import { dieWithParent } from "../host/linux.ts";
-import { openNewDisk, type OemFile } from "../host/new-disk.ts";
-import { newNodeKey, NODE_KEY_FILE } from "../host/node-key.ts";
+import { openNewDisk } from "../host/new-disk.ts";
+import { newNodeKey, nodeKeyOf, NODE_KEY_FILE } from "../host/node-key.ts";
 import { run, type Run } from "../host/run.ts";
 import { sha256 } from "../host/sha256.ts";
 import { flashPlan } from "../layout/flash-plan.ts";
 import { RUN_FOLDER } from "../layout/fstab.ts";
-import type { InstallPhase, InstallRequest } from "../layout/install.ts";
+import type { InstallPhase, InstallRequest, OemFile } from "../layout/install.ts";
 import { encodeInstallation, INSTALLATION_FILE, MACHINE_CONFIG_FILE } from "../layout/installation.ts";
 import { newDiskGuids } from "../layout/new-disk.ts";
 import { verifyImage } from "../release/verify-image.ts";
@@ -50,19 +50,21 @@ try {
 /** Every refusal comes before the first write. */
 async function install(request: InstallRequest, image: Installable): Promise<void> {
   const started = performance.now();
-  const { config, source, after } = request;
+  const { config, source, after, files = [] } = request;
   if (config !== undefined) parseMachineConfig(config, "machine.yaml");
   const plan = await planInstall(request, image, own);
   tell({ plan });
   await check(image);
   const { target } = plan.disk;
-  const key = await newNodeKey();
+  const given = files.find(({ path }) => path === NODE_KEY_FILE);
+  const key = given ? nodeKeyOf(given.text) : await newNodeKey();
   const { name, version } = image.manifest;
   const time = Math.floor(Date.now() / 1000);
   const installation = { at: time, name, version, digest: image.digest, ...(source === undefined ? {} : { source }) };
   const oem: readonly OemFile[] = [
     { path: INSTALLATION_FILE, text: encodeInstallation(installation) },
-    { path: NODE_KEY_FILE, text: key.pem },
+    ...(given ? [] : [{ path: NODE_KEY_FILE, text: key.pem }]),
+    ...files,
     ...(config === undefined ? [] : [{ path: MACHINE_CONFIG_FILE, text: config }]),
   ];
   const means = { run: own, programs, work: `${RUN_FOLDER}/new-disk`, signal: stop.signal };

@@ -1,4 +1,6 @@
 /** The agent's ports on a real machine. */
+import { MAINTENANCE_FILE, MAINTENANCE_WORD } from "../layout/api-places.ts";
+import { commandLineWords } from "../layout/cmdline.ts";
 import { crc32 } from "../layout/crc32.ts";
 import { decodeLastWords } from "../layout/last-words.ts";
 import { parseRecoveryPlan, RECOVERY_PLAN_PATH } from "../layout/recovery-plan.ts";
@@ -151,6 +153,9 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
       fetch: async (url, signal) => await fetchText(url, MACHINE_CONFIG_LIMIT, signal),
     },
     sha256,
+    waitsForOwner:
+      (await fileExists(MAINTENANCE_FILE)) ||
+      commandLineWords(await readText("/proc/cmdline")).some(([word]) => word === MAINTENANCE_WORD),
     fingerprint: async () => (await nodeKeyOn(DATA_FOLDERS.oem)).fingerprint,
     certificateEnds: async () => {
       const [own] = certificatesIn(await readText(`${API_FOLDER}/${CERTIFICATE_FILE}`).catch(() => ""));

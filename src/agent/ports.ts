@@ -88,7 +88,9 @@ export interface AgentPorts {
   readonly install: InstallPorts;
   /** Where somebody may have said so beforehand. */
   readonly installSources: InstallSources;
-  /** Fingerprint of the machine's key, which is made where the oem partition has none. @throws Error where it can be neither read nor made */
+  /** Its image, or whoever has started it, says that it waits for an owner as long as it has none. */
+  readonly waitsForOwner: boolean;
+  /** Fingerprint of the machine's key, which is made where the oem partition, or what is there in its place, has none. @throws Error where it can be neither read nor made */
   readonly fingerprint: () => Promise<string>;
   readonly resetDisk: ResetDisk;
   /** What updates need besides what others do. */

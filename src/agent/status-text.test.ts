@@ -73,6 +73,14 @@ failed    slot b (1.5.0), 2 h ago: web: connection refused
   );
 });
 
+test("an installation is one line: how far it is, or why it has failed", () => {
+  const text = (installation: AgentStatus["installation"]): string =>
+    statusText({ ...status, ...(installation ? { installation } : {}) });
+  const on = { disk: "/dev/vda", after: "reboot" } as const;
+  assert.match(text({ ...on, is: "running", text: "writing", percent: 12 }), /^install {3}to \/dev\/vda: writing, 12 %$/m);
+  assert.match(text({ ...on, is: "failed", text: "no room" }), /^install {3}to \/dev\/vda: has failed: no room$/m);
+});
+
 test("the keys that a machine trusts have a line each, and which of them count", () => {
   const [one, two, three] = ["1", "2", "3"].map((digit) => digit.repeat(64)) as [string, string, string];
   const trust = { epoch: 4, keys: [{ id: one, revoked: 9 }, { id: two }, { id: three, notBefore: 2_000_000 }] };

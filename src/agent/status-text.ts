@@ -3,6 +3,7 @@ import { dateText } from "../core/date-text.ts";
 import { formatSpan } from "../core/units.ts";
 import type { BootEntry } from "../layout/agent-state.ts";
 import { targetName } from "../layout/cmdline.ts";
+import type { InstallStatus } from "../layout/install.ts";
 import type { DriftReport } from "../layout/drift-report.ts";
 import { stageProblems, type StageRun } from "../layout/stage-results.ts";
 import type { AgentStatus, ConfigStatus, KernelArgsStatus, RecoveryStatus, SlotStatus, TrustStatus } from "./status.ts";
@@ -29,6 +30,7 @@ export function statusText(status: AgentStatus): string {
     verifying,
     machine,
     operation,
+    installation,
     recovery,
     fingerprint,
     reset,
@@ -59,6 +61,7 @@ export function statusText(status: AgentStatus): string {
     ...(operation
       ? row("operation", operation.percent === undefined ? operation.text : `${operation.text}, ${operation.percent} %`)
       : []),
+    ...(installation ? row("install", installLine(installation)) : []),
     ...(verifying ? row("verifying", `${verifying.what}, ${verifying.percent} %`) : []),
     ...row("alarms", ...(alarms.length > 0 ? alarms.map(({ message }) => message) : ["none"])),
     ...row(
@@ -67,6 +70,11 @@ export function statusText(status: AgentStatus): string {
     ),
     ...(failedBoots.length > MAX_BOOTS ? row("", `and ${more} more ${more === 1 ? "boot" : "boots"}: see --json`) : []),
   ].join("\n");
+}
+
+function installLine({ is, disk, text, percent }: InstallStatus): string {
+  const how = is === "failed" ? `has failed: ${text}` : percent === undefined ? text : `${text}, ${percent} %`;
+  return `to ${disk}: ${how}`;
 }
 
 /** A line for each slot, and what boots next. */

@@ -1,4 +1,5 @@
 /** What the agent says of its machine: the answer to `GET /status`, and what `petrify status` prints. */
+import type { InstallStatus } from "../layout/install.ts";
 import type { BootEntry, ScrubResult } from "../layout/agent-state.ts";
 import type { DriftReport } from "../layout/drift-report.ts";
 import type { RefusedConfig } from "../layout/generations.ts";
@@ -83,7 +84,7 @@ export interface AgentStatus {
   /** When this was so, in seconds since 1970. */
   readonly at: number;
   readonly machine: { readonly id: string; readonly hostname: string };
-  /** Of the machine's own key: `SHA256:…`. Absent where there is none, as in a boot from memory. */
+  /** Of the machine's own key: `SHA256:…`. Absent where there is none, as in a boot from memory that waits for no owner. */
   readonly fingerprint?: string;
   /** Absent where nobody is asked for a signature, and where nobody knows whom to ask: that is an alarm. */
   readonly trust?: TrustStatus;
@@ -109,6 +110,8 @@ export interface AgentStatus {
   readonly boot: { readonly id: string; readonly since: number; readonly uptime: number };
   /** What changes an image now, or waits for a restart or for its health. */
   readonly operation?: OperationStatus;
+  /** Only in a system that runs from memory, and has begun one. */
+  readonly installation?: InstallStatus;
   /** Only while recovery runs. */
   readonly recovery?: RecoveryStatus;
   /** Only while this machine is being reset, or wiped. */

@@ -20,6 +20,7 @@ const SOURCES = join(import.meta.dirname, "rootfs");
 /** What every boot starts, and what wants it. */
 const WANTED = {
   "petrifyd.service": "multi-user.target",
+  "oem.mount": "local-fs.target",
   "petrify-grow.service": "multi-user.target",
   "petrify-config-data.service": "sysinit.target",
   "petrify-api.path": "paths.target",

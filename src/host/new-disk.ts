@@ -7,6 +7,7 @@ import { formatSize, MiB, type Bytes } from "../core/units.ts";
 import { partsWithin, type ComposedDisk } from "../layout/composed-disk.ts";
 import { DISK_LABELS, IMAGE_FILES, type DiskGuids, type DiskPlan } from "../layout/disk.ts";
 import { newDisk, type StoreFile } from "../layout/install-disk.ts";
+import type { OemFile } from "../layout/install.ts";
 import type { LoaderKit } from "../layout/loader-kit.ts";
 import { makeExt4File, makeStoreFile, type Ext4File, type Ext4Means } from "./ext4-file.ts";
 import type { FlashSource } from "./flash.ts";
@@ -14,12 +15,6 @@ import type { FlashSource } from "./flash.ts";
 export interface NewDiskMeans extends Ext4Means {
   /** In memory; is made, and removed with the scope. */
   readonly work: string;
-}
-/** A file of the oem partition. Nobody but root may read it. */
-export interface OemFile {
-  /** From the partition's root: `identity/node-key.pem`. */
-  readonly path: string;
-  readonly text: string;
 }
 export interface NewDiskInput {
   readonly plan: DiskPlan;

@@ -19,6 +19,9 @@ export async function newNodeKey(): Promise<NodeKey> {
   return { pem: privateKey.export({ type: "pkcs8", format: "pem" }), fingerprint: keyFingerprint(createPublicKey(privateKey)) };
 }
 
+/** @param pem PKCS #8 @throws Error for what is no key */
+export const nodeKeyOf = (pem: string): NodeKey => ({ pem, fingerprint: keyFingerprint(createPublicKey(pem)) });
+
 /** SHA-256 of the public key (SPKI, DER), as OpenSSH writes fingerprints: `SHA256:` and base64 without padding. */
 export function keyFingerprint(publicKey: KeyObject): string {
   const der = publicKey.export({ type: "spki", format: "der" });
@@ -37,7 +40,7 @@ export async function nodeKeyOn(oem: string): Promise<NodeKey> {
     if (error.code === "ENOENT") return undefined;
     throw error;
   });
-  if (found !== undefined) return { pem: found, fingerprint: keyFingerprint(createPublicKey(found)) };
+  if (found !== undefined) return nodeKeyOf(found);
   const made = await newNodeKey();
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   await replaceFile(path, made.pem, 0o600);

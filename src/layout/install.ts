@@ -30,6 +30,25 @@ export interface InstallRequest {
   readonly config?: string;
   /** What began it, where nobody did: an id of medium and config. */
   readonly source?: string;
+  /** What the machine is to have besides, and is known by: from its owner, of whom the agent alone is told. */
+  readonly files?: readonly OemFile[];
+}
+/** A file of the oem partition. Nobody but root may read it. */
+export interface OemFile {
+  /** From the partition's root: `identity/node-key.pem`. */
+  readonly path: string;
+  readonly text: string;
+}
+/** How far an installation is, or how it has ended. */
+export interface InstallStatus {
+  readonly is: "running" | "done" | "failed";
+  /** Path, as far as it is known. */
+  readonly disk: string;
+  readonly after: AfterInstall;
+  /** What is done now, or why it has failed. */
+  readonly text: string;
+  /** Of what is done now. */
+  readonly percent?: number;
 }
 /** A disk, and every reason against installing to it (without `wipe`). */
 export interface InstallDisk {

@@ -3,7 +3,7 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { EnrolmentService } from "../../protocol/petrify/v1/enrolment_pb.ts";
 import type { EnrolRequest, EnrolResult } from "../enrolment.ts";
-import { imageOf, machineOf } from "./messages.ts";
+import { imageOf, installationOf, machineOf } from "./messages.ts";
 import type { NodeAnswers } from "./node-service.ts";
 
 /** What the handlers need of the agent. */
@@ -20,7 +20,10 @@ export function registerEnrolmentService(
   router.service(EnrolmentService, {
     describe: async (_request, { signal }) => {
       const found = await status(signal);
-      return { version, at: timestampFromMs(found.at * 1000), machine: machineOf(found), image: imageOf(found) };
+      return {
+        ...{ version, at: timestampFromMs(found.at * 1000), machine: machineOf(found), image: imageOf(found) },
+        ...(found.installation ? { installation: installationOf(found.installation) } : {}),
+      };
     },
     enrol: async ({ documents, authorities, certificate, epoch, recovery, recoveryToken }, { signal }) => {
       const given = documents.map(({ origin, text }) => ({ origin, text }));
@@ -29,10 +32,10 @@ export function registerEnrolmentService(
         signal,
       );
       enrolled();
-      const { generation, problems, reboot } = result;
+      const { generation, problems, reboot, installsTo = "" } = result;
       return {
         ...(generation === undefined ? {} : { generation: BigInt(generation) }),
-        ...{ problems: [...problems], reboot: [...reboot] },
+        ...{ problems: [...problems], reboot: [...reboot], installsTo },
       };
     },
   });

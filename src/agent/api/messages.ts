@@ -3,6 +3,8 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromMs, type Timestamp } from "@bufbuild/protobuf/wkt";
 import type { BootTarget as Target, SlotState as State } from "../../layout/slots.ts";
 import { SLOTS } from "../../layout/slots.ts";
+import type { InstallStatus } from "../../layout/install.ts";
+import { InstallationState, type InstallationSchema } from "../../protocol/petrify/v1/enrolment_pb.ts";
 import {
   BootRole,
   BootTarget,
@@ -60,6 +62,23 @@ export const imageOf = ({ image }: AgentStatus): MessageInitShape<typeof ImageSc
   name: image.name,
   version: image.version,
   digest: image.digest ?? "",
+});
+
+const INSTALLATIONS: Readonly<Record<InstallStatus["is"], InstallationState>> = {
+  running: InstallationState.RUNNING,
+  done: InstallationState.DONE,
+  failed: InstallationState.FAILED,
+};
+
+export const installationOf = ({
+  is,
+  disk,
+  after,
+  text,
+  percent,
+}: InstallStatus): MessageInitShape<typeof InstallationSchema> => ({
+  ...{ state: INSTALLATIONS[is], disk, text, restarts: after === "reboot" },
+  ...(percent === undefined ? {} : { percent }),
 });
 
 export function statusMessage(status: AgentStatus): MessageInitShape<typeof StatusResponseSchema> {

@@ -83,6 +83,7 @@ suite("an installation", () => {
     begun[0]!.tell({ phase: "finishing", done: 1, total: 1 });
     await settle();
     assert.deepEqual(init.restarts, []);
+    assert.deepEqual(installer.status(), { is: "running", disk: "/dev/vda", after: "reboot", text: "finishing", percent: 100 });
     end().resolve(INSTALLED);
     const whole: InstallNews[] = [
       { plan: PLAN },
@@ -94,6 +95,7 @@ suite("an installation", () => {
     assert.deepEqual(await second, whole);
     assert.deepEqual(await Array.fromAsync(installer.follow(never)), [whole[0], whole[2], whole[3]], "the last one");
     assert.deepEqual(init.restarts, ["installed on /dev/vda"]);
+    assert.deepEqual(installer.status(), { is: "done", disk: "/dev/vda", after: "reboot", text: "it is installed" });
     assert.match(said.join(), /info: edge 1 is installed on \/dev\/vda/);
   });
 
@@ -123,6 +125,7 @@ suite("an installation", () => {
     await assert.rejects(first, { code: "DEVICE_HOLDS_DATA" });
     await assert.rejects(Array.fromAsync(installer.follow(never)), { code: "DEVICE_HOLDS_DATA" });
     assert.deepEqual(init.restarts, [], "a machine that is not installed stays");
+    assert.deepEqual(installer.status(), { is: "failed", disk: "/dev/vda", after: "reboot", text: "it holds data" });
     const second = Array.fromAsync(installer.install(REQUEST, never));
     await settle();
     end().resolve(INSTALLED);

@@ -1,6 +1,6 @@
 /** The one installation of a system that runs from memory: begun by one, followed by many. docs/concepts/install.md */
 import { AppError } from "../../core/error.ts";
-import type { InstallDisk, Installed, InstallNews, InstallPlan, InstallRequest } from "../../layout/install.ts";
+import type { InstallDisk, Installed, InstallNews, InstallPlan, InstallRequest, InstallStatus } from "../../layout/install.ts";
 import type { AgentPorts } from "../ports.ts";
 
 export interface Installer {
@@ -8,6 +8,8 @@ export interface Installer {
   readonly isInstaller: boolean;
   /** Whether an installation has begun and not ended. */
   readonly isUnderWay: () => boolean;
+  /** Of the one that is under way, or of the last one; nothing where there was none. */
+  readonly status: () => InstallStatus | undefined;
   /** @throws AppError `NOT_AN_INSTALLER`, `INSTALL_RUNNING` */
   readonly disks: (signal: AbortSignal) => Promise<{ readonly disks: readonly InstallDisk[] }>;
   /** @throws AppError the first reason against it; as `disks` does */
@@ -25,6 +27,7 @@ export interface Installer {
 type Progress = Extract<InstallNews, { readonly phase: unknown }>;
 /** What is known of an installation by now. */
 interface Job {
+  readonly request: InstallRequest;
   plan?: InstallPlan;
   progress?: Progress;
   end?: { readonly installed: Installed } | { readonly error: unknown };
@@ -69,7 +72,7 @@ export function openInstaller({
 
   const begin = (request: InstallRequest, signal: AbortSignal): Job => {
     assertIdle();
-    const job: Job = { changed: Promise.withResolvers() };
+    const job: Job = { request, changed: Promise.withResolvers() };
     current = job;
     void carryOut(job, request, signal);
     return job;
@@ -112,6 +115,7 @@ export function openInstaller({
   return {
     isInstaller,
     isUnderWay: () => current !== undefined && !current.end,
+    status: () => current && statusOf(current),
     disks: async (signal) => {
       assertIdle();
       return { disks: await inTurn(async () => await ports.disks(signal)) };
@@ -128,6 +132,15 @@ export function openInstaller({
       if (current) yield* newsOf(current, signal);
     },
   };
+}
+
+function statusOf({ request: { device, after }, plan, progress, end }: Job): InstallStatus {
+  const known = { disk: plan?.disk.target.path ?? device, after };
+  if (end && "error" in end) return { ...known, is: "failed", text: (end.error as Error).message };
+  if (end) return { ...known, is: "done", text: "it is installed" };
+  if (!progress) return { ...known, is: "running", text: "it begins" };
+  const { phase, done, total } = progress;
+  return { ...known, is: "running", text: phase, percent: total > 0 ? Math.floor((100 * done) / total) : 0 };
 }
 
 async function* newsOf(job: Job, signal: AbortSignal): AsyncGenerator<InstallNews> {

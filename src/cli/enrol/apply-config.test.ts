@@ -10,6 +10,7 @@ import { openMaintenance } from "../../agent/api/open-maintenance.ts";
 import { fakeAuthority, fakeMachine, fakeStatus, noAgent } from "../../agent/api/testing.ts";
 import type { EnrolRequest, EnrolResult } from "../../agent/enrolment.ts";
 import { assertNodeCertificate, authoritiesIn } from "../../agent/owner.ts";
+import type { AgentStatus } from "../../agent/status.ts";
 import { AppError } from "../../core/error.ts";
 import { isRecoveryToken } from "../../host/recovery-token.ts";
 import { secondsNow } from "../../host/wall-clock.ts";
@@ -19,18 +20,21 @@ const HOST = "127.0.0.1";
 const CONFIG = "#cloud-config\nhostname: edge-7\n";
 const RESULT: EnrolResult = { generation: 12, problems: ["no such zone"], reboot: ["the kernel's arguments"] };
 
+const TO_DISK: EnrolResult = { installsTo: "/dev/vda", problems: [], reboot: [] };
+
 async function desk(enrol: (request: EnrolRequest) => Promise<EnrolResult> = async () => await Promise.resolve(RESULT)) {
   const folder = await mkdtempDisposable(join(tmpdir(), "petrify-apply-config-"));
   const cwd = folder.path;
   const machine = await fakeMachine();
   const asked: EnrolRequest[] = [];
   let enrolled = 0;
+  let status = fakeStatus;
   const server = await openMaintenance({
     ...{ at: { host: HOST, port: 0 }, key: machine.key, certificate: machine.certificate, log: () => {} },
     enrolled: () => void enrolled++,
     answers: {
       version: "1.2.3",
-      status: async () => await Promise.resolve(fakeStatus),
+      status: async () => await Promise.resolve(status),
       enrol: async (request) => {
         asked.push(request);
         return await enrol(request);
@@ -49,6 +53,7 @@ async function desk(enrol: (request: EnrolRequest) => Promise<EnrolResult> = asy
   return {
     ...{ cwd, machine, asked, petrify, apply, server },
     enrolled: () => enrolled,
+    installs: (installation: NonNullable<AgentStatus["installation"]>) => void (status = { ...fakeStatus, installation }),
     code: async (...args: string[]): Promise<string> =>
       (JSON.parse((await petrify([...args, "--json"])).out.trim().split("\n").at(-1)!) as { readonly code: string }).code,
     contexts: async () => await readFile(join(cwd, ".config/petrify/contexts.json"), "utf8"),
@@ -157,6 +162,33 @@ suite("petrify apply-config", () => {
     assert.equal((await at.petrify(["context", "pin", "edge-7", "--key", other])).exitCode, 0);
     assert.equal(await at.code(...at.apply), "NODE_KEY_DIFFERS");
     assert.deepEqual(at.asked, []);
+  });
+
+  const ON = { disk: "/dev/vda", text: "the disk gave an error" };
+  for (const [what, is, after, code, outcome] of [
+    [
+      "is followed until it is installed, where it does not restart by itself",
+      "done",
+      "poweroff",
+      0,
+      /^edge-7 \(edge-7\) is installed on /m,
+    ],
+    ["tells why that has failed", "failed", "reboot", 1, /edge-7 cannot be installed to \/dev\/vda: the disk gave an error/],
+  ] as const) {
+    test(`of a machine that runs from memory, and is given a disk, ${what}`, async () => {
+      await using at = await desk(async () => await Promise.resolve(TO_DISK));
+      at.installs({ ...ON, is, after });
+      const { exitCode, out, err } = await at.petrify([...at.apply, "--fingerprint", at.machine.fingerprint]);
+      assert.equal(exitCode, code, err);
+      assert.match(out + err, outcome);
+      assert.match(await at.contexts(), /SHA256/, "it is known by the same key from then on");
+    });
+  }
+
+  test("does not wait for a machine that is being installed where nobody wants it to", async () => {
+    await using at = await desk(async () => await Promise.resolve(TO_DISK));
+    const { out } = await at.petrify([...at.apply, "--fingerprint", at.machine.fingerprint, "--no-wait"]);
+    assert.match(out, /^edge-7 \(edge-7\) installs itself to \/dev\/vda, .*\nNext: once it runs from its disk/m);
   });
 
   test("tells what the machine refuses, and pins nothing", async () => {

@@ -8,6 +8,7 @@ import { answersYes } from "../../host/ask.ts";
 import { certificateText } from "../../host/certificates.ts";
 import { readText } from "../../host/files.ts";
 import { sha256 } from "../../host/sha256.ts";
+import type { TlsCredentials } from "../../host/tls-client.ts";
 import { shortLine } from "../../layout/short-line.ts";
 import { documentTexts } from "../config/document-texts.ts";
 import { FILES, readDocumentBytes } from "../config/document-bytes.ts";
@@ -26,6 +27,8 @@ interface Options {
   readonly address?: string;
   readonly recoveryTokenFile?: string;
   readonly context?: string;
+  /** False with `--no-wait`. */
+  readonly wait: boolean;
 }
 
 /** `petrify apply-config --insecure NODE`: a machine that nobody owns gets an owner and a config. */
@@ -37,13 +40,16 @@ export function registerApplyConfig(program: Command, cli: Cli): void {
     .description(
       "Gives a machine that nobody owns yet the authority of the context, a certificate for its own key, and its machine\n" +
         "config: all of it or nothing. Such a machine believes whoever comes first, and shows a certificate that it has signed\n" +
-        "itself: hence --insecure. Compare its key with the one on its console. It is pinned in the context from then on.",
+        "itself: hence --insecure. Compare its key with the one on its console. It is pinned in the context from then on.\n" +
+        "A machine that runs from memory (an install medium, the network) is installed to the disk that the config names\n" +
+        "(install.device), with the same key; without a disk it has its owner until it restarts.",
     )
     .option("--insecure", "the machine has no owner, and cannot know you")
     .option("--file <file...>", FILES)
     .option("--fingerprint <fingerprint>", "of its key, from its console: nothing is asked then")
     .option("--recovery-token-file <file>", "for a machine that was given back by its recovery token: the file that has it")
     .option("--address <host[:port]>", "where it is reached (default: by its name, port 50000)")
+    .option("--no-wait", "do not wait until a machine that is installed with it runs from its disk")
     .option("--context <name>", "whose machine it becomes (default: the context in use); it needs the authority's key")
     .addHelpText(
       "after",
@@ -54,7 +60,7 @@ export function registerApplyConfig(program: Command, cli: Cli): void {
 }
 
 async function applyConfig(context: CliContext, node: string, options: Options): Promise<void> {
-  const { insecure, file = [], fingerprint, address, recoveryTokenFile, context: named } = options;
+  const { insecure, file = [], fingerprint, address, recoveryTokenFile, context: named, wait } = options;
   if (!insecure) {
     throw new UsageError("USAGE", "apply-config is for a machine that nobody owns yet: --insecure says that you know", {
       hint: `petrify apply-config --insecure ${node}`,
@@ -119,8 +125,27 @@ async function applyConfig(context: CliContext, node: string, options: Options):
     const text = `${node} (${machine}) is yours already; its config is as it was.`;
     return context.output.result({ ...known, changed: false, problems: [], reboot: [] }, text);
   }
-  const { generation, problems, reboot } = answer;
+  const { generation, problems, reboot, installsTo } = answer;
   const value = { ...known, changed: true, problems, reboot };
+  if (installsTo !== "") {
+    const runs =
+      wait &&
+      (await installed(context, node, {
+        credentials: async () => await credentialsOf(inUse, found, context, context.now()),
+        key,
+        place,
+      }));
+    const where = runs ? `runs from ${installsTo}` : wait ? `is installed on ${installsTo}` : `installs itself to ${installsTo}`;
+    return context.output.result(
+      { ...value, installsTo, runs },
+      [
+        `${node} (${machine}) ${where}, and is yours there: ${inUse} knows it by the key ${key}.`,
+        `Next: ${runs ? "" : "once it runs from its disk, "}petrify -n ${node} status`,
+      ]
+        .map(shortLine)
+        .join("\n"),
+    );
+  }
   context.output.result(
     { ...value, ...(generation === undefined ? {} : { generation: Number(generation) }) },
     [
@@ -143,6 +168,34 @@ async function tokenIn(path: string): Promise<string> {
   if (token !== "" && token.length <= 100) return token;
   throw new AppError("RECOVERY_TOKEN_NEEDED", `${path} holds no recovery token`, {
     hint: "`petrify gen secrets` has written one: petrify-secrets/recovery-token",
+  });
+}
+
+/** @returns whether it runs from its disk; nothing is left to wait for otherwise */
+async function installed(
+  { output, signal }: CliContext,
+  node: string,
+  {
+    credentials,
+    key,
+    place,
+  }: { readonly credentials: () => Promise<TlsCredentials>; readonly key: string; readonly place: NodePlace },
+): Promise<boolean> {
+  const [{ untilInstalled }, { openMaintenance: open }, { openNode }] = await Promise.all([
+    import("../../client/follow-installation.ts"),
+    import("../../client/open-maintenance.ts"),
+    import("../../client/open-node.ts"),
+  ]);
+  let before = "";
+  return await untilInstalled({
+    ...{ node, signal },
+    openUnowned: async () => await open(place, key, signal),
+    open: async () => await openNode({ ...place, fingerprint: key }, await credentials(), () => {}, signal),
+    told: ({ text, percent }) => {
+      const said = { node, text, ...(percent === undefined ? {} : { percent }) };
+      output.event({ type: "progress", ...said }, text === before ? undefined : shortLine(`${node}: ${text}`));
+      before = text;
+    },
   });
 }
 

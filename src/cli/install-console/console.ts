@@ -41,7 +41,7 @@ const KNOWN_MS = 3000;
 export async function runConsole(ports: ConsolePorts): Promise<void> {
   const { signal } = ports;
   const screen = openScreen(ports);
-  const image = await imageOf(ports, screen);
+  const { image, fingerprint } = await statusOf(ports, screen);
   const events = eventQueue(signal);
   const editor = lineEditor();
   using keys = ports.keys((text) => {
@@ -141,7 +141,7 @@ export async function runConsole(ports: ConsolePorts): Promise<void> {
   later(poll);
   later(count);
 
-  let { state, effects } = newConsole(image);
+  let { state, effects } = newConsole(image, fingerprint);
   effects.forEach(perform);
   for (;;) {
     ({ state, effects } = consoleStep(state, await events.next()));
@@ -155,11 +155,11 @@ async function* withoutPlan(news: AsyncIterable<unknown>): AsyncGenerator {
 }
 
 /** The agent may be later than the console. @throws AppError `NOT_AN_INSTALLER` */
-async function imageOf({ ask, wait, signal }: ConsolePorts, screen: Screen): Promise<AgentStatus["image"]> {
+async function statusOf({ ask, wait, signal }: ConsolePorts, screen: Screen): Promise<AgentStatus> {
   for (let tries = 0; ; tries++) {
     try {
-      const { image, running } = await first<AgentStatus>(ask("GET /status", signal));
-      if (running === "ram") return image;
+      const status = await first<AgentStatus>(ask("GET /status", signal));
+      if (status.running === "ram") return status;
       throw new AppError("NOT_AN_INSTALLER", "this system runs from a disk", {
         hint: "Start the machine from an install medium.",
       });

@@ -249,3 +249,16 @@ test("more than ten things on a disk are counted", () => {
   const many = disk("sdd", { found: Array.from({ length: 14 }, (_, n) => `ext4 number ${n}`) });
   assert.match(afterList(line("2"), { is: "plan", plan: plan(many) }), /ext4 number 9\n  and 4 more\n\n/);
 });
+
+test("the key of a machine that waits for an owner stands in the heading", () => {
+  const [heading] = newConsole({ name: "edge", version: "1.2.0" }, `SHA256:${"x".repeat(43)}`).effects;
+  assert.equal(
+    heading?.do === "print" ? heading.lines.slice(5).join("\n") : "",
+    `
+It waits for its owner at port 50000, too: petrify apply-config --insecure
+installs it from elsewhere. Its key is
+
+  SHA256:${"x".repeat(43)}
+`,
+  );
+});

@@ -5,6 +5,7 @@
 import type { AutomaticStatus } from "../../agent/install/wanted.ts";
 import type { ErrorDocument } from "../../core/error.ts";
 import { formatSize } from "../../core/units.ts";
+import { API_PORT } from "../../layout/api-places.ts";
 import { describeTarget, type FlashTarget } from "../../layout/flash-target.ts";
 import type { InstallDisk, InstallNews, InstallPlan, InstallRequest } from "../../layout/install.ts";
 import { formatSeconds } from "../progress.ts";
@@ -65,9 +66,11 @@ const RESTART_SECONDS = 10;
 const RULE = "-".repeat(COLUMNS - 1);
 /** Of what is to be lost; more is counted. */
 const SHOWN = 10;
+const OVER_THE_NETWORK = `It waits for its owner at port ${API_PORT}, too: petrify apply-config --insecure installs it from elsewhere. Its key is`;
 const KEYS = "Type a number to install there, r to look again, p to power off, b to restart.";
 
-export function newConsole(image: ConsoleState["image"]): ConsoleTurn {
+/** @param key fingerprint of the machine's key, where it waits for an owner */
+export function newConsole(image: ConsoleState["image"], key?: string): ConsoleTurn {
   const known = { name: plain(image.name), version: plain(image.version) };
   const lines = [
     RULE,
@@ -77,6 +80,7 @@ export function newConsole(image: ConsoleState["image"]): ConsoleTurn {
       `This machine runs ${known.name} ${known.version} from memory. It can be installed to a disk here; what is on that disk is lost.`,
     ),
     "",
+    ...(key === undefined ? [] : [...wrap(OVER_THE_NETWORK), "", `  ${plain(key)}`, ""]),
   ];
   return {
     state: { image: known, view: { is: "looking" }, disks: [], automatic: { is: "none" } },

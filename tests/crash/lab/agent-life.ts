@@ -52,6 +52,7 @@ export async function agentLife(lab: Lab, { clock, healthy, restarts, ask }: Lif
     record,
     store: lab.facts.resetting ? forgetfulStore : markedStore(lab, await openStateStore(STATE_FOLDER)),
     audit: noAuditLog,
+    waitsForOwner: false,
     trust: faultyTrust(lab, await openTrustStore({ folder: lab.facts.resetting ? undefined : STATE_FOLDER }, sha256)),
     init,
     logs: { journal: async () => undefined, pstore: async () => undefined, lastWords: async () => undefined },

@@ -30,6 +30,8 @@ interface ImageOptions {
   readonly health?: string;
   /** The recipe's `recovery`, in a line. */
   readonly recovery?: string;
+  /** Its machines wait for an owner, and get their addresses by DHCP: nobody has given them a config. */
+  readonly waits?: boolean;
 }
 export interface FixtureOptions extends ImageOptions {
   /** Another image for slot b. It is built without the first one's lock. */
@@ -78,8 +80,10 @@ const wordsOf = ({
   init = "systemd",
   health = "{}",
   recovery = "{}",
+  waits = false,
 }: ImageOptions): Words => ({
-  ...{ HEALTH: health, RECOVERY: recovery, USERS: users.join(", "), ENABLE: STARTED[init] },
+  ...{ HEALTH: health, RECOVERY: recovery, USERS: users.join(", "), API: `{ maintenance: ${waits} }` },
+  ENABLE: [STARTED[init], ...(waits ? ["systemd-networkd.service"] : [])].join(", "),
   ...(base === undefined
     ? {
         ...{ BASE: `{ suite: ${suite}, allowExpired: true }`, KERNEL: `{ flavour: ${kernel} }` },

@@ -4,19 +4,19 @@
 // @generated from file petrify/v1/enrolment.proto (package petrify.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Image, ImageJson, Machine, MachineJson } from "./node_pb.ts";
 import { file_petrify_v1_node } from "./node_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file petrify/v1/enrolment.proto.
  */
 export const file_petrify_v1_enrolment: GenFile = /*@__PURE__*/
-  fileDesc("ChpwZXRyaWZ5L3YxL2Vucm9sbWVudC5wcm90bxIKcGV0cmlmeS52MSIRCg9EZXNjcmliZVJlcXVlc3QikwEKEERlc2NyaWJlUmVzcG9uc2USJgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3ZlcnNpb24YAiABKAkSJAoHbWFjaGluZRgDIAEoCzITLnBldHJpZnkudjEuTWFjaGluZRIgCgVpbWFnZRgEIAEoCzIRLnBldHJpZnkudjEuSW1hZ2UiowEKDEVucm9sUmVxdWVzdBIwCglkb2N1bWVudHMYASADKAsyHS5wZXRyaWZ5LnYxLkVucm9sbWVudERvY3VtZW50EhMKC2F1dGhvcml0aWVzGAIgASgJEhMKC2NlcnRpZmljYXRlGAMgASgJEg0KBWVwb2NoGAQgASgEEhAKCHJlY292ZXJ5GAUgASgJEhYKDnJlY292ZXJ5X3Rva2VuGAYgASgJIlkKDUVucm9sUmVzcG9uc2USFwoKZ2VuZXJhdGlvbhgBIAEoBEgAiAEBEhAKCHByb2JsZW1zGAIgAygJEg4KBnJlYm9vdBgDIAMoCUINCgtfZ2VuZXJhdGlvbiIxChFFbnJvbG1lbnREb2N1bWVudBIOCgZvcmlnaW4YASABKAkSDAoEdGV4dBgCIAEoCSIwChlSZXBsYWNlQ2VydGlmaWNhdGVSZXF1ZXN0EhMKC2NlcnRpZmljYXRlGAEgASgJIi0KGlJlcGxhY2VDZXJ0aWZpY2F0ZVJlc3BvbnNlEg8KB2NoYW5nZWQYASABKAgiOwoTUmVwbGFjZVRydXN0UmVxdWVzdBIRCglzdGF0ZW1lbnQYASABKAkSEQoJc2lnbmF0dXJlGAIgASgMIicKFFJlcGxhY2VUcnVzdFJlc3BvbnNlEg8KB2NoYW5nZWQYASABKAgynAEKEEVucm9sbWVudFNlcnZpY2USSgoIRGVzY3JpYmUSGy5wZXRyaWZ5LnYxLkRlc2NyaWJlUmVxdWVzdBocLnBldHJpZnkudjEuRGVzY3JpYmVSZXNwb25zZSIDkAIBEjwKBUVucm9sEhgucGV0cmlmeS52MS5FbnJvbFJlcXVlc3QaGS5wZXRyaWZ5LnYxLkVucm9sUmVzcG9uc2UyxgEKDE93bmVyU2VydmljZRJjChJSZXBsYWNlQ2VydGlmaWNhdGUSJS5wZXRyaWZ5LnYxLlJlcGxhY2VDZXJ0aWZpY2F0ZVJlcXVlc3QaJi5wZXRyaWZ5LnYxLlJlcGxhY2VDZXJ0aWZpY2F0ZVJlc3BvbnNlElEKDFJlcGxhY2VUcnVzdBIfLnBldHJpZnkudjEuUmVwbGFjZVRydXN0UmVxdWVzdBogLnBldHJpZnkudjEuUmVwbGFjZVRydXN0UmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp, file_petrify_v1_node]);
+  fileDesc("ChpwZXRyaWZ5L3YxL2Vucm9sbWVudC5wcm90bxIKcGV0cmlmeS52MSIRCg9EZXNjcmliZVJlcXVlc3Qi2QEKEERlc2NyaWJlUmVzcG9uc2USJgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3ZlcnNpb24YAiABKAkSJAoHbWFjaGluZRgDIAEoCzITLnBldHJpZnkudjEuTWFjaGluZRIgCgVpbWFnZRgEIAEoCzIRLnBldHJpZnkudjEuSW1hZ2USMwoMaW5zdGFsbGF0aW9uGAUgASgLMhgucGV0cmlmeS52MS5JbnN0YWxsYXRpb25IAIgBAUIPCg1faW5zdGFsbGF0aW9uIowBCgxJbnN0YWxsYXRpb24SDAoEZGlzaxgBIAEoCRIsCgVzdGF0ZRgCIAEoDjIdLnBldHJpZnkudjEuSW5zdGFsbGF0aW9uU3RhdGUSDAoEdGV4dBgDIAEoCRIUCgdwZXJjZW50GAQgASgNSACIAQESEAoIcmVzdGFydHMYBSABKAhCCgoIX3BlcmNlbnQiowEKDEVucm9sUmVxdWVzdBIwCglkb2N1bWVudHMYASADKAsyHS5wZXRyaWZ5LnYxLkVucm9sbWVudERvY3VtZW50EhMKC2F1dGhvcml0aWVzGAIgASgJEhMKC2NlcnRpZmljYXRlGAMgASgJEg0KBWVwb2NoGAQgASgEEhAKCHJlY292ZXJ5GAUgASgJEhYKDnJlY292ZXJ5X3Rva2VuGAYgASgJIm4KDUVucm9sUmVzcG9uc2USFwoKZ2VuZXJhdGlvbhgBIAEoBEgAiAEBEhAKCHByb2JsZW1zGAIgAygJEg4KBnJlYm9vdBgDIAMoCRITCgtpbnN0YWxsc190bxgEIAEoCUINCgtfZ2VuZXJhdGlvbiIxChFFbnJvbG1lbnREb2N1bWVudBIOCgZvcmlnaW4YASABKAkSDAoEdGV4dBgCIAEoCSIwChlSZXBsYWNlQ2VydGlmaWNhdGVSZXF1ZXN0EhMKC2NlcnRpZmljYXRlGAEgASgJIi0KGlJlcGxhY2VDZXJ0aWZpY2F0ZVJlc3BvbnNlEg8KB2NoYW5nZWQYASABKAgiOwoTUmVwbGFjZVRydXN0UmVxdWVzdBIRCglzdGF0ZW1lbnQYASABKAkSEQoJc2lnbmF0dXJlGAIgASgMIicKFFJlcGxhY2VUcnVzdFJlc3BvbnNlEg8KB2NoYW5nZWQYASABKAgqkwEKEUluc3RhbGxhdGlvblN0YXRlEiIKHklOU1RBTExBVElPTl9TVEFURV9VTlNQRUNJRklFRBAAEh4KGklOU1RBTExBVElPTl9TVEFURV9SVU5OSU5HEAESGwoXSU5TVEFMTEFUSU9OX1NUQVRFX0RPTkUQAhIdChlJTlNUQUxMQVRJT05fU1RBVEVfRkFJTEVEEAMynAEKEEVucm9sbWVudFNlcnZpY2USSgoIRGVzY3JpYmUSGy5wZXRyaWZ5LnYxLkRlc2NyaWJlUmVxdWVzdBocLnBldHJpZnkudjEuRGVzY3JpYmVSZXNwb25zZSIDkAIBEjwKBUVucm9sEhgucGV0cmlmeS52MS5FbnJvbFJlcXVlc3QaGS5wZXRyaWZ5LnYxLkVucm9sUmVzcG9uc2UyxgEKDE93bmVyU2VydmljZRJjChJSZXBsYWNlQ2VydGlmaWNhdGUSJS5wZXRyaWZ5LnYxLlJlcGxhY2VDZXJ0aWZpY2F0ZVJlcXVlc3QaJi5wZXRyaWZ5LnYxLlJlcGxhY2VDZXJ0aWZpY2F0ZVJlc3BvbnNlElEKDFJlcGxhY2VUcnVzdBIfLnBldHJpZnkudjEuUmVwbGFjZVRydXN0UmVxdWVzdBogLnBldHJpZnkudjEuUmVwbGFjZVRydXN0UmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp, file_petrify_v1_node]);
 
 /**
  * Asks which machine this is.
@@ -74,6 +74,13 @@ export type DescribeResponse = Message<"petrify.v1.DescribeResponse"> & {
    * @generated from field: petrify.v1.Image image = 4;
    */
   image?: Image | undefined;
+
+  /**
+   * Of a system that runs from memory: the one that is under way, or the last one.
+   *
+   * @generated from field: optional petrify.v1.Installation installation = 5;
+   */
+  installation?: Installation | undefined;
 };
 
 /**
@@ -109,6 +116,13 @@ export type DescribeResponseJson = {
    * @generated from field: petrify.v1.Image image = 4;
    */
   image?: ImageJson;
+
+  /**
+   * Of a system that runs from memory: the one that is under way, or the last one.
+   *
+   * @generated from field: optional petrify.v1.Installation installation = 5;
+   */
+  installation?: InstallationJson;
 };
 
 /**
@@ -117,6 +131,97 @@ export type DescribeResponseJson = {
  */
 export const DescribeResponseSchema: GenMessage<DescribeResponse, {jsonType: DescribeResponseJson}> = /*@__PURE__*/
   messageDesc(file_petrify_v1_enrolment, 1);
+
+/**
+ * How far an installation is, or how it has ended.
+ *
+ * @generated from message petrify.v1.Installation
+ */
+export type Installation = Message<"petrify.v1.Installation"> & {
+  /**
+   * Path of the disk.
+   *
+   * @generated from field: string disk = 1;
+   */
+  disk: string;
+
+  /**
+   * Where it is.
+   *
+   * @generated from field: petrify.v1.InstallationState state = 2;
+   */
+  state: InstallationState;
+
+  /**
+   * What is done now, or why it has failed.
+   *
+   * @generated from field: string text = 3;
+   */
+  text: string;
+
+  /**
+   * Of what is done now.
+   *
+   * @generated from field: optional uint32 percent = 4;
+   */
+  percent?: number | undefined;
+
+  /**
+   * Whether the machine then restarts by itself, from the disk where its firmware starts that.
+   *
+   * @generated from field: bool restarts = 5;
+   */
+  restarts: boolean;
+};
+
+/**
+ * How far an installation is, or how it has ended.
+ *
+ * @generated from message petrify.v1.Installation
+ */
+export type InstallationJson = {
+  /**
+   * Path of the disk.
+   *
+   * @generated from field: string disk = 1;
+   */
+  disk?: string;
+
+  /**
+   * Where it is.
+   *
+   * @generated from field: petrify.v1.InstallationState state = 2;
+   */
+  state?: InstallationStateJson;
+
+  /**
+   * What is done now, or why it has failed.
+   *
+   * @generated from field: string text = 3;
+   */
+  text?: string;
+
+  /**
+   * Of what is done now.
+   *
+   * @generated from field: optional uint32 percent = 4;
+   */
+  percent?: number;
+
+  /**
+   * Whether the machine then restarts by itself, from the disk where its firmware starts that.
+   *
+   * @generated from field: bool restarts = 5;
+   */
+  restarts?: boolean;
+};
+
+/**
+ * Describes the message petrify.v1.Installation.
+ * Use `create(InstallationSchema)` to create a new message.
+ */
+export const InstallationSchema: GenMessage<Installation, {jsonType: InstallationJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_enrolment, 2);
 
 /**
  * What a machine is to have.
@@ -221,7 +326,7 @@ export type EnrolRequestJson = {
  * Use `create(EnrolRequestSchema)` to create a new message.
  */
 export const EnrolRequestSchema: GenMessage<EnrolRequest, {jsonType: EnrolRequestJson}> = /*@__PURE__*/
-  messageDesc(file_petrify_v1_enrolment, 2);
+  messageDesc(file_petrify_v1_enrolment, 3);
 
 /**
  * The machine has an owner: it is called with certificates from now on.
@@ -249,6 +354,14 @@ export type EnrolResponse = Message<"petrify.v1.EnrolResponse"> & {
    * @generated from field: repeated string reboot = 3;
    */
   reboot: string[];
+
+  /**
+   * Of a system that runs from memory and was given the name of a disk: its path. It is being installed there with all that it was given, and has its
+   * owner when it starts from it. Describe tells how far it is.
+   *
+   * @generated from field: string installs_to = 4;
+   */
+  installsTo: string;
 };
 
 /**
@@ -277,6 +390,14 @@ export type EnrolResponseJson = {
    * @generated from field: repeated string reboot = 3;
    */
   reboot?: string[];
+
+  /**
+   * Of a system that runs from memory and was given the name of a disk: its path. It is being installed there with all that it was given, and has its
+   * owner when it starts from it. Describe tells how far it is.
+   *
+   * @generated from field: string installs_to = 4;
+   */
+  installsTo?: string;
 };
 
 /**
@@ -284,7 +405,7 @@ export type EnrolResponseJson = {
  * Use `create(EnrolResponseSchema)` to create a new message.
  */
 export const EnrolResponseSchema: GenMessage<EnrolResponse, {jsonType: EnrolResponseJson}> = /*@__PURE__*/
-  messageDesc(file_petrify_v1_enrolment, 3);
+  messageDesc(file_petrify_v1_enrolment, 4);
 
 /**
  * A machine config.
@@ -333,7 +454,7 @@ export type EnrolmentDocumentJson = {
  * Use `create(EnrolmentDocumentSchema)` to create a new message.
  */
 export const EnrolmentDocumentSchema: GenMessage<EnrolmentDocument, {jsonType: EnrolmentDocumentJson}> = /*@__PURE__*/
-  messageDesc(file_petrify_v1_enrolment, 4);
+  messageDesc(file_petrify_v1_enrolment, 5);
 
 /**
  * Another certificate.
@@ -368,7 +489,7 @@ export type ReplaceCertificateRequestJson = {
  * Use `create(ReplaceCertificateRequestSchema)` to create a new message.
  */
 export const ReplaceCertificateRequestSchema: GenMessage<ReplaceCertificateRequest, {jsonType: ReplaceCertificateRequestJson}> = /*@__PURE__*/
-  messageDesc(file_petrify_v1_enrolment, 5);
+  messageDesc(file_petrify_v1_enrolment, 6);
 
 /**
  * The machine has the certificate.
@@ -403,7 +524,7 @@ export type ReplaceCertificateResponseJson = {
  * Use `create(ReplaceCertificateResponseSchema)` to create a new message.
  */
 export const ReplaceCertificateResponseSchema: GenMessage<ReplaceCertificateResponse, {jsonType: ReplaceCertificateResponseJson}> = /*@__PURE__*/
-  messageDesc(file_petrify_v1_enrolment, 6);
+  messageDesc(file_petrify_v1_enrolment, 7);
 
 /**
  * Whose callers are let in.
@@ -452,7 +573,7 @@ export type ReplaceTrustRequestJson = {
  * Use `create(ReplaceTrustRequestSchema)` to create a new message.
  */
 export const ReplaceTrustRequestSchema: GenMessage<ReplaceTrustRequest, {jsonType: ReplaceTrustRequestJson}> = /*@__PURE__*/
-  messageDesc(file_petrify_v1_enrolment, 7);
+  messageDesc(file_petrify_v1_enrolment, 8);
 
 /**
  * The machine trusts what the statement says.
@@ -487,7 +608,62 @@ export type ReplaceTrustResponseJson = {
  * Use `create(ReplaceTrustResponseSchema)` to create a new message.
  */
 export const ReplaceTrustResponseSchema: GenMessage<ReplaceTrustResponse, {jsonType: ReplaceTrustResponseJson}> = /*@__PURE__*/
-  messageDesc(file_petrify_v1_enrolment, 8);
+  messageDesc(file_petrify_v1_enrolment, 9);
+
+/**
+ * Where an installation is.
+ *
+ * @generated from enum petrify.v1.InstallationState
+ */
+export const InstallationState = {
+  /**
+   * Another one.
+   *
+   * @generated from enum value: INSTALLATION_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Under way.
+   *
+   * @generated from enum value: INSTALLATION_STATE_RUNNING = 1;
+   */
+  RUNNING: 1,
+
+  /**
+   * The disk boots.
+   *
+   * @generated from enum value: INSTALLATION_STATE_DONE = 2;
+   */
+  DONE: 2,
+
+  /**
+   * It has ended before that; the machine still has no owner.
+   *
+   * @generated from enum value: INSTALLATION_STATE_FAILED = 3;
+   */
+  FAILED: 3,
+} as const;
+
+/**
+ * Where an installation is.
+ *
+ * @generated from enum petrify.v1.InstallationState
+ */
+export type InstallationState = (typeof InstallationState)[keyof typeof InstallationState] | UnknownEnum;
+
+/**
+ * Where an installation is.
+ *
+ * @generated from enum petrify.v1.InstallationState
+ */
+export type InstallationStateJson = "INSTALLATION_STATE_UNSPECIFIED" | "INSTALLATION_STATE_RUNNING" | "INSTALLATION_STATE_DONE" | "INSTALLATION_STATE_FAILED";
+
+/**
+ * Describes the enum petrify.v1.InstallationState.
+ */
+export const InstallationStateSchema: GenEnum<InstallationState, InstallationStateJson> = /*@__PURE__*/
+  enumDesc(file_petrify_v1_enrolment, 0);
 
 /**
  * What a machine answers that has no owner yet, to anybody; afterwards nobody may call it.

@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdir } from "node:fs/promises";
+import { request } from "node:https";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { petrify, workspace, type CliRun } from "../../support/cli.ts";
+
+/** Of an emulated machine that is busy; milliseconds. */
+const LIMIT_MS = 1_800_000;
+/** A machine that does not answer until then has a reason that it will not get rid of. */
+const ANSWERS_MS = 240_000;
+const CLOCK = join(import.meta.dirname, "../../support/other-clock.ts");
+
+export interface Workstation extends AsyncDisposable {
+  readonly folder: string;
+  readonly run: (...args: string[]) => Promise<CliRun>;
+  /** Has to succeed. @returns its result */
+  readonly done: <Value>(...args: string[]) => Promise<Value>;
+  /** Has to fail. @returns its code */
+  readonly failed: (...args: string[]) => Promise<string>;
+  /** What one machine answers; it may be starting, so only for what may be asked twice. */
+  readonly told: <Value>(node: string, ...args: string[]) => Promise<Value>;
+  /** Its clock is that many seconds ahead from now on. */
+  readonly setClockAhead: (seconds: number) => void;
+}
+
+/** Where somebody sits who owns machines: a home of its own with an authority, and the context that knows it, both called `edge`. */
+export async function workstation(): Promise<Workstation> {
+  const home = await workspace();
+  const { folder } = home;
+  let ahead = 0;
+  const run = async (...args: string[]): Promise<CliRun> => {
+    const clock = ahead === 0 ? {} : { NODE_OPTIONS: `--import=${CLOCK}`, PETRIFY_TEST_CLOCK_AHEAD: String(ahead) };
+    const env = { HOME: folder, XDG_CONFIG_HOME: "", USER: "jo", ...clock };
+    return await petrify([...args, "--json"], { cwd: folder, env, limitMs: LIMIT_MS });
+  };
+  const done = async <Value>(...args: string[]): Promise<Value> => {
+    const ran = await run(...args);
+    assert.equal(ran.exitCode, 0, `${args.join(" ")}: ${ran.stdout}${ran.stderr}`);
+    return ran.events.find(({ type }) => type === "result")!["value"] as Value;
+  };
+  const station: Workstation = {
+    ...{ folder, run, done },
+    failed: async (...args) => {
+      const ran = await run(...args);
+      assert.notEqual(ran.exitCode, 0, `${args.join(" ")}: ${ran.stdout}`);
+      return String(ran.events.at(-1)?.["code"]);
+    },
+    told: async <Value>(node: string, ...args: string[]) => {
+      for (const end = performance.now() + ANSWERS_MS; ;) {
+        try {
+          return (await done<{ readonly nodes: readonly { readonly value: Value }[] }>("-n", node, ...args)).nodes[0]!.value;
+        } catch (error) {
+          if (performance.now() > end) throw error;
+          await wait(1000);
+        }
+      }
+    },
+    setClockAhead: (seconds) => void (ahead = seconds),
+    [Symbol.asyncDispose]: async () => await home[Symbol.asyncDispose](),
+  };
+  await addOwner(station, "edge");
+  return station;
+}
+
+/** Another authority, and a context of that name for it; the first one stays in use. */
+export async function addOwner({ folder, done }: Workstation, name: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await done("gen", "secrets", "--output", name);
+  await done("context", "add", name, "--secrets", name);
+  await done("context", "use", "edge");
+}
+
+/** What somebody gets of a call who has no certificate: the status of HTTP, or nothing where the connection ends. */
+export async function strangerAsks(port: number, method: string): Promise<number | undefined> {
+  const headers = { "content-type": "application/json" };
+  const asked = request({
+    ...{ host: "127.0.0.1", port, method: "POST", path: `/petrify.v1.${method}`, headers, rejectUnauthorized: false },
+    timeout: 60_000,
+  }).end("{}");
+  try {
+    const [{ statusCode }] = (await once(asked, "response")) as [{ readonly statusCode: number }];
+    return statusCode;
+  } catch {
+    return undefined;
+  } finally {
+    asked.destroy();
+  }
+}
