@@ -29,11 +29,24 @@ import {
   measureUpgrades,
 } from "./measure.ts";
 import { measurePulls } from "./pull.ts";
+import { measureSurfaces } from "./surface.ts";
 import { markdown, replaceTables, type Report } from "./report.ts";
 
 const TOP = join(import.meta.dirname, "..");
 const PAGE = join(TOP, "docs/benchmarks.md");
-const PARTS = ["builds", "boots", "agent", "upgrades", "installs", "sizes", "pull", "config", "api", "deltas"] as const;
+const PARTS = [
+  "builds",
+  "boots",
+  "agent",
+  "upgrades",
+  "installs",
+  "sizes",
+  "pull",
+  "config",
+  "api",
+  "surface",
+  "deltas",
+] as const;
 type Part = (typeof PARTS)[number];
 
 interface Options {
@@ -97,6 +110,7 @@ const MEASURE = {
   pull: async () => await measurePulls(options.runs, options.image, context),
   config: async () => await measureConfig(options.runs, context),
   api: async () => await measureApi(options.runs, context),
+  surface: async () => await measureSurfaces(context),
   deltas: async () => await measureDeltas(options.pairs, context),
 } as const;
 
@@ -110,6 +124,7 @@ const TITLES = {
   pull: "A pull",
   config: "Machine configs",
   api: "The API",
+  surface: "What an attacker finds",
   deltas: "Deltas",
 } as const;
 const tables: string[] = [];
@@ -119,7 +134,7 @@ for (const name of PARTS.filter((part) => options.only.includes(part))) {
     date: `${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC`,
     command: ["npm run bench", ...(process.argv.length > 2 ? ["--", ...process.argv.slice(2)] : [])].join(" "),
     machine: { ...machineFacts(), "CPU in use by others": load },
-    ...{ comparisons: [], stages: [], sizes: [], deltas: [], notes: [] },
+    ...{ comparisons: [], stages: [], sizes: [], counts: [], deltas: [], notes: [] },
     ...(await MEASURE[name]()),
     versions: await versions(),
   };

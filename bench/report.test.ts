@@ -30,6 +30,7 @@ test("a report shows medians with their range, ratios of pairs, goals and whethe
     comparisons: [comparison],
     stages: [],
     sizes: [{ title: "zstd -19", sizes: { petrify: 61e6, mkosi: 50e6 }, goal: 60e6 }],
+    counts: [],
     deltas: [],
     notes: ["as it was"],
   };
@@ -57,4 +58,19 @@ test("new tables replace the older ones in the page and nothing else; a page wit
     `# Title\n<!-- written by \`npm run bench\`: do not edit -->\n\n${tables}\n<!-- end of what is written -->\nend\n`;
   assert.equal(replaceTables(page("old"), "new"), page("new"));
   assert.throws(() => replaceTables("# Title\n", "new"), { code: "PAGE_UNMARKED" });
+});
+
+test("counts are a table with a column for each side, empty where one has none", () => {
+  const report: Report = {
+    ...{ date: "2026-11-23", command: "npm run bench", versions: {}, machine: {} },
+    ...{ comparisons: [], stages: [], sizes: [], deltas: [], notes: [] },
+    counts: [
+      { title: "shells", counts: { open: 2, sealed: 0 } },
+      { title: "packages", counts: { open: 90 } },
+    ],
+  };
+  assert.match(
+    markdown(report),
+    /^\| what \| open \| sealed \|\n\|---\|---:\|---:\|\n\| shells \| 2 \| 0 \|\n\| packages \| 90 \|  \|$/m,
+  );
 });

@@ -21,6 +21,11 @@ export interface SizeComparison {
   /** Largest size that is aimed at, of petrify's. */
   readonly goal?: Bytes;
 }
+export interface CountComparison {
+  readonly title: string;
+  /** By side. */
+  readonly counts: Readonly<Record<string, number>>;
+}
 export interface BootStages {
   readonly side: string;
   readonly kernel: readonly number[];
@@ -36,6 +41,7 @@ export interface Report {
   readonly comparisons: readonly Comparison[];
   readonly stages: readonly BootStages[];
   readonly sizes: readonly SizeComparison[];
+  readonly counts: readonly CountComparison[];
   readonly deltas: readonly PairFigures[];
   readonly notes: readonly string[];
 }
@@ -47,12 +53,24 @@ const range = (values: readonly number[]): string => {
 };
 
 /** A report as Markdown. */
-export function markdown({ date, command, machine, versions, comparisons, stages, sizes, deltas, notes }: Report): string {
+export function markdown({
+  date,
+  command,
+  machine,
+  versions,
+  comparisons,
+  stages,
+  sizes,
+  counts,
+  deltas,
+  notes,
+}: Report): string {
   const list = (facts: Readonly<Record<string, string>>): string[] =>
     Object.entries(facts).map(([name, value]) => `- ${name}: ${value}`);
   const blocks = [
     comparisons.length > 0 ? comparisonTable(comparisons) : [],
     stages.length > 0 ? stageTable(stages) : [],
+    counts.length > 0 ? countTable(counts) : [],
     sizes.length > 0 ? sizeTable(sizes) : [],
     ...deltas.map(pairTables),
     [`Measured on ${date} by \`${command}\`.`],
@@ -105,6 +123,15 @@ function stageTable(stages: readonly BootStages[]): string[] {
     ...stages.map(
       ({ side, kernel, init, multiUser }) => `| ${[side, range(kernel), range(init), range(multiUser)].join(" | ")} |`,
     ),
+  ];
+}
+
+function countTable(comparisons: readonly CountComparison[]): string[] {
+  const sides = [...new Set(comparisons.flatMap(({ counts }) => Object.keys(counts)))];
+  return [
+    `| what | ${sides.join(" | ")} |`,
+    `|---|${sides.map(() => "---:|").join("")}`,
+    ...comparisons.map(({ title, counts }) => `| ${[title, ...sides.map((side) => counts[side] ?? "")].join(" | ")} |`),
   ];
 }
 

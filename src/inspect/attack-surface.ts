@@ -24,7 +24,10 @@ export interface AttackSurface {
 const LONGEST: Bytes = 4 * 1024 ** 2;
 
 /** @throws AppError those of {@link packagesOf} */
-export async function attackSurfaceOf(image: OpenedImage, context: InspectContext): Promise<AttackSurface> {
+export async function attackSurfaceOf(
+  image: Pick<OpenedImage, "tree" | "commandLine" | "work">,
+  context: Pick<InspectContext, "containerTools" | "signal">,
+): Promise<AttackSurface> {
   const { tree, commandLine } = image;
   const system = await computeFrom(tree, LONGEST, (files) => systemSurface(files, commandLine));
   const { packages } = await packagesOf(image, context);

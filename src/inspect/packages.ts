@@ -23,7 +23,10 @@ const MAX_DATABASE = 1024 ** 3;
 const MAX_COPYRIGHT = 4 * 1024 ** 2;
 
 /** @throws AppError `TOOL_FAILED` when rpm cannot read its database; what opening the tree of its programs throws */
-export async function packagesOf(image: OpenedImage, context: InspectContext): Promise<FoundPackages> {
+export async function packagesOf(
+  image: Pick<OpenedImage, "tree" | "work">,
+  context: Pick<InspectContext, "containerTools" | "signal">,
+): Promise<FoundPackages> {
   const { tree } = image;
   const found: [kind: PackageKind, path: string, packages: readonly Package[]][] = [];
   for (const path of placesOf(tree, "dpkg")) {
@@ -59,9 +62,9 @@ function placesOf(tree: ImageTree, kind: PackageDatabaseKind): string[] {
 
 /** rpm's databases are not texts: rpm itself is asked, on a copy, since it wants to write locks. */
 async function rpmPackages(
-  { tree, work }: OpenedImage,
+  { tree, work }: Pick<OpenedImage, "tree" | "work">,
   path: string,
-  { containerTools, signal }: InspectContext,
+  { containerTools, signal }: Pick<InspectContext, "containerTools" | "signal">,
 ): Promise<Package[]> {
   const copy = join(await work(), `rpm${path.replaceAll("/", "-")}`);
   await makeFolder(copy);

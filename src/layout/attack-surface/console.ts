@@ -5,6 +5,7 @@ import { filesByName } from "../layered-folders.ts";
 import { listOf, parseUnitFile, valueOf } from "../unit-file.ts";
 import type { UnitSet } from "../unit-set.ts";
 import type { Finding } from "./finding.ts";
+import { programOf } from "./services.ts";
 import type { StartedUnit } from "./started-units.ts";
 
 /** Units that give a shell, or act on the machine, when they are started. Source: systemd.special(7); systemd-debug-generator(8) */
@@ -12,8 +13,10 @@ const SPECIAL: Readonly<Record<string, string>> = {
   "debug-shell.service": "a root shell without a password",
   "emergency.service": "a root shell after root's password, when the boot fails",
   "rescue.service": "a root shell after root's password",
-  "ctrl-alt-del.target": "Ctrl-Alt-Del restarts the machine",
 };
+const KEYS = "ctrl-alt-del.target";
+/** A unit of such a name that starts none of these is something else's: what restarts the machine in place of a shell. */
+const SHELLS = /(?:^|\/)(?:systemd-sulogin-shell|sulogin|[a-z]*sh|busybox)$/;
 /** Of the kernel's command line. Source: systemd(1), kernel-command-line(7) */
 const WORDS =
   /^(?:init|systemd\.(?:unit|debug[-_]shell|run|wants|mask|crash_shell|default_debug_tty)|rd\.break|single|rescue|emergency|[sS1])(?:=|$)/;
@@ -25,18 +28,14 @@ export function consoleFindings(
   started: ReadonlyMap<string, StartedUnit>,
   commandLine: string,
 ): readonly Finding[] {
-  const special = Object.entries(SPECIAL).flatMap(([name, does]) => {
-    const { state, name: real } = units.load(name);
-    if (state !== "loaded") return [];
+  const shells = Object.entries(SPECIAL).flatMap(([name, does]) => {
+    const { state, name: real, settings } = units.load(name);
+    if (state !== "loaded" || !SHELLS.test(programOf(settings) ?? "")) return [];
     const starter = started.get(real);
-    const when =
-      starter && name.endsWith(".service")
-        ? starter.by === undefined
-          ? "starts"
-          : `started by ${starter.by}`
-        : "can be started";
-    return [finding(name, `${does}; ${when}`)];
+    const by = starter?.by === undefined ? "starts" : `started by ${starter.by}`;
+    return [finding(name, `${does}; ${starter ? by : "can be started"}`)];
   });
+  const keys = units.load(KEYS).state === "loaded" ? [finding(KEYS, "Ctrl-Alt-Del restarts the machine")] : [];
   const logins = [...started.values()].flatMap(({ unit: { name, settings } }) => {
     if (!GETTY.test(name)) return [];
     const isAutomatic = listOf(settings, "Service", "ExecStart").some((line) => /\s(?:--autologin|-a)\b/.test(line));
@@ -44,7 +43,8 @@ export function consoleFindings(
   });
   const words = commandLine.split(/\s+/).filter((word) => WORDS.test(word));
   return [
-    ...special,
+    ...shells,
+    ...keys,
     ...logins,
     ...terminals(tree, units, started),
     ...words.map((word) => finding(word, "on the kernel's command line")),

@@ -2,7 +2,9 @@
 import type { ImageTree } from "../image-tree.ts";
 import { textAt } from "../image-tree.ts";
 import { filesByName } from "../layered-folders.ts";
+import { listOf, wordsOf } from "../unit-file.ts";
 import type { Finding } from "./finding.ts";
+import type { StartedUnit } from "./started-units.ts";
 
 const FOLDERS = ["/etc/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d"] as const;
 
@@ -36,8 +38,8 @@ const SETTINGS: readonly Setting[] = [
 const CORE_PATTERN = "kernel.core_pattern";
 
 /** What the image's files leave open; a kernel may have been built with another default than the one that is meant here. */
-export function kernelSettings(tree: ImageTree): readonly Finding[] {
-  const values = sysctls(tree);
+export function kernelSettings(tree: ImageTree, started: Iterable<StartedUnit>): readonly Finding[] {
+  const values = sysctls(tree, [...filesByName(tree, FOLDERS, ".conf"), ...filesOfServices(started)]);
   const open = SETTINGS.flatMap(({ key, closed, isClosedByDefault, opens }): Finding[] => {
     const value = values.get(key);
     if (value === undefined ? isClosedByDefault : closed.test(value)) return [];
@@ -54,9 +56,9 @@ export function kernelSettings(tree: ImageTree): readonly Finding[] {
 }
 
 /** By key, the last of all files. A key may have slashes, and a minus before it, which passes over failures. */
-function sysctls(tree: ImageTree): ReadonlyMap<string, string> {
+function sysctls(tree: ImageTree, files: readonly string[]): ReadonlyMap<string, string> {
   const values = new Map<string, string>();
-  for (const path of filesByName(tree, FOLDERS, ".conf")) {
+  for (const path of files) {
     for (const line of (textAt(tree, path) ?? "").split("\n")) {
       const [, key, value] = /^\s*-?([^#;=\s][^=\s]*)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
       if (key !== undefined && value !== undefined) values.set(withDots(key), value);
@@ -64,6 +66,15 @@ function sysctls(tree: ImageTree): ReadonlyMap<string, string> {
   }
   return values;
 }
+
+/** Those that a service gives to systemd-sysctl later in a boot. Source: systemd-sysctl.service(8) */
+const filesOfServices = (started: Iterable<StartedUnit>): readonly string[] =>
+  [...started].flatMap(({ unit: { settings } }) =>
+    listOf(settings, "Service", "ExecStart").flatMap((line) => {
+      const [program = "", ...words] = wordsOf(line);
+      return program.endsWith("/systemd-sysctl") ? words.filter((word) => word.startsWith("/")) : [];
+    }),
+  );
 
 /** If the first separator is a slash, dots are part of the names. Source: sysctl.d(5) */
 const withDots = (key: string): string => (/^[^.]*\//.test(key) ? key.replaceAll(/[./]/g, (c) => (c === "/" ? "." : "/")) : key);

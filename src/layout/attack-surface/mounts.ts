@@ -6,7 +6,10 @@ import { valueOf } from "../unit-file.ts";
 import type { Finding } from "./finding.ts";
 import type { StartedUnit } from "./started-units.ts";
 
-/** What the initrd mounts before the fstab, and systemd besides; sources: src/initrd/boot.ts, src/initrd/prepare-root.ts; systemd, src/shared/mount-setup.c */
+/**
+ * What the initrd mounts before the fstab, and systemd besides; of a sealed image nothing of it can be executed. Sources: src/initrd/boot.ts,
+ * src/initrd/prepare-root.ts, src/initrd/service-mounts.ts; systemd, src/shared/mount-setup.c
+ */
 const EARLY: readonly (readonly [path: string, what: string, options: string])[] = [
   ["/dev", "devtmpfs", "nosuid"],
   ["/dev/shm", "tmpfs", "nosuid,nodev"],
@@ -20,14 +23,16 @@ const WITHOUT_PROGRAMS =
 
 /** What is mounted deeper goes before what it lies in: each is listed by itself. */
 export function writableExecutable(tree: ImageTree, started: Iterable<StartedUnit>): readonly Finding[] {
-  const lines = fstab(new Set(["oem", "persistent"]), persistentPaths(tree)).split("\n");
+  const { persistent = [], profile } = factsOf(tree);
+  const early = profile === "sealed" ? [] : EARLY;
+  const lines = fstab(new Set(["oem", "persistent"]), persistent, { profile }).split("\n");
   const fromFstab = lines.flatMap((line) => {
     const [what = "", path = "", type = "", options = ""] = line.split(/\s+/);
     return path.startsWith("/")
       ? [[path, type === "tmpfs" ? "tmpfs" : what === "overlay" ? "persistent" : type, options] as const]
       : [];
   });
-  return [...EARLY, ...fromFstab, ...mountUnits(started)].flatMap(([name, what, options]) => {
+  return [...early, ...fromFstab, ...mountUnits(started)].flatMap(([name, what, options]) => {
     const words = options.split(",");
     if (words.includes("noexec") || words.includes("ro")) return [];
     const flags = words.filter((word) => word === "nosuid" || word === "nodev");
@@ -43,10 +48,10 @@ function mountUnits(started: Iterable<StartedUnit>): readonly (readonly [path: s
   });
 }
 
-function persistentPaths(tree: ImageTree): ImageFacts["persistent"] {
+function factsOf(tree: ImageTree): Partial<ImageFacts> {
   try {
-    return parseImageFacts(textAt(tree, IMAGE_FACTS_PATH) ?? "").persistent;
+    return parseImageFacts(textAt(tree, IMAGE_FACTS_PATH) ?? "");
   } catch {
-    return []; // `petrify inspect` says that they cannot be read
+    return {}; // `petrify inspect` says that they cannot be read
   }
 }

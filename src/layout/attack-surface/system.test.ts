@@ -135,6 +135,14 @@ test("what can be written to and executed: mounts of early boot, of the fstab an
   ]);
 });
 
+test("of a sealed image only what containers keep can be written to and executed", () => {
+  const persistent = ["/home", "/srv", "/var/lib/containers", "/var/log"];
+  const facts = encodeImageFacts({ name: "a", version: "1", created: 1, persistent, profile: "sealed" });
+  assert.deepEqual(found(["writableExecutable"], {}, { "/usr/lib/petrify/image.json": facts }), [
+    "/var/lib/containers (persistent, nodev)",
+  ]);
+});
+
 const GETTY = "[Service]\nExecStart=-/sbin/agetty -o '-p -- \\\\u' - $TERM\n";
 for (const [what, units, files, commandLine, want] of [
   ["nothing", {}, {}, "quiet panic=5", []],
@@ -182,11 +190,18 @@ for (const [what, units, files, commandLine, want] of [
     ["emergency.service (a root shell after root's password, when the boot fails; started by a.target)"],
   ],
   [
+    "a restart in its place",
+    { "a.target": "[Unit]\nOnFailure=emergency.service\n" },
+    { [`${LIB}/emergency.service`]: "[Unit]\nSuccessAction=reboot\n[Service]\nType=oneshot\n" },
+    "",
+    [],
+  ],
+  [
     "keys",
     {},
     { [`${LIB}/ctrl-alt-del.target`]: { link: "reboot.target" }, [`${LIB}/reboot.target`]: "[Unit]\n" },
     "",
-    ["ctrl-alt-del.target (Ctrl-Alt-Del restarts the machine; can be started)"],
+    ["ctrl-alt-del.target (Ctrl-Alt-Del restarts the machine)"],
   ],
   [
     "words",
@@ -232,6 +247,15 @@ test("settings of the kernel that an image leaves open are named with their valu
   assert.ok(!settings("-kernel/sysrq = 0").some((line) => line.startsWith("kernel.sysrq")));
   assert.ok(settings("kernel.core_pattern=|/usr/lib/dump %p").includes("kernel.core_pattern (|/usr/lib/dump %p"));
   assert.ok(!settings("kernel.core_pattern=|/bin/false").some((line) => line.startsWith("kernel.core_pattern")));
+});
+
+test("what a service sets later in a boot counts", () => {
+  const set = exec("/usr/lib/systemd/systemd-sysctl /usr/lib/late.conf");
+  const of = (units: Readonly<Record<string, string>>): boolean =>
+    found(["kernelSetting"], units, { "/usr/lib/late.conf": "kernel.modules_disabled = 1" }).some((line) =>
+      line.startsWith("kernel.modules_disabled"),
+    );
+  assert.deepEqual([of({ "a.service": set }), of({})], [false, true]);
 });
 
 test("the last file has the last word, and one of the same name in /etc hides the package's", () => {

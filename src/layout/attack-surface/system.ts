@@ -27,7 +27,11 @@ export function systemSurface(tree: ImageTree, commandLine: string): SystemSurfa
   return {
     findings: [
       ...[...findings, ...services, ...writableExecutable(tree, started.values())],
-      ...[...hookFindings(tree, units), ...consoleFindings(tree, units, started, commandLine), ...kernelSettings(tree)],
+      ...[
+        ...hookFindings(tree, units),
+        ...consoleFindings(tree, units, started, commandLine),
+        ...kernelSettings(tree, started.values()),
+      ],
     ],
     notes: [
       ...(unknown.length === 0 ? [] : [`what these services listen on is not in their files: ${unknown.join(", ")}`]),
