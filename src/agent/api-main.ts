@@ -14,6 +14,7 @@ import { openApi } from "./api/open-api.ts";
 import { openMaintenance } from "./api/open-maintenance.ts";
 import { apiSettings, ownCertificate } from "./api/settings.ts";
 import { handedSocket } from "./handed-socket.ts";
+import { programLog } from "./program-log.ts";
 
 /** Defined when the program is bundled. */
 declare const PETRIFY_VERSION: string | undefined;
@@ -23,7 +24,8 @@ const IDLE_MS = 60_000;
 const ANSWER_ARRIVES_MS = 1000;
 
 const { env } = process;
-const log = (line: string): void => void process.stderr.write(`<6>${line}\n`);
+const log = programLog(process);
+const info = (line: string): void => log("info", line);
 const stop = new AbortController();
 for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => stop.abort());
 
@@ -41,12 +43,12 @@ try {
   const ask = askProgram(process.argv[2] ?? API_SOCKET, token, "the agent of the machine");
   const look = askProgram(process.argv[3] ?? LOOK_SOCKET, token, "what looks at the machine");
   const forwarder = process.argv[4] ?? FORWARD_SOCKET;
-  const edge = { at: { fd }, log, idle: { ms: IDLE_MS, end: () => stop.abort() } };
+  const edge = { at: { fd }, log: info, idle: { ms: IDLE_MS, end: () => stop.abort() } };
   // The next caller starts it again, with what the machine has then.
   const outdated = (): void => void setTimeout(() => stop.abort(), ANSWER_ARRIVES_MS);
   const withOwner = async (owner: string): Promise<TlsServer> => {
     const [certificate, epoch] = [await perhaps(`api_${CERTIFICATE_FILE}`), await perhaps(`api_${EPOCH_FILE}`)];
-    const settings = await apiSettings({ key, authorities: owner, certificate, epoch }, names, making, log);
+    const settings = await apiSettings({ key, authorities: owner, certificate, epoch }, names, making, info);
     const answers = localAnswers(ask, look, version);
     return await openApi({
       ...settings,
@@ -69,6 +71,6 @@ try {
   if (stop.signal.aborted) await server[Symbol.asyncDispose]();
 } catch (error) {
   const { message, hint } = error as AppError;
-  process.stderr.write(`<3>${message}${hint === undefined ? "" : ` ${hint}`}\n`);
+  log("error", `${message}${hint === undefined ? "" : ` ${hint}`}`);
   process.exitCode = 1;
 }

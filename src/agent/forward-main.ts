@@ -5,10 +5,12 @@ import { readText } from "../host/files.ts";
 import { isElsewhere, serveForwarder } from "../host/forwarder.ts";
 import { API_PORT } from "../layout/api-places.ts";
 import { handedSocket } from "./handed-socket.ts";
+import { programLog } from "./program-log.ts";
 
 /** It is started again when it is needed. */
 const IDLE_MS = 60_000;
 
+const log = programLog(process);
 const stop = new AbortController();
 for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => stop.abort());
 
@@ -25,6 +27,6 @@ try {
   if (stop.signal.aborted) await forwarder[Symbol.asyncDispose]();
 } catch (error) {
   const { message, hint } = error as AppError;
-  process.stderr.write(`<3>${message}${hint === undefined ? "" : ` ${hint}`}\n`);
+  log("error", `${message}${hint === undefined ? "" : ` ${hint}`}`);
   process.exitCode = 1;
 }

@@ -16,10 +16,12 @@ import { CAPTURE } from "./capture-log.ts";
 import { handedSocket } from "./handed-socket.ts";
 import { lookRoutes, type LookPorts } from "./look/call.ts";
 import { LOOK_CALLS } from "./look/calls.ts";
+import { programLog } from "./program-log.ts";
 
 /** It is started again by the next caller. */
 const IDLE_MS = 60_000;
 
+const log = programLog(process);
 const stop = new AbortController();
 for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => stop.abort());
 
@@ -36,7 +38,7 @@ try {
   else await serve(first, rest[0]);
 } catch (error) {
   const { message, hint } = error as AppError;
-  process.stderr.write(`<3>${message}${hint === undefined ? "" : ` ${hint}`}\n`);
+  log("error", `${message}${hint === undefined ? "" : ` ${hint}`}`);
   process.exitCode = 1;
 }
 

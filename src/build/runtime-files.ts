@@ -43,6 +43,7 @@ const IN_RUNLEVEL = {
   "petrify-config-data": "sysinit",
   "petrify-config": "sysinit",
   petrifyd: "sysinit",
+  "petrify-api": "default",
   "petrify-stage.fs": "sysinit",
   "petrify-stage.boot": "boot",
   "petrify-stage.network": "default",

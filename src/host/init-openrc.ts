@@ -1,3 +1,4 @@
+import { parseRcStatus } from "../layout/rc-status.ts";
 import type { BootProgress, InitSystem, UnitState } from "./init-system.ts";
 import type { Run } from "./run.ts";
 
@@ -38,12 +39,7 @@ export function openrc(run: Run, exists: (path: string) => Promise<boolean>): In
   const services = async (signal: AbortSignal | undefined): Promise<Map<string, string>> => {
     const levels = new Set([...ON_THE_WAY, await runlevel(signal)]);
     const { stdout } = await run(["rc-status", "--nocolor", "--format", "ini", ...levels], { signal });
-    const states = new Map<string, string>();
-    for (const line of stdout.split("\n")) {
-      const [, name, state] = /^(\S+) = {1,2}(\w+)/.exec(line) ?? [];
-      if (name !== undefined) states.set(name, state!);
-    }
-    return states;
+    return new Map(parseRcStatus(stdout).map(({ name, state }) => [name, state]));
   };
 
   const failed = async (signal?: AbortSignal): Promise<readonly string[]> => {

@@ -1,15 +1,20 @@
 /**
  * The only program of the initrd, where it is PID 1. In the image the same program does what is left to do before the data is mounted:
  * `petrify-early persist`, what is left when it is (`data`), `lay` for a new machine config, `config-sources` tells by its exit code whether one is to be
- * made, and `opaque` is for programs that cannot ask for extended attributes.
+ * made, and `opaque` is for programs that cannot ask for extended attributes. Without systemd, `sockets` holds those of the API, and becomes its programs by
+ * `confine`.
  */
 import * as native from "native";
 import * as std from "std";
+import { API_PROGRAMS } from "./api-programs.ts";
 import { boot, type Known } from "./boot.ts";
 import { layData, layFile } from "./config-data.ts";
 import { hasConfigWork } from "./config-sources.ts";
 import { fail, sentence } from "./failure.ts";
+import { confine } from "./confine.ts";
+import { openHolder } from "./hold-sockets.ts";
 import { persist } from "./persist.ts";
+import { quickJsCalls } from "./quickjs-calls.ts";
 import { quickJsSys } from "./quickjs-sys.ts";
 import type { Sys } from "./sys.ts";
 
@@ -22,6 +27,17 @@ const COMMANDS: Readonly<Record<string, (sys: Sys, ...words: string[]) => string
   data: layData,
   lay: (sys, ...paths) => JSON.stringify(paths.flatMap((path) => layFile(sys, path))),
   "config-sources": (sys) => hasConfigWork(sys),
+  sockets: (sys) => {
+    // What it has started ends with it.
+    for (const turn = openHolder(sys, quickJsCalls()); ;) turn();
+  },
+  confine: (sys, name, parent) =>
+    confine(
+      sys,
+      quickJsCalls(),
+      API_PROGRAMS.find((one) => one.name === name)!,
+      Number(parent),
+    ),
   opaque: (sys, ...paths) => JSON.stringify(paths.filter((path) => sys.isOpaque(path))),
 };
 

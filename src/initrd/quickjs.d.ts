@@ -33,6 +33,13 @@ declare module "os" {
   export function sleep(milliseconds: number): void;
   /** Milliseconds since boot, with fractions. */
   export function now(): number;
+  /** Starts a program; of the descriptors it has none but the first three. @returns its process, or a negative errno */
+  export function exec(
+    argv: readonly string[],
+    options: { readonly block: false; readonly usePath: false; readonly stdin: number },
+  ): number;
+  /** @returns the process, and its status as of waitpid(2) */
+  export function waitpid(pid: number, options: number): [pid: number, status: number];
 }
 
 /** src/initrd/native.c */

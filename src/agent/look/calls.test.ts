@@ -11,7 +11,7 @@ import { lookRoutes } from "./call.ts";
 import { LOOK_CALLS } from "./calls.ts";
 import { prefixLength } from "./network.ts";
 import { unitOf } from "./processes.ts";
-import { servicesOf } from "./services.ts";
+import { rcServicesOf, servicesOf } from "./services.ts";
 import { noCaptures } from "./testing.ts";
 
 test("every method of the contract that is looked up has a call, and nothing else has", () => {
@@ -69,6 +69,16 @@ test("services are as systemd says, by name", () => {
       ...{ name: "ssh.service", description: "OpenBSD Secure Shell server", load: "loaded", active: "active", sub: "running" },
       ...{ result: "success", enabled: "enabled", restarts: 2, pid: 812, memory: "3526656", since: "1970-01-01T00:16:45.500Z" },
     },
+  ]);
+});
+
+test("services of OpenRC are told in the words of systemd; one of several runlevels is there once", () => {
+  const text =
+    "[sysinit]\npetrifyd = started\n[default]\nweb = crashed\n[Dynamic Runlevel: manual]\nweb = crashed\nx = stopped\n";
+  assert.deepEqual(rcServicesOf(text), [
+    { name: "petrifyd", load: "loaded", active: "active", sub: "started", enabled: "enabled" },
+    { name: "web", load: "loaded", active: "failed", sub: "crashed", enabled: "enabled" },
+    { name: "x", load: "loaded", active: "inactive", sub: "stopped", enabled: "disabled" },
   ]);
 });
 

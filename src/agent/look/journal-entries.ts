@@ -26,10 +26,12 @@ export async function* journalLines(
     if (!(cause instanceof CommandError)) throw cause;
     if (!cause.result) {
       const isMissing = (cause.cause as NodeJS.ErrnoException | undefined)?.code === "ENOENT";
-      const why = isMissing
-        ? "the image has no journal: it has no journalctl"
-        : "the machine cannot start another reader of its journal now";
-      throw new AppError("LOGS_UNAVAILABLE", why, { cause });
+      if (!isMissing)
+        throw new AppError("LOGS_UNAVAILABLE", "the machine cannot start another reader of its journal now", { cause });
+      throw new AppError("LOGS_UNAVAILABLE", "the image has no journal: it has no journalctl", {
+        hint: "The kernel's log has what the agent says, too: dmesg.",
+        cause,
+      });
     }
     const why = shortLine(cause.result.stderr.trim().split("\n").at(-1)!);
     // What is found nowhere is no failure, though some versions end like that.

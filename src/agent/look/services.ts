@@ -1,4 +1,7 @@
+import { join } from "node:path";
 import { z } from "zod";
+import { fileExists } from "../../host/files.ts";
+import { parseRcStatus } from "../../layout/rc-status.ts";
 import { numberOf, parseShow } from "../../layout/systemctl-show.ts";
 import type { ServiceJson, ServicesResponseJson } from "../../protocol/petrify/v1/system_pb.ts";
 import { bootTime } from "./boot-time.ts";
@@ -12,11 +15,34 @@ const TIMEOUT_MS = 15_000;
 export const services = lookCall({
   request: z.strictObject({}),
   answer: async (_request, ports, signal): Promise<ServicesResponseJson> => {
+    if (await fileExists(join(ports.root, "run/openrc"))) {
+      const { stdout } = await ports.run(["rc-status", "--nocolor", "--all", "--format", "ini"], {
+        signal,
+        timeoutMs: TIMEOUT_MS,
+      });
+      return { services: rcServicesOf(stdout) };
+    }
     const argv = ["systemctl", "show", "--no-pager", "--all", "--type=service", `--property=${PROPERTIES}`, "--", "*"] as const;
     const { stdout } = await ports.run([...argv], { signal, timeoutMs: TIMEOUT_MS });
     return { services: servicesOf(stdout, await bootTime(ports)) };
   },
 });
+
+/** In the words that systemd has for the same. */
+const RC_ACTIVE: Readonly<Record<string, string>> = {
+  ...{ started: "active", stopped: "inactive", inactive: "inactive", starting: "activating", stopping: "deactivating" },
+  ...{ crashed: "failed", failed: "failed", unsupervised: "failed" },
+};
+
+/** By name; one that is of several runlevels is there once. */
+export function rcServicesOf(listed: string): ServiceJson[] {
+  const found = new Map<string, ServiceJson>();
+  for (const { name, state, runlevel } of parseRcStatus(listed)) {
+    const enabled = found.get(name)?.enabled === "enabled" || !runlevel.startsWith("Dynamic ") ? "enabled" : "disabled";
+    found.set(name, { name, load: "loaded", active: RC_ACTIVE[state] ?? "inactive", sub: state, enabled });
+  }
+  return [...found.values()].toSorted((one, other) => (one.name! < other.name! ? -1 : 1));
+}
 
 /** @param boot when the kernel started, in seconds since 1970 */
 export const servicesOf = (shown: string, boot: number): ServiceJson[] =>
