@@ -1,54 +1,29 @@
 import assert from "node:assert/strict";
-import { mkdtempDisposable, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { suite, test } from "node:test";
-import { openApi, type ApiOptions } from "../../agent/api/open-api.ts";
-import { fakeMachine, fakeStatus } from "../../agent/api/testing.ts";
+import { desk, type Look } from "../../../tests/support/desk.ts";
 import { AppError } from "../../core/error.ts";
 import { fileExists, readText } from "../../host/files.ts";
-import { secondsNow } from "../../host/wall-clock.ts";
-import { runForTest, type Ran } from "../testing.ts";
 
-const HOST = "127.0.0.1";
-type Look = ApiOptions["answers"]["look"];
 const part = (data: string, packets: number, dropped = 0) => ({
   ...{ data: Buffer.from(data).toString("base64"), packets: String(packets), dropped: String(dropped) },
 });
 
 /** Somebody who may call a machine that answers so. */
-async function desk(look: Look) {
-  const folder = await mkdtempDisposable(join(tmpdir(), "petrify-pcap-"));
-  const cwd = folder.path;
-  const petrify = async (args: readonly string[], signal = new AbortController().signal): Promise<Ran> =>
-    await runForTest(args, { cwd, env: { USER: "jo" }, signal });
-  const done = async (...args: string[]) => assert.equal((await petrify(args)).exitCode, 0, args.join(" "));
-  await done("gen", "secrets");
-  await done("context", "add", "edge", "--secrets", "petrify-secrets");
-  const { fingerprint, ...pair } = await fakeMachine();
-  const status = async () => await Promise.resolve(fakeStatus);
-  const api = await openApi({
-    ...{ at: { host: HOST, port: 0 }, ...pair, epoch: 0, now: secondsNow, log: () => {}, ask: look },
-    authorities: await readText(join(cwd, "petrify-secrets/ca.pem")),
-    answers: { version: "1.2.3", look, status, operation: async function* () {} },
-  });
-  await done("context", "pin", "edge-7", "--address", `${HOST}:${api.port}`, "--key", fingerprint);
+async function oneMachine(look: Look) {
+  const at = await desk({ "edge-7": look });
   return {
-    cwd,
+    ...at,
     pcap: async (args: readonly string[], signal?: AbortSignal) =>
-      await petrify(["-n", "edge-7", "pcap", "-i", "eth0", ...args], signal),
-    petrify,
-    [Symbol.asyncDispose]: async () => {
-      await api[Symbol.asyncDispose]();
-      await folder.remove();
-    },
+      await at.petrify(["-n", "edge-7", "pcap", "-i", "eth0", ...args], signal ? { signal } : {}),
   };
 }
 
 suite("petrify -n NODE pcap", () => {
   test("asks for what the options say, as somebody, and writes what comes to a new file that only its owner may read", async () => {
     let asked: unknown;
-    await using at = await desk(async function* (_method, url, _signal, body, caller) {
+    await using at = await oneMachine(async function* (_method, url, _signal, body, caller) {
       asked = { url, body, by: caller?.name };
       yield await Promise.resolve(part("head", 0));
       yield part("one", 1);
@@ -75,7 +50,7 @@ suite("petrify -n NODE pcap", () => {
 
   test("ends by Ctrl-C, which is no failure: what has come is kept", async () => {
     const stop = new AbortController();
-    await using at = await desk(async function* (_method, _url, signal) {
+    await using at = await oneMachine(async function* (_method, _url, signal) {
       yield await Promise.resolve(part("head", 0));
       yield part("one", 1);
       await new Promise<void>((resolve) => {
@@ -89,13 +64,13 @@ suite("petrify -n NODE pcap", () => {
   });
 
   test("leaves no file of what never began, and a file alone that is there", async () => {
-    await using at = await desk(async function* () {
+    await using at = await oneMachine(async function* () {
       yield* await Promise.reject<object[]>(new AppError("TOOL_MISSING", "the image has no tcpdump", { hint: "Add it." }));
     });
     const { exitCode, err } = await at.pcap(["-o", "a.pcap"]);
     assert.deepEqual([exitCode, err], [1, "error: the image has no tcpdump\nhint: Add it.\n"]);
     assert.equal(await fileExists(join(at.cwd, "a.pcap")), false);
-    await using other = await desk(async function* () {
+    await using other = await oneMachine(async function* () {
       yield await Promise.resolve(part("head", 0));
     });
     await writeFile(join(other.cwd, "a.pcap"), "mine");
@@ -105,7 +80,7 @@ suite("petrify -n NODE pcap", () => {
   });
 
   test("what cannot be meant is refused before anybody is asked", async () => {
-    await using at = await desk(() => assert.fail("nobody is asked"));
+    await using at = await oneMachine(() => assert.fail("nobody is asked"));
     for (const args of [["-s", "0"], ["-s", "262145"], ["-c", "x"], ["--duration", "13h"], ["--json"]])
       assert.equal((await at.pcap(args)).exitCode, 2, args.join(" "));
     for (const args of [
