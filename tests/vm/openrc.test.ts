@@ -146,7 +146,7 @@ suite("OpenRC", { concurrency: 2 }, () => {
     await using jo = await owner();
     await using booted = await machine(made, { forwards: [jo.forward] });
     const { guest } = booted;
-    await guest.ready();
+    await guest.ready(LIMIT_MS * 3);
     await started(guest);
     const link = await guest.check("basename $(ls -d /sys/class/net/e*)");
     const up = `ip link set ${link} up && ip address add 10.0.2.15/24 dev ${link}`;
@@ -192,7 +192,7 @@ suite("OpenRC", { concurrency: 2 }, () => {
     assert.notEqual((await guest.run("touch /proc/$(pgrep -f '[l]ook.mjs')/root/run/x")).status, 0, "it can write nothing");
     assert.equal((await captured).exitCode, 0);
 
-    await guest.reboot();
+    await guest.reboot(LIMIT_MS * 3);
     await guest.check(up);
     assert.equal((await jo.told<{ machine: { id: string } }>("version")).machine.id, (await statusOf(guest)).machine.id);
     const isGone =
