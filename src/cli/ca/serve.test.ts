@@ -93,6 +93,17 @@ suite("an authority that signs over the network", () => {
     await at.renew(pair);
   });
 
+  test("signs nothing any more once another authority is in force alone: it has to be started anew", async () => {
+    await using at = await desk();
+    const pair = await at.person();
+    for (const step of ["begin", "switch"]) {
+      await at.done(["gen", "secrets", "--rotate", step]);
+      await at.renew(pair);
+    }
+    await at.done(["gen", "secrets", "--rotate", "end"]);
+    await fails("AUTHORITY_FORMER", at.renew(pair));
+  });
+
   test("signs nothing for strangers: another authority's, nobody's, a key that is not the certificate's", async () => {
     await using at = await desk();
     const other = await fakeAuthority();

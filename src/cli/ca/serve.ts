@@ -58,7 +58,7 @@ async function serve(context: CliContext, { listen, name = [], secrets }: Option
     await using server = await openSigning({
       ...{ at: { host: plan.address, port: plan.port }, names: { hostname, addresses }, random, now, log },
       ...{ authority, recovery },
-      standing: async () => await standingIn(folder),
+      standing: async () => await standingIn(folder, authority.certificate),
       spend: async (joining, at) => await spendToken(folder, joining, at, signal),
     });
     const reached = plan.reached.map((address) => `${address.includes(":") ? `[${address}]` : address}:${server.port}`);
@@ -72,8 +72,11 @@ async function serve(context: CliContext, { listen, name = [], secrets }: Option
   output.result(counted, `signed ${counted.signed} certificates, refused ${counted.refused} requests`);
 }
 
-/** @throws AppError `SECRETS_INVALID`: nothing is signed then */
-async function standingIn(folder: string): Promise<Awaited<ReturnType<SigningOptions["standing"]>>> {
+/**
+ * @param own certificate of the authority that signs here
+ * @throws AppError `SECRETS_INVALID`, `AUTHORITY_FORMER`: nothing is signed then
+ */
+async function standingIn(folder: string, own: Uint8Array): Promise<Awaited<ReturnType<SigningOptions["standing"]>>> {
   const [authorities, epochText, denied] = await Promise.all([
     readText(join(folder, SECRETS.authorities)),
     readText(join(folder, SECRETS.epoch)),
@@ -81,7 +84,11 @@ async function standingIn(folder: string): Promise<Awaited<ReturnType<SigningOpt
   ]);
   const epoch = parseEpoch(epochText.trim());
   if (epoch === undefined) throw new AppError("SECRETS_INVALID", "nobody knows which certificates are revoked");
-  return { authorities: certificatesIn(authorities), epoch, denied };
+  const accepted = certificatesIn(authorities);
+  if (!accepted.some(({ raw }) => Buffer.compare(raw, own) === 0)) {
+    throw new AppError("AUTHORITY_FORMER", "another authority is in force now", { hint: "Start `petrify ca serve` anew." });
+  }
+  return { authorities: accepted, epoch, denied };
 }
 
 const eventText = (event: SigningEvent): string =>
