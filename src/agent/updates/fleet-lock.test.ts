@@ -64,3 +64,27 @@ test("a machine is known by the same id each time, which does not tell its machi
   assert.equal(id, fleetId("9b4ebec13da545d18e600c277c98fcaf", sha256));
   assert.notEqual(id, fleetId("9b4ebec13da545d18e600c277c98fcae", sha256));
 });
+
+test("of twenty machines that ask at once, some of them twice, never more are away than there are slots", async () => {
+  await using server = await fleetLockServer(3);
+  let [away, most, done] = [0, 0, 0];
+  const machine = async (index: number): Promise<void> => {
+    const lock = lockOf(server.url, `machine-${index}`);
+    for (;;) {
+      const isHad = await lock.take(signal).then(
+        () => true,
+        () => false,
+      );
+      if (!isHad) continue;
+      if (index % 3 === 0) await lock.take(signal); // its agent was killed, and asks again
+      most = Math.max(most, ++away);
+      await new Promise((resolve) => setImmediate(resolve));
+      away--;
+      done++;
+      return await lock.giveBack(signal);
+    }
+  };
+  await Promise.all(Array.from({ length: 20 }, async (_, index) => await machine(index)));
+  assert.deepEqual([done, away, [...server.holders.get("edge")!]], [20, 0, []]);
+  assert.ok(most >= 1 && most <= 3, `${most} were away at once`);
+});

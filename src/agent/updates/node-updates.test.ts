@@ -163,6 +163,35 @@ test("without the fleet's lock nothing is staged; with it the machine restarts, 
   assert.equal(on.updates?.lock, undefined);
 });
 
+test("a webhook is told of what was found and of each step, with the header that the config names; one that fails holds nothing up", async () => {
+  for (const isUp of [true, false]) {
+    const on = disk();
+    const config = { ...APPLY, webhook: { url: "https://hook.example/secret", headers: { Authorization: "Bearer x" } } };
+    const told: string[] = [];
+    const prepare = (machine: FakeMachine): void =>
+      void Object.assign(machine.updates, {
+        post: async (url: string, body: Record<string, unknown>, headers: Record<string, string>) => {
+          await Promise.resolve();
+          assert.deepEqual(
+            [url, headers, body["machine"]],
+            [config.webhook.url, config.webhook.headers, { id: "00", hostname: "test" }],
+          );
+          told.push(`${String(body["step"])} ${String(body["event"])} ${String(body["version"])}`);
+          if (!isUp) throw new Error("it is down");
+          return { status: 204, text: "" };
+        },
+      });
+    const { machine } = await boot(on, { config, prepare });
+    assert.deepEqual(told, [
+      ...["look found 2.0.0", "download began 2.0.0", "download done 2.0.0", "stage began 2.0.0", "stage done 2.0.0"],
+      "restart began 2.0.0",
+    ]);
+    assert.equal(machine.init.restarts.length, 1);
+    assert.ok(machine.said.some((line) => line.startsWith("alarm: updates: restart: 2.0.0")));
+    assert.ok(!machine.said.some((line) => /secret|Bearer/.test(line)));
+  }
+});
+
 test("a clock that is not set, a pause and a hold keep everything from being taken", async () => {
   const unset = (machine: FakeMachine): void =>
     void Object.assign(machine, { clockIsSet: async () => await Promise.resolve({ isSet: false, why: "nobody has" }) });

@@ -3,6 +3,7 @@ import type { UpdatesConfig } from "../../config/updates/updates-config.ts";
 import { AppError } from "../../core/error.ts";
 import type { FinishedOperation } from "../../layout/operation.ts";
 import type { KnownRelease } from "../../layout/updates-state.ts";
+import { shortLine } from "../../layout/short-line.ts";
 import { formatReference, parseReference } from "../../registry/reference.ts";
 import type { OperationService } from "../operations/service.ts";
 import type { World } from "../world.ts";
@@ -14,6 +15,8 @@ import { openUpdates, type Updates } from "./updates.ts";
 
 /** As history and audit log name who asks. */
 const BY = "updates";
+/** Whoever is told must not hold up an update. */
+const WEBHOOK_MS = 10_000;
 
 export async function openNodeUpdates(world: World, operations: OperationService): Promise<Updates> {
   return openUpdates(await portsOf(world, operations));
@@ -41,6 +44,18 @@ async function portsOf(world: World, operations: OperationService): Promise<Upda
     download: async ({ reference }, signal) => await upgraded(operations, reference, "download", signal),
     stage: async ({ reference }, signal) => await upgraded(operations, reference, undefined, signal),
     restart: async () => await operations.restart(undefined, BY),
+    tell: async ({ webhook }, news, signal) => {
+      if (!webhook) return;
+      const limited = AbortSignal.any([signal, AbortSignal.timeout(WEBHOOK_MS)]);
+      const body = { machine: ports.machine, at: Math.floor(now()), ...news };
+      try {
+        const { status } = await ports.updates.post(webhook.url, body, webhook.headers ?? {}, limited);
+        if (status >= 300) log("info", `updates: the webhook answers ${status}`);
+      } catch (error) {
+        signal.throwIfAborted();
+        log("info", `updates: the webhook does not answer: ${shortLine((error as Error).message)}`);
+      }
+    },
     lock: {
       take: async (config, signal) => await lockOf(config).take(signal),
       giveBack: async (config, signal) => await lockOf(config).giveBack(signal),

@@ -2,7 +2,7 @@
 import type { UpdatesConfig } from "../../config/updates/updates-config.ts";
 import type { FinishedOperation } from "../../layout/operation.ts";
 import type { KnownRelease, LeftRelease, UpdatesState } from "../../layout/updates-state.ts";
-import type { UpdateFacts } from "./decide.ts";
+import type { UpdateFacts, UpdateStep } from "./decide.ts";
 
 export interface UpdatesStore {
   readonly found: UpdatesState;
@@ -10,6 +10,17 @@ export interface UpdatesStore {
   readonly isNewer: boolean;
   /** Durable when it returns. @throws NodeJS.ErrnoException */
   readonly store: (state: UpdatesState) => Promise<void>;
+}
+
+/** What a webhook is told. docs/concepts/updates.md */
+export interface UpdateNews {
+  readonly event: "found" | "began" | "done" | "failed";
+  readonly step: UpdateStep["do"];
+  /** Of the release that it is about. */
+  readonly version?: string;
+  readonly security?: boolean;
+  /** One sentence. */
+  readonly why: string;
 }
 
 export interface UpdatePorts {
@@ -32,6 +43,8 @@ export interface UpdatePorts {
     readonly take: (config: UpdatesConfig, signal: AbortSignal) => Promise<void>;
     readonly giveBack: (config: UpdatesConfig, signal: AbortSignal) => Promise<void>;
   };
+  /** Whoever the config names is told; nobody waits for more than a few seconds, and it does not matter whether that comes to anything. */
+  readonly tell: (config: UpdatesConfig, news: UpdateNews, signal: AbortSignal) => Promise<void>;
   /** Seconds since 1970. */
   readonly now: () => number;
   /** 0 … 1 */

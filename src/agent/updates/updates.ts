@@ -7,7 +7,7 @@ import type { UpdatesState } from "../../layout/updates-state.ts";
 import { decide, type UpdateBecause, type UpdateDecision, type UpdateFacts, type UpdateStep } from "./decide.ts";
 import { next, type UpdateEvent } from "./next.ts";
 import { planOf, type UpdatePlan } from "./plan.ts";
-import type { UpdatePorts } from "./ports.ts";
+import type { UpdateNews, UpdatePorts } from "./ports.ts";
 
 /** How a machine keeps itself current, now. */
 export interface UpdatesStatus {
@@ -136,15 +136,26 @@ export function openUpdates(ports: UpdatePorts): Updates {
     uptime: Seconds,
     signal: AbortSignal,
   ): Promise<void> => {
-    ports.log("info", `updates: ${step.do}: ${why}`);
+    const { image: known } = state.release ?? {};
+    const tell = async (event: UpdateNews["event"], about: string): Promise<void> => {
+      const { version, security } = ("release" in step ? step.release : state.release) ?? {};
+      const of = { ...(version !== undefined && { version }), ...(security !== undefined && { security }) };
+      await ports.tell(config, { event, step: step.do, why: about, ...of }, signal);
+    };
+    // On every console: somebody may be at work there.
+    ports.log(step.do === "restart" ? "alarm" : "info", `updates: ${step.do}: ${why}`);
+    if (step.do !== "look") await tell("began", why);
     try {
       await perform(step, config, uptime, signal);
+      if (step.do !== "look") await tell("done", why);
+      else if (state.release && state.release.image !== known) await tell("found", `the source has ${state.release.version}`);
     } catch (error) {
       signal.throwIfAborted();
       const reason = (error as Error).message;
       ports.log("info", `updates: ${step.do} has failed: ${reason}`);
       const event = failed(step, reason);
       if (event) await hear(event);
+      await tell("failed", reason);
     }
   };
 

@@ -140,9 +140,7 @@ export function compileTolerantly(config: NodeConfig, view: ImageView, means: Co
 
 /** Nothing that is kept and not yet used passes in silence. */
 const withoutEffect = ({ updates }: NodeConfig): string[] =>
-  (["bandwidth", "webhook"] as const).flatMap((key) =>
-    updates?.[key] === undefined ? [] : [`updates.${key}: is kept, and has no effect yet`],
-  );
+  updates?.bandwidth === undefined ? [] : ["updates.bandwidth: is kept, and has no effect yet"];
 
 /**
  * All of a config, or nothing.
