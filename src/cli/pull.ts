@@ -10,7 +10,7 @@ import { resumableFile } from "../host/resumable-file.ts";
 import { sha256 } from "../host/sha256.ts";
 import { kindOf } from "../host/stream-file.ts";
 import { secondsNow } from "../host/wall-clock.ts";
-import { zstdUnpack } from "../host/zstd.ts";
+import { openUnpackThreads } from "../host/unpack-threads.ts";
 import { parsePublicKey } from "../layout/public-key.ts";
 import { judgeStored, withoutKeys } from "../registry/judge-stored.ts";
 import { openRelease, readSegments, type FoundRelease } from "../registry/open-release.ts";
@@ -72,9 +72,10 @@ async function pull(context: CliContext, name: string, options: PullOptions): Pr
         const list = await readSegments(store, found, { signal });
         return await writingTo(path, async () => {
           await using target = await resumableFile(path, digest.slice(0, 12), list.imageSize);
+          await using threads = openUnpackThreads({ salt: imageManifest.veritySalt });
           const tell = (done: number, of: number, fetched: number): void =>
             note(`${Math.floor((done / of) * 100)} % of ${formatSize(of)}, ${formatSize(fetched)} fetched`);
-          const result = await pullImage({ store, found, list, target, unpack: zstdUnpack, progress: tell, signal });
+          const result = await pullImage({ store, found, list, target, ...threads, progress: tell, signal });
           await target.finish();
           return result;
         });

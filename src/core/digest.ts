@@ -18,3 +18,15 @@ export const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => by
 /** @param digits an even number of them */
 export const bytesOfHex = (digits: string): Uint8Array =>
   Uint8Array.from(digits.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16));
+
+/** Of SHA-256, in bytes. */
+export const DIGEST_SIZE = 32;
+/** What a hash tree has digests of, in bytes: docs/formats/system-image.md. */
+export const DIGEST_BLOCK = 4096;
+
+/** SHA-256 of a segment of an image, and of its blocks. */
+export interface SegmentDigests {
+  readonly whole: Uint8Array;
+  /** Of each whole block, salted as the hash tree has them, one after the other. */
+  readonly blocks: Uint8Array;
+}

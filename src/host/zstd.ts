@@ -1,7 +1,15 @@
 /** zstd as Node has it (RFC 8878), with bounds for what comes from elsewhere. */
 import { availableParallelism } from "node:os";
 import { promisify } from "node:util";
-import { constants, createZstdDecompress, zstdCompress, zstdCompressSync, zstdDecompress, type ZstdDecompress } from "node:zlib";
+import {
+  constants,
+  createZstdDecompress,
+  zstdCompress,
+  zstdCompressSync,
+  zstdDecompress,
+  zstdDecompressSync,
+  type ZstdDecompress,
+} from "node:zlib";
 import { giveBack } from "../core/give-back.ts";
 import { MiB, type Bytes } from "../core/units.ts";
 
@@ -58,7 +66,13 @@ const params = { [constants.ZSTD_d_windowLogMax]: WINDOW_BITS };
 
 /** @throws NodeJS.ErrnoException when `packed` is no zstd, is cut short, comes to more than `limit` bytes, or wants a window of more than 16 MiB */
 export const zstdUnpack = async (packed: Uint8Array, limit: Bytes): Promise<Uint8Array> =>
-  await decompress(packed, { maxOutputLength: Math.max(1, limit), chunkSize: Math.min(limit, ONE_PIECE) + ROOM, params });
+  await decompress(packed, unpackOptions(limit));
+/** The same, in a thread that has nothing else to do. */
+export const zstdUnpackNow = (packed: Uint8Array, limit: Bytes): Uint8Array => zstdDecompressSync(packed, unpackOptions(limit));
+
+const unpackOptions = (limit: Bytes) => ({
+  ...{ maxOutputLength: Math.max(1, limit), chunkSize: Math.min(limit, ONE_PIECE) + ROOM, params },
+});
 
 /**
  * Unpacks what comes as it is asked for: neither side is there as a whole.

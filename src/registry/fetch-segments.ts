@@ -18,6 +18,8 @@ export interface FetchOptions extends StoreOptions {
 }
 
 const AT_ONCE = 3;
+/** One that is unpacked already takes none of the line. */
+const EARLY_AT_ONCE = 6;
 /** Of packed segments that wait for their turn. */
 const MEMORY: Bytes = 24 * MiB;
 
@@ -38,7 +40,7 @@ export async function* fetchSegments(
 ): AsyncGenerator<Uint8Array> {
   const stop = new AbortController();
   const both = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
-  const atOnce = Math.max(1, Math.min(AT_ONCE, Math.floor(MEMORY / largest)));
+  const atOnce = Math.max(1, Math.min(early ? EARLY_AT_ONCE : AT_ONCE, Math.floor(MEMORY / largest)));
   const coming: Promise<Uint8Array>[] = [];
   let next = 0;
   const begin = (): void => {

@@ -1,5 +1,5 @@
 /** Puts the image of a release together: segments from a store, the hash tree computed, everything compared with the release. */
-import { hex } from "../core/digest.ts";
+import { hex, type SegmentDigests } from "../core/digest.ts";
 import { AppError } from "../core/error.ts";
 import type { Bytes } from "../core/units.ts";
 import { sha256 } from "../host/sha256.ts";
@@ -25,6 +25,8 @@ export interface PullInput {
   readonly list: SegmentList;
   readonly target: ImageTarget;
   readonly unpack: Unpack;
+  /** Of what `unpack` has given, where it hashes, too. */
+  readonly digestsOf?: (bytes: Uint8Array) => SegmentDigests | undefined;
   /** Bytes of the image that are there, of all that are delivered; bytes that were fetched. */
   readonly progress?: (done: Bytes, of: Bytes, fetched: Bytes) => void;
   readonly signal?: AbortSignal | undefined;
@@ -38,16 +40,17 @@ export interface Pulled {
 
 /**
  * Goes on behind what of the target is right already. While a segment is compared, hashed and written, the next ones come and are unpacked.
- * Memory: 4 segments and their packed forms, and 8 MiB for each GiB of the root file system.
+ * Memory: 7 segments or their packed forms, and 8 MiB for each GiB of the root file system.
  *
  * @throws AppError `RELEASE_INVALID` where what comes is not what the release says; StoreError; what the target rejects with
  */
 export async function pullImage(input: PullInput): Promise<Pulled> {
-  const { store, found, list, target, unpack, progress, signal } = input;
+  const { store, found, list, target, unpack, digestsOf, progress, signal } = input;
   const { segments, segmentSize } = list;
   const size = deliveredSize(list);
   const assembly = await assembleImage({
     ...{ list, manifest: found.imageManifest, sha256, signal, durable: () => {} },
+    ...(digestsOf ? { digestsOf } : {}),
     place: { size: list.imageSize, read: target.read },
     writer: { write: target.write, flush: async () => target.settle() }, // whoever has the target makes it durable
   });

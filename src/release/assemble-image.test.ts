@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { noise } from "../../tests/support/small-image.ts";
-import { hex, type Sha256 } from "../core/digest.ts";
+import { hex, type SegmentDigests, type Sha256 } from "../core/digest.ts";
 import { MiB } from "../core/units.ts";
 import { sha256 } from "../host/sha256.ts";
 import { assembleImage, type AssembleInput } from "./assemble-image.ts";
@@ -38,7 +38,7 @@ function noisyImage() {
 const image = noisyImage();
 
 /** @param write called before each write to the place, which is empty at first */
-async function assembly(write: () => Promise<void>, hash: Sha256 = sha256) {
+async function assembly(write: () => Promise<void>, hash: Sha256 = sha256, more: Partial<AssembleInput> = {}) {
   const place = new Uint8Array(image.bytes.length);
   const input: AssembleInput = {
     ...{ list: image.list, manifest: image.manifest, sha256: hash, durable: () => {} },
@@ -50,6 +50,7 @@ async function assembly(write: () => Promise<void>, hash: Sha256 = sha256) {
       },
       flush: async () => await Promise.resolve(),
     },
+    ...more,
   };
   return { place, ...(await assembleImage(input)) };
 }
@@ -98,4 +99,41 @@ test("blocks are hashed while they are written, and what is not the list's is no
   assert.ok(meanwhile >= (10 * MiB) / 4096, `${meanwhile} of them`);
   await finish();
   assert.deepEqual(sha256.digest(place), sha256.digest(image.bytes));
+});
+
+/** As threads have them that unpack: src/host/unpack-threads.ts. */
+function digestsOf(bytes: Uint8Array): SegmentDigests {
+  const salt = Buffer.from(SALT, "hex");
+  const blocks = Array.from({ length: Math.floor(bytes.length / 4096) }, (_, index) =>
+    sha256.digest(Buffer.concat([salt, bytes.subarray(index * 4096, (index + 1) * 4096)])),
+  );
+  return { whole: sha256.digest(bytes), blocks: Buffer.concat(blocks) };
+}
+
+test("what was hashed elsewhere is not hashed again, comes to the same tree, also after a write that failed, and is believed no more than other bytes", async () => {
+  let hashed = 0;
+  const counting: Sha256 = { ...sha256, digest: (bytes) => (hashed++, sha256.digest(bytes)) };
+  let writes = 0;
+  const write = async (): Promise<void> => {
+    if (++writes === 6) throw Object.assign(new Error("no medium"), { code: "EIO" });
+    await Promise.resolve();
+  };
+  const { place, add, count, finish } = await assembly(write, counting, { digestsOf });
+  await assert.rejects(add(noise(SEGMENT, "other")), { code: "RELEASE_INVALID" });
+  assert.deepEqual([writes, count()], [0, 0]);
+  hashed = 0;
+  for (const segment of image.segments) await add(segment).catch(async () => await add(segment));
+  assert.equal(hashed, 0);
+  await finish();
+  assert.deepEqual(sha256.digest(place), sha256.digest(image.bytes));
+});
+
+test("digests of blocks that are not those of the root are not taken for them", async () => {
+  const wrong = (bytes: Uint8Array): SegmentDigests => ({
+    ...digestsOf(bytes),
+    blocks: new Uint8Array((bytes.length / 4096) * 32),
+  });
+  const { add, finish } = await assembly(async () => {}, sha256, { digestsOf: wrong });
+  for (const segment of image.segments) await add(segment);
+  await assert.rejects(finish(), { code: "RELEASE_INVALID" });
 });

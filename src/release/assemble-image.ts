@@ -2,7 +2,7 @@
  * @portable Makes an image in its place out of segments, in order: each is written only when it has the SHA-256 of the release's list, and the hash tree, which
  * no segment has, is made while the root comes by. What is in place already is found by reading it: nothing has to be remembered for that, or believed.
  */
-import { hex, type Sha256 } from "../core/digest.ts";
+import { DIGEST_SIZE, hex, type SegmentDigests, type Sha256 } from "../core/digest.ts";
 import { AppError } from "../core/error.ts";
 import type { Bytes } from "../core/units.ts";
 import { verityBuilder } from "./build-verity.ts";
@@ -10,6 +10,7 @@ import type { ImageWriter } from "./copy-image.ts";
 import { MAX_READ, mediumError, type ImageReader } from "./image-reader.ts";
 import type { Manifest } from "./manifest.ts";
 import { imageLayout, placesInImage, segmentAt, type SegmentList } from "./segments.ts";
+import { VERITY_BLOCK } from "./verify-root.ts";
 
 export interface AssembleInput {
   readonly list: SegmentList;
@@ -18,6 +19,8 @@ export interface AssembleInput {
   readonly place: ImageReader;
   readonly writer: ImageWriter;
   readonly sha256: Sha256;
+  /** Of bytes that were hashed already; nothing for others. Salted with the manifest's salt. */
+  readonly digestsOf?: (bytes: Uint8Array) => SegmentDigests | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Told how many segments from the first one on are on the medium. */
   readonly durable: (segments: number) => void;
@@ -50,12 +53,12 @@ const FLUSH_EVERY: Bytes = 16 * MAX_READ;
  * @throws what `place` rejects with, unless that is a medium error: then whatever was there is written anew
  */
 export async function assembleImage(input: AssembleInput): Promise<Assembly> {
-  const { list, manifest, place, writer, sha256, signal, durable } = input;
+  const { list, manifest, place, writer, sha256, digestsOf, signal, durable } = input;
   const { root, omitted } = imageLayout(manifest, sha256);
   const verity = verityBuilder({ rootSize: root.size, salt: manifest.veritySalt, sha256 });
   const { segments } = list;
-  const isSegment = (index: number, bytes: Uint8Array): boolean =>
-    bytes.length === segmentAt(list, index).length && hex(sha256.digest(bytes)) === segments[index]!.sha256;
+  const isSegment = (index: number, bytes: Uint8Array, digests?: SegmentDigests): boolean =>
+    bytes.length === segmentAt(list, index).length && hex(digests?.whole ?? sha256.digest(bytes)) === segments[index]!.sha256;
   /** Where the part of the root ends that the tree has. */
   let hashed = root.start;
   /** The tree is made of what is known to be right, in order, and once: what was not written comes again. */
@@ -65,6 +68,17 @@ export async function assembleImage(input: AssembleInput): Promise<Assembly> {
     if (from >= to) return;
     verity.add(bytes.subarray(from, to));
     hashed = start + to;
+  };
+  /** @returns whether the tree has it now: digests are of blocks of the segment, which need not be those of the root */
+  const passDigests = (start: Bytes, inSegment: Bytes, length: Bytes, { blocks }: SegmentDigests): boolean => {
+    const from = Math.max(hashed - start, 0);
+    const to = Math.min(root.start + root.size - start, length);
+    if (from >= to) return true;
+    const [first, end] = [(inSegment + from) / VERITY_BLOCK, (inSegment + to) / VERITY_BLOCK];
+    if (!Number.isInteger(first) || !Number.isInteger(end) || (hashed - root.start) % VERITY_BLOCK !== 0) return false;
+    verity.addDigests(blocks.subarray(first * DIGEST_SIZE, end * DIGEST_SIZE));
+    hashed = start + to;
+    return true;
   };
 
   let count = 0;
@@ -86,13 +100,16 @@ export async function assembleImage(input: AssembleInput): Promise<Assembly> {
   return {
     count: () => count,
     add: async (bytes) => {
-      if (count >= segments.length || !isSegment(count, bytes)) {
+      const digests = digestsOf?.(bytes);
+      if (count >= segments.length || !isSegment(count, bytes, digests)) {
         throw new AppError("RELEASE_INVALID", `segment ${count} of the image is not what the release says`, {
           hint: "Nothing of it was written. Push the release again, or ask whoever runs the registry.",
         });
       }
       for (const { start, length, inSegment } of placesInImage(list, count)) {
-        await writeRun(writer, start, bytes.subarray(inSegment, inSegment + length), signal, pass);
+        const run = bytes.subarray(inSegment, inSegment + length);
+        const isHashed = digests !== undefined && passDigests(start, inSegment, length, digests);
+        await writeRun(writer, start, run, signal, isHashed ? undefined : pass);
       }
       count++;
       unflushed += bytes.length;

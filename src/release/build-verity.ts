@@ -2,7 +2,7 @@
  * @portable Makes the hash tree of a root file system while that comes by: what an update does not have to carry. The bytes are those of `veritysetup format`.
  * Source: cryptsetup wiki, DMVerity, format version 1; docs/formats/system-image.md
  */
-import { hex, type Sha256 } from "../core/digest.ts";
+import { DIGEST_SIZE, hex, type Sha256 } from "../core/digest.ts";
 import type { Bytes } from "../core/units.ts";
 import { salter, verityTree } from "../layout/verity-tree.ts";
 import { encodeVeritySuperblock, VERITY_UUID } from "../layout/verity.ts";
@@ -24,6 +24,8 @@ export interface BuiltVerity {
 export interface VerityBuilder {
   /** The next bytes of the root, in runs of any length. @throws RangeError beyond its end */
   readonly add: (bytes: Uint8Array) => void;
+  /** Digests of the next blocks, which were computed elsewhere. @throws RangeError beyond the end, and in the middle of a block */
+  readonly addDigests: (digests: Uint8Array) => void;
   /** @throws Error while bytes of the root are missing */
   readonly finish: () => BuiltVerity;
 }
@@ -65,6 +67,16 @@ export function verityBuilder({ rootSize, salt, sha256 }: VerityInput): VerityBu
         if (filled < VERITY_BLOCK) continue;
         filled = 0;
         addBlock(partial);
+      }
+    },
+    addDigests: (digests) => {
+      const count = digests.length / DIGEST_SIZE;
+      if (filled > 0 || done + count > dataBlocks) throw new RangeError("digests of blocks that are not the next ones");
+      for (let index = 0; index < count; index++) {
+        const digest = digests.subarray(index * DIGEST_SIZE, (index + 1) * DIGEST_SIZE);
+        if (levels.length === 0) only = digest.slice();
+        else tree.set(digest, placeOf(0, done));
+        done++;
       }
     },
     finish: () => {
