@@ -4,6 +4,7 @@ import { apiProgram, startApi } from "../../tests/support/api-program.ts";
 import { openMaintenance } from "../client/open-maintenance.ts";
 import { openNode } from "../client/open-node.ts";
 import type { LocalRoutes } from "../host/unix-http.ts";
+import { SystemService } from "../protocol/petrify/v1/system_pb.ts";
 import { fakeAuthority, fakeMachine, type Pair } from "./api/testing.ts";
 
 const HOST = "127.0.0.1";
@@ -37,6 +38,17 @@ suite("petrify-api", () => {
     assert.deepEqual(await api.ended, [0, null]);
   });
 
+  test("asks the agent for services, which the bus of a system does not show to nobody in particular", async () => {
+    const services = async () => await Promise.resolve({ services: [{ name: "ssh.service", active: "active" }] });
+    await using api = await started({ "api_ca.pem": authority.certificate }, { "GET /services": services });
+    await using connection = await api.open(await authority.person());
+    const found = await connection.client(SystemService).services({});
+    assert.deepEqual(
+      found.services.map(({ name }) => name),
+      ["ssh.service"],
+    );
+  });
+
   test("shows the certificate that an authority has made for it", async () => {
     const pair = await authority.machine(HOST);
     await using api = await started({ "api_ca.pem": authority.certificate, "api_node.pem": pair.certificate, key: pair.key });
@@ -57,7 +69,7 @@ suite("petrify-api", () => {
       await assert.rejects(owner.node.status({}), /unimplemented|no owner yet/i);
     }
     await connection.enrolment.enrol({ authorities: "a", certificate: "c", epoch: 2n });
-    assert.deepEqual(asked, [{ documents: [], authorities: "a", certificate: "c", epoch: 2 }]);
+    assert.deepEqual(asked, [{ documents: [], authorities: "a", certificate: "c", epoch: 2, recovery: "", recoveryToken: "" }]);
     assert.deepEqual(await api.ended, [0, null]);
   });
 

@@ -15,7 +15,7 @@ import { RENEW, REPLACE_CERTIFICATE, REPLACE_TRUST } from "./ownership.ts";
 const CALLS = [
   ...["GET /status", "GET /operation", "GET /history", "GET /audit"],
   ...["POST /upgrade/plan", "POST /upgrade", "POST /upgrade/cancel", "POST /rollback", "POST /restart", "POST /shutdown"],
-  ...["POST /reset/plan", "POST /reset", "POST /service", "POST /copy"],
+  ...["POST /reset/plan", "POST /reset", "POST /service", "GET /services", "POST /copy"],
   ...[REPLACE_CERTIFICATE, REPLACE_TRUST, RENEW, CAPTURE],
   ...["POST /config/apply", "POST /config/rollback", "POST /config/confirm", "POST /config/diff", "GET /config/history"],
 ];

@@ -21,16 +21,20 @@ import {
 } from "./operations/wire.ts";
 import { auditPieces } from "./audit-log.ts";
 import { audited } from "./audited.ts";
+import { serviceList } from "./look/service-list.ts";
 import type { AgentPorts } from "./ports.ts";
 import { changeService } from "./change-service.ts";
 import { VERIFIABLE } from "./verification.ts";
 
+/** What its answers take of the machine itself. */
+type Served = Pick<AgentPorts, "audit" | "init" | "now" | "uptime">;
+
 /** @param by who asks, for the audit log */
-export function agentRoutes(agent: Agent, ports: Pick<AgentPorts, "audit" | "init">, by: AuditCaller): LocalRoutes {
+export function agentRoutes(agent: Agent, ports: Served, by: AuditCaller): LocalRoutes {
   return audited(plainRoutes(agent, ports, by), ports.audit, by);
 }
 
-function plainRoutes(agent: Agent, { audit, init }: Pick<AgentPorts, "audit" | "init">, by: AuditCaller): LocalRoutes {
+function plainRoutes(agent: Agent, { audit, init, now, uptime }: Served, by: AuditCaller): LocalRoutes {
   const { operations, installer, config } = agent;
   return {
     "GET /status": () => Promise.resolve(agent.status()),
@@ -55,6 +59,9 @@ function plainRoutes(agent: Agent, { audit, init }: Pick<AgentPorts, "audit" | "
       await operations.powerOff(by.name);
       return { stopping: true };
     },
+    "GET /services": async (signal) => ({
+      services: serviceList(init.kind, await init.services(signal), now() - uptime() / 1000),
+    }),
     "POST /service": asked(serviceRequest, async (request) => await changeService(init, request)),
     // Whoever copies files out of the machine says so first; petrify-look reads them.
     "POST /copy": asked(copyRequest, async () => await Promise.resolve({ noted: true })),

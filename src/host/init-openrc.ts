@@ -66,6 +66,7 @@ export function openrc(run: Run, exists: (path: string) => Promise<boolean>): In
     kind: "openrc",
     unit,
     act: async (name, action, signal) => void (await run(["rc-service", serviceName(name), action], { signal })),
+    services: async (signal) => (await run(["rc-status", "--nocolor", "--all", "--format", "ini"], { signal })).stdout,
     failed,
     booted,
     restart: async () => {

@@ -18,6 +18,8 @@ export interface InitSystem {
    * @throws CommandError where it is not done: what the program behind it has said
    */
   act(name: string, action: ServiceAction, signal?: AbortSignal): Promise<void>;
+  /** What it says of each of its services: as systemctl(1) shows properties, as rc-status(8) lists in the form `ini`. */
+  services(signal?: AbortSignal): Promise<string>;
   /** Names of the units that have failed and are still so, sorted. */
   failed(signal?: AbortSignal): Promise<readonly string[]>;
   /** Whether everything that a boot starts has been started, or has failed to. */
@@ -58,6 +60,7 @@ export function fakeInitSystem(kind: InitSystem["kind"] = "systemd"): FakeInitSy
       fake.actions.push(`${action} ${name}`);
       fake.units[name] = action === "stop" ? { active: false, state: "inactive" } : { active: true, state: "running" };
     },
+    services: async () => await Promise.resolve("Id=ssh.service\nActiveState=active\nStateChangeTimestampMonotonic=2000000\n"),
     failed: async () => await Promise.resolve(fake.failedUnits),
     booted: async () => await Promise.resolve({ done: fake.waitingFor === "", waitingFor: fake.waitingFor }),
     restart: async (reason) => await Promise.resolve(void fake.restarts.push(reason)),

@@ -5,6 +5,9 @@ import type { Run } from "./run.ts";
 const WORKING = new Set(["active", "reloading", "refreshing"]);
 const PLAIN = ["--plain", "--no-legend", "--full", "--no-pager"] as const;
 const SHOWN = 3;
+/** Source: org.freedesktop.systemd1(5) */
+const SERVICE_PROPERTIES =
+  "Id,Description,LoadState,ActiveState,SubState,Result,MainPID,StateChangeTimestampMonotonic,MemoryCurrent,NRestarts,UnitFileState";
 
 /** Asks systemd through systemctl(1), in the forms that are made for programs. */
 export function systemd(run: Run): InitSystem {
@@ -48,6 +51,10 @@ export function systemd(run: Run): InitSystem {
     unit,
     act: async (name, action, signal) => void (await run(["systemctl", action, "--no-ask-password", "--", name], { signal })),
     booted,
+    services: async (signal) => {
+      const all = ["--all", "--type=service", `--property=${SERVICE_PROPERTIES}`, "--", "*"];
+      return (await run(["systemctl", "show", "--no-pager", ...all], { signal })).stdout;
+    },
     failed: async (signal) => {
       const units = await list(["list-units", "--state=failed"], signal);
       return units.map(([name]) => name!).toSorted();

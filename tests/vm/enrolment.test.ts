@@ -122,7 +122,7 @@ test(`a machine that waits for its owner gets one over the network, whenever pow
     assert.match(await read("/etc/passwd"), /^ada:x:1500:/m);
   };
   await hasConfig();
-  for (const look of ["memory", "disks", "network"]) assert.ok(await told("node-7", look), look);
+  for (const look of ["services", "memory", "disks", "network"]) assert.ok(await told("node-7", look), look);
   const { events } = await petrify("-n", "node-7", "logs", "petrifyd");
   assert.ok(events.filter(({ type }) => type === "log").length > 3, JSON.stringify(events));
   const audit = async (): Promise<readonly AuditEntry[]> => {

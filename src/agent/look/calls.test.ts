@@ -11,7 +11,7 @@ import { lookRoutes } from "./call.ts";
 import { LOOK_CALLS } from "./calls.ts";
 import { prefixLength } from "./network.ts";
 import { unitOf } from "./processes.ts";
-import { rcServicesOf, servicesOf } from "./services.ts";
+import { rcServicesOf, servicesOf } from "./service-list.ts";
 import { noCaptures } from "./testing.ts";
 
 test("every method of the contract that is looked up has a call, and nothing else has", () => {

@@ -1,65 +1,22 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { fileExists } from "../../host/files.ts";
-import { parseRcStatus } from "../../layout/rc-status.ts";
-import { numberOf, parseShow } from "../../layout/systemctl-show.ts";
-import type { ServiceJson, ServicesResponseJson } from "../../protocol/petrify/v1/system_pb.ts";
+import { openrc } from "../../host/init-openrc.ts";
+import { systemd } from "../../host/init-systemd.ts";
+import type { ServicesResponseJson } from "../../protocol/petrify/v1/system_pb.ts";
 import { bootTime } from "./boot-time.ts";
 import { lookCall } from "./call.ts";
-import { timestampJson, wholeJson } from "./json.ts";
+import { serviceList } from "./service-list.ts";
 
-const PROPERTIES =
-  "Id,Description,LoadState,ActiveState,SubState,Result,MainPID,StateChangeTimestampMonotonic,MemoryCurrent,NRestarts,UnitFileState";
 const TIMEOUT_MS = 15_000;
 
+/** For root alone: the bus of a system with systemd answers nobody who is in no list of its users. The API asks the agent. */
 export const services = lookCall({
   request: z.strictObject({}),
   answer: async (_request, ports, signal): Promise<ServicesResponseJson> => {
-    if (await fileExists(join(ports.root, "run/openrc"))) {
-      const { stdout } = await ports.run(["rc-status", "--nocolor", "--all", "--format", "ini"], {
-        signal,
-        timeoutMs: TIMEOUT_MS,
-      });
-      return { services: rcServicesOf(stdout) };
-    }
-    const argv = ["systemctl", "show", "--no-pager", "--all", "--type=service", `--property=${PROPERTIES}`, "--", "*"] as const;
-    const { stdout } = await ports.run([...argv], { signal, timeoutMs: TIMEOUT_MS });
-    return { services: servicesOf(stdout, await bootTime(ports)) };
+    const isOpenrc = await fileExists(join(ports.root, "run/openrc"));
+    const init = isOpenrc ? openrc(ports.run, fileExists) : systemd(ports.run);
+    const listed = await init.services(AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]));
+    return { services: serviceList(init.kind, listed, await bootTime(ports)) };
   },
 });
-
-/** In the words that systemd has for the same. */
-const RC_ACTIVE: Readonly<Record<string, string>> = {
-  ...{ started: "active", stopped: "inactive", inactive: "inactive", starting: "activating", stopping: "deactivating" },
-  ...{ crashed: "failed", failed: "failed", unsupervised: "failed" },
-};
-
-/** By name; one that is of several runlevels is there once. */
-export function rcServicesOf(listed: string): ServiceJson[] {
-  const found = new Map<string, ServiceJson>();
-  for (const { name, state, runlevel } of parseRcStatus(listed)) {
-    const enabled = found.get(name)?.enabled === "enabled" || !runlevel.startsWith("Dynamic ") ? "enabled" : "disabled";
-    found.set(name, { name, load: "loaded", active: RC_ACTIVE[state] ?? "inactive", sub: state, enabled });
-  }
-  return [...found.values()].toSorted((one, other) => (one.name! < other.name! ? -1 : 1));
-}
-
-/** @param boot when the kernel started, in seconds since 1970 */
-export const servicesOf = (shown: string, boot: number): ServiceJson[] =>
-  parseShow(shown)
-    .map((unit) => serviceOf(unit, boot))
-    .toSorted((one, other) => (one.name! < other.name! ? -1 : 1));
-
-function serviceOf(unit: ReadonlyMap<string, string>, boot: number): ServiceJson {
-  const text = (name: string): string => unit.get(name) ?? "";
-  const number = (name: string): number => numberOf(unit.get(name)) ?? 0;
-  const memory = numberOf(unit.get("MemoryCurrent"));
-  const microseconds = number("StateChangeTimestampMonotonic");
-  return {
-    ...{ name: text("Id"), description: text("Description"), load: text("LoadState"), active: text("ActiveState") },
-    ...{ sub: text("SubState"), result: text("Result"), enabled: text("UnitFileState"), restarts: number("NRestarts") },
-    ...(number("MainPID") > 0 ? { pid: number("MainPID") } : {}),
-    ...(microseconds > 0 ? { since: timestampJson(boot + microseconds / 1e6) } : {}),
-    ...(memory === undefined ? {} : { memory: wholeJson(memory) }),
-  };
-}
