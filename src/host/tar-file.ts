@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
+import { AppError } from "../core/error.ts";
 import { byteText } from "../layout/byte-text.ts";
 import { encodeTarHeader, TAR_END, tarPadding } from "../layout/tar-entry.ts";
 import { setMode, syncFile } from "./files.ts";
@@ -10,7 +11,7 @@ import { syncDirectory } from "./replace-file.ts";
 import { writeStream } from "./stream-file.ts";
 
 export interface TarFile extends AsyncDisposable {
-  /** @throws NodeJS.ErrnoException what writing has failed with */
+  /** @throws AppError `FILE_NOT_WRITTEN`, as the others do */
   readonly add: (name: string, bytes: Uint8Array) => Promise<void>;
   /** All of it is there, for its owner alone; what was there before is replaced. */
   readonly finish: () => Promise<void>;
@@ -22,7 +23,12 @@ export interface TarFile extends AsyncDisposable {
  * @param mtime seconds since 1970, of every file
  */
 export async function writeTar(path: string, mtime: number): Promise<TarFile> {
-  const partial = await partialFile(path, 0);
+  const said = (cause: unknown): never => {
+    const { syscall, message } = cause as NodeJS.ErrnoException;
+    if (syscall === undefined) throw cause;
+    throw new AppError("FILE_NOT_WRITTEN", `${path} cannot be written: ${message}`, { hint: "Name another place.", cause });
+  };
+  const partial = await partialFile(path, 0).catch(said);
   await setMode(partial.path, 0o600);
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const writer = writable.getWriter();
@@ -36,16 +42,19 @@ export async function writeTar(path: string, mtime: number): Promise<TarFile> {
     add: async (name, bytes) => {
       const header = encodeTarHeader({ ...common, name: byteText(new TextEncoder().encode(name)), size: bytes.length });
       // In one piece: others may be added at the same time.
-      await writer.write(Buffer.concat([header, bytes, tarPadding(bytes.length)]));
+      await writer.write(Buffer.concat([header, bytes, tarPadding(bytes.length)])).catch(said);
     },
     finish: async () => {
-      await writer.write(TAR_END);
-      await writer.close();
-      await written;
-      isEnded = true;
-      await syncFile(partial.path);
-      await partial.finish();
-      await syncDirectory(dirname(path));
+      const end = async (): Promise<void> => {
+        await writer.write(TAR_END);
+        await writer.close();
+        await written;
+        isEnded = true;
+        await syncFile(partial.path);
+        await partial.finish();
+        await syncDirectory(dirname(path));
+      };
+      await end().catch(said);
     },
     [Symbol.asyncDispose]: async () => {
       if (!isEnded) await writer.abort(new Error("it is not wanted")).catch(() => {});

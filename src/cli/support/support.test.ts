@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { mkdtempDisposable, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdtempDisposable, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { AppError } from "../../core/error.ts";
 import { startProgram } from "../../host/start-program.ts";
+import { writeTar } from "../../host/tar-file.ts";
 import { wait } from "../../host/wait.ts";
 import { runOnNode } from "../node-testing.ts";
 import { askSelf } from "./ask-self.ts";
@@ -117,6 +118,16 @@ suite("a bundle for a report of a fault", () => {
     })();
     await assert.rejects(stopped, /stopped/);
     await assert.rejects(stat(path), { code: "ENOENT" });
+  });
+
+  test("that cannot be written is an error that says so, whenever it comes", async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), "petrify-support-"));
+    await writeFile(join(folder.path, "file"), "");
+    await assert.rejects(openBundle(join(folder.path, "file/x.tar.gz"), { now: 0, clock }), { code: "FILE_NOT_WRITTEN" });
+    await using tar = await writeTar(join(folder.path, "x.tar.gz"), 0);
+    await rm(join(folder.path, `x.tar.gz.${process.pid}.partial`));
+    await tar.add("a", new Uint8Array(10));
+    await assert.rejects(tar.finish(), { code: "FILE_NOT_WRITTEN" });
   });
 
   test("has a name that any system takes", () => {
