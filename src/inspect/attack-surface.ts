@@ -31,9 +31,12 @@ export async function attackSurfaceOf(
   const { tree, commandLine } = image;
   const system = await computeFrom(tree, LONGEST, (files) => systemSurface(files, commandLine));
   const { packages } = await packagesOf(image, context);
+  const files = fileFindings(await surfaceFiles(tree));
+  const inImage = new Set(files.flatMap(({ kind, name }) => (kind === "worldWritable" ? [name] : [])));
   const found = [
-    ...fileFindings(await surfaceFiles(tree)),
-    ...system.findings,
+    ...files,
+    // What is so in the image already is there once.
+    ...system.findings.filter(({ kind, name }) => kind !== "worldWritable" || !inImage.has(name)),
     ...(await usersOf(tree)).flatMap(accountFindings),
     ...packages.map(({ name }): Finding => ({ kind: "package", name, detail: "" })),
   ];

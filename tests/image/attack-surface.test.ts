@@ -1,12 +1,18 @@
-/** What an image is said to have, beside what find(1) and getcap(8) see in its files once they are unpacked. */
+/** What an image is said to have and to start, beside what find(1) and getcap(8) see in its files and what its own systemd says. */
 import assert from "node:assert/strict";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
+import { currentCaller } from "../../src/host/caller.ts";
 import { openImage } from "../../src/host/image-file.ts";
+import { run } from "../../src/host/run.ts";
 import type { Tools } from "../../src/host/tools.ts";
+import { computeFrom } from "../../src/inspect/compute-from.ts";
+import { openSystemImage } from "../../src/inspect/open-image.ts";
 import type { Finding, FindingKind } from "../../src/layout/attack-surface/finding.ts";
+import { startedUnits } from "../../src/layout/attack-surface/started-units.ts";
 import { decodeGpt, PARTITION_TYPES } from "../../src/layout/gpt.ts";
+import { unitSet } from "../../src/layout/unit-set.ts";
 import { petrify, recipe, workspace } from "../support/cli.ts";
 import { smallSystem } from "../support/small-system.ts";
 import { testTools } from "../support/tools.ts";
@@ -60,8 +66,7 @@ async function findingsOf(image: string, cwd: string): Promise<readonly Finding[
 }
 
 /** `find` has seen the same as petrify has read. @returns how many findings there are of each kind */
-async function compare(image: string, findings: readonly Finding[], folder: string): Promise<Record<FindingKind, number>> {
-  const judge = await unpacked(image, folder);
+async function compare(judge: Judge, findings: readonly Finding[]): Promise<Record<FindingKind, number>> {
   const of = (kind: FindingKind, text: (finding: Finding) => string): string[] =>
     findings
       .filter((one) => one.kind === kind)
@@ -72,8 +77,9 @@ async function compare(image: string, findings: readonly Finding[], folder: stri
   assert.deepEqual(of("setuid", owned), await judge("find", "ROOT", "-type", "f", "-perm", "-4000", "-printf", list));
   assert.deepEqual(of("setgid", owned), await judge("find", "ROOT", "-type", "f", "-perm", "-2000", "-printf", list));
   const writable = ["-perm", "-0002", "!", "-type", "l", "!", "-type", "c", "!", "-type", "b", "-printf", "/%P\\n"] as const;
+  const inImage = findings.filter(({ kind, detail }) => kind === "worldWritable" && !detail.includes(", of "));
   assert.deepEqual(
-    of("worldWritable", ({ name }) => name),
+    inImage.map(({ name }) => name),
     await judge("find", "ROOT", ...writable),
   );
   const modules = await judge("find", "ROOT/usr/lib/modules", "-type", "f", "-name", "*.ko*", "-printf", "%P\\n");
@@ -92,6 +98,45 @@ async function compare(image: string, findings: readonly Finding[], folder: stri
   return Object.fromEntries(
     [...new Set(findings.map(({ kind }) => kind))].map((kind) => [kind, of(kind, owned).length]),
   ) as Record<FindingKind, number>;
+}
+
+/**
+ * What systemd itself would start at boot, by the image's own copy of it. Source: systemd(1), `--test`
+ *
+ * Slices are left out, which come with what runs in them, mounts, which are there already, and what is started in a container.
+ */
+async function startedBySystemd(folder: string): Promise<string[]> {
+  const root = join(folder, "root");
+  const bwrap = ["bwrap", "--unshare-user", "--uid", "1000", "--gid", "1000", "--ro-bind", root, "/"] as const;
+  const places = [
+    "--ro-bind",
+    "/proc",
+    "/proc",
+    "--ro-bind",
+    "/sys",
+    "/sys",
+    "--dev",
+    "/dev",
+    "--tmpfs",
+    "/tmp",
+    "--tmpfs",
+    "/run",
+  ];
+  const environment = ["--setenv", "XDG_RUNTIME_DIR", "/run", "--setenv", "HOME", "/tmp"];
+  const systemd = ["/usr/lib/systemd/systemd", "--test", "--system"];
+  const argv = [...bwrap, ...places, ...environment, ...systemd] as [string, ...string[]];
+  const { stdout } = await tools.run(argv, { binds: [{ source: folder }], anyOwner: true });
+  const names = new Set([...stdout.matchAll(/Action: (\S+) -> start$/gm)].map(([, name]) => name!));
+  return [...names].filter((name) => isCompared(name) && name !== "console-getty.service").toSorted();
+}
+const isCompared = (name: string): boolean => /\.(?:service|socket|target|timer|path)$/.test(name);
+
+async function startedByUs(image: string, folder: string): Promise<string[]> {
+  const none = async (): Promise<never> => await Promise.reject(new Error("not needed"));
+  const context = { tools: none, containerTools: none, caller: currentCaller(), run, signal: undefined, cacheFolder: folder };
+  await using opened = await openSystemImage(image, context);
+  const started = await computeFrom(opened.tree, 1024 ** 2, (tree) => startedUnits(tree, unitSet(tree)));
+  return [...started].flatMap(([name, { by }]) => (by === undefined && isCompared(name) ? [name] : [])).toSorted();
 }
 
 const CAPABLE = (hex: string): Pick<TarEntry, "attributes"> => ({
@@ -119,7 +164,7 @@ test("modes, owners and capabilities of crafted files are what find and getcap s
   const image = join(user.folder, "a.img");
   await treeImage(tools, files, image);
   const findings = await findingsOf(image, user.folder);
-  const { setuid, setgid, capability, kernelModule } = await compare(image, findings, user.folder);
+  const { setuid, setgid, capability, kernelModule } = await compare(await unpacked(image, user.folder), findings);
   const made = await asMade(files, user.folder);
   const capable = findings.filter(({ kind }) => kind === "capability");
   assert.deepEqual(
@@ -130,7 +175,7 @@ test("modes, owners and capabilities of crafted files are what find and getcap s
 });
 
 describe("an image of a distribution", { skip: !full && "two builds: only in full runs", timeout: 1_800_000 }, () => {
-  test("is said to have what find sees, and sealed it has no way in", async () => {
+  test("is said to have what find sees and to start what systemd says, and sealed it has no way in", async () => {
     await using open = await workspace({ "petrify.yaml": recipe("packages: [iputils-ping, openssh-server, sudo]\n") });
     await using sealed = await workspace({
       "petrify.yaml": recipe("profile: sealed\npackages: [iputils-ping, openssh-server]\n"),
@@ -141,9 +186,17 @@ describe("an image of a distribution", { skip: !full && "two builds: only in ful
       assert.equal(exitCode, 0, stderr);
     }
     const images = [open, sealed].map(({ folder }) => join(folder, "out/test-0.1.0.img")) as [string, string];
-    const counts = await compare(images[0], await findingsOf(images[0], open.folder), open.folder);
-    assert.ok(counts.shell === 2 && counts.setuid >= 10 && counts.sshServer > 0 && counts.privilege > 0, JSON.stringify(counts));
-    await compare(images[1], await findingsOf(images[1], sealed.folder), sealed.folder);
+    const [counts] = await Promise.all(
+      [open, sealed].map(async ({ folder }, at) => {
+        const judge = await unpacked(images[at]!, folder);
+        assert.deepEqual(await startedByUs(images[at]!, folder), await startedBySystemd(folder));
+        return await compare(judge, await findingsOf(images[at]!, folder));
+      }),
+    );
+    assert.ok(
+      counts!.shell === 2 && counts!.setuid >= 10 && counts!.sshServer > 0 && counts!.privilege > 0,
+      JSON.stringify(counts),
+    );
     const kinds = "shell,packageManager,compiler,debugger,sshServer,sshClient,login,privilege,setuid,setgid,capability,account";
     const { exitCode, stdout } = await petrify(["inspect", images[1], "--attack-surface", "--fail-on", kinds], {
       cwd: sealed.folder,

@@ -114,6 +114,16 @@ test("what a socket hands to a service is not asked of the service", () => {
   assert.deepEqual(found(["listensNetwork"], units, tree), ["tcp *:80 (a.socket)"]);
 });
 
+test("what tmpfiles.d lets everybody write to is named once, with the file", () => {
+  const file =
+    "d /run/a 1777 root root -\nd /run/b 0755 - - -\n#d /run/c 0777\nf+! /run/d :0666 - - - text\nL /run/e - - - - /x\nd /run/a 0777\nz /dev/x 0666\n";
+  const hidden = { "/usr/lib/tmpfiles.d/b.conf": "d /run/f 0777\n", "/etc/tmpfiles.d/b.conf": { link: "/dev/null" } };
+  assert.deepEqual(found(["worldWritable"], {}, { "/usr/lib/tmpfiles.d/a.conf": file, ...hidden }), [
+    "/run/a (folder, of /usr/lib/tmpfiles.d/a.conf)",
+    "/run/d (file, of /usr/lib/tmpfiles.d/a.conf)",
+  ]);
+});
+
 test("what can be written to and executed: mounts of early boot, of the fstab and of units, those that forbid either left out", () => {
   const facts = encodeImageFacts({ name: "a", version: "1", created: 1, persistent: ["/home", "/var/log", "/srv"] });
   const units = {

@@ -10,6 +10,7 @@ import { openrcServices } from "./openrc.ts";
 import { rootServices } from "./services.ts";
 import { listening, openrcListening } from "./sockets.ts";
 import { startedUnits } from "./started-units.ts";
+import { writableAtBoot } from "./tmpfiles.ts";
 
 export interface SystemSurface {
   readonly findings: readonly Finding[];
@@ -26,7 +27,7 @@ export function systemSurface(tree: ImageTree, commandLine: string): SystemSurfa
   const { findings, unknown } = hasUnits ? listening(tree, started) : { findings: openrcListening(tree, services), unknown: [] };
   return {
     findings: [
-      ...[...findings, ...services, ...writableExecutable(tree, started.values())],
+      ...[...findings, ...services, ...writableAtBoot(tree), ...writableExecutable(tree, started.values())],
       ...[
         ...hookFindings(tree, units),
         ...consoleFindings(tree, units, started, commandLine),
