@@ -32,6 +32,10 @@ interface ImageOptions {
   readonly recovery?: string;
   /** Its machines wait for an owner, and get their addresses by DHCP: nobody has given them a config. */
   readonly waits?: boolean;
+  /** Scripts of the tests are JavaScript: there may be no shell. */
+  readonly node?: boolean;
+  /** With `node`. */
+  readonly profile?: "sealed";
 }
 export interface FixtureOptions extends ImageOptions {
   /** Another image for slot b. It is built without the first one's lock. */
@@ -44,6 +48,8 @@ export interface FixtureOptions extends ImageOptions {
 export interface Fixture {
   readonly host: VmHost;
   readonly init: "systemd" | "openrc";
+  /** Scripts for its agent are JavaScript. */
+  readonly node?: boolean;
   readonly image: string;
   /** What slot b has; mostly the same path. */
   readonly slotB: string;
@@ -65,7 +71,7 @@ export async function fixture(options: FixtureOptions = {}): Promise<Fixture> {
   const { slotB, ...slotA } = options;
   const images = slotB ? [slotA, slotB] : [slotA];
   const name = JSON.stringify(images);
-  const known = made.get(name) ?? makeFixture(name, slotA.init ?? "systemd", images);
+  const known = made.get(name) ?? makeFixture(name, slotA, images);
   made.set(name, known);
   return await known;
 }
@@ -81,26 +87,33 @@ const wordsOf = ({
   health = "{}",
   recovery = "{}",
   waits = false,
+  node = false,
+  profile,
 }: ImageOptions): Words => ({
   ...{ HEALTH: health, RECOVERY: recovery, USERS: users.join(", "), API: `{ maintenance: ${waits} }` },
-  ENABLE: [STARTED[init], ...(waits ? ["systemd-networkd.service"] : [])].join(", "),
+  ENABLE: [...(node ? [] : [STARTED[init]]), ...(waits ? ["systemd-networkd.service"] : [])].join(", "),
+  PROFILE: profile === undefined ? "# profile: open" : `profile: ${profile}`,
   ...(base === undefined
     ? {
         ...{ BASE: `{ suite: ${suite}, allowExpired: true }`, KERNEL: `{ flavour: ${kernel} }` },
-        ...{ PACKAGES: packages.join(", "), INIT: `init: ${init}`, FILES: init },
+        ...{ PACKAGES: packages.join(", "), INIT: `init: ${init}`, FILES: node ? "node" : init },
       }
     : { ...BASES[base], PACKAGES: "", INIT: "# init: is found", FILES: base === "busybox" ? base : init }),
 });
 type Words = Readonly<Record<string, string>>;
 
-async function makeFixture(name: string, init: Fixture["init"], images: readonly ImageOptions[]): Promise<Fixture> {
+async function makeFixture(
+  name: string,
+  { init = "systemd", node = false }: ImageOptions,
+  images: readonly ImageOptions[],
+): Promise<Fixture> {
   const tools = await testTools();
   const caller = currentCaller();
   const host: VmHost = { tools, caller, run, folder: join(CACHE, "vm") };
   const key = await keyOf(tools, name);
   const folder = join(FOLDER, key);
   const [image, slotB = image] = images.map((_, n) => join(folder, imageName(n)));
-  const fresh: Fixture = { host, init, image: image!, slotB: slotB!, disk: join(folder, "disk.raw") };
+  const fresh: Fixture = { host, init, node, image: image!, slotB: slotB!, disk: join(folder, "disk.raw") };
   await mkdir(FOLDER, { recursive: true });
   await dropOld(folder);
   const exists = async (): Promise<boolean> => (await stat(folder).catch(() => undefined)) !== undefined;

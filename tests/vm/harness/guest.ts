@@ -14,7 +14,7 @@ export interface GuestResult {
 export interface Guest {
   /** Waits for the agent to start: once for each boot. */
   ready(timeoutMs?: number): Promise<void>;
-  /** Runs a script with the image's sh, as root. */
+  /** Runs a script with the image's sh, as root; of a fixture with `node` the body of an async function, with `fs`, `child`, `run` and `wait`. */
   run(script: string, timeoutMs?: number): Promise<GuestResult>;
   /** Runs a script that must succeed. @returns its output, trimmed */
   check(script: string): Promise<string>;
@@ -26,7 +26,7 @@ const READY_LIMIT_MS = 240_000;
 const RUN_LIMIT_MS = 60_000;
 
 /** @param vm started with the port {@link AGENT_PORT} */
-export function guestOf(vm: Vm, init: Fixture["init"]): Guest {
+export function guestOf(vm: Vm, init: Fixture["init"], node = false): Guest {
   const port = vm.port(AGENT_PORT);
   const running = new Map<string, (result: GuestResult) => void>();
   let boots = 0;
@@ -86,7 +86,7 @@ export function guestOf(vm: Vm, init: Fixture["init"]): Guest {
       return output.trim();
     },
     reboot: async (timeoutMs) => {
-      void send(init === "systemd" ? "systemctl reboot" : "reboot"); // the agent may end before it can answer
+      void send(node ? 'run("systemctl", "reboot")' : init === "systemd" ? "systemctl reboot" : "reboot"); // the agent may end before it can answer
       await guest.ready(timeoutMs);
     },
   };
