@@ -274,6 +274,7 @@ export function fakeMachine(
           store: async (state) => await Promise.resolve(void (disk.updates = state)),
         }),
       locks: async () => await Promise.resolve({ locks: disk.locks ?? [], problems: [] }),
+      isMetered: async () => await Promise.resolve(false),
       post: async () => await Promise.reject(new Error("there is no network")),
     },
     resetDisk: fakeResetDisk(disk, done, () => boot.stop.abort()),

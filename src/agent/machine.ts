@@ -172,6 +172,10 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
         const { readRestartLocks } = await import("../host/restart-locks.ts");
         return await readRestartLocks("/");
       },
+      isMetered: async (signal) => {
+        const { isMetered } = await import("../host/metered.ts");
+        return await isMetered(run, signal);
+      },
       post: async (url, body, headers, signal) => {
         const { postJson } = await import("../host/post-json.ts");
         return await postJson(url, body, headers, signal, { authorities: AUTHORITIES_PATH, proxies: httpProxies(edge.proxies) });

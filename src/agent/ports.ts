@@ -99,6 +99,8 @@ export interface AgentPorts {
     /** What keeps the machine from restarting by itself. */
     readonly locks: () => Promise<FoundLocks>;
     readonly post: PostJson;
+    /** The bytes of the line to the world cost money, as far as anybody knows. */
+    readonly isMetered: (signal: AbortSignal) => Promise<boolean>;
   };
   /** The end of its certificate, in seconds since 1970; nothing where it has none that an owner has made. */
   readonly certificateEnds: () => Promise<number | undefined>;

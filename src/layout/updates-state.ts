@@ -54,7 +54,7 @@ export interface UpdatesState {
   readonly paused?: { readonly at: Seconds; readonly until?: Seconds; readonly by: string; readonly reason?: string };
   /** This image is to be applied now, whatever its time. */
   readonly told?: { readonly image: string; readonly at: Seconds };
-  /** What was staged: how long it takes is measured from there, in seconds since the kernel's start, since the other clock may be set; and what it took until the restart. */
+  /** What was staged: how long it takes is measured from there, in seconds since the kernel's start, since the other clock may be set; and what staging took. */
   readonly began?: { readonly image: string; readonly uptime: Seconds; readonly spent?: Seconds };
   /** From staging the last update to a healthy machine. */
   readonly took?: Seconds;

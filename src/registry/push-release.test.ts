@@ -96,6 +96,14 @@ test("the same image again changes nothing and packs nothing; another channel is
   assert.deepEqual([other.changed, other.packs, other.release.created], [true, 0, NOW + 5]);
 });
 
+test("that it is a security release is part of what is signed", async () => {
+  await using at = await place();
+  const plain = await push(at.store, one);
+  const security = await push(at.store, one, { facts: { created: NOW + 5, security: true } });
+  assert.deepEqual([plain.release.security, security.release.security, security.changed], [undefined, true, true]);
+  assert.notEqual(plain.index.digest, security.index.digest);
+});
+
 test("a release that has expired is made anew by the same push", async () => {
   await using at = await place();
   const expires = (created: number): number => created + 100;

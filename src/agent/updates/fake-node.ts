@@ -155,11 +155,13 @@ export class FakeNode {
         this.time += 30;
         if (this.#downloaded !== step.release.image && !this.isSourceUp)
           tell({ is: "failed", image: step.release.image, reason: "the line is down" });
-        else this.#staged = this.#means.releases().find(({ image }) => image === step.release.image)!;
+        else {
+          this.#staged = this.#means.releases().find(({ image }) => image === step.release.image)!;
+          tell({ is: "staged", uptime: this.facts.uptime });
+        }
         break;
       }
       case "restart":
-        tell({ is: "restarting", uptime: this.facts.uptime });
         this.restart();
         return;
     }

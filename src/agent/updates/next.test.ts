@@ -59,13 +59,13 @@ test("only upgrades that fell back are left", () => {
 
 test("how long an update takes is measured from staging to a healthy machine, by clocks that nobody sets", () => {
   const staging: UpdateEvent = { is: "staging", image: "new", uptime: 5000 };
-  const restarting: UpdateEvent = { is: "restarting", uptime: 5040 };
+  const staged: UpdateEvent = { is: "staged", uptime: 5040 };
   const healthy = (uptime: number, image = "new"): UpdateEvent => ({ is: "healthy", image, uptime });
-  assert.deepEqual(after([staging, 100], [restarting, 9], [healthy(25), 1e9]), { ...EMPTY_UPDATES, took: 40 + 60 + 25 });
-  assert.equal(after([staging, 1], [restarting, 2], [healthy(25, "other"), 3]).took, undefined);
-  assert.equal(after([staging, 1], [healthy(25), 3]).took, undefined, "somebody else has restarted it");
-  assert.equal(after([staging, 1], [{ is: "restarting", uptime: 10 }, 2], [healthy(25), 3]).took, undefined, "in another boot");
-  assert.equal(after([staging, 1], [restarting, 2], [healthy(7200), 3]).took, undefined, "nobody saw it");
+  assert.deepEqual(after([staging, 100], [staged, 9], [healthy(25), 1e9]), { ...EMPTY_UPDATES, took: 40 + 60 + 25 });
+  assert.equal(after([staging, 1], [staged, 2], [healthy(25, "other"), 3]).took, undefined);
+  assert.equal(after([staging, 1], [healthy(25), 3]).took, undefined, "it was not staged to its end");
+  assert.equal(after([staging, 1], [{ is: "staged", uptime: 10 }, 2], [healthy(25), 3]).took, undefined, "in another boot");
+  assert.equal(after([staging, 1], [staged, 2], [healthy(7200), 3]).took, undefined, "nobody saw it");
 });
 
 test("what is said to be applied now is what was found then: nothing where there is nothing, and not what is found later", () => {

@@ -11,7 +11,7 @@ export type UpdateEvent =
   | { readonly is: "downloaded"; readonly image: string }
   /** @property uptime seconds since the kernel's start */
   | { readonly is: "staging"; readonly image: string; readonly uptime: Seconds }
-  | { readonly is: "restarting"; readonly uptime: Seconds }
+  | { readonly is: "staged"; readonly uptime: Seconds }
   /** To bring a release here, or to stage it. */
   | { readonly is: "failed"; readonly image: string; readonly reason: string }
   | { readonly is: "lock taken" }
@@ -50,9 +50,9 @@ export function next(state: UpdatesState, event: UpdateEvent, now: Seconds): Upd
     }
     case "staging":
       return { ...state, began: { image: event.image, uptime: event.uptime } };
-    case "restarting": {
+    case "staged": {
       const { began } = state;
-      // Of an earlier boot: nobody knows how long that was.
+      // How long it waits for its restart does not count.
       if (!began || event.uptime < began.uptime) return state;
       return { ...state, began: { ...began, spent: event.uptime - began.uptime } };
     }

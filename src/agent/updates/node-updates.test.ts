@@ -122,6 +122,15 @@ test("what keeps it from restarting is waited for; what was downloaded is not do
   assert.deepEqual(history(second), ["download 2.0.0: succeeded"]);
 });
 
+test("on a metered line nothing is downloaded, unless the config says so", async () => {
+  const prepare = (machine: FakeMachine): void =>
+    void Object.assign(machine.updates, { isMetered: async () => await Promise.resolve(true) });
+  const waiting = await boot(disk(), { prepare });
+  assert.deepEqual([written(waiting), (await (await waiting.agent.updates()).status()).next?.because], [[], "metered"]);
+  const loading = await boot(disk(), { prepare, config: { ...APPLY, mode: "download", metered: "download" } });
+  assert.deepEqual(written(loading), ["write b from 0"]);
+});
+
 test("of a range of versions the newest tag is looked at", async () => {
   const on = disk({ tags: ["stable", "2.0.0", "2.1.0", "3.0.0"] });
   const { agent } = await boot(on, { config: { ...APPLY, mode: "notify", channel: { versions: "^2" } } });

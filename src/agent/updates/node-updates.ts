@@ -31,6 +31,7 @@ async function portsOf(world: World, operations: OperationService): Promise<Upda
   };
   return {
     ...{ log, now, wait, store: await ports.updates.store() },
+    uptime: () => ports.uptime() / 1000,
     config: () => machineConfig.now().updates,
     facts: async (wanted) => await factsOf(world, wanted),
     history: () => world.state.operations,
@@ -73,21 +74,23 @@ async function factsOf(
   const staged = operation?.kind === "upgrade" && operation.at === "flipped" ? operation.image.digest : undefined;
   const isDownloaded = wanted !== undefined && isLastDownload(state.operations, wanted.image);
   const { locks } = await ports.updates.locks();
+  const at =
+    wanted !== undefined && staged === wanted.image
+      ? "staged"
+      : isDownloaded && staged === undefined
+        ? "downloaded"
+        : "elsewhere";
   return {
     clockIsSet: (await ports.clockIsSet()).isSet,
     running: {
       is: isSlot && slot.digest !== undefined ? slot.state : "other",
       image: slot?.digest ?? "",
     },
-    at:
-      wanted !== undefined && staged === wanted.image
-        ? "staged"
-        : isDownloaded && staged === undefined
-          ? "downloaded"
-          : "elsewhere",
+    at,
     ...(operation && staged === undefined && { busy: "another operation is under way" }),
     locks,
-    isMetered: false,
+    // Nobody else wants to know, and asking takes a process.
+    isMetered: at === "elsewhere" && wanted !== undefined && (await ports.updates.isMetered(new AbortController().signal)),
     uptime: ports.uptime() / 1000,
   };
 }

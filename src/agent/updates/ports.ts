@@ -47,6 +47,8 @@ export interface UpdatePorts {
   readonly tell: (config: UpdatesConfig, news: UpdateNews, signal: AbortSignal) => Promise<void>;
   /** Seconds since 1970. */
   readonly now: () => number;
+  /** Seconds since the kernel's start. */
+  readonly uptime: () => number;
   /** 0 … 1 */
   readonly random: () => number;
   readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;

@@ -100,7 +100,7 @@ export function openUpdates(ports: UpdatePorts): Updates {
     }
   };
 
-  const perform = async (step: UpdateStep, config: UpdatesConfig, uptime: Seconds, signal: AbortSignal): Promise<void> => {
+  const perform = async (step: UpdateStep, config: UpdatesConfig, signal: AbortSignal): Promise<void> => {
     switch (step.do) {
       case "look":
         return await look(config, signal);
@@ -114,10 +114,10 @@ export function openUpdates(ports: UpdatePorts): Updates {
         await ports.lock.giveBack(config, signal);
         return await hear({ is: "lock given back" });
       case "stage":
-        await hear({ is: "staging", image: step.release.image, uptime });
-        return await ports.stage(step.release, signal);
+        await hear({ is: "staging", image: step.release.image, uptime: ports.uptime() });
+        await ports.stage(step.release, signal);
+        return await hear({ is: "staged", uptime: ports.uptime() });
       case "restart":
-        await hear({ is: "restarting", uptime });
         await ports.restart(step.release);
         // It is about to end.
         return await ports.wait(TROUBLE_MS, signal);
@@ -130,12 +130,7 @@ export function openUpdates(ports: UpdatePorts): Updates {
     if (step.do === "give-lock-back") return { is: "lock not given back", reason };
     return "release" in step ? { is: "failed", image: step.release.image, reason } : undefined;
   };
-  const attempt = async (
-    { step, why }: UpdateDecision,
-    config: UpdatesConfig,
-    uptime: Seconds,
-    signal: AbortSignal,
-  ): Promise<void> => {
+  const attempt = async ({ step, why }: UpdateDecision, config: UpdatesConfig, signal: AbortSignal): Promise<void> => {
     const { image: known } = state.release ?? {};
     const tell = async (event: UpdateNews["event"], about: string): Promise<void> => {
       const { version, security } = ("release" in step ? step.release : state.release) ?? {};
@@ -146,7 +141,7 @@ export function openUpdates(ports: UpdatePorts): Updates {
     ports.log(step.do === "restart" ? "alarm" : "info", `updates: ${step.do}: ${why}`);
     if (step.do !== "look") await tell("began", why);
     try {
-      await perform(step, config, uptime, signal);
+      await perform(step, config, signal);
       if (step.do !== "look") await tell("done", why);
       else if (state.release && state.release.image !== known) await tell("found", `the source has ${state.release.version}`);
     } catch (error) {
@@ -169,7 +164,7 @@ export function openUpdates(ports: UpdatePorts): Updates {
       await hear({ is: "healthy", image: running.image, uptime });
     const decision = decide({ ...now, state });
     if (decision.step.do !== "nothing") {
-      await attempt(decision, config, uptime, signal);
+      await attempt(decision, config, signal);
       return 0;
     }
     const line = `updates: ${decision.because}: ${decision.why}`;

@@ -83,6 +83,7 @@ export async function agentLife(lab: Lab, { clock, healthy, restarts, ask }: Lif
     updates: {
       store: async () => await openUpdatesStore(undefined),
       locks: async () => await Promise.resolve({ locks: [], problems: [] }),
+      isMetered: async () => await Promise.resolve(false),
       post: async () => await Promise.reject(new Error("there is no network")),
     },
     resetDisk: faultyReset(lab, resetDisk({ run, programs, facts: lab.facts, record, now: time })),
