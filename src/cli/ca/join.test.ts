@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
-import { X509Certificate } from "node:crypto";
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { createPublicKey, randomBytes, X509Certificate } from "node:crypto";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { suite, test } from "node:test";
+import { promisify } from "node:util";
 import { fakeMachine } from "../../agent/api/testing.ts";
 import { keepCertificate } from "../../agent/authority/keep-certificate.ts";
-import { openEnrolment } from "../../agent/enrolment.ts";
-import { openOwnership } from "../../agent/ownership.ts";
+import { serveApiProgram } from "../../agent/api-socket.ts";
+import { JOIN, openEnrolment } from "../../agent/enrolment.ts";
+import { certificateRequest, enrolRequest } from "../../agent/operations/wire.ts";
+import { openOwnership, RENEW } from "../../agent/ownership.ts";
 import { secondsNow } from "../../host/wall-clock.ts";
 import { DAY, desk, HOUR } from "../../../tests/support/signing-desk.ts";
 
@@ -189,4 +193,47 @@ test("a token is for at least one machine, and a minute", async () => {
     ["--ttl", "x"],
   ])
     assert.equal((await at.petrify(["ca", "token", "create", ...wrong])).exitCode, 2, wrong.join(" "));
+});
+
+test("the machine's own program joins and renews with what systemd hands it, and says so in the journal", async () => {
+  await using at = await desk();
+  const token = await tokenOf(at);
+  const machine = await fakeMachine();
+  const [folder, credentials] = ["api", "credentials"].map((name) => join(at.cwd, name)) as [string, string];
+  for (const path of [folder, credentials]) await mkdir(path);
+  const means = { fingerprint: () => machine.fingerprint, log: () => {}, folder };
+  const config = { apply: async () => await Promise.reject(new Error("a config was applied")) };
+  const enrolment = await openEnrolment({ ...means, config, uptime: () => 0, givenBack: `${folder}-given-back` });
+  const ownership = openOwnership(means);
+  const places = { socket: join(at.cwd, "socket"), token: join(credentials, "token") };
+  await using _ = await serveApiProgram({
+    ...{ places, enrolment, random: randomBytes, waits: () => false, joins: () => true },
+    routes: () => ({
+      [JOIN]: async (stop, body) => await enrolment.enrol(enrolRequest(body), stop),
+      [RENEW]: async (_stop, body) => await ownership.replaceCertificate(certificateRequest(body)),
+    }),
+  });
+  const program = join(import.meta.dirname, "../../agent/authority-main.ts");
+  const asked = async (): Promise<string> => {
+    const env = { CREDENTIALS_DIRECTORY: credentials, NODE_NO_WARNINGS: "1" };
+    const { stderr } = await promisify(execFile)(process.execPath, [program, places.socket], { env });
+    return stderr.trim();
+  };
+  const give = async (name: string, text: string): Promise<void> => await writeFile(join(credentials, name), text);
+  await give("key", machine.key);
+  await give("settings", JSON.stringify({ authority: at.address, join: token }));
+  const hostname = (await readFile("/proc/sys/kernel/hostname", "utf8")).trim();
+  assert.match(await asked(), /^<6>this machine is 127\.0\.0\.1's: it has joined with the token 00000000$/);
+  assert.partialDeepStrictEqual(at.lines().at(-1), { type: "signed", name: hostname, key: machine.fingerprint });
+  assert.deepEqual((await readdir(folder)).toSorted(), ["ca.pem", "epoch", "node.pem", "recovery"]);
+
+  await writeFile(join(at.cwd, "machine.pub"), createPublicKey(machine.key).export({ type: "spki", format: "pem" }));
+  const before = await at.machineCertificate(300);
+  await give("api_ca.pem", at.authorities);
+  await give("api_node.pem", before);
+  assert.match(await asked(), /^<6>this machine has a new certificate, until 20/);
+  assert.notEqual(await readFile(join(folder, "node.pem"), "utf8"), before);
+
+  await give("settings", "{}");
+  assert.equal(await asked(), "<4>petrify-authority: its settings cannot be understood");
 });

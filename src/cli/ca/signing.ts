@@ -74,6 +74,8 @@ const OF_ADDRESS = { burst: 60, seconds: 1, keys: 10_000 };
 /** Certificates for one key. */
 const OF_KEY = { burst: 3, seconds: 600, keys: 100_000 };
 
+/** Machines ask while they boot, when they are slow; milliseconds. */
+const HANDSHAKE_MS = 30_000;
 /** A number, a secret and a name. */
 const REQUEST_BYTES = 4096;
 
@@ -150,7 +152,7 @@ export async function openSigning(options: SigningOptions): Promise<TlsServer> {
     interceptors: [tellErrors((what, error) => refused("", `${what} failed: ${(error as Error).message}`))],
     ...{ ...COMMON, readMaxBytes: REQUEST_BYTES },
   });
-  const all = { ...LIMITS, ...limits };
+  const all = { ...LIMITS, handshakeMs: HANDSHAKE_MS, ...limits };
   const limited = limitCalls(all, () => false, addressOf, calls);
   return await serveTls({
     ...{ at, handle: limited.handle, refused, callers: "unjudged", limits: all },
