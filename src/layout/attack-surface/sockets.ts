@@ -24,7 +24,7 @@ const LISTENS: Readonly<Record<string, (value: string) => Pick<Finding, "kind" |
  *
  * Each is what the program's manual has as the default.
  */
-const DAEMONS: Readonly<Record<string, readonly string[]>> = {
+const DEFAULTS: Readonly<Record<string, readonly string[]>> = {
   chronyd: ["udp 127.0.0.1:323", "udp [::1]:323"],
   "systemd-resolved": ["udp 127.0.0.53:53", "tcp 127.0.0.53:53", "udp 127.0.0.54:53", "tcp 127.0.0.54:53"],
   dhclient: ["udp *:68"],
@@ -53,6 +53,8 @@ const DAEMONS: Readonly<Record<string, readonly string[]>> = {
   "prometheus-node-exporter": ["tcp *:9100"],
   node_exporter: ["tcp *:9100"],
 };
+/** A program may be called anything, `constructor` too. */
+const DAEMONS: ReadonlyMap<string, readonly string[]> = new Map(Object.entries(DEFAULTS));
 /** Programs that are known to open no port by themselves. */
 const QUIET =
   /^(?:systemd-(?!resolved).*|udevadm|agetty|login|dbus-daemon|dbus-broker.*|kmod|modprobe|mount|umount|true|false|sleep|sh|echo|cron|crond|rsyslogd|fstrim|sulogin|journalctl|systemctl|auditd|irqbalance|polkitd|accounts-daemon|mdadm)$/;
@@ -75,7 +77,7 @@ export function listening(tree: ImageTree, started: ReadonlyMap<string, StartedU
   const unknown = own.flatMap(({ unit: { name, settings } }) => {
     const path = programOf(settings) ?? "";
     const program = baseName(path);
-    const isKnown = program === "" || OWN.test(path) || QUIET.test(program) || program === "sshd" || DAEMONS[program];
+    const isKnown = program === "" || OWN.test(path) || QUIET.test(program) || program === "sshd" || DAEMONS.has(program);
     return isKnown || valueOf(settings, "Service", "Type") === "oneshot" ? [] : [name];
   });
   return { findings: [...sockets.flatMap(socketFindings), ...known], unknown: unknown.toSorted() };
@@ -90,11 +92,17 @@ const socketFindings = ({ unit: { name, settings } }: StartedUnit): readonly Fin
 function address(protocol: string, value: string): Pick<Finding, "kind" | "name"> {
   if (/^[/@]/.test(value)) return local("unix", value);
   if (value.startsWith("vsock:")) return { kind: "listensNetwork", name: `vsock ${value.slice("vsock:".length)}` };
-  return { kind: "listensNetwork", name: `${protocol} ${/^\d+$/.test(value) ? `*:${value}` : value}` };
+  return port(`${protocol} ${/^\d+$/.test(value) ? `*:${value}` : value}`);
 }
 const local = (what: string, value: string): Pick<Finding, "kind" | "name"> => ({
   kind: "listensLocal",
   name: `${what} ${value}`,
+});
+
+/** Other machines do not reach what is bound to the loopback. */
+const port = (name: string): Pick<Finding, "kind" | "name"> => ({
+  kind: / (?:127\.|\[::1\]|localhost:)/.test(name) ? "listensLocal" : "listensNetwork",
+  name,
 });
 
 /** The same of services that OpenRC starts, which are known by their names alone. */
@@ -103,9 +111,9 @@ export const openrcListening = (tree: ImageTree, services: readonly Finding[]): 
 
 /** @param service that starts the program */
 function portsOf(tree: ImageTree, program: string, service: string): readonly Finding[] {
-  const ports = program === "sshd" ? sshAddresses(tree).map((at) => `tcp ${at}`) : (DAEMONS[program] ?? []);
+  const ports = program === "sshd" ? sshAddresses(tree).map((at) => `tcp ${at}`) : (DAEMONS.get(program) ?? []);
   const how = program === "sshd" ? "as /etc/ssh/sshd_config has it" : "unless its settings say otherwise";
-  return ports.map((name) => ({ kind: "listensNetwork", name, detail: `${service}, ${how}` }));
+  return ports.map((name) => ({ ...port(name), detail: `${service}, ${how}` }));
 }
 
 /** Whether the kernel lets a service open a port that others can reach. Source: systemd.exec(5) */

@@ -108,6 +108,21 @@ for (const [what, unit, files, want] of [
   });
 }
 
+test("what is bound to the loopback is not what others reach", () => {
+  const units = {
+    "a.socket": SOCKET("ListenStream=127.0.0.1:80"),
+    "b.socket": SOCKET("ListenStream=[::1]:81"),
+    "c.service": exec("/usr/sbin/chronyd"),
+  };
+  assert.deepEqual(found(["listensNetwork"], units), []);
+  assert.equal(found(["listensLocal"], units).length, 4);
+});
+
+test("a program may be called like what every object has", () => {
+  const note = "what these services listen on is not in their files: a.service";
+  assert.deepEqual(found(["listensNetwork"], { "a.service": exec("/usr/bin/constructor") }), [note]);
+});
+
 test("what a socket hands to a service is not asked of the service", () => {
   const units = { "a.socket": SOCKET("ListenStream=80"), "a.service": exec("/usr/bin/app") };
   const tree = { [`${LIB}/default.target`]: "[Unit]\nWants=a.socket\n" };
