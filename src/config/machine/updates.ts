@@ -172,7 +172,7 @@ export const Updates = z
       .describe("How old a release has to be"),
     max_delay: Duration({ min: MINUTE, max: 365 * DAY })
       .optional()
-      .describe("So long after it could be taken a security release waits for no window; default: it waits as others do"),
+      .describe("So long after it was made a security release waits for no window; default: it waits as others do"),
     bandwidth: Size.optional().describe("Bytes a second at the most: 512KiB"),
     metered: z.enum(["wait", "download"]).default("wait").describe("Whether images are fetched on a line whose bytes cost money"),
     retry: Retry.default({ first: 5 * MINUTE, longest: 6 * HOUR }).describe("What follows when something fails"),

@@ -52,7 +52,7 @@ export interface UpdatesConfig extends UpdateCalendar {
   readonly holdUntil?: Seconds;
   /** Since a release was made. */
   readonly minAge: Seconds;
-  /** Since a security release could be taken: from then on it waits for no window. */
+  /** Since a security release was made: from then on it waits for no window. */
   readonly maxDelay?: Seconds;
   /** Bytes a second. */
   readonly bandwidth?: Bytes;
