@@ -10,6 +10,8 @@ import { petrify, workspace, type CliRun } from "../../support/cli.ts";
 const LIMIT_MS = 1_800_000;
 /** A machine that does not answer until then has a reason that it will not get rid of. */
 const ANSWERS_MS = 240_000;
+/** An emulated machine that is busy takes so long to start a program. */
+const TRY_MS = 60_000;
 const CLOCK = join(import.meta.dirname, "../../support/other-clock.ts");
 
 export interface Workstation extends AsyncDisposable {
@@ -72,19 +74,22 @@ export async function addOwner({ folder, done }: Workstation, name: string): Pro
   await done("context", "use", "edge");
 }
 
-/** What somebody gets of a call who has no certificate: the status of HTTP, or nothing where the connection ends. */
+/** What somebody gets of a call who has no certificate: the status of HTTP, or nothing where the connection ends. Asked again while nobody answers: the machine may have no address yet. */
 export async function strangerAsks(port: number, method: string): Promise<number | undefined> {
   const headers = { "content-type": "application/json" };
-  const asked = request({
-    ...{ host: "127.0.0.1", port, method: "POST", path: `/petrify.v1.${method}`, headers, rejectUnauthorized: false },
-    timeout: 60_000,
-  }).end("{}");
-  try {
-    const [{ statusCode }] = (await once(asked, "response")) as [{ readonly statusCode: number }];
-    return statusCode;
-  } catch {
-    return undefined;
-  } finally {
-    asked.destroy();
+  for (const end = performance.now() + ANSWERS_MS; performance.now() < end;) {
+    const signal = AbortSignal.timeout(TRY_MS);
+    const asked = request({
+      ...{ host: "127.0.0.1", port, method: "POST", path: `/petrify.v1.${method}`, headers, rejectUnauthorized: false },
+    }).end("{}");
+    try {
+      const [{ statusCode }] = (await once(asked, "response", { signal })) as [{ readonly statusCode: number }];
+      return statusCode;
+    } catch {
+      if (!signal.aborted) return undefined;
+    } finally {
+      asked.on("error", () => {}).destroy();
+    }
   }
+  throw new Error(`nobody answers ${method} at port ${port}`);
 }
