@@ -22,6 +22,8 @@ test("a recipe of three keys gets every default", () => {
     name: "x",
     version: "0.1.0",
     base: { suite: "trixie" },
+    profile: "open",
+    sealed: { keep: [], remove: [], modules: [] },
     packages: [],
     kernel: { flavour: "cloud", cmdline: [] },
     firmware: { packages: [], microcode: [] },
