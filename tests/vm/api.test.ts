@@ -78,7 +78,35 @@ test(`a machine that is given an authority while it runs is looked at and upgrad
     assert.equal(await slotOf(), "BOOT_TARGET_A");
     assert.deepEqual(await told("reboot"), [{ outcome: "has restarted", changed: true }]);
   }
-  const calls = ["POST /service", "POST /upgrade", ...(FULL ? ["POST /rollback", "POST /restart"] : [])];
+  await guest.check("systemd-run --quiet --wait --unit=broken false || true");
+  const copied = await done<{ bytes: number; leftOut: readonly object[] }>("-n", "node-7", "cp", "/usr/lib/os-release", "os");
+  assert.deepEqual([copied.bytes, copied.leftOut], [(await readFile(join(desk.folder, "os"))).length, []]);
+  const [bundle] = (await told("support", "-o", "fault.tgz")) as [{ missing: readonly string[] }];
+  assert.deepEqual(bundle.missing, [], "a bundle has all of its parts");
+  const { events } = await petrify(["-n", "node-7", "events", "--last", "all", "--json"], {
+    cwd: desk.folder,
+    env,
+    limitMs: LIMIT_MS,
+  });
+  const kinds = new Set(events.map(({ kind }) => kind));
+  for (const kind of [
+    "BOOT_STARTED",
+    "SLOT_PROVEN",
+    "HEALTH_CHANGED",
+    "OPERATION_BEGAN",
+    "OPERATION_STEP",
+    "OPERATION_ENDED",
+    "CONFIG_APPLIED",
+  ])
+    assert.ok(kinds.has(`EVENT_KIND_${kind}`), `${kind}, also of the boot before: ${[...kinds].join(" ")}`);
+  assert.ok(
+    events.some(({ kind, unit }) => kind === "EVENT_KIND_UNIT_FAILED" && (unit as { name: string }).name === "broken.service"),
+  );
+  assert.ok(
+    events.some(({ kind, audit }) => kind === "EVENT_KIND_AUDIT_ENTRY" && (audit as { call?: string }).call === "POST /copy"),
+  );
+  assert.ok(new Set(events.flatMap(({ bootId }) => bootId ?? [])).size > 1, "they outlive a restart");
+  const calls = ["POST /service", "POST /upgrade", ...(FULL ? ["POST /rollback", "POST /restart"] : []), "POST /copy"];
   const [{ entries }] = (await told("audit", "show")) as [{ entries: readonly AuditEntry[] }];
   assert.deepEqual(
     entries.flatMap((entry) => (entry.is === "begin" ? [`${entry.by.name} ${entry.by.role} ${entry.call}`] : [])),
