@@ -64,6 +64,8 @@ const KEPT = 10;
 /** As much room as the generation that was made last takes: for the one that an upgrade makes on a full partition. */
 const RESERVE_NAME = "reserve";
 const BLOCK: Bytes = 4 * KiB;
+/** Once the reserve has gone, others take of it that have waited for room, such as the audit log. */
+const OTHERS: Bytes = 64 * KiB;
 const PRIVATE = { folder: 0o700, file: 0o600 } as const;
 
 const DISK: GenerationDisk = {
@@ -146,7 +148,7 @@ export async function openGenerationStore(folder: string, disk: GenerationDisk =
   const keepReserve = async (files: Readonly<Record<string, string | Uint8Array>>): Promise<void> => {
     const sizes = Object.values(files).map((data) => alignUp(Buffer.byteLength(data), BLOCK));
     // The folder, and what its name may take.
-    const wanted = sizes.reduce((sum, size) => sum + size, 2 * BLOCK);
+    const wanted = sizes.reduce((sum, size) => sum + size, 2 * BLOCK + OTHERS);
     if ((await fileSize(reserve).catch(() => 0)) >= wanted) return;
     try {
       await disk.removeFolder(reserve);
