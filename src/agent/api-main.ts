@@ -27,7 +27,9 @@ const { env } = process;
 const log = programLog(process);
 const info = (line: string): void => log("info", line);
 const stop = new AbortController();
-for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => stop.abort());
+/** With what it has been asked, the machine may be going down, or have changed: who has asked is still to hear of it. */
+const endSoon = (): void => void setTimeout(() => stop.abort(), ANSWER_ARRIVES_MS);
+process.on("SIGTERM", endSoon).on("SIGINT", () => stop.abort());
 
 try {
   const fd = handedSocket(process, "petrify-api");
@@ -44,8 +46,6 @@ try {
   const look = askProgram(process.argv[3] ?? LOOK_SOCKET, token, "what looks at the machine");
   const forwarder = process.argv[4] ?? FORWARD_SOCKET;
   const edge = { at: { fd }, log: info, idle: { ms: IDLE_MS, end: () => stop.abort() } };
-  // The next caller starts it again, with what the machine has then.
-  const outdated = (): void => void setTimeout(() => stop.abort(), ANSWER_ARRIVES_MS);
   const withOwner = async (owner: string): Promise<TlsServer> => {
     const [certificate, epoch] = [await perhaps(`api_${CERTIFICATE_FILE}`), await perhaps(`api_${EPOCH_FILE}`)];
     const settings = await apiSettings({ key, authorities: owner, certificate, epoch }, names, making, info);
@@ -53,7 +53,7 @@ try {
     return await openApi({
       ...settings,
       ...edge,
-      ...{ answers, ask, outdated },
+      ...{ answers, ask, outdated: endSoon }, // the next caller starts it again
       dial: async (target, signal) => await forwardThrough(forwarder, target, token, signal),
       pages: { "/metrics": metricsPage(answers, settings) },
       now: () => Date.now() / 1000,
@@ -64,7 +64,7 @@ try {
       ...edge,
       ...{ key, certificate: await ownCertificate(key, names, making) },
       answers: enrolmentAnswers(ask, version),
-      enrolled: outdated,
+      enrolled: endSoon,
     });
   const server = authorities === undefined ? await withoutOwner() : await withOwner(authorities);
   stop.signal.addEventListener("abort", () => void server[Symbol.asyncDispose]());

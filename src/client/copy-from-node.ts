@@ -9,7 +9,7 @@ import { wait } from "../host/wait.ts";
 import { shortLine } from "../layout/short-line.ts";
 import { CopyService, type CopyEntry, type CopyRequestSchema } from "../protocol/petrify/v1/copy_pb.ts";
 import { FileKind } from "../protocol/petrify/v1/system_pb.ts";
-import type { NodeConnection } from "./open-node.ts";
+import { isLost, type NodeConnection } from "./open-node.ts";
 
 /** What has come. */
 export interface Copied {
@@ -39,7 +39,6 @@ export interface CopyMeans {
 const KINDS: Readonly<Partial<Record<FileKind, ReceivedEntry["kind"]>>> = {
   ...{ [FileKind.FILE]: "file", [FileKind.FOLDER]: "folder", [FileKind.LINK]: "link" },
 };
-const LOST: ReadonlySet<string> = new Set(["NODE_HUNG_UP", "NODE_UNREACHABLE", "AGENT_UNREACHABLE"]);
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 10_000;
 /** One after the other, without a byte in between. */
@@ -115,7 +114,7 @@ export async function copyFromNode(path: string, means: CopyMeans, signal: Abort
       if (error instanceof NoCopy)
         throw new AppError("NODE_FAILED", shortLine(`${node} has sent what is no copy: ${error.message}`), { cause: error });
       const known = failure(error);
-      if (!(known instanceof AppError) || !LOST.has(known.code) || (!to && attempts === 0)) throw known;
+      if (!isLost(known) || (!to && attempts === 0)) throw known;
       if (sums.bytes > before) [attempts, pause, before] = [0, FIRST_PAUSE_MS, sums.bytes];
       if (attempts >= ATTEMPTS) throw known;
       await wait(pause, signal);

@@ -127,6 +127,11 @@ const FAILURES: Readonly<Partial<Record<Code, Failure>>> = {
   [Code.Internal]: ["NODE_FAILED", (node, message) => `${node}: ${message}`, "Its journal has more: unit petrify-api."],
   [Code.InvalidArgument]: ["NODE_FAILED", (node, message) => `${node}: ${message}`, "Its petrify may be older than this one."],
 };
+/** A machine that restarts is there again, and so is a line that was down: what it was asked may have arrived, or not. */
+const LOST: ReadonlySet<string> = new Set(["NODE_HUNG_UP", "NODE_UNREACHABLE", "AGENT_UNREACHABLE"]);
+/** @param error of {@link callError} */
+export const isLost = (error: unknown): error is AppError => error instanceof AppError && LOST.has(error.code);
+
 /** A client is through with the handshake of TLS 1.3 before the machine has seen its certificate. */
 const HUNG_UP: Failure = [
   "NODE_HUNG_UP",

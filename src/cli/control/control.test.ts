@@ -128,6 +128,18 @@ suite("petrify -n upgrade", () => {
 });
 
 suite("petrify -n", () => {
+  test("a machine that is down before it has answered has restarted once it answers from another boot; without waiting nobody knows", async () => {
+    const down = new AppError("AGENT_UNREACHABLE", "the agent is gone");
+    await using at = await desk({
+      "POST /restart": () => {
+        at.reboots();
+        throw down;
+      },
+    });
+    assert.match(await at.done("reboot"), /has restarted/);
+    assert.equal(await at.fails("reboot", "--no-wait"), down.code);
+  });
+
   test("rollback, reboot and shutdown do what they say; a reboot waits for the machine's next boot", async () => {
     await using at = await desk({
       "POST /rollback": () => [{ now }, { ended }],

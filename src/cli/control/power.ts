@@ -22,15 +22,23 @@ export function registerControlReboot(program: Command, cli: Cli): void {
     .addHelpText("after", "\nExamples:\n  petrify -n edge-7 reboot\n  petrify -n edge-7 reboot --mode recovery --no-wait")
     .action(
       cli.action(async (context, options: RebootOptions) => {
-        const [{ ControlService }, { BootTarget }, { untilRestarted }] = await Promise.all([
+        const [{ ControlService }, { BootTarget }, { untilRestarted }, { isLost }] = await Promise.all([
           import("../../protocol/petrify/v1/control_pb.ts"),
           import("../../protocol/petrify/v1/node_pb.ts"),
           import("../../client/follow-operation.ts"),
+          import("../../client/open-node.ts"),
         ]);
         const into = options.mode === "recovery" ? BootTarget.RECOVERY : BootTarget.UNSPECIFIED;
         const answers = await eachNode(context, options, async (connection, call, called): Promise<Outcome> => {
           const { boot } = await connection.node.status({}, call);
-          await connection.client(ControlService).reboot({ into }, call);
+          await connection
+            .client(ControlService)
+            .reboot({ into }, call)
+            .catch((error: unknown) => {
+              // It may be down before its answer is here: another boot is an answer, too.
+              const known = called.failure(error);
+              if (!options.wait || !isLost(known)) throw known;
+            });
           if (!options.wait) return { outcome: "restarts", changed: true };
           await untilRestarted(boot?.id ?? "", { ...called, signal: call.signal });
           return { outcome: "has restarted", changed: true };

@@ -1,5 +1,5 @@
 /** What machines tell for as long as somebody listens: a line for each thing, whichever comes first. */
-import type { NodeConnection } from "../../client/open-node.ts";
+import { isLost, type NodeConnection } from "../../client/open-node.ts";
 import { AppError } from "../../core/error.ts";
 import { drained } from "../../host/drained.ts";
 import { wait } from "../../host/wait.ts";
@@ -57,8 +57,6 @@ export async function followNodes<Message>(
 
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
-/** A machine that restarts is there again, and so is a line that was down. */
-const LOST: ReadonlySet<string> = new Set(["NODE_HUNG_UP", "NODE_UNREACHABLE", "AGENT_UNREACHABLE"]);
 
 async function untilEnded(
   first: NodeConnection,
@@ -79,7 +77,7 @@ async function untilEnded(
     } catch (error) {
       signal.throwIfAborted();
       const known = failure(error);
-      if (!(known instanceof AppError) || !LOST.has(known.code)) throw known;
+      if (!isLost(known)) throw known;
       if (performance.now() - since > LONGEST_PAUSE_MS) pause = FIRST_PAUSE_MS;
       if (pause === FIRST_PAUSE_MS) sinks.err(`warning: ${node}: ${known.message}; it is tried again\n`);
     }
