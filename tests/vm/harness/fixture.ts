@@ -211,7 +211,7 @@ async function sourceDigest(): Promise<string> {
 async function dropOld(current: string): Promise<void> {
   for (const name of await readdir(FOLDER)) {
     const path = join(FOLDER, name);
-    const age = Date.now() - (await stat(path)).mtimeMs;
-    if (path !== current && age > KEPT_MS) await rm(path, { recursive: true, force: true });
+    const found = await stat(path).catch(() => undefined); // another process drops them, too
+    if (path !== current && found && Date.now() - found.mtimeMs > KEPT_MS) await rm(path, { recursive: true, force: true });
   }
 }
