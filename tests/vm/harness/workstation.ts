@@ -4,7 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { request } from "node:https";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { petrify, workspace, type CliRun } from "../../support/cli.ts";
+import { petrify, workspace, type CliOptions, type CliRun } from "../../support/cli.ts";
 
 /** Of an emulated machine that is busy; milliseconds. */
 const LIMIT_MS = 1_800_000;
@@ -17,6 +17,8 @@ const CLOCK = join(import.meta.dirname, "../../support/other-clock.ts");
 export interface Workstation extends AsyncDisposable {
   readonly folder: string;
   readonly run: (...args: string[]) => Promise<CliRun>;
+  /** The same, of what tells news and can be interrupted. */
+  readonly runTelling: (onEvent: CliOptions["onEvent"], ...args: string[]) => Promise<CliRun>;
   /** Has to succeed. @returns its result */
   readonly done: <Value>(...args: string[]) => Promise<Value>;
   /** Has to fail. @returns its code */
@@ -32,18 +34,19 @@ export async function workstation(): Promise<Workstation> {
   const home = await workspace();
   const { folder } = home;
   let ahead = 0;
-  const run = async (...args: string[]): Promise<CliRun> => {
+  const runTelling: Workstation["runTelling"] = async (onEvent, ...args) => {
     const clock = ahead === 0 ? {} : { NODE_OPTIONS: `--import=${CLOCK}`, PETRIFY_TEST_CLOCK_AHEAD: String(ahead) };
     const env = { HOME: folder, XDG_CONFIG_HOME: "", USER: "jo", ...clock };
-    return await petrify([...args, "--json"], { cwd: folder, env, limitMs: LIMIT_MS });
+    return await petrify([...args, "--json"], { cwd: folder, env, limitMs: LIMIT_MS, ...(onEvent && { onEvent }) });
   };
+  const run: Workstation["run"] = async (...args) => await runTelling(undefined, ...args);
   const done = async <Value>(...args: string[]): Promise<Value> => {
     const ran = await run(...args);
     assert.equal(ran.exitCode, 0, `${args.join(" ")}: ${ran.stdout}${ran.stderr}`);
     return ran.events.find(({ type }) => type === "result")!["value"] as Value;
   };
   const station: Workstation = {
-    ...{ folder, run, done },
+    ...{ folder, run, runTelling, done },
     failed: async (...args) => {
       const ran = await run(...args);
       assert.notEqual(ran.exitCode, 0, `${args.join(" ")}: ${ran.stdout}`);
