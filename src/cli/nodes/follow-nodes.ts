@@ -1,6 +1,5 @@
 /** What machines tell for as long as somebody listens: a line for each thing, whichever comes first. */
 import { isLost, type NodeConnection } from "../../client/open-node.ts";
-import { AppError } from "../../core/error.ts";
 import { drained } from "../../host/drained.ts";
 import { wait } from "../../host/wait.ts";
 import type { CliContext } from "../context.ts";
