@@ -36,6 +36,8 @@ export interface Ask {
   readonly answerMs?: number;
   /** Default true. */
   readonly again?: boolean;
+  /** Codes of errors that may be other ones later, besides the statuses that may. Source: OCI Distribution Specification 1.1, "Error Codes" */
+  readonly passing?: readonly string[];
   readonly signal?: AbortSignal | undefined;
 }
 export interface Answer extends HttpResponse {
@@ -65,8 +67,10 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 class Passing extends Error {
   readonly status: number;
   readonly asked: number | undefined;
+  readonly said: string;
   constructor(status: number, asked: number | undefined, said: string) {
     super(`answers ${status}${said}`);
+    this.said = said;
     this.status = status;
     this.asked = asked;
   }
@@ -82,6 +86,7 @@ export function exchange(server: string, origin: string, context: ExchangeContex
   const plainHttp = protocol === "http:";
 
   const givenUp = (failures: number, what: string, error: unknown): StoreError => {
+    if (error instanceof Passing && !PASSING.has(error.status)) return refusal(`${origin}: ${what}`, error.status, error.said);
     const limited = error instanceof Passing && error.status === 429;
     const asked = error instanceof Passing ? error.asked : undefined;
     const times = failures > 1 ? `, ${failures} times` : "";
@@ -123,7 +128,7 @@ export function exchange(server: string, origin: string, context: ExchangeContex
   const passed = async (response: HttpResponse, ok: readonly number[]): Promise<void> => {
     if (!PASSING.has(response.status) || ok.includes(response.status)) return;
     const asked = parseRetryAfter(response.header("retry-after"), response.header("date"));
-    throw new Passing(response.status, asked, await saidBy(response));
+    throw new Passing(response.status, asked, (await saidBy(response)).text);
   };
 
   const authorize = authorizer({
@@ -146,7 +151,8 @@ export function exchange(server: string, origin: string, context: ExchangeContex
     return url.href;
   };
 
-  const once = async ({ method, url: first, scope, headers = {}, body, answerMs, ok, what, signal }: Ask): Promise<Answer> => {
+  const once = async (ask: Ask): Promise<Answer> => {
+    const { method, url: first, scope, headers = {}, body, answerMs, ok, what, passing = [], signal } = ask;
     let url = new URL(first, server).href;
     let redirects = 0;
     let challenges = 0;
@@ -177,7 +183,9 @@ export function exchange(server: string, origin: string, context: ExchangeContex
         continue;
       }
       await passed(response, ok);
-      throw refusal(`${origin}: ${what}`, response.status, await saidBy(response));
+      const said = await saidBy(response);
+      if (said.code !== undefined && passing.includes(said.code)) throw new Passing(response.status, undefined, said.text);
+      throw refusal(`${origin}: ${what}`, response.status, said.text);
     }
   };
 
@@ -226,15 +234,18 @@ function refusal(origin: string, status: number, said: string): StoreError {
 const Errors = z.object({ errors: z.array(z.object({ code: z.string().nullish(), message: z.string().nullish() })).min(1) });
 const MOST_SAID = 64 * 1024;
 
-/** A registry's own words for an error, on one line. Source: OCI Distribution Specification 1.1, "Error Codes" */
-async function saidBy(response: HttpResponse): Promise<string> {
+/** The code of a registry's error, and its own words for it, on one line; no words where it has none. Source: OCI Distribution Specification 1.1, "Error Codes" */
+async function saidBy(response: HttpResponse): Promise<{ readonly code?: string; readonly text: string }> {
   try {
     const bytes = await readDocument(response, MOST_SAID, "");
     const [first] = Errors.parse(JSON.parse(new TextDecoder().decode(bytes))).errors;
     const text = [first?.code, first?.message].filter(Boolean).join(": ");
-    return text ? ` (${text.replaceAll(/[^\x20-\x7e]+/g, " ").slice(0, 200)})` : "";
+    return {
+      ...(first?.code ? { code: first.code } : {}),
+      text: text ? ` (${text.replaceAll(/[^\x20-\x7e]+/g, " ").slice(0, 200)})` : "",
+    };
   } catch {
-    return ""; // the status says enough
+    return { text: "" }; // the status says enough
   } finally {
     response.discard();
   }

@@ -98,6 +98,8 @@ export function registryManifests(
         signal,
       },
       ...{ headers: { "content-type": mediaType }, body, answerMs: FINISH_MS },
+      // distribution 2.8 answers so while another writes the same manifest or a blob of it. Ours has the digest that it says.
+      passing: ["DIGEST_INVALID"],
     });
     answer.discard();
     return answer;

@@ -494,3 +494,24 @@ test("whatever a registry answers with, the error is one of the store's", async 
     { numRuns: 60 },
   );
 });
+
+const INVALID_DIGEST: Fault = {
+  status: 400,
+  body: JSON.stringify({ errors: [{ code: "DIGEST_INVALID", message: "provided digest did not match uploaded content" }] }),
+};
+const PUT_MANIFEST = "PUT /v2/team/os/manifests/";
+
+test("a manifest whose digest is refused while others push the same is sent again", async () => {
+  await using at = await open(inTurn(PUT_MANIFEST, INVALID_DIGEST, INVALID_DIGEST));
+  const { digest } = await putArtifact(at.store, bytesOf(100), { tag: "v1" });
+  assert.equal((await at.store.getManifest("v1")).descriptor.digest, digest);
+  assert.equal(at.asked(PUT_MANIFEST).length, 3);
+});
+
+test("a manifest whose digest is refused each time is refused with what the registry says", async () => {
+  await using at = await open(always(PUT_MANIFEST, INVALID_DIGEST));
+  await assert.rejects(putArtifact(at.store, bytesOf(100), { tag: "v1" }), {
+    code: "REGISTRY_REFUSED",
+    message: /manifest v1: refuses with status 400 \(DIGEST_INVALID: provided digest did not match uploaded content\)/,
+  });
+});
