@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { z } from "zod";
-import { isReadOnly, roomOf } from "../../host/file-system.ts";
+import { isReadOnly, roomOf, type FileSystemRoom } from "../../host/file-system.ts";
 import { readText } from "../../host/files.ts";
 import { mountAt, parseMountInfo } from "../../layout/mountinfo.ts";
 import type { MountJson, MountsResponseJson } from "../../protocol/petrify/v1/system_pb.ts";
@@ -9,6 +9,12 @@ import { wholeJson } from "./json.ts";
 
 /** Asking these how full they are may wait for another machine for ever, or mount something. */
 const ELSEWHERE = /^(?:nfs|cifs|smb|fuse|autofs|ceph|afs|9p|glusterfs|lustre)/;
+
+/** Of a read-only file system Linux may say that it has as many files as a number can tell, which is not to be counted. Source: fs/erofs/super.c, erofs_statfs */
+export const roomJson = ({ size, free, inodes, freeInodes }: FileSystemRoom): Partial<MountJson> => ({
+  ...(Number.isSafeInteger(size) ? { size: wholeJson(size), available: wholeJson(free) } : {}),
+  ...(Number.isSafeInteger(inodes) ? { files: wholeJson(inodes), filesFree: wholeJson(freeInodes) } : {}),
+});
 
 export const mounts = lookCall({
   request: z.strictObject({}),
@@ -23,8 +29,7 @@ export const mounts = lookCall({
           const room = ELSEWHERE.test(type) ? undefined : await roomOf(join(root, point), mount).catch(() => undefined);
           return {
             ...{ point, source, type, options: [...options], readOnly: isReadOnly(mount) },
-            ...(room ? { size: wholeJson(room.size), available: wholeJson(room.free) } : {}),
-            ...(room ? { files: wholeJson(room.inodes), filesFree: wholeJson(room.freeInodes) } : {}),
+            ...(room ? roomJson(room) : {}),
           };
         }),
       ),
