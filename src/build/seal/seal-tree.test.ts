@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { elf } from "../../../tests/support/elf.ts";
+import { testTools } from "../../../tests/support/tools.ts";
 import { parseRecipe } from "../../config/parse-recipe.ts";
 import { rootFs, type RootFs } from "../../host/rootfs.ts";
 import { run } from "../../host/run.ts";
@@ -60,6 +61,35 @@ test("programs lose their privileges, unless the recipe keeps them", async () =>
   assert.equal(await modeOf(t.fs, "/usr/bin/mount"), 0o755);
   assert.equal(await modeOf(t.fs, "/usr/bin/wall"), 0o755);
   assert.equal(await modeOf(t.fs, "/usr/bin/ping"), 0o4755);
+});
+
+/** Capabilities, owners and bits of programs, by the kernel. */
+const MARK = `
+import os, sys
+for name, mode, gid, capable in (("ping", 0o4755, 0, True), ("mtr", 0o755, 0, True), ("wall", 0o2755, 5, False), ("kept", 0o4755, 5, True)):
+    path = os.path.join(sys.argv[1], "usr/bin", name)
+    os.chown(path, 0, gid)
+    os.chmod(path, mode)
+    if capable: os.setxattr(path, "security.capability", bytes.fromhex("0100000200200000000000000000000000000000"))
+`;
+const LOOK = `
+import os, sys
+for name in ("kept", "mtr", "ping", "wall"):
+    path = os.path.join(sys.argv[1], "usr/bin", name)
+    print(name, oct(os.stat(path).st_mode & 0o7777), os.stat(path).st_gid, "capable" if "security.capability" in os.listxattr(path) else "")
+`;
+test("capabilities and set-id bits are gone from real files, also where a program has both, and its owner stays", async () => {
+  const files = Object.fromEntries(["ping", "mtr", "wall", "kept"].map((name) => [`/usr/bin/${name}`, PROGRAM]));
+  await using made = await tree(files);
+  const tools = await testTools();
+  const options = { binds: [{ source: made.fs.folder, writable: true }], anyOwner: true };
+  const tool: Tree["tool"] = async (argv) => (await tools.run(argv, options)).stdout;
+  await tool(["python3", "-c", MARK, made.fs.folder]);
+  const before = await tool(["python3", "-c", LOOK, made.fs.folder]);
+  assert.equal(before, "kept 0o4755 5 capable\nmtr 0o755 0 capable\nping 0o4755 0 capable\nwall 0o2755 5 \n");
+  await sealTree({ fs: made.fs, tool }, recipe("sealed: { keep: [{ path: /usr/bin/kept, reason: it is needed }] }\n"), "systemd");
+  const after = await tool(["python3", "-c", LOOK, made.fs.folder]);
+  assert.equal(after, "kept 0o4755 5 capable\nmtr 0o755 0 \nping 0o755 0 \nwall 0o755 5 \n");
 });
 
 test("logins, shells and scripts of stock packages are off; what the recipe has laid in their place is not touched", async () => {
