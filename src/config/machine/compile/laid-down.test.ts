@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { test } from "node:test";
+import { compile } from "../../../../tests/support/compile-cases.ts";
 import { fakeSys } from "../../../initrd/fake-sys.ts";
 import { layEntries, onlyIn } from "../../../initrd/lay-entries.ts";
 import { mergeAccounts } from "../../../layout/merge-accounts.ts";
 import { ownerNames } from "../../../layout/owner-names.ts";
-import { compileConfig } from "./compile-config.ts";
+import type { NodeConfig } from "../node-config.ts";
 import { SPACED } from "./fake-certificates.ts";
-import { fakeConfig, fakeContainer, fakeFile, fakeUnit, fakeUser } from "./fake-config.ts";
+import { fakeContainer, fakeFile, fakeUnit, fakeUser } from "./fake-config.ts";
 import { alpine, debian, fedora } from "./fake-image.ts";
 import type { ImageView } from "./image-view.ts";
 
-const MUCH = fakeConfig({
+const MUCH: Partial<NodeConfig> = {
   ...{ hostname: "web-1", manageEtcHosts: true, sshPasswords: false, timezone: "Europe/Berlin", locale: "C.UTF-8" },
   ...{ environment: { A: "b" }, sysctl: { a: "1" }, authorizedKeys: ["ssh-rsa A"] },
   users: [fakeUser("alice", { groups: ["adm", "deploy"], authorizedKeys: ["ssh-rsa A"] })],
@@ -22,7 +22,7 @@ const MUCH = fakeConfig({
     fakeFile("/home/alice/.config/app/x", { owner: "alice" }),
     fakeFile("/var/lib/app/state"),
   ],
-});
+};
 
 function mirrored(view: ImageView): ReturnType<typeof fakeSys> {
   const sys = fakeSys();
@@ -48,11 +48,7 @@ for (const [name, view, more] of [
   ["Alpine", alpine(), { units: [fakeUnit("sshd", { enabled: false })] }],
 ] as const) {
   test(`${name}: the initrd lays down all that a config comes to, and a second time nothing`, () => {
-    const { compiled } = compileConfig({ ...MUCH, ...more }, view, {
-      digest: "0".repeat(64),
-      network: { files: [] },
-      sha1: (bytes) => createHash("sha1").update(bytes).digest(),
-    });
+    const { compiled } = compile({ ...MUCH, ...more }, view);
     const texts = { passwd: view.read("/etc/passwd")!, group: view.read("/etc/group")!, shadow: "" };
     const merged = mergeAccounts(texts, compiled.accounts, { user: new Map(), group: new Map() });
     assert.deepEqual(merged.notes, []);

@@ -1,24 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { problemsOf, tolerantly } from "../../../../tests/support/compile-cases.ts";
 import type { NodeConfig } from "../node-config.ts";
 import type { Step } from "../stages.ts";
-import { compileTolerantly, type CompileMeans } from "./compile-config.ts";
-import { fakeConfig, fakeFile, fakeStep, fakeUnit, fakeUser } from "./fake-config.ts";
+import { fakeFile, fakeStep, fakeUnit, fakeUser } from "./fake-config.ts";
 import { alpine, debian } from "./fake-image.ts";
 import type { ImageView } from "./image-view.ts";
 import type { StageStep } from "./stage-plan.ts";
 
-const MEANS: CompileMeans = { digest: "0".repeat(64), network: { files: [] }, sha1: () => new Uint8Array(20) };
 const DISKS = { "/usr/sbin/sfdisk": "", "/usr/sbin/mkfs.vfat": "" };
 
 /** A step of the stage `boot`, and what of the config cannot be done. */
-function compiled(step: Partial<Step>, config: Partial<NodeConfig> = {}, view: ImageView = debian()) {
-  const { plan, unsupported } = compileTolerantly(
-    fakeConfig({ ...config, stages: { boot: [fakeStep("s", step)] } }),
-    view,
-    MEANS,
-  );
-  return { step: plan.stages.boot![0]!, problems: unsupported.map(({ key, problem }) => `${key}: ${problem}`) };
+function compiled(step: Partial<Step>, config: Partial<NodeConfig> = {}, view?: ImageView) {
+  const about = { ...config, stages: { boot: [fakeStep("s", step)] } };
+  return { step: tolerantly(about, view).plan.stages.boot![0]!, problems: problemsOf(about, view) };
 }
 const paths = ({ entries }: StageStep): string[] => entries.map(({ path, when }) => `${when} ${path}`);
 
@@ -78,7 +73,7 @@ test("users come with what they need; keys go beside those that a user has", () 
 });
 
 test("an owner may be a user of any step, and of the document", () => {
-  const config = fakeConfig({
+  const config: Partial<NodeConfig> = {
     users: [fakeUser("alice")],
     stages: {
       fs: [fakeStep("one", { users: [fakeUser("bob")] })],
@@ -86,8 +81,8 @@ test("an owner may be a user of any step, and of the document", () => {
         fakeStep("two", { files: [fakeFile("/etc/a", { owner: "bob:bob" }), fakeFile("/etc/b", { owner: "alice:alice" })] }),
       ],
     },
-  });
-  assert.deepEqual(compileTolerantly(config, debian(), MEANS).unsupported, []);
+  };
+  assert.deepEqual(tolerantly(config).unsupported, []);
 });
 
 test("units that are enabled are the image's, the document's, or the step's own files", () => {
@@ -186,36 +181,32 @@ test("a step for another image is only passed over", () => {
 
 test("mounts that a boot starts are known, so that they can be started once there is something to mount", () => {
   const mount = (where: string, options = "defaults") => ({ what: "LABEL=x", where, type: "ext4", options, pass: 2 });
-  const { plan } = compileTolerantly(fakeConfig({ mounts: [mount("/srv/a"), mount("/srv/b", "noauto")] }), debian(), MEANS);
+  const { plan } = tolerantly({ mounts: [mount("/srv/a"), mount("/srv/b", "noauto")] });
   assert.deepEqual(plan.once.mounts, ["srv-a.mount"]);
 });
 
 test("disks are refused where the image has nothing that sets them up", () => {
   const disks = [{ device: "/dev/vdb", table: "gpt", partitions: [100], overwrite: false }] as const;
   const fileSystems = [{ device: "/dev/vdb", partition: 1, type: "vfat", overwrite: false }] as const;
-  const problems = (view: ImageView): string[] =>
-    compileTolerantly(fakeConfig({ disks, fileSystems }), view, MEANS).unsupported.map(
-      ({ key, problem }) => `${key}: ${problem}`,
-    );
-  assert.deepEqual(problems(debian()), [
+  assert.deepEqual(problemsOf({ disks, fileSystems }), [
     "disk_setup./dev/vdb: the image has no sfdisk",
     "fs_setup[/dev/vdb]: the image has no mkfs.vfat",
   ]);
-  assert.deepEqual(problems(debian(DISKS)), []);
+  assert.deepEqual(problemsOf({ disks, fileSystems }, debian(DISKS)), []);
 });
 
 test("at a boot, disks that the image cannot set up are left alone, and no file system is made of a whole disk in place of a part of it", () => {
   const disk = (device: string) => ({ device, table: "gpt", partitions: [100], overwrite: true }) as const;
   const fileSystem = (device: string, type: "ext4" | "vfat") => ({ device, partition: "auto", type, overwrite: true }) as const;
-  const config = fakeConfig({
+  const config: Partial<NodeConfig> = {
     disks: [disk("/dev/vdb")],
     fileSystems: [fileSystem("/dev/vdb", "ext4"), fileSystem("/dev/vdc", "vfat"), fileSystem("/dev/vdd", "ext4")],
-  });
-  const { plan, unsupported } = compileTolerantly(config, debian(), MEANS);
+  };
+  const { plan, unsupported } = tolerantly(config);
   assert.deepEqual([plan.once.disks, plan.once.fileSystems.map(({ device }) => device)], [[], ["/dev/vdd"]]);
   assert.ok(
     unsupported.some(({ key, problem }) => key === "fs_setup[/dev/vdb]" && problem === "disk_setup./dev/vdb cannot be done"),
   );
-  const able = compileTolerantly(config, debian(DISKS), MEANS).plan.once;
+  const able = tolerantly(config, debian(DISKS)).plan.once;
   assert.deepEqual([able.disks, able.fileSystems], [config.disks, config.fileSystems]);
 });

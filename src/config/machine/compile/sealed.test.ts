@@ -2,14 +2,13 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { compile, tolerantly } from "../../../../tests/support/compile-cases.ts";
 import { SEALED_SYSCTLS } from "../../../layout/sealed-sysctl.ts";
 import type { NodeConfig } from "../node-config.ts";
-import { compileConfig, compileTolerantly, type CompileMeans } from "./compile-config.ts";
-import { fakeConfig, fakeContainer, fakeFile, fakeStep, fakeUnit, fakeUser } from "./fake-config.ts";
+import { fakeContainer, fakeFile, fakeStep, fakeUnit, fakeUser } from "./fake-config.ts";
 import { debian } from "./fake-image.ts";
 import type { ImageView } from "./image-view.ts";
 
-const MEANS: CompileMeans = { digest: "0".repeat(64), network: { files: [] }, sha1: () => new Uint8Array(20) };
 const OPEN = debian({ "/usr/bin/app": "", "/usr/bin/true": "", "/opt/bin/app": "" });
 const SEALED: ImageView = { ...OPEN, profile: "sealed" };
 const exec = (program: string): string => `[Service]\nExecStart=${program}\n[Install]\nWantedBy=multi-user.target\n`;
@@ -81,24 +80,20 @@ const REFUSED: readonly (readonly [key: string, about: Partial<NodeConfig>, hint
 ];
 for (const [key, about, hint] of REFUSED)
   test(`a sealed image refuses ${key} and says what to do instead; a boot leaves it out`, () => {
-    const { unsupported } = compileTolerantly(fakeConfig(about), SEALED, MEANS);
+    const { unsupported } = tolerantly(about, SEALED);
     const [first, ...more] = unsupported.filter((one) => one.problem.includes("sealed"));
     const folded = key.replace("stages.initramfs[s].", "");
     assert.ok(first && [key, folded].includes(first.key), JSON.stringify(unsupported));
     assert.equal(more.length, 0);
     assert.match(first.hint ?? "", hint);
-    assert.throws(() => compileConfig(fakeConfig(about), SEALED, MEANS), { code: "CONFIG_UNSUPPORTED" });
-    const open = compileTolerantly(fakeConfig(about), OPEN, MEANS).unsupported.filter((one) => one.problem.includes("sealed"));
+    assert.throws(() => compile(about, SEALED), { code: "CONFIG_UNSUPPORTED" });
+    const open = tolerantly(about, OPEN).unsupported.filter((one) => one.problem.includes("sealed"));
     assert.deepEqual(open, []);
   });
 
 test("nothing that was refused is laid down", () => {
   const about = Object.assign({}, ...REFUSED.map(([, one]) => one)) as Partial<NodeConfig>;
-  const { compiled, plan, kernelArgs } = compileTolerantly(
-    fakeConfig({ ...about, files: REFUSED.flatMap(([, { files = [] }]) => files) }),
-    SEALED,
-    MEANS,
-  );
+  const { compiled, plan, kernelArgs } = tolerantly({ ...about, files: REFUSED.flatMap(([, { files = [] }]) => files) }, SEALED);
   assert.deepEqual(
     compiled.entries.map(({ path }) => path).filter((path) => !path.startsWith("/etc/petrify")),
     [],
@@ -109,8 +104,8 @@ test("nothing that was refused is laid down", () => {
 });
 
 test("what needs neither a shell nor a login goes on a sealed image as on any other", () => {
-  compileConfig(
-    fakeConfig({
+  compile(
+    {
       hostname: "edge",
       users: [fakeUser("app", { shell: "/usr/sbin/nologin", groups: ["adm"] }), fakeUser("other")],
       files: [fakeFile("/etc/app.conf"), fakeFile("/var/lib/app/x"), fakeFile("/etc/systemd/network/10-x.network")],
@@ -120,17 +115,15 @@ test("what needs neither a shell nor a login goes on a sealed image as on any ot
       kernelArgs: { append: ["quiet"], remove: [] },
       units: [fakeUnit("app.service", { content: exec("/usr/bin/app --x"), enabled: true })],
       stages: { boot: [fakeStep("s", { commands: [["/usr/bin/true"]] })] },
-    }),
+    },
     { ...SEALED, has: (path) => path === "/usr/sbin/nologin" || SEALED.has(path) },
-    MEANS,
   );
 });
 
 test("what podman keeps is executed on a sealed image, and lies where its mount is the only way to it", () => {
-  const { compiled } = compileTolerantly(
-    fakeConfig({ containers: [fakeContainer("web")] }),
+  const { compiled } = tolerantly(
+    { containers: [fakeContainer("web")] },
     { ...debian({ "/usr/bin/podman": "" }), profile: "sealed" },
-    MEANS,
   );
   const unit = compiled.entries.find(({ path }) => path === "/etc/systemd/system/var-lib-containers.mount")!;
   assert.ok(unit.what.is === "file" && "text" in unit.what.content);
