@@ -1,4 +1,5 @@
 /** Test double of a boot: the loader's rules choose what of a disk in memory runs, and the agent runs on it. */
+import assert from "node:assert/strict";
 import { decide } from "../layout/boot-rules.ts";
 import type { SlotName } from "../layout/slots.ts";
 import { openAgent, type Agent } from "./agent.ts";
@@ -36,6 +37,7 @@ export async function boot(on: FakeDisk, options: BootOptions = {}): Promise<Boo
     const decided = decide({ record: on.recordUnreadable ? undefined : on.record, tries: on.tries, whole, saves: true });
     on.tries = decided.tries ?? on.tries;
     const image = decided.boots!;
+    assert.ok(whole[image], "what boots is whole");
     const slot = image === "a" || image === "b" ? image : "recovery";
     if (slot !== "recovery" && isRotten(slot)) continue;
     const stop = new AbortController();
