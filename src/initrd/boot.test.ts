@@ -1,36 +1,16 @@
+/** Early boot of a machine in memory, from the kernel's start of it to the image's init. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { GiB, MiB } from "../core/units.ts";
-import { imageCommandLine, imageWords, ramCommandLine } from "../layout/cmdline.ts";
-import { parseRunFacts } from "../layout/run-facts.ts";
-import { CLOCK_OFFSET, encodeStoredClock } from "../layout/stored-clock.ts";
-import { encodeCheckedText } from "../layout/checked-text.ts";
-import { decodeIdentity, IDENTITY_OFFSETS } from "../layout/identity.ts";
-import { decodeLastWords } from "../layout/last-words.ts";
-import { encodeSeed, SEED_OFFSET } from "../layout/random-seed.ts";
-import { SEALED_WORDS, SEALED_WORDS_PATH } from "../layout/sealed-cmdline.ts";
-import { MOUNT_FLAGS } from "./sys.ts";
-import { LAST_WORDS_OFFSET } from "../layout/record.ts";
-import { boot, type Known } from "./boot.ts";
-import { fail } from "./failure.ts";
-import { addDisk, diskPartitions, fakeMachine, GUIDS, MACHINE_ID, ROOT_HASH, STATE_DEVICE, systemImage } from "./fake-machine.ts";
-import { Gone, type FakeSys } from "./fake-sys.ts";
+import { imageWords } from "../layout/cmdline.ts";
 import { encodeImageFacts, parseImageFacts } from "../layout/image-facts.ts";
-
-/** As init.ts does it. */
-function run(sys: FakeSys, words: readonly string[] = []): Known {
-  const known: Known = { reached: {} };
-  assert.throws(() => {
-    try {
-      boot(sys, known, words);
-    } catch (error) {
-      if (error instanceof Gone) throw error;
-      fail(sys, known, error);
-    }
-  }, Gone);
-  return known;
-}
-const errors = (sys: FakeSys): string[] => sys.done.filter((line) => line.startsWith("error: ")).map((line) => line.slice(7));
+import { encodeSeed, SEED_OFFSET } from "../layout/random-seed.ts";
+import { parseRunFacts } from "../layout/run-facts.ts";
+import { SEALED_WORDS, SEALED_WORDS_PATH } from "../layout/sealed-cmdline.ts";
+import { CLOCK_OFFSET, encodeStoredClock } from "../layout/stored-clock.ts";
+import { errors, run } from "./fake-boot.ts";
+import { addDisk, diskPartitions, fakeMachine, GUIDS, MACHINE_ID, ROOT_HASH, STATE_DEVICE, whenDone } from "./fake-machine.ts";
+import type { FakeSys } from "./fake-sys.ts";
+import { MOUNT_FLAGS } from "./sys.ts";
 
 test("a whole machine becomes the image's init, one step after the other", () => {
   const sys = fakeMachine();
@@ -99,249 +79,9 @@ test("a mount for services that the kernel refuses is left to the image's init",
   assert.match(sys.done.at(-1)!, /^exec/);
 });
 
-test("a disk that is larger than its table grows before anything of it is mounted, and asks for the file system's growth", () => {
-  const sys = largerDisk();
-  run(sys);
-  assert.deepEqual(errors(sys), []);
-  const steps = sys.done
-    .filter((line) => /^(sync|ioctl|write) \/dev\/vda\b|^mount ext4/.test(line))
-    .map((line) => line.split(" at ")[0]);
-  const [writes, flush] = [Array<string>(4).fill("write /dev/vda"), "sync /dev/vda"];
-  const table = [...writes, flush, ...writes.slice(2), flush, ...writes.slice(2), flush, "ioctl /dev/vda 125f"];
-  assert.deepEqual(steps, [...table, `mount ext4 ${STATE_DEVICE} /run/petrify/images`, "mount ext4 /dev/vda4 /oem"]);
-  assert.ok(sys.exists("/run/petrify/grow-persistent"));
-  const again = fakeMachine();
-  run(again);
-  assert.equal(again.exists("/run/petrify/grow-persistent"), false);
-});
-
-for (const refused of ["write /dev/vda", "sync /dev/vda", "ioctl /dev/vda 125f"]) {
-  test(`a disk that cannot grow (${refused}) boots as it is, and it is said`, () => {
-    const sys = largerDisk();
-    sys.refuses.set(refused, 5);
-    run(sys);
-    assert.match(errors(sys).join(), /the partition table of vda cannot be changed: /);
-    assert.match(sys.done.at(-1)!, /^exec/);
-  });
-}
-
-function largerDisk(): FakeSys {
-  const sys = fakeMachine();
-  const { react } = sys;
-  sys.react = (line) => {
-    if (!line.includes("virtio_blk")) return react(line);
-    addDisk(sys, "vda", { more: 64 * MiB });
-    const persistent = sys.blocks.get("/dev/vda7")!;
-    sys.blocks.set("/run/petrify/dev/persistent", {
-      ...persistent,
-      patches: [{ offset: 1024, data: superblock(persistent.size) }],
-    });
-  };
-  return sys;
-}
-
-/** Of an ext4 with blocks of 4096 bytes. */
-function superblock(size: number): Uint8Array {
-  const bytes = new Uint8Array(1024);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(4, size / 4096, true);
-  view.setUint32(24, 2, true);
-  view.setUint16(56, 0xef53, true);
-  return bytes;
-}
-
-test("the first boot of a disk makes it its own: other GUIDs, an identity in both places, stored last", () => {
-  const sys = newDisk();
-  run(sys);
-  assert.deepEqual(errors(sys), []);
-  const { partitions } = parseRunFacts(sys.readText("/run/petrify/boot.json"));
-  assert.equal(new Set(Object.values(partitions).map(({ guid }) => guid)).size, 7);
-  for (const { guid } of Object.values(partitions)) assert.ok(!Object.values(GUIDS).includes(guid), guid);
-  const machineId = sys.readText("/sysroot/etc/machine-id").trim();
-  assert.match(machineId, /^[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}$/);
-  const steps = sys.done.filter((line) => /^(ioctl|write|sync) \/dev\/vda3?\b/.test(line));
-  const [first, second] = IDENTITY_OFFSETS;
-  const last = [
-    "ioctl /dev/vda 125f",
-    `write /dev/vda3 at ${first}`,
-    "sync /dev/vda3",
-    `write /dev/vda3 at ${second}`,
-    "sync /dev/vda3",
-  ];
-  assert.deepEqual(steps.slice(-5), last);
-  for (const offset of IDENTITY_OFFSETS) {
-    const { data } = sys.blocks.get("/dev/vda3")!.patches.find((patch) => patch.offset === offset)!;
-    assert.deepEqual(decodeIdentity(data), { machineId });
-  }
-});
-
-for (const copy of [0, 1]) {
-  test(`with copy ${copy + 1} of the identity damaged the machine stays who it is, and the copy is written again`, () => {
-    const sys = damagedIdentity([copy]);
-    run(sys);
-    assert.equal(sys.readText("/sysroot/etc/machine-id"), `${MACHINE_ID}\n`);
-    const patches = sys.blocks.get("/dev/vda3")!.patches.filter(({ offset }) => offset === IDENTITY_OFFSETS[copy]);
-    assert.deepEqual(decodeIdentity(patches.at(-1)!.data), { machineId: MACHINE_ID });
-    assert.ok(!sys.done.includes("ioctl /dev/vda 125f"), "it is no first boot");
-  });
-}
-
-test("a copy is mended with all that newer software wrote into the other one", () => {
-  const newer = encodeCheckedText("petrify-identity 2", `machine-id: ${MACHINE_ID}\nmore: x\n`);
-  const sys = fakeMachine();
-  const { react } = sys;
-  sys.react = (line) => {
-    react(line);
-    if (!line.includes("virtio_blk")) return;
-    const { patches } = sys.blocks.get("/dev/vda3")!;
-    patches.length = 0;
-    patches.push({ offset: IDENTITY_OFFSETS[0], data: newer });
-  };
-  run(sys);
-  assert.equal(sys.readText("/sysroot/etc/machine-id"), `${MACHINE_ID}\n`);
-  const second = sys.blocks.get("/dev/vda3")!.patches.findLast(({ offset }) => offset === IDENTITY_OFFSETS[1]);
-  assert.deepEqual(second?.data, newer);
-});
-
-test("with both copies gone it is a first boot again", () => {
-  const sys = damagedIdentity([0, 1]);
-  run(sys);
-  assert.match(sys.readText("/sysroot/etc/machine-id"), /^[0-9a-f]{32}\n$/);
-  assert.ok(sys.done.includes("ioctl /dev/vda 125f"));
-});
-
-test("an identity that cannot be read is neither replaced nor guessed, and it is said", () => {
-  const sys = fakeMachine();
-  for (const offset of IDENTITY_OFFSETS) sys.refuses.set(`read /dev/vda3 ${offset}`, 5);
-  run(sys);
-  assert.equal(sys.readText("/sysroot/etc/machine-id"), "");
-  assert.match(errors(sys).join(), /identity cannot be read/);
-  assert.equal(sys.done.filter((line) => line.startsWith("write /dev/vda")).length, 0);
-  assert.match(sys.done.at(-1)!, /^exec/);
-});
-
-test("an identity that cannot be stored is used for this boot, and it is said", () => {
-  const sys = newDisk();
-  sys.refuses.set("write /dev/vda3", 5);
-  run(sys);
-  assert.match(sys.readText("/sysroot/etc/machine-id"), /^[0-9a-f]{32}\n$/);
-  assert.match(errors(sys).join(), /identity cannot be stored/);
-});
-
-/** Written from a file, never booted. */
-function newDisk(): FakeSys {
-  const sys = fakeMachine();
-  const { react } = sys;
-  sys.react = (line) => (line.includes("virtio_blk") ? addDisk(sys, "vda", { booted: false }) : react(line));
-  return sys;
-}
-
-function damagedIdentity(copies: readonly number[]): FakeSys {
-  const sys = fakeMachine();
-  const { react } = sys;
-  sys.react = (line) => {
-    react(line);
-    if (!line.includes("virtio_blk")) return;
-    for (const copy of copies)
-      sys.blocks.get("/dev/vda3")!.patches.push({ offset: IDENTITY_OFFSETS[copy]! + 30, data: new Uint8Array(8) });
-  };
-  return sys;
-}
-
-test("an image in memory boots without a disk, as a new machine, and every folder starts empty", () => {
-  const sys = ramMachine();
-  run(sys);
-  assert.deepEqual(errors(sys), []);
-  assert.match(sys.done.at(-1)!, /^exec/);
-  const facts = parseRunFacts(sys.readText("/run/petrify/boot.json"));
-  assert.equal(facts.slot, "ram");
-  assert.equal(facts.disk, undefined);
-  assert.deepEqual(facts.partitions, {});
-  assert.deepEqual(facts.notes, []);
-  assert.equal(sys.readText("/run/petrify/config-wanted"), "this system runs from memory\n");
-  assert.match(sys.readText("/sysroot/etc/fstab"), /^tmpfs \/usr\/local tmpfs /m);
-  assert.match(sys.readText("/sysroot/etc/machine-id"), /^[0-9a-f]{32}\n$/);
-  const shown = sys.done.filter((line) => line.includes(" /run/petrify/images"));
-  assert.deepEqual(shown.slice(-2), [
-    "mount 4096 /system.img /run/petrify/images/system.img",
-    "mount 4143  /run/petrify/images/system.img",
-  ]);
-  assert.deepEqual(
-    sys.done.filter((line) => line.startsWith("mount ext4")),
-    [],
-  );
-});
-
-test("an image in memory that cannot be shown boots, and says so", () => {
-  const sys = ramMachine();
-  sys.refuses.set("mount 4096 /system.img", 22);
-  run(sys);
-  assert.match(sys.done.at(-1)!, /^exec/);
-  assert.match(parseRunFacts(sys.readText("/run/petrify/boot.json")).notes.join(), /^this system cannot be installed/);
-});
-
-for (const [memory, says] of [
-  [300_000, /only 40 MiB of the image's 1.5 GiB found room in 293 MiB of memory. Give the machine 3.3 GiB. Restarting/],
-  [3_050_000, /the initrd holds 41943040 of the image's \d+ bytes. [^.]* may be damaged. It needs 3 GiB of memory. Restarting/],
-  [8_000_000, /the initrd holds 41943040 of the image's \d+ bytes. Take initrd and command line of one build/],
-] as const) {
-  test(`an image in memory that is cut short is said to be, with ${memory} kB of memory`, () => {
-    const sys = ramMachine();
-    sys.blocks.set("/system.img", { ...systemImage(), stored: 40 * MiB });
-    sys.files.set("/proc/meminfo", `MemTotal:  ${memory} kB\n`);
-    run(sys);
-    assert.match(errors(sys).join(), /^memory does not start: /);
-    assert.match(errors(sys).join(), says);
-  });
-}
-
-test("a machine config beside the image in memory is kept, byte for byte and for root only; from a disk none is taken", () => {
-  const sys = ramMachine();
-  sys.files.set("/machine.yaml", "#cloud-config\nhostname: \u00c3\u00a9\n");
-  run(sys);
-  assert.deepEqual(errors(sys), []);
-  assert.equal(sys.readText("/run/petrify/machine.yaml"), "#cloud-config\nhostname: \u00c3\u00a9\n");
-  assert.ok(sys.done.includes("create /run/petrify/machine.yaml.new"), "which only root may read");
-  const fromDisk = fakeMachine();
-  fromDisk.files.set("/machine.yaml", "#cloud-config\n");
-  run(fromDisk);
-  assert.equal(fromDisk.exists("/run/petrify/machine.yaml"), false);
-});
-
-test("a machine config that cannot be kept is a note, not a failed boot", () => {
-  for (const spoil of [
-    (sys: FakeSys) => sys.blocks.set("/machine.yaml", { size: 2 * MiB, patches: [] }),
-    (sys: FakeSys) => {
-      sys.files.set("/machine.yaml", "#cloud-config\n");
-      sys.refuses.set("rename /run/petrify/machine.yaml.new /run/petrify/machine.yaml", 28);
-    },
-  ]) {
-    const sys = ramMachine();
-    spoil(sys);
-    run(sys);
-    assert.match(sys.done.at(-1)!, /^exec/);
-    assert.match(parseRunFacts(sys.readText("/run/petrify/boot.json")).notes.join(), /machine config of the initrd is left out/);
-  }
-});
-
-function ramMachine(): FakeSys {
-  const sys = fakeMachine();
-  const image = systemImage();
-  sys.blocks.set("/system.img", image);
-  sys.files.set(
-    "/proc/cmdline",
-    `${imageCommandLine({ rootHash: ROOT_HASH })} ${ramCommandLine({ size: image.size, memory: 3 * GiB })}\n`,
-  );
-  return sys;
-}
-
 test("a watchdog is armed as soon as its driver is ready, and once", () => {
   const sys = fakeMachine();
-  const react = sys.react;
-  sys.react = (line) => {
-    react(line);
-    if (line.startsWith("mount erofs")) sys.blocks.set("/dev/watchdog", { size: 0, patches: [] });
-  };
+  whenDone(sys, /^mount erofs/, () => sys.blocks.set("/dev/watchdog", { size: 0, patches: [] }));
   run(sys);
   assert.equal(sys.done.filter((line) => line === "ioctl /dev/watchdog c0045706").length, 1);
   assert.deepEqual(errors(sys), []);
@@ -349,11 +89,7 @@ test("a watchdog is armed as soon as its driver is ready, and once", () => {
 
 test("a watchdog whose driver takes a moment is armed before the first disk is read", () => {
   const sys = fakeMachine();
-  const react = sys.react;
-  sys.react = (line) => {
-    react(line);
-    if (line === "load /lib/modules/kernel/dm-verity.ko") sys.blocks.set("/dev/watchdog", { size: 0, patches: [] });
-  };
+  whenDone(sys, /dm-verity/, () => sys.blocks.set("/dev/watchdog", { size: 0, patches: [] }));
   const plain = { ...sys };
   let isArmed: boolean | undefined;
   sys.open = (path, access) => {
@@ -379,12 +115,9 @@ test("a clock that stands before the image's build is set forward, no other is t
 
 test("a clock that stands before the last stored time is set to it", () => {
   const sys = fakeMachine();
-  const { react } = sys;
-  sys.react = (line) => {
-    react(line);
-    if (!line.includes("virtio_blk")) return;
+  whenDone(sys, /virtio_blk/, () => {
     sys.blocks.get("/dev/vda3")!.patches.push({ offset: CLOCK_OFFSET, data: encodeStoredClock(1_900_000_000.9) });
-  };
+  });
   sys.setClock(1000);
   run(sys);
   assert.equal(sys.clock(), 1_900_000_000);
@@ -393,13 +126,11 @@ test("a clock that stands before the last stored time is set to it", () => {
 test("what the last boot left for the kernel's generator is mixed in before an identity is made", () => {
   const seed = Uint8Array.from({ length: 64 }, (_, index) => index + 1);
   for (const stored of [true, false]) {
-    const sys = fakeMachine();
+    const sys = fakeMachine({ booted: false });
     sys.blocks.set("/dev/urandom", { size: 4096, patches: [] });
-    sys.react = (line) => {
-      if (!line.includes("virtio_blk")) return;
-      addDisk(sys, "vda", { booted: false });
+    whenDone(sys, /virtio_blk/, () => {
       if (stored) sys.blocks.get("/dev/vda3")!.patches.push({ offset: SEED_OFFSET, data: encodeSeed(seed) });
-    };
+    });
     run(sys);
     const written = sys.blocks.get("/dev/urandom")!.patches.map(({ data }) => data);
     assert.deepEqual(written, stored ? [seed] : []);
@@ -424,9 +155,7 @@ test("a disk without data partitions boots, and says what it does without", () =
     ["oem", /no oem partition/],
     ["persistent", /no persistent partition/],
   ] as const) {
-    const sys = fakeMachine();
-    const react = sys.react;
-    sys.react = (line) => (line.includes("virtio_blk") ? addDisk(sys, "vda", { without: name }) : react(line));
+    const sys = fakeMachine({ without: name });
     run(sys);
     assert.match(errors(sys).join(), note);
     assert.match(sys.done.at(-1)!, /^exec/);
@@ -436,15 +165,12 @@ test("a disk without data partitions boots, and says what it does without", () =
 
 test("the init is the one that the build has found, also where its path leads through a link of the image, and the fstab is for it", () => {
   const sys = fakeMachine();
-  const { react } = sys;
-  sys.react = (line) => {
-    react(line);
-    if (!line.startsWith("mount erofs")) return;
+  whenDone(sys, /^mount erofs/, () => {
     sys.files.delete("/sysroot/sbin/init");
     const path = "/sysroot/usr/lib/petrify/image.json";
     const init = { kind: "openrc", path: "/usr/bin/init" } as const;
     sys.files.set(path, encodeImageFacts({ ...parseImageFacts(sys.readText(path)), init }));
-  };
+  });
   run(sys);
   assert.match(sys.done.at(-1)!, /^exec \/usr\/bin\/init /);
   assert.doesNotMatch(sys.readText("/sysroot/etc/fstab"), /x-systemd/);
@@ -464,13 +190,10 @@ function watchMounts(sys: FakeSys): Map<string, number> {
 for (const profile of [undefined, "sealed"] as const)
   test(`what can be written to ${profile === undefined ? "keeps its programs in an open image" : "executes nothing in a sealed one"}`, () => {
     const sys = fakeMachine();
-    const { react } = sys;
-    sys.react = (line) => {
-      react(line);
-      if (!line.startsWith("mount erofs")) return;
+    whenDone(sys, /^mount erofs/, () => {
       const path = "/sysroot/usr/lib/petrify/image.json";
       sys.files.set(path, encodeImageFacts({ ...parseImageFacts(sys.readText(path)), ...(profile ? { profile } : {}) }));
-    };
+    });
     const mounts = watchMounts(sys);
     run(sys);
     const isClosed = (path: string): boolean => (mounts.get(path)! & (MOUNT_FLAGS.noExec | MOUNT_FLAGS.noSuid)) === 10;
@@ -505,11 +228,7 @@ test("a sealed image restarts where its command line has words of somebody else,
 
 test("an image without facts boots, without persistent folders", () => {
   const sys = fakeMachine();
-  const react = sys.react;
-  sys.react = (line) => {
-    react(line);
-    if (line.startsWith("mount erofs")) sys.files.delete("/sysroot/usr/lib/petrify/image.json");
-  };
+  whenDone(sys, /^mount erofs/, () => sys.files.delete("/sysroot/usr/lib/petrify/image.json"));
   run(sys);
   assert.match(errors(sys).join(), /the image does not say what it is/);
   assert.doesNotMatch(sys.readText("/sysroot/etc/fstab"), /\noverlay/);
@@ -517,11 +236,9 @@ test("an image without facts boots, without persistent folders", () => {
 
 test("a disk that takes 20 seconds is waited for", () => {
   const sys = fakeMachine();
+  const { react } = sys;
+  sys.react = (line) => (line.includes("virtio_blk") ? undefined : react(line));
   const pause = sys.pause.bind(sys);
-  sys.react = (
-    (react) => (line: string) =>
-      void (line.includes("virtio_blk") || react(line))
-  )(sys.react);
   sys.pause = (milliseconds) => {
     pause(milliseconds);
     if (sys.now() > 21_000 && !sys.blocks.has("/dev/vda")) addDisk(sys, "vda");
@@ -530,127 +247,9 @@ test("a disk that takes 20 seconds is waited for", () => {
   assert.match(sys.done.at(-1)!, /^exec/);
 });
 
-/** Something wrong with the machine, and what the console says about it. */
-const FAULTS: readonly (readonly [what: string, fault: (sys: FakeSys) => void, says: RegExp, lastWords: boolean])[] = [
-  [
-    "no disk at all",
-    (sys) => (sys.react = () => {}),
-    /^slot a does not start: no disk has the partition 00000006\S* after 30 s \(there are no disks\)\. Restarting in 5 s\.$/,
-    false,
-  ],
-  [
-    "a driver that refuses to start",
-    (sys) => sys.refuses.set("load /lib/modules/kernel/virtio_blk.ko", 19),
-    /drivers that did not start: virtio_blk \(errno 19\)/,
-    false,
-  ],
-  [
-    "a disk with other partitions",
-    (sys) => sys.files.set("/proc/cmdline", sys.readText("/proc/cmdline").replace(GUIDS.state, GUIDS.disk)),
-    /\(vda: another disk's partitions\)/,
-    false,
-  ],
-  [
-    "both partition tables damaged",
-    (sys) => {
-      const { react } = sys;
-      sys.react = (line) => {
-        react(line);
-        if (line.includes("virtio_blk")) sys.blocks.get("/dev/vda")!.patches.length = 0;
-      };
-    },
-    /\(vda: both partition tables are damaged: primary header: no signature; backup header: no signature\)/,
-    false,
-  ],
-  ["two copies of the disk", (sys) => addDisk(sys, "sdb"), /the disks sdb and vda are copies: both have the partition/, false],
-  ["a file system that does not mount", (sys) => sys.refuses.set("mount ext4", 117), /mount ext4 \/dev\/vda6/, true],
-  [
-    "no image",
-    (sys) => {
-      const { react } = sys;
-      sys.react = (line) => (line.startsWith("mount ext4") ? undefined : react(line));
-    },
-    /there is no \/a\.img on the partition that the boot loader named/,
-    true,
-  ],
-  [
-    "the image of another root hash",
-    (sys) => sys.files.set("/proc/cmdline", sys.readText("/proc/cmdline").replace(ROOT_HASH, "f".repeat(64))),
-    /its root partition is not the one of the root hash/,
-    true,
-  ],
-  [
-    "a damaged superblock of the hash tree",
-    (sys) => {
-      const { react } = sys;
-      sys.react = (line) => {
-        react(line);
-        const image = systemImage();
-        if (line.startsWith("mount ext4")) {
-          sys.blocks.set("/run/petrify/images/a.img", { ...image, patches: image.patches.slice(0, -1) });
-        }
-      };
-    },
-    /the superblock of the hash tree has no signature/,
-    true,
-  ],
-  ["a root that does not mount", (sys) => sys.refuses.set("mount erofs", 117), /mount erofs \/dev\/dm-7 \/sysroot/, true],
-  [
-    "an image without an init",
-    (sys) => {
-      const { react } = sys;
-      sys.react = (line) => {
-        react(line);
-        if (line.startsWith("mount erofs")) sys.files.delete("/sysroot/sbin/init");
-      };
-    },
-    /the image has no init/,
-    true,
-  ],
-  ["an init that cannot be started", (sys) => sys.refuses.set("exec", 8), /exec \/sbin\/init/, true],
-  [
-    "a command line without a slot",
-    (sys) => sys.files.set("/proc/cmdline", "quiet"),
-    /^this boot does not start: the kernel command line has no petrify.slot/,
-    false,
-  ],
-  ["an index of drivers that is cut short", (sys) => sys.files.set("/lib/modules/index.json", "{"), /JSON/, false],
-];
-for (const [what, fault, says, lastWords] of FAULTS) {
-  test(`${what}: the console says so${lastWords ? ", the record partition keeps it," : ""} and the machine restarts`, () => {
-    const sys = fakeMachine();
-    fault(sys);
-    run(sys);
-    assert.equal(errors(sys).length, 1);
-    assert.match(errors(sys)[0]!, says);
-    assert.deepEqual(sys.done.slice(-2), ["sync", "reboot"]);
-    const record = (sys.blocks.get("/dev/vda3")?.patches ?? []).filter(({ offset }) => offset >= LAST_WORDS_OFFSET);
-    assert.equal(record.length, lastWords ? 1 : 0);
-    for (const { offset, data } of record) {
-      assert.equal(offset, LAST_WORDS_OFFSET);
-      assert.match(errors(sys)[0]!, new RegExp(`^slot a does not start: .*`));
-      assert.ok(errors(sys)[0]!.includes(decodeLastWords(data)!.reason));
-    }
-  });
-}
-
-test("last words that cannot be stored do not keep the machine from restarting", () => {
-  const sys = fakeMachine();
-  sys.refuses.set("mount erofs", 5);
-  sys.refuses.set("write /dev/vda3", 5);
-  run(sys);
-  assert.equal(errors(sys).length, 2);
-  assert.match(errors(sys)[1]!, /last words could not be stored/);
-  assert.equal(sys.done.at(-1), "reboot");
-});
-
 test("the primary partition table may be damaged: the backup is used, and it is said", () => {
   const sys = fakeMachine();
-  const { react } = sys;
-  sys.react = (line) => {
-    react(line);
-    if (line.includes("virtio_blk")) sys.blocks.get("/dev/vda")!.patches.push({ offset: 512, data: new Uint8Array(8) });
-  };
+  whenDone(sys, /virtio_blk/, () => sys.blocks.get("/dev/vda")!.patches.push({ offset: 512, data: new Uint8Array(8) }));
   run(sys);
   assert.match(errors(sys).join(), /the partition table of vda is damaged: primary header/);
   assert.match(sys.done.at(-1)!, /^exec/);

@@ -20,13 +20,17 @@ export const diskPartitions: readonly Partition[] = diskGpt(plan, GUIDS).partiti
 
 export const MACHINE_ID = "0123456789abcdef0123456789abcdef";
 
-/**
- * Makes `/dev/NAME` and what sysfs says about it; partitions get their nodes as from the kernel.
- *
- * @param more bytes that the disk has and its table does not know of
- * @param booted it has been before, so it has an identity
- */
-export function addDisk(sys: FakeSys, name: string, { without = "", more = 0, booted = true } = {}): void {
+interface DiskOptions {
+  /** A partition that it lacks. */
+  readonly without?: string;
+  /** Bytes that the disk has and its table does not know of. */
+  readonly more?: number;
+  /** It has been before, so it has an identity. */
+  readonly booted?: boolean;
+}
+
+/** Makes `/dev/NAME` and what sysfs says about it; partitions get their nodes as from the kernel. */
+export function addDisk(sys: FakeSys, name: string, { without = "", more = 0, booted = true }: DiskOptions = {}): void {
   const gpt = { ...diskGpt(plan, GUIDS), partitions: diskPartitions.filter((partition) => partition.name !== without) };
   const whole = gpt.size + more;
   sys.blocks.set(`/dev/${name}`, { size: whole, patches: encodeGpt(gpt, "both") });
@@ -61,7 +65,7 @@ export function systemImage(): FakeBlock {
 }
 
 /** Boots slot a from `/dev/vda`, whose driver virtio_blk has to be loaded first. */
-export function fakeMachine(): FakeSys {
+export function fakeMachine(disk: DiskOptions = {}): FakeSys {
   const loader = loaderCommandLine({ slot: "a", disk: GUIDS.state, file: "/a.img" });
   const index = {
     modules: {
@@ -85,7 +89,7 @@ export function fakeMachine(): FakeSys {
     sys.blocks.set(`/dev/${device}`, { size: 0, patches: [] });
   }
   sys.react = (line) => {
-    if (line === "load /lib/modules/kernel/virtio_blk.ko") addDisk(sys, "vda");
+    if (line === "load /lib/modules/kernel/virtio_blk.ko") addDisk(sys, "vda", disk);
     if (line === `mount ext4 ${STATE_DEVICE} /run/petrify/images`) sys.blocks.set("/run/petrify/images/a.img", systemImage());
     if (line === "mount erofs /dev/dm-7 /sysroot") {
       for (const folder of ["etc", "tmp", "var"]) sys.files.set(`/sysroot/${folder}`, undefined);
@@ -95,4 +99,13 @@ export function fakeMachine(): FakeSys {
     }
   };
   return sys;
+}
+
+/** What happens besides, as soon as the machine has done what such a line says. */
+export function whenDone(sys: FakeSys, wanted: RegExp, then: () => void): void {
+  const { react } = sys;
+  sys.react = (line) => {
+    react(line);
+    if (wanted.test(line)) then();
+  };
 }

@@ -8,7 +8,7 @@ import { encodeIds } from "../layout/persistent-ids.ts";
 import { parseConfigData, parseRunConfig, type RunConfig } from "../layout/run-config.ts";
 import { parseRunFacts } from "../layout/run-facts.ts";
 import { boot } from "./boot.ts";
-import { fakeMachine } from "./fake-machine.ts";
+import { fakeMachine, whenDone } from "./fake-machine.ts";
 import { Gone, type FakeSys } from "./fake-sys.ts";
 
 const CONFIG: CompiledConfig = {
@@ -41,24 +41,24 @@ interface Disk {
 /** A machine whose oem partition holds this; it is there as long as it is mounted. */
 function machine({ slots, generations = {}, files = {} }: Disk): FakeSys {
   const sys = fakeMachine();
-  const { react } = sys;
   const oem = {
     ...(slots ? { [`${FOLDER}/slots-1`]: latin1Text(encodeConfigSlots(slots, 1)) } : {}),
     ...Object.fromEntries(Object.entries(generations).map(([number, text]) => [`${FOLDER}/${number}/compiled`, text])),
     ...files,
   };
-  sys.react = (line) => {
-    react(line);
-    if (line === "mount erofs /dev/dm-7 /sysroot") {
-      for (const folder of ["/sysroot/var/lib", "/run/petrify/root/home"]) sys.files.set(folder, undefined);
-      sys.files.set("/sysroot/etc/passwd", "root:x:0:0::/root:/bin/sh\n");
-      sys.files.set("/sysroot/etc/group", "root:x:0:\n");
-      sys.files.set("/sysroot/etc/shadow", "root:*:1::::::\n");
-      sys.modes.set("/sysroot/etc/shadow", 0o640);
-    }
-    if (line === "mount ext4 /dev/vda4 /oem") for (const [path, text] of Object.entries(oem)) sys.files.set(path, text);
-    if (line === "unmount /oem") for (const path of Object.keys(oem)) sys.files.delete(path);
-  };
+  whenDone(sys, /^mount erofs/, () => {
+    for (const folder of ["/sysroot/var/lib", "/run/petrify/root/home"]) sys.files.set(folder, undefined);
+    sys.files.set("/sysroot/etc/passwd", "root:x:0:0::/root:/bin/sh\n");
+    sys.files.set("/sysroot/etc/group", "root:x:0:\n");
+    sys.files.set("/sysroot/etc/shadow", "root:*:1::::::\n");
+    sys.modes.set("/sysroot/etc/shadow", 0o640);
+  });
+  whenDone(sys, /^mount ext4 \/dev\/vda4 \/oem$/, () => {
+    for (const [path, text] of Object.entries(oem)) sys.files.set(path, text);
+  });
+  whenDone(sys, /^unmount \/oem$/, () => {
+    for (const path of Object.keys(oem)) sys.files.delete(path);
+  });
   return sys;
 }
 function run(sys: FakeSys): FakeSys {
@@ -209,11 +209,7 @@ test("what cannot be laid is noted and the rest is laid; what is made of more th
 
 test("an image whose accounts cannot be read keeps them: nobody is lost", () => {
   const sys = machine({ slots: SLOT_A, generations: whole });
-  const { react } = sys;
-  sys.react = (line) => {
-    react(line);
-    if (line === "mount overlay overlay /sysroot/etc") sys.modes.set("/sysroot/etc/passwd", 0o120777);
-  };
+  whenDone(sys, /^mount overlay overlay \/sysroot\/etc$/, () => sys.modes.set("/sysroot/etc/passwd", 0o120777));
   run(sys);
   assert.equal(sys.files.get("/sysroot/etc/passwd"), "root:x:0:0::/root:/bin/sh\n");
   assert.match(config(sys).notes.join(), /users and groups are the image's: "\/etc\/passwd" is no file in this image/);

@@ -5,7 +5,7 @@ import { encodeResetOrder, RESET_ORDER_OFFSET, type ResetOrder, type ResetStage 
 import { parseRunFacts } from "../layout/run-facts.ts";
 import type { BootTarget } from "../layout/slots.ts";
 import { boot } from "./boot.ts";
-import { fakeMachine, GUIDS, ROOT_HASH, systemImage } from "./fake-machine.ts";
+import { fakeMachine, GUIDS, ROOT_HASH, systemImage, whenDone } from "./fake-machine.ts";
 import { Gone, type FakeSys } from "./fake-sys.ts";
 
 const order = (at: ResetStage): ResetOrder => ({
@@ -28,18 +28,13 @@ function booted(slot: BootTarget, block: Uint8Array | undefined, prepare: (sys: 
   const place =
     slot === "recovery" ? { disk: GUIDS.recovery, file: "/recovery1.img" } : { disk: GUIDS.state, file: `/${slot}.img` };
   sys.files.set("/proc/cmdline", `${imageCommandLine({ rootHash: ROOT_HASH })} ${loaderCommandLine({ slot, ...place })}\n`);
-  const { react } = sys;
-  sys.react = (line) => {
-    react(line);
-    if (line === "mount ext4 /dev/vda5 /run/petrify/images") {
-      sys.blocks.set("/run/petrify/images/recovery1.img", systemImage());
-    }
-    if (line !== "load /lib/modules/kernel/virtio_blk.ko") return;
+  whenDone(sys, /^mount ext4 \/dev\/vda5/, () => sys.blocks.set("/run/petrify/images/recovery1.img", systemImage()));
+  whenDone(sys, /virtio_blk/, () => {
     const record = sys.blocks.get("/dev/vda3")!;
     if (block)
       sys.blocks.set("/dev/vda3", { ...record, patches: [...record.patches, { offset: RESET_ORDER_OFFSET, data: block }] });
     prepare(sys);
-  };
+  });
   assert.throws(() => boot(sys, { reached: {} }, []), Gone);
   return sys;
 }
