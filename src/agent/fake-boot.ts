@@ -1,7 +1,7 @@
 /** Test double of a boot: the loader's rules choose what of a disk in memory runs, and the agent runs on it. */
 import assert from "node:assert/strict";
 import { decide } from "../layout/boot-rules.ts";
-import type { SlotName } from "../layout/slots.ts";
+import { SLOTS, type SlotName } from "../layout/slots.ts";
 import { openAgent, type Agent } from "./agent.ts";
 import { fakeMachine, type FakeDisk, type FakeMachine } from "./fake-machine.ts";
 import { cutPower, PowerCut } from "./fake-power.ts";
@@ -58,3 +58,10 @@ export async function boot(on: FakeDisk, options: BootOptions = {}): Promise<Boo
     }
   }
 }
+
+/** The active slot, and what each slot is and holds. */
+export const states = ({ record: { active, slots } }: FakeDisk): string =>
+  `${active}: ${SLOTS.map((slot) => `${slots[slot].state} ${slots[slot].digest ?? "-"}`).join(", ")}`;
+/** The same, with the tries that each has left. */
+export const statesAndTries = ({ record: { active, slots }, tries }: FakeDisk): string =>
+  `${active}: ${SLOTS.map((slot) => `${slots[slot].state} ${slots[slot].digest ?? "-"} ${tries[slot]}`).join(", ")}`;

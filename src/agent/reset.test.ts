@@ -1,18 +1,16 @@
 /** A reset on a machine in memory, boot after boot as the loader's rules choose: whole, and cut anywhere. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import type { ImageSummary } from "../layout/operation.ts";
 import type { ResetKeep, ResetOrder } from "../layout/reset-order.ts";
-import { SLOTS } from "../layout/slots.ts";
 import type { Agent } from "./agent.ts";
-import { boot, type BootOptions } from "./fake-boot.ts";
+import { boot, statesAndTries, type BootOptions } from "./fake-boot.ts";
 import { freshDisk, FULL_DATA, type FakeData, type FakeDisk, type FakeMachine } from "./fake-machine.ts";
+import { OWN } from "./fake-recovery.ts";
 import { afterFailure, resetPlan, resetSteps, resetStepText } from "./reset.ts";
 import type { ResetNews, ResetRequest } from "./reset-loop.ts";
 import { historyText } from "./history-text.ts";
 import { statusText } from "./status-text.ts";
 
-const OWN: ImageSummary = { name: "edge", version: "0.9", digest: "rr", size: 64_000_000 };
 const ALL: ResetRequest = { keep: [], erase: false, after: "reboot" };
 const BLANK: FakeData = { persistent: "blank", config: "blank", keys: "blank", machineId: "blank" };
 
@@ -23,8 +21,6 @@ const ask =
   async (agent: Agent, signal: AbortSignal) => {
     for await (const one of agent.reset.reset({ ...ALL, ...request }, signal)) news.push(one);
   };
-const states = ({ record: { active, slots }, tries }: FakeDisk): string =>
-  `${active}: ${SLOTS.map((slot) => `${slots[slot].state} ${slots[slot].digest ?? "-"} ${tries[slot]}`).join(", ")}`;
 const said = (machine: FakeMachine): readonly string[] =>
   machine.said.flatMap((line) => /^alarm: reset: (.*)$/.exec(line)?.[1] ?? []);
 const codes = (agent: Agent | undefined): readonly string[] => agent!.status().alarms.map(({ code }) => code);
@@ -69,7 +65,11 @@ suite("a reset", () => {
       { restarting: "a reset was asked for, which recovery does" },
     ]);
     assert.deepEqual([first.slot, on.order?.at, on.tries.next], ["a", "ordered", "recovery"]);
-    assert.deepEqual([on.data, states(on)], [FULL_DATA, "a: proven aa 6, proven bb 6"], "nothing is wiped while a slot runs");
+    assert.deepEqual(
+      [on.data, statesAndTries(on)],
+      [FULL_DATA, "a: proven aa 6, proven bb 6"],
+      "nothing is wiped while a slot runs",
+    );
 
     const second = await boot(on);
     assert.deepEqual(
@@ -93,12 +93,12 @@ suite("a reset", () => {
       "noting that it is done",
       "leaving recovery",
     ]);
-    assert.deepEqual([on.data, states(on), on.order?.at], [BLANK, "a: trial rr 3, trial rr 3", "ended"]);
+    assert.deepEqual([on.data, statesAndTries(on), on.order?.at], [BLANK, "a: trial rr 3, trial rr 3", "ended"]);
     assert.deepEqual([on.places?.["a"], on.places?.["b"]], ["rr", "rr"]);
     assert.deepEqual(codes(second.agent), []);
 
     const third = await boot(on);
-    assert.deepEqual([third.slot, states(on), on.order], ["a", "a: proven rr 6, trial rr 3", undefined]);
+    assert.deepEqual([third.slot, statesAndTries(on), on.order], ["a", "a: proven rr 6, trial rr 3", undefined]);
     const [entry, ...older] = third.agent!.operations.history();
     assert.deepEqual(older, []);
     assert.deepEqual(
@@ -124,7 +124,7 @@ suite("a reset", () => {
       await boot(on, { ask: ask({ keep }) });
       await boot(on);
       assert.deepEqual(on.data, wanted);
-      assert.deepEqual([(await boot(on)).slot, states(on)], ["a", "a: proven rr 6, trial rr 3"]);
+      assert.deepEqual([(await boot(on)).slot, statesAndTries(on)], ["a", "a: proven rr 6, trial rr 3"]);
       assert.equal(on.state.operations.length, 1, "the agent's own memory goes in any case");
     });
   }
@@ -246,7 +246,7 @@ suite("a reset that cannot be done", () => {
     await boot(on, { ask: ask() });
     const { machine } = await boot(on, { prepare: (m) => void (m.damage["recovery"] = "block 7") });
     assert.deepEqual([machine.init.restarts, on.data], [["the reset is not possible"], FULL_DATA]);
-    assert.equal(states(on), "a: proven aa 6, proven bb 6");
+    assert.equal(statesAndTries(on), "a: proven aa 6, proven bb 6");
     const { slot, agent } = await boot(on);
     const [entry] = agent!.operations.history();
     assert.deepEqual([slot, entry!.outcome, entry!.reason, on.order], ["a", "failed", GONE, undefined]);
@@ -257,7 +257,7 @@ suite("a reset that cannot be done", () => {
     await boot(on, { ask: ask({ keep: ["config"] }) });
     await boot(on);
     assert.equal((await boot(on)).agent!.operations.history()[0]!.reason, "the oem partition cannot be mounted");
-    assert.deepEqual([on.data?.persistent, states(on)], ["kept", "a: proven aa 6, proven bb 6"]);
+    assert.deepEqual([on.data?.persistent, statesAndTries(on)], ["kept", "a: proven aa 6, proven bb 6"]);
   });
 
   test("because recovery does not start is given up after a few boots, and nothing was wiped", async () => {
@@ -280,7 +280,7 @@ suite("a reset that cannot be done", () => {
     await boot(on, { ask: ask() });
     const { machine } = await boot(on);
     assert.ok(machine.said.includes("alarm: the reset does not go on: making the persistent partition anew: EIO: i/o error"));
-    assert.deepEqual([on.data, states(on)], [BLANK, "a: trial rr 3, trial rr 3"]);
+    assert.deepEqual([on.data, statesAndTries(on)], [BLANK, "a: trial rr 3, trial rr 3"]);
   });
 
   test("in slots whose writing fails makes their file system sure first", async () => {
@@ -338,7 +338,7 @@ suite("a reset that cannot be done", () => {
     on.lost = { a: "it holds no file system", b: "it holds no file system" };
     const { slot } = await boot(on);
     assert.equal(slot, "recovery");
-    assert.deepEqual([(await boot(on)).slot, on.data, states(on)], ["a", BLANK, "a: proven rr 6, trial rr 3"]);
+    assert.deepEqual([(await boot(on)).slot, on.data, statesAndTries(on)], ["a", BLANK, "a: proven rr 6, trial rr 3"]);
   });
 
   test("since the disk does not read the order reads it again", async () => {

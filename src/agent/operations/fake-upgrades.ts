@@ -34,7 +34,3 @@ export async function upgrade(agent: Agent, signal: AbortSignal, asked = file("/
 export async function rollback(agent: Agent, signal: AbortSignal): Promise<void> {
   for await (const _ of agent.operations.rollback(true, signal));
 }
-
-/** The active slot, and what each slot is and holds. */
-export const states = ({ record: { active, slots } }: FakeDisk): string =>
-  `${active}: ${slots.a.state} ${slots.a.digest ?? "-"}, ${slots.b.state} ${slots.b.digest ?? "-"}`;

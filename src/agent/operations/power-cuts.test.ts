@@ -1,9 +1,9 @@
 /** The power goes at any change of the disk. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { boot, type BootOptions } from "../fake-boot.ts";
+import { boot, states, type BootOptions } from "../fake-boot.ts";
 import type { FakeDisk, FakeMachine } from "../fake-machine.ts";
-import { disk, rollback, states, upgrade } from "./fake-upgrades.ts";
+import { disk, rollback, upgrade } from "./fake-upgrades.ts";
 
 suite("power that goes", () => {
   // Until the operation has ended or nothing more happens; whatever is asked for was asked for once.

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { boot } from "../fake-boot.ts";
-import { disk, rollback, states, upgrade } from "./fake-upgrades.ts";
+import { boot, states } from "../fake-boot.ts";
+import { disk, rollback, upgrade } from "./fake-upgrades.ts";
 
 suite("a rollback", () => {
   test("boots the other slot, and can be taken back by another one", async () => {

@@ -1,10 +1,10 @@
 /** What is asked for while an upgrade is under way, or waits for a restart. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { boot } from "../fake-boot.ts";
+import { boot, states } from "../fake-boot.ts";
 import type { FakeDisk } from "../fake-machine.ts";
 import type { OperationNews } from "./driver.ts";
-import { disk, file, IMAGES, NEW, NEWER, states, upgrade } from "./fake-upgrades.ts";
+import { disk, file, IMAGES, NEW, NEWER, upgrade } from "./fake-upgrades.ts";
 
 suite("an upgrade", () => {
   test("that is only staged waits for a restart, whoever restarts, and can be taken back", async () => {

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { AppError } from "../../core/error.ts";
 import type { Agent } from "../agent.ts";
-import { boot } from "../fake-boot.ts";
+import { boot, states } from "../fake-boot.ts";
 import type { FakeDisk, FakeMachine } from "../fake-machine.ts";
-import { disk, rollback, states, upgrade } from "./fake-upgrades.ts";
+import { disk, rollback, upgrade } from "./fake-upgrades.ts";
 
 suite("an upgrade with a machine config", () => {
   const withConfig = (more: Partial<FakeDisk> = {}): FakeDisk => disk({ config: { a: "aa", b: "bb" }, ...more });

@@ -4,10 +4,10 @@ import { newKeyPair } from "../../../tests/support/signing.ts";
 import { AppError } from "../../core/error.ts";
 import { sha256 } from "../../host/sha256.ts";
 import { addKey, firstKeys } from "../../release/change-keys.ts";
-import { boot } from "../fake-boot.ts";
+import { boot, states } from "../fake-boot.ts";
 import type { FakeDisk } from "../fake-machine.ts";
 import { historyText } from "../history-text.ts";
-import { disk, NEW, RELEASE, request, states, upgrade } from "./fake-upgrades.ts";
+import { disk, NEW, RELEASE, request, upgrade } from "./fake-upgrades.ts";
 import type { ReleaseJudgement } from "./ports.ts";
 import type { UpgradeRequest } from "./service.ts";
 

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { AppError } from "../../core/error.ts";
 import type { SlotName, SlotState } from "../../layout/slots.ts";
-import { boot } from "../fake-boot.ts";
+import { boot, states } from "../fake-boot.ts";
 import type { FakeMachine } from "../fake-machine.ts";
-import { disk, file, states, upgrade } from "./fake-upgrades.ts";
+import { disk, file, upgrade } from "./fake-upgrades.ts";
 
 suite("an upgrade", () => {
   test("of a: b is emptied, written, verified, made active, booted, proven, and remembered", async () => {
