@@ -9,8 +9,8 @@ import { cutPower, PowerCut } from "./fake-power.ts";
 export interface Boot {
   readonly slot: SlotName | "recovery";
   readonly machine: FakeMachine;
-  /** Absent where the power went. */
-  readonly agent?: Agent;
+  /** Not to be asked for where the power went. */
+  readonly agent: Agent;
   /** Whether it did. */
   readonly isCut: boolean;
 }
@@ -19,15 +19,18 @@ export interface BootOptions {
   readonly cutAfter?: number;
   /** How long it runs, in milliseconds; a restart ends it before. */
   readonly until?: number;
-  readonly prepare?: (machine: FakeMachine) => void;
+  /** @param stop ends it in good order */
+  readonly prepare?: (machine: FakeMachine, stop: () => void) => void;
   /** Default: recovery hardly waits. */
   readonly after?: readonly number[];
+  /** Default: another one each time. */
+  readonly id?: string;
 }
 let boots = 0;
 
 /** A slot whose image is damaged does not get as far as its agent; one that is half written does not even pass the loader's check. */
 export async function boot(on: FakeDisk, options: BootOptions = {}): Promise<Boot> {
-  const { ask, cutAfter = Infinity, until = 200_000, prepare, after = [5] } = options;
+  const { ask, cutAfter = Infinity, until = 200_000, prepare, after = [5], id = `boot-${++boots}` } = options;
   const holds = (slot: SlotName): string => on.places?.[slot] ?? "nothing";
   const isRotten = (slot: SlotName): boolean => on.rotten?.[holds(slot)] !== undefined;
   const isFound = (slot: SlotName): boolean =>
@@ -41,10 +44,10 @@ export async function boot(on: FakeDisk, options: BootOptions = {}): Promise<Boo
     const slot = image === "a" || image === "b" ? image : "recovery";
     if (slot !== "recovery" && isRotten(slot)) continue;
     const stop = new AbortController();
-    const machine = fakeMachine(on, { id: `boot-${++boots}`, slot, stop });
+    const machine = fakeMachine(on, { id, slot, stop });
     machine.onWait = (uptime) => uptime < until;
     Object.assign(machine, { recoveryPlan: { afterSeconds: after } });
-    prepare?.(machine);
+    prepare?.(machine, () => stop.abort());
     const isCut = cutPower(on, machine, cutAfter, stop);
     try {
       const agent = await openAgent(machine);
@@ -54,7 +57,12 @@ export async function boot(on: FakeDisk, options: BootOptions = {}): Promise<Boo
       return { slot, machine, agent, isCut: isCut() };
     } catch (error) {
       if (!(error instanceof PowerCut)) throw error;
-      return { slot, machine, isCut: true };
+      return {
+        ...{ slot, machine, isCut: true },
+        get agent(): never {
+          throw new Error("the power went, and the agent with it");
+        },
+      };
     }
   }
 }

@@ -20,7 +20,7 @@ suite("a machine in recovery", () => {
     const second = await boot(on);
     assert.deepEqual([second.slot, statesAndTries(on)], ["a", "a: proven aa 6, proven bb 0"]);
     assert.equal(on.state.recovery, undefined);
-    assert.equal(second.agent!.status().recovery, undefined);
+    assert.equal(second.agent.status().recovery, undefined);
   });
 
   test("forgets its attempts, too, when the slot was proven before", async () => {
@@ -55,7 +55,7 @@ suite("a machine in recovery", () => {
     assert.equal(statesAndTries(on), "a: trial rr 3, bad bb 0");
     const second = await boot(on);
     assert.deepEqual([second.slot, statesAndTries(on)], ["a", "a: proven rr 6, bad bb 0"]);
-    const [entry] = second.agent!.operations.history();
+    const [entry] = second.agent.operations.history();
     assert.deepEqual(
       [entry!.kind, entry!.cause, entry!.outcome, entry!.target, entry!.from.slot],
       ["upgrade", "no slot is whole", "succeeded", "slot a", "recovery"],
@@ -69,8 +69,8 @@ suite("a machine in recovery", () => {
     const { slot, machine, agent } = await boot(on, { until: 3_600_000 });
     assert.deepEqual([slot, machine.init.restarts, statesAndTries(on)], ["recovery", [], before]);
     assert.deepEqual(steps(machine), ["it stays, because somebody asked for it"]);
-    assert.match(statusText(agent!.status()), /^recovery +it stays, because somebody asked for it$/m);
-    assert.deepEqual(agent!.status().alarms, []);
+    assert.match(statusText(agent.status()), /^recovery +it stays, because somebody asked for it$/m);
+    assert.deepEqual(agent.status().alarms, []);
     assert.equal((await boot(on)).slot, "a");
   });
 
@@ -88,10 +88,10 @@ suite("a machine in recovery", () => {
     assert.deepEqual(told, ["5min slot a", "30min slot b", "6h slot a", "6h slot b"]);
     assert.deepEqual(on.state.recovery, { count: 4, slot: "b" });
     const { agent } = await boot(on, { ...sick, after: [300] });
-    const { recovery } = agent!.status();
+    const { recovery } = agent.status();
     assert.deepEqual([recovery?.is, recovery?.until, recovery?.attempts], ["wait", 300, 4]);
     assert.match(
-      statusText(agent!.status()),
+      statusText(agent.status()),
       /^recovery +waits until 5min after [^\n]*attempt 5\): in \d+ \w+\n +attempts since a slot was last healthy: 4$/m,
     );
   });
@@ -124,7 +124,7 @@ suite("a machine in recovery", () => {
           assert.equal(written(first.machine).length, isWhole.a || isWhole.b ? 0 : 1, what);
           const second = await boot(on);
           assert.notEqual(second.slot, "recovery", what);
-          assert.equal(second.agent!.status().health.is, "healthy", what);
+          assert.equal(second.agent.status().health.is, "healthy", what);
           assert.equal(on.state.recovery, undefined, what);
         }
       }
@@ -156,7 +156,7 @@ suite("a machine in recovery", () => {
     });
     assert.deepEqual([written(machine), machine.init.restarts], [[], []]);
     assert.deepEqual(steps(machine), ["it stays, because the boot record was written by newer software"]);
-    assert.ok(agent!.status().alarms.some(({ code }) => code === "IN_RECOVERY"));
+    assert.ok(agent.status().alarms.some(({ code }) => code === "IN_RECOVERY"));
   });
 
   test("whose disk refuses the new image waits, and tries the other slot", async () => {

@@ -30,7 +30,7 @@ suite("a machine in recovery", () => {
       const second = await boot(on);
       assert.deepEqual([second.slot, statesAndTries(on)], ["a", "a: proven rr 6, empty - 0"]);
       assert.deepEqual([on.state.recovery, on.state.operation], [undefined, undefined]);
-      const [entry] = second.agent!.operations.history();
+      const [entry] = second.agent.operations.history();
       assert.deepEqual(
         [entry!.kind, entry!.cause, entry!.outcome, entry!.target],
         ["upgrade", "the state partition was lost: it holds no file system", "succeeded", "slot a"],

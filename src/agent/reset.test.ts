@@ -23,7 +23,7 @@ const ask =
   };
 const said = (machine: FakeMachine): readonly string[] =>
   machine.said.flatMap((line) => /^alarm: reset: (.*)$/.exec(line)?.[1] ?? []);
-const codes = (agent: Agent | undefined): readonly string[] => agent!.status().alarms.map(({ code }) => code);
+const codes = (agent: Agent): readonly string[] => agent.status().alarms.map(({ code }) => code);
 
 const WRITTEN: ResetOrder = {
   ...{ id: "0badcafe", kind: "reset", at: "written", keep: [], erase: false, after: "poweroff", cause: "asked for by root" },
@@ -99,15 +99,15 @@ suite("a reset", () => {
 
     const third = await boot(on);
     assert.deepEqual([third.slot, statesAndTries(on), on.order], ["a", "a: proven rr 6, trial rr 3", undefined]);
-    const [entry, ...older] = third.agent!.operations.history();
+    const [entry, ...older] = third.agent.operations.history();
     assert.deepEqual(older, []);
     assert.deepEqual(
       [entry!.kind, entry!.outcome, entry!.cause, entry!.from.slot, entry!.target],
       ["reset", "succeeded", "asked for by root", "a", "this machine (wiped: data, config, identity)"],
     );
     assert.match(historyText([entry!]), /^\S+ \S+ {2}reset[^\n]*: succeeded\n[^]*cause +asked for by root$/m);
-    assert.equal(third.agent!.status().reset, undefined);
-    assert.deepEqual((await boot(on)).agent!.operations.history().length, 1, "once");
+    assert.equal(third.agent.status().reset, undefined);
+    assert.deepEqual((await boot(on)).agent.operations.history().length, 1, "once");
   });
 
   const kept = "kept";
@@ -154,7 +154,7 @@ suite("a reset", () => {
     assert.deepEqual([slot, machine.init.restarts.length, on.tries.next], ["recovery", 1, "recovery"]);
     assert.equal((await boot(on)).machine.facts.resetting, true);
     const { agent } = await boot(on);
-    assert.deepEqual([agent!.operations.history()[0]!.from.slot, on.data], ["recovery", BLANK]);
+    assert.deepEqual([agent.operations.history()[0]!.from.slot, on.data], ["recovery", BLANK]);
   });
 
   test("of a machine whose state partition is lost makes that anew, too", async () => {
@@ -248,7 +248,7 @@ suite("a reset that cannot be done", () => {
     assert.deepEqual([machine.init.restarts, on.data], [["the reset is not possible"], FULL_DATA]);
     assert.equal(statesAndTries(on), "a: proven aa 6, proven bb 6");
     const { slot, agent } = await boot(on);
-    const [entry] = agent!.operations.history();
+    const [entry] = agent.operations.history();
     assert.deepEqual([slot, entry!.outcome, entry!.reason, on.order], ["a", "failed", GONE, undefined]);
   });
 
@@ -256,7 +256,7 @@ suite("a reset that cannot be done", () => {
     const on = used({ data: { ...FULL_DATA, config: "half" } });
     await boot(on, { ask: ask({ keep: ["config"] }) });
     await boot(on);
-    assert.equal((await boot(on)).agent!.operations.history()[0]!.reason, "the oem partition cannot be mounted");
+    assert.equal((await boot(on)).agent.operations.history()[0]!.reason, "the oem partition cannot be mounted");
     assert.deepEqual([on.data?.persistent, statesAndTries(on)], ["kept", "a: proven aa 6, proven bb 6"]);
   });
 
@@ -271,7 +271,7 @@ suite("a reset that cannot be done", () => {
     }
     assert.deepEqual([slots, on.order, on.data], [["a", "a", "a", "a"], undefined, FULL_DATA]);
     const { agent } = await boot(on);
-    assert.match(agent!.operations.history()[0]!.reason!, /^recovery was asked for 3 times/);
+    assert.match(agent.operations.history()[0]!.reason!, /^recovery was asked for 3 times/);
     assert.equal(on.tries.next, undefined);
   });
 
@@ -385,7 +385,7 @@ suite("power that is cut during a reset, at any change of the disk", () => {
   const healthyAgain = async (on: FakeDisk, where: string): Promise<void> => {
     for (let round = 0; round < 6; round++) {
       const { slot, agent } = await boot(on);
-      if (slot === "a" && agent!.status().health.is === "healthy" && !on.order) return;
+      if (slot === "a" && agent.status().health.is === "healthy" && !on.order) return;
     }
     assert.fail(`${where}: not healthy in slot a`);
   };

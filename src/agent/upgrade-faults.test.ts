@@ -114,7 +114,7 @@ interface Asking {
 async function bootWith(disk: Disk, registry: Registry, isOver: () => boolean, options: BootOptions): Promise<void> {
   await boot(disk.on, {
     ...options,
-    prepare: (machine) => {
+    prepare: (machine, stop) => {
       const { wait } = machine;
       const others = async (): Promise<void> => await new Promise((resolve) => setImmediate(resolve));
       machine.onWait = () => !isOver();
@@ -128,7 +128,7 @@ async function bootWith(disk: Disk, registry: Registry, isOver: () => boolean, o
       });
       Object.assign(machine, { images: imagesOf(disk, registry, machine.images) });
       Object.assign(machine.facts.image!, { name: old.found.manifest.name, version: "1.0.0" });
-      options.prepare?.(machine);
+      options.prepare?.(machine, stop);
     },
   });
 }

@@ -31,7 +31,7 @@ suite("a release from a registry", () => {
       reference: `${RELEASE}@sha256:cc`,
     });
     const second = await boot(on);
-    const [entry] = second.agent!.operations.history();
+    const [entry] = second.agent.operations.history();
     assert.deepEqual(
       [entry!.outcome, entry!.way, entry!.downloaded],
       ["succeeded", "the whole image", { bytes: NEW.size, of: NEW.size }],
@@ -105,7 +105,7 @@ suite("a release from a registry", () => {
     const on = from({ writeFails: [new AppError("REGISTRY_UNREACHABLE", "it is away"), undefined] });
     await boot(on, { ask: async (agent, signal) => await upgrade(agent, signal, asked()) });
     const second = await boot(on);
-    const [entry] = second.agent!.operations.history();
+    const [entry] = second.agent.operations.history();
     assert.deepEqual([entry!.outcome, entry!.downloaded!.bytes], ["succeeded", NEW.size]);
   });
 

@@ -20,12 +20,12 @@ suite("an upgrade", () => {
     const second = await boot(on);
     assert.equal(second.slot, "b");
     assert.equal(states(on), "b: proven aa, proven cc");
-    const [entry] = second.agent!.operations.history();
+    const [entry] = second.agent.operations.history();
     assert.deepEqual(
       [entry!.kind, entry!.outcome, entry!.target, entry!.image.version, entry!.from, entry!.cause],
       ["upgrade", "succeeded", "slot b", "2.0", { slot: "a", version: "1.0" }, "asked for by root"],
     );
-    assert.equal(second.agent!.status().operation, undefined);
+    assert.equal(second.agent.status().operation, undefined);
   });
 
   test("runs the stages around it: the one before it before anything is written, the one after it before the restart", async () => {
@@ -92,7 +92,7 @@ suite("an upgrade", () => {
     const back = await boot(on);
     assert.equal(back.slot, "a");
     assert.equal(states(on), "a: proven aa, trial cc");
-    const [entry] = back.agent!.operations.history();
+    const [entry] = back.agent.operations.history();
     assert.equal(entry!.outcome, "fell back");
     assert.match(entry!.reason!, /web: status 500/);
     assert.match(entry!.log!.text, /journal of boot-/);
@@ -103,8 +103,8 @@ suite("an upgrade", () => {
     await boot(on, { ask: upgrade });
     on.tries = { ...on.tries, b: 0 };
     const back = await boot(on);
-    assert.deepEqual([back.slot, back.agent!.operations.history()[0]!.outcome], ["a", "fell back"]);
-    assert.match(back.agent!.operations.history()[0]!.reason!, /before its agent had started/);
+    assert.deepEqual([back.slot, back.agent.operations.history()[0]!.outcome], ["a", "fell back"]);
+    assert.match(back.agent.operations.history()[0]!.reason!, /before its agent had started/);
   });
 
   test("whose boot files are damaged after it was verified fails, and is not tried again", async () => {
@@ -112,7 +112,7 @@ suite("an upgrade", () => {
     await boot(on, { ask: upgrade });
     on.places = { ...on.places, b: "half" };
     const back = await boot(on);
-    assert.deepEqual([back.slot, back.agent!.operations.history()[0]!.outcome, on.tries.b], ["a", "failed", 0]);
+    assert.deepEqual([back.slot, back.agent.operations.history()[0]!.outcome, on.tries.b], ["a", "failed", 0]);
     assert.equal(states(on), "a: proven aa, bad cc");
   });
 

@@ -27,14 +27,14 @@ const boot = async (
   await bootOnce(on, {
     until: 500_000,
     ...more,
-    prepare: (machine) => {
+    prepare: (machine, stop) => {
       machine.boot = { ...machine.boot, updates: config };
-      prepare?.(machine);
+      prepare?.(machine, stop);
     },
   });
 const written = ({ machine }: Boot): string[] => machine.done.filter((line) => line.startsWith("write"));
 const history = ({ agent }: Boot): string[] =>
-  agent!.operations.history().map(({ kind, only, outcome, image: { version } }) => `${only ?? kind} ${version}: ${outcome}`);
+  agent.operations.history().map(({ kind, only, outcome, image: { version } }) => `${only ?? kind} ${version}: ${outcome}`);
 
 test("a newer release is downloaded, staged, booted, proven; how long that took is remembered, and nothing more is done", async () => {
   const on = disk();
@@ -47,7 +47,7 @@ test("a newer release is downloaded, staged, booted, proven; how long that took 
   assert.equal(on.record.slots.b.state, "proven");
   assert.deepEqual(history(second), ["upgrade 2.0.0: succeeded", "download 2.0.0: succeeded"]);
   assert.ok((on.updates?.took ?? 0) > 60, `${on.updates?.took} s`);
-  const { next } = await (await second.agent!.updates()).status();
+  const { next } = await (await second.agent.updates()).status();
   assert.equal(next?.because, "current");
   assert.deepEqual(second.machine.init.restarts, []);
 });
@@ -61,7 +61,7 @@ test("a release that falls back is not booted again, until somebody says so", as
   assert.equal(back.slot, "a");
   assert.deepEqual(back.machine.init.restarts, []);
   assert.equal(on.updates?.left[0]?.version, "2.0.0");
-  const updates = await back.agent!.updates();
+  const updates = await back.agent.updates();
   assert.equal((await updates.status()).next?.because, "fell back");
   const told = await boot(on, {
     ask: async (agent, signal) => {
@@ -88,7 +88,7 @@ test("what keeps it from restarting is waited for; what was downloaded is not do
   const on = disk({ locks: [{ name: "backup", left: 3600 }] });
   const first = await boot(on);
   assert.deepEqual([first.machine.init.restarts, history(first)], [[], ["download 2.0.0: succeeded"]]);
-  const status = await (await first.agent!.updates()).status();
+  const status = await (await first.agent.updates()).status();
   assert.deepEqual([status.next?.because, status.locks.map(({ name }) => name)], ["lock", ["backup"]]);
   on.locks = [];
   const second = await boot(on);
@@ -100,7 +100,7 @@ test("on a metered line nothing is downloaded, unless the config says so", async
   const prepare = (machine: FakeMachine): void =>
     void Object.assign(machine.updates, { isMetered: async () => await Promise.resolve(true) });
   const waiting = await boot(disk(), { prepare });
-  assert.deepEqual([written(waiting), (await (await waiting.agent!.updates()).status()).next?.because], [[], "metered"]);
+  assert.deepEqual([written(waiting), (await (await waiting.agent.updates()).status()).next?.because], [[], "metered"]);
   const loading = await boot(disk(), { prepare, config: { ...APPLY, mode: "download", metered: "download" } });
   assert.deepEqual(written(loading), ["write b from 0"]);
 });
@@ -108,13 +108,13 @@ test("on a metered line nothing is downloaded, unless the config says so", async
 test("of a range of versions the newest tag is looked at", async () => {
   const on = disk({ tags: ["stable", "2.0.0", "2.1.0", "3.0.0"] });
   const { agent } = await boot(on, { config: { ...APPLY, mode: "notify", channel: { versions: "^2" } } });
-  assert.equal((await (await agent!.updates()).status()).state.release?.version, "2.1.0");
+  assert.equal((await (await agent.updates()).status()).state.release?.version, "2.1.0");
 });
 
 test("a source that does not answer is asked again, and told", async () => {
   const on = disk({ images: {} });
   const { agent, machine } = await boot(on);
-  const { state } = await (await agent!.updates()).status();
+  const { state } = await (await agent.updates()).status();
   assert.equal(state.lookFailure?.count, 2);
   assert.match(state.lookFailure?.reason ?? "", /cannot be read/);
   assert.deepEqual(machine.init.restarts, []);
@@ -195,7 +195,7 @@ test("a machine whose config says nothing of updates does nothing, and says so; 
     config: undefined,
     prepare: ({ boot: own }) => delete (own as { updates?: unknown }).updates,
   });
-  const updates = await agent!.updates();
+  const updates = await agent.updates();
   assert.equal((await updates.status()).config, undefined);
   assert.deepEqual([machine.init.restarts, on.updates], [[], undefined]);
   for (const refused of [updates.plan(), updates.check(new AbortController().signal)])
@@ -206,7 +206,7 @@ test("a plan has the next dates, and the first moment at which the machine may r
   const on = disk();
   const windows = [{ days: ["sat"], start: "02:00", length: 3600, zone: "UTC" }] as const;
   const { agent } = await boot(on, { config: { ...APPLY, windows } });
-  const { because, dates, earliest } = await (await agent!.updates()).plan();
+  const { because, dates, earliest } = await (await agent.updates()).plan();
   assert.equal(because, "window");
   assert.equal(dates[0]?.what, "look");
   assert.equal(dates.filter(({ what }) => what === "window").length, 5);
