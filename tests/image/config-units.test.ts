@@ -3,15 +3,14 @@ import { mkdir, mkdtempDisposable, readdir, readFile, readlink, rm, symlink, wri
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { suite, test } from "node:test";
-import { compileConfig } from "../../src/config/machine/compile/compile-config.ts";
-import { fakeConfig, fakeContainer, fakeUnit } from "../../src/config/machine/compile/fake-config.ts";
+import { fakeContainer, fakeUnit } from "../../src/config/machine/compile/fake-config.ts";
 import type { FakeFiles } from "../../src/layout/fake-tree.ts";
 import { debian, fedora } from "../../src/config/machine/compile/fake-image.ts";
 import type { ImageView } from "../../src/config/machine/compile/image-view.ts";
 import type { NodeConfig } from "../../src/config/machine/node-config.ts";
+import { compile } from "../support/compile-cases.ts";
 import { testTools } from "../support/tools.ts";
 
-const MEANS = { digest: "0".repeat(64), network: { files: [] }, sha1: (bytes: Uint8Array) => bytes };
 const UNITS = "/etc/systemd/system";
 const install = (lines: string): string => `[Unit]\nDescription=x\n[Service]\nExecStart=/usr/bin/true\n[Install]\n${lines}\n`;
 
@@ -42,7 +41,7 @@ async function linksOf(root: string): Promise<string[]> {
 }
 
 const linksCompiled = (about: Partial<NodeConfig>, view: ImageView): string[] =>
-  compileConfig(fakeConfig(about), view, MEANS)
+  compile(about, view)
     .compiled.entries.flatMap(({ path, what }) => (what.is === "link" ? [`${path} -> ${what.to}`] : []))
     .sort();
 
@@ -61,16 +60,15 @@ suite("what a config's units come to, as systemd's own programs see it", async (
   }
 
   await test("systemd-analyze verifies the units that are generated", async () => {
-    const { compiled } = compileConfig(
-      fakeConfig({
+    const { compiled } = compile(
+      {
         mounts: [
           { what: "LABEL=data", where: "/var/lib/my-data", type: "auto", options: "noatime,nofail", pass: 2 },
           { what: "nas.example:/x", where: "/mnt", type: "nfs4", options: "ro", pass: 0 },
         ],
         containers: [fakeContainer("app", { environment: { A: '$5 50% " \\' }, command: ["sh", "-c", "echo $HOME 'a b' 5%"] })],
-      }),
+      },
       fedora(),
-      MEANS,
     );
     const root = join(folder.path, "verify");
     const program = "[Service]\nExecStart=/usr/bin/true\n";

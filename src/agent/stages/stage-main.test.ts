@@ -6,10 +6,8 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { compile } from "../../../tests/support/compile-cases.ts";
 import type { StagePlan } from "../../config/machine/compile/stage-plan.ts";
-import { fakeConfig } from "../../config/machine/compile/fake-config.ts";
-import { compileConfig } from "../../config/machine/compile/compile-config.ts";
-import { debian } from "../../config/machine/compile/fake-image.ts";
 import { openGenerationStore } from "../../host/generation-store.ts";
 import { run, type RunResult } from "../../host/run.ts";
 import { encodeRunConfig, NO_RUN_CONFIG } from "../../layout/run-config.ts";
@@ -34,8 +32,7 @@ async function machineWith(folder: string, plan: Partial<StagePlan>, awaits = fa
   const facts = { format: 1, slot: "ram", file: "", rootHash: "", partitions: {}, notes: [], reached: {} };
   await writeFile(join(folder, "petrify/boot.json"), JSON.stringify(facts));
   const store = await openGenerationStore(join(folder, "petrify/generations"));
-  const means = { digest: "0".repeat(64), network: { files: [] }, sha1: () => new Uint8Array(20) };
-  const { unsupported: _unsupported, notes: _notes, ...compiled } = compileConfig(fakeConfig(), debian(), means);
+  const { unsupported: _unsupported, notes: _notes, ...compiled } = compile({});
   const files = generationFiles({
     compiled: { ...compiled, plan: { ...compiled.plan, ...plan } },
     documents: [],

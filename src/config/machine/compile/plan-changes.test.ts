@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
+import { MEANS } from "../../../../tests/support/compile-cases.ts";
 import type { NodeConfig } from "../node-config.ts";
 import { compileTolerantly, type Compiled } from "./compile-config.ts";
 import { fakeConfig, fakeContainer, fakeFile, fakeUnit, fakeUser } from "./fake-config.ts";
@@ -10,11 +11,7 @@ import { planChanges, type ChangePlan } from "./plan-changes.ts";
 import { planText } from "./plan-text.ts";
 
 const compiled = (about: Partial<NodeConfig>, view = debian()): Compiled =>
-  compileTolerantly(fakeConfig(about), view, {
-    digest: createHash("sha256").update(JSON.stringify(about)).digest("hex"),
-    network: { files: [] },
-    sha1: (bytes) => createHash("sha1").update(bytes).digest(),
-  });
+  compileTolerantly(fakeConfig(about), view, { ...MEANS, digest: hash("sha256", JSON.stringify(about)) });
 const ids = ({ actions }: ChangePlan): string[] => actions.map(({ id }) => id);
 
 const UNIT = "[Service]\nExecStart=/usr/bin/true\n[Install]\nWantedBy=multi-user.target\n";
