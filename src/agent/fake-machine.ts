@@ -363,8 +363,8 @@ function fakeImages(disk: FakeDisk, done: string[], damage: Readonly<Record<stri
       done.push(`check ${keyOf(source)}`);
       return await Promise.resolve(verdict(keyOf(source)));
     },
-    write: async ({ source, image, place, from }, progress) => {
-      done.push(`write ${place} from ${from}`);
+    write: async ({ source, image, place, from, bandwidth }, progress) => {
+      done.push(`write ${place} from ${from}${bandwidth === undefined ? "" : `, ${bandwidth} bytes a second`}`);
       assertPlace(disk, place);
       disk.places = { ...disk.places, [place]: "half" };
       const failure = disk.writeFails?.shift();

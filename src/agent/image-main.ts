@@ -147,10 +147,13 @@ async function runningImage({
 
 async function storeOf(
   name: string,
-  { proxies }: ReleaseMeans,
+  { proxies, bandwidth }: ReleaseMeans,
 ): Promise<{ readonly store: ImageStore; readonly reference: Reference } & Disposable> {
   const reference = parseReference(name);
-  const scope = await machineStore(reference, { run, proxies, random: Math.random, now: () => performance.now() });
+  const scope = await machineStore(reference, {
+    ...{ run, proxies, random: Math.random, now: () => performance.now() },
+    ...(bandwidth !== undefined && { bandwidth }),
+  });
   return { store: scope.store, reference, [Symbol.dispose]: () => scope[Symbol.dispose]() };
 }
 

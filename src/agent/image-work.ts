@@ -44,6 +44,8 @@ export interface ReleaseMeans {
   /** Path of the running image; nothing where that is in memory. */
   readonly running?: string;
   readonly proxies: ProxySettings;
+  /** A second at the most; default: as fast as they come. */
+  readonly bandwidth?: Bytes;
 }
 /** What it says, a line each. */
 export type ImageLine =
@@ -108,13 +110,14 @@ export function imageWork({ run, program, facts, proxies }: ImageMeans): Pick<Ag
           signal,
         ),
       ),
-    write: async ({ source, image: { digest, size }, place, from }, progress, signal) =>
+    write: async ({ source, image: { digest, size }, place, from, bandwidth }, progress, signal) =>
       await placed(place, async (path) => {
         const { size: capacity, extents } = await fileExtents(path);
         if (capacity < size) throw new AppError("IMAGE_TOO_LARGE", `the image of ${size} bytes does not fit ${capacity}`);
         const device = facts.partitions[partitionOf(place)]!.device;
-        const request = { do: "write", source: sourceOf(source), digest, size, device, extents, from, means } as const;
-        const last = await work(request, (line) => ("written" in line || "way" in line) && progress(line), signal);
+        const limited = { ...means, ...(bandwidth !== undefined && { bandwidth }) };
+        const wanted = { source: sourceOf(source), digest, size, device, extents, from, means: limited };
+        const last = await work({ do: "write", ...wanted }, (line) => ("written" in line || "way" in line) && progress(line), signal);
         if (!("written" in last && last.done))
           throw new AppError("PLACE_UNWRITABLE", "the image was not written to its end", {
             hint: "Try again: it goes on where it stopped.",

@@ -21,6 +21,8 @@ for (const [text, is, what] of [
   ["http://192.0.2.2:5000/edge:1.2.0", "registry", "http://192.0.2.2:5000/edge:1.2.0"],
   [`http://192.0.2.2/edge@${DIGEST}`, "registry", `http://192.0.2.2/edge@${DIGEST}`],
   ["http://192.0.2.2:5000/edge.img", "url", "http://192.0.2.2:5000/edge.img"],
+  ["https://files.example/edge/", "registry", "https://files.example/edge/"],
+  ["http://files.example/edge/:1.2.0", "registry", "http://files.example/edge/:1.2.0"],
   ["https://images.example/edge:1.img", "url", "https://images.example/edge:1.img"],
   ["oci:/mnt/stick", "registry", "oci:/mnt/stick"],
   ["oci-archive:edge.tar:1.2.0", "registry", "oci-archive:/home/me/edge.tar:1.2.0"],

@@ -32,7 +32,7 @@ export function registerUpgrade(program: Command, cli: NodeCli): void {
     .command("upgrade")
     .argument(
       "[image]",
-      "a release (REGISTRY/REPOSITORY:TAG, oci:FOLDER), or a system image: a file, a folder that holds one, a URL",
+      "a release (REGISTRY/REPOSITORY:TAG, oci:FOLDER, https://HOST/FOLDER/), or a system image: a file, a folder that holds one, a URL",
     )
     .summary("bring an image to the slot that is not running, and boot it on trial")
     .description(
@@ -57,7 +57,7 @@ export function registerUpgrade(program: Command, cli: NodeCli): void {
     .option("--cancel", "end the present operation; what is staged is taken back")
     .addHelpText(
       "after",
-      "\nExamples:\n  petrify upgrade /usr/local/edge-1.2.0.img --plan\n  petrify upgrade https://images.example/edge-1.2.0.img\n  petrify upgrade registry.example/edge:1.2.0\n  petrify upgrade oci:/mnt/stick\n  petrify upgrade --stage edge-1.2.0.img && petrify reboot\n  petrify upgrade --recovery edge-1.2.0.img",
+      "\nExamples:\n  petrify upgrade /usr/local/edge-1.2.0.img --plan\n  petrify upgrade https://images.example/edge-1.2.0.img\n  petrify upgrade registry.example/edge:1.2.0\n  petrify upgrade oci:/mnt/stick\n  petrify upgrade https://files.example/edge/:1.2.0\n  petrify upgrade --stage edge-1.2.0.img && petrify reboot\n  petrify upgrade --recovery edge-1.2.0.img",
     )
     .action(cli.action(upgrade));
 }

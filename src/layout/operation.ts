@@ -83,6 +83,8 @@ export interface Upgrade extends Writing {
   readonly reused: boolean;
   /** It ends once the image is verified: the slot stays empty, and a later upgrade finds in it what it needs. */
   readonly only?: "download";
+  /** A second at the most, of a release. */
+  readonly bandwidth?: Bytes;
   /** Of the boot in which it was flipped. */
   readonly bootId?: string;
 }

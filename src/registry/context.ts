@@ -1,12 +1,14 @@
 import { dirname, join, resolve } from "node:path";
 import { parseRegistries, settingFor } from "../config/registries.ts";
 import { AppError } from "../core/error.ts";
+import type { Pace } from "../core/pace.ts";
 import { readText } from "../host/files.ts";
 import { httpClient, type HttpClientOptions } from "../host/http-client.ts";
 import type { Run } from "../host/run.ts";
 import { wait } from "../host/wait.ts";
 import { dockerCredentials } from "./credentials.ts";
-import { parseReference, type RegistryReference } from "./reference.ts";
+import { pacedHttp } from "./paced-http.ts";
+import { parseReference, type RegistryReference, type WebReference } from "./reference.ts";
 import type { Mirror, RegistryContext } from "./registry-store.ts";
 
 export interface RegistrySettings {
@@ -16,6 +18,8 @@ export interface RegistrySettings {
   readonly caFile?: string;
   /** Mirrors, authorities and plain HTTP by registry; default: the user's, `~/.config/petrify/registries.yaml`, where there is one. */
   readonly registriesFile?: { readonly path: string; /** An error where it is missing. */ readonly needed: boolean };
+  /** How fast answers come, all together: of mirrors, too. Default: as they do. */
+  readonly pace?: Pace;
   readonly run: Run;
   readonly random: RegistryContext["random"];
   readonly now: RegistryContext["now"];
@@ -25,14 +29,17 @@ export interface RegistrySettings {
 const MIRROR_TRIES = 2;
 
 /**
- * What a store needs to reach its registry, as the settings of a person or a machine have it; connections are kept until the scope ends.
+ * What a store needs to reach its registry, as the settings of a person or a machine have it; connections are kept until the scope ends. Of what is said of
+ * registries authorities and credentials are good for folders on HTTP servers, too; mirrors are not.
  *
  * @throws AppError `CA_INVALID`, `REGISTRIES_INVALID`, `REFERENCE_INVALID` (a mirror whose names come to be none)
  */
 export async function registryContext(
   settings: RegistrySettings,
-  { registry, repository }: Pick<RegistryReference, "registry" | "repository">,
+  named: Pick<RegistryReference, "registry" | "repository"> | WebReference,
 ): Promise<RegistryContext & Disposable> {
+  const isWeb = "url" in named;
+  const { registry, repository } = isWeb ? placeOf(named) : named;
   const file = settings.registriesFile ?? userRegistries(settings.environment);
   const text = file && (await registriesText(file.path, file.needed));
   const byPrefix = text === undefined ? {} : parseRegistries(text, file!.path);
@@ -46,7 +53,7 @@ export async function registryContext(
   const found = settingFor(byPrefix, registry, repository);
   const own = await context({ registry, repository });
   const mirrors: Mirror[] = [];
-  for (const mirror of found?.setting.mirrors ?? []) {
+  for (const mirror of isWeb ? [] : (found?.setting.mirrors ?? [])) {
     const rest = `${registry}/${repository}`.slice(found!.prefix.length);
     const reference = parseReference(`${mirror}${rest}`);
     if (reference.kind !== "registry") throw new Error(`unreachable: ${mirror} is no registry`);
@@ -56,8 +63,14 @@ export async function registryContext(
   return { ...own, ...(mirrors.length > 0 ? { mirrors } : {}), [Symbol.dispose]: () => kept.dispose() };
 }
 
+/** As settings and credentials name it. */
+function placeOf({ url }: WebReference): Pick<RegistryReference, "registry" | "repository"> {
+  const { host, pathname } = new URL(url);
+  return { registry: host, repository: pathname.slice(1, -1) };
+}
+
 async function oneRegistry(
-  { environment, run, random, now }: RegistrySettings,
+  { environment, pace, run, random, now }: RegistrySettings,
   caFiles: readonly (string | undefined)[],
   { registry, repository }: Pick<RegistryReference, "registry" | "repository">,
 ): Promise<RegistryContext & Disposable> {
@@ -71,7 +84,7 @@ async function oneRegistry(
     Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );
   return {
-    ...{ http: client.http, random, now },
+    ...{ http: pace ? pacedHttp(client.http, pace) : client.http, random, now },
     sleep: async (ms, signal) => await wait(ms, signal ?? new AbortController().signal),
     credentials: async (signal) =>
       config === undefined ? undefined : await dockerCredentials({ config, read, run, env, signal }, registry, repository),

@@ -10,7 +10,7 @@ import { checkedRange, LARGEST_MANIFEST, type ImageStore, type StoreOptions } fr
 /** The files of an OCI image layout, in a folder or in an archive. */
 export interface LayoutFiles {
   /** @param name `index.json`, `blobs/sha256/…` @returns nothing where there is none, `other` for what is no file */
-  readonly find: (name: string) => Promise<LayoutFile | "other" | undefined>;
+  readonly find: (name: string, signal?: AbortSignal) => Promise<LayoutFile | "other" | undefined>;
 }
 export interface LayoutFile {
   readonly size: Bytes;
@@ -20,7 +20,7 @@ export interface LayoutReader extends Pick<
   ImageStore,
   "headManifest" | "getManifest" | "tags" | "hasBlob" | "getBlob" | "readBlob" | "referrers"
 > {
-  readonly index: () => Promise<Index>;
+  readonly index: (signal?: AbortSignal) => Promise<Index>;
 }
 
 export const REF_NAME = "org.opencontainers.image.ref.name";
@@ -33,8 +33,8 @@ const sha256 = (bytes: Uint8Array): string => `sha256:${createHash("sha256").upd
  */
 export function layoutReader(origin: string, files: LayoutFiles, what: "folder" | "archive"): LayoutReader {
   /** @returns nothing where there is no such file @throws StoreError where something else is in its place, or more */
-  const small = async (name: string): Promise<Uint8Array | undefined> => {
-    const file = await files.find(name);
+  const small = async (name: string, signal: AbortSignal | undefined): Promise<Uint8Array | undefined> => {
+    const file = await files.find(name, signal);
     if (file === undefined) return undefined;
     if (file === "other") throw invalidAnswer(origin, `${name} is not a file`);
     const { size, read } = file;
@@ -42,13 +42,17 @@ export function layoutReader(origin: string, files: LayoutFiles, what: "folder" 
     return await readDocument({ body: read({ start: 0, length: size }) }, LARGEST_MANIFEST, `${origin}: ${name}`);
   };
 
-  const index = async (): Promise<Index> => {
-    const bytes = await small(INDEX_FILE);
+  const index = async (signal?: AbortSignal): Promise<Index> => {
+    const bytes = await small(INDEX_FILE, signal);
     return bytes ? parseIndex(bytes, `${origin}: ${INDEX_FILE}`) : { schemaVersion: 2, manifests: [] };
   };
 
-  const manifestAt = async (digest: string, size: Bytes | undefined): Promise<Uint8Array | undefined> => {
-    const bytes = await small(blobPath(digest));
+  const manifestAt = async (
+    digest: string,
+    size: Bytes | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Uint8Array | undefined> => {
+    const bytes = await small(blobPath(digest), signal);
     if (!bytes) return undefined;
     if (size !== undefined && size !== bytes.length)
       throw invalidAnswer(origin, `manifest ${digest} has ${bytes.length} bytes and not ${size}`);
@@ -59,8 +63,9 @@ export function layoutReader(origin: string, files: LayoutFiles, what: "folder" 
 
   const find = async (
     reference: string,
+    signal: AbortSignal | undefined,
   ): Promise<{ readonly descriptor: Descriptor; readonly bytes: Uint8Array } | undefined> => {
-    const { manifests } = await index();
+    const { manifests } = await index(signal);
     const byDigest = DIGEST.test(reference);
     const entries = manifests.filter((entry) => (byDigest ? entry.digest === reference : isNamed(entry, reference)));
     if (new Set(entries.map(({ digest }) => digest)).size > 1)
@@ -68,7 +73,7 @@ export function layoutReader(origin: string, files: LayoutFiles, what: "folder" 
     const [entry] = entries;
     if (!entry && !byDigest) return undefined;
     const digest = entry?.digest ?? reference;
-    const bytes = await manifestAt(digest, entry?.size);
+    const bytes = await manifestAt(digest, entry?.size, signal);
     if (!bytes) {
       if (entry) throw invalidAnswer(origin, `lacks manifest ${digest}, which its index names`);
       return undefined;
@@ -91,14 +96,14 @@ export function layoutReader(origin: string, files: LayoutFiles, what: "folder" 
 
   return {
     index,
-    headManifest: async (reference) => (await find(reference))?.descriptor,
-    getManifest: async (reference) => {
-      const found = await find(reference);
+    headManifest: async (reference, { signal } = {}) => (await find(reference, signal))?.descriptor,
+    getManifest: async (reference, { signal } = {}) => {
+      const found = await find(reference, signal);
       if (found) return found;
       throw storeError("REGISTRY_NOT_FOUND", origin, `manifest ${reference} is not there`, `Check the ${what} and the tag.`);
     },
-    async *tags() {
-      const names = (await index()).manifests
+    async *tags({ signal } = {}) {
+      const names = (await index(signal)).manifests
         .map(({ annotations }) => annotations?.[REF_NAME])
         .filter((name) => name !== undefined);
       yield* new Set(names.map((name) => name.slice(name.lastIndexOf(":") + 1)).filter((name) => TAG.test(name)));
@@ -138,9 +143,9 @@ export function layoutReader(origin: string, files: LayoutFiles, what: "folder" 
     },
     referrers: async (digest, { artifactType, signal } = {}) => {
       const found = new Map<string, Descriptor>();
-      for (const { digest: one, size } of (await index()).manifests) {
+      for (const { digest: one, size } of (await index(signal)).manifests) {
         signal?.throwIfAborted();
-        const bytes = await manifestAt(one, size);
+        const bytes = await manifestAt(one, size, signal);
         const head = bytes && parseManifestHead(bytes, `${origin}: manifest ${one}`);
         if (!head || head.subject?.digest !== digest) continue;
         const mediaType = head.mediaType ?? (head.config ? OCI_MEDIA.manifest : OCI_MEDIA.index);

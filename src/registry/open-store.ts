@@ -5,9 +5,11 @@ import { mirroredStore } from "./mirrored-store.ts";
 import type { ArchiveReference, LayoutReference, Reference } from "./reference.ts";
 import { registryStore, type RegistryContext } from "./registry-store.ts";
 import type { ImageStore } from "./store.ts";
+import { webStore } from "./web-store.ts";
 
 /** What a reference leads to; nothing is asked yet. */
 export function openStore(reference: Reference, context: RegistryContext): ImageStore {
+  if (reference.kind === "web") return webStore(reference, context);
   if (reference.kind !== "registry") return localStore(reference);
   const own = registryStore(reference, context);
   const mirrors = context.mirrors ?? [];
@@ -27,7 +29,8 @@ export async function storeFor(
   reference: Reference,
   settings: RegistrySettings,
 ): Promise<{ readonly store: ImageStore } & Disposable> {
-  if (reference.kind !== "registry") return { store: localStore(reference), [Symbol.dispose]: () => {} };
+  if (reference.kind === "layout" || reference.kind === "archive")
+    return { store: localStore(reference), [Symbol.dispose]: () => {} };
   const context = await registryContext(settings, reference);
   return { store: openStore(reference, context), [Symbol.dispose]: () => context[Symbol.dispose]() };
 }

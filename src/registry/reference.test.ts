@@ -32,6 +32,11 @@ for (const [text, expected] of [
   ["oci-archive:out/os.tar", { kind: "archive", file: "out/os.tar" }],
   ["oci-archive:/srv/a:b/os.tar:v1", { kind: "archive", file: "/srv/a:b/os.tar", tag: "v1" }],
   ["oci:/srv/a:b/os:v1", { kind: "layout", folder: "/srv/a:b/os", tag: "v1" }],
+  ["https://files.example/edge/", { kind: "web", url: "https://files.example/edge/" }],
+  ["https://files.example/:1.4.0", { kind: "web", url: "https://files.example/", tag: "1.4.0" }],
+  ["http://192.0.2.2:8080/a:b/os/:v1", { kind: "web", url: "http://192.0.2.2:8080/a:b/os/", tag: "v1" }],
+  ["https://FILES.example/x/../edge/", { kind: "web", url: "https://files.example/edge/" }],
+  [`http://[::1]:8080/edge/@${DIGEST}`, { kind: "web", url: "http://[::1]:8080/edge/", digest: DIGEST }],
   [`oci:./os@home:v1@${DIGEST}`, { kind: "layout", folder: "./os@home", tag: "v1", digest: DIGEST }],
 ] as const) {
   test(`${text} is read, and written as what is read the same`, () => {
@@ -55,6 +60,10 @@ for (const [text, why] of [
   ["user@registry.example/os", /registry that is none/],
   ["registry.example?x/os", /registry that is none/],
   ["https://registry.example/os", /begins with https/],
+  ["https://me:secret@files.example/edge/", /folder on an HTTP server that is none/],
+  ["https://files.example/edge/?token=1/", /folder on an HTTP server that is none/],
+  ["https://files.example\\edge/", /begins with https|that is none/],
+  ["https://files.example/edge/:-v1", /tag that is none/],
   ["docker://registry.example/os", /begins with docker/],
   ["http://registry.example", /names no repository/],
   ["registry.example/os@sha256:00", /digest that is not sha256/],
@@ -93,6 +102,7 @@ test("whatever is written is refused with an error of its own, or is a reference
     "oci:",
     "oci-archive:",
     "http://",
+    "https://",
     "a",
     "B",
     ".",
@@ -126,6 +136,11 @@ test("whatever is written is refused with an error of its own, or is a reference
           return;
         }
         assert.deepEqual(parseReference(formatReference(reference)), reference);
+        if (reference.kind === "web") {
+          const folder = new URL(reference.url);
+          assert.equal(new URL("index.json", folder).href, `${reference.url}index.json`);
+          assert.equal(folder.username + folder.search + folder.hash, "");
+        }
         if (reference.kind !== "registry") return;
         const path = `/v2/${reference.repository}/manifests/${reference.digest ?? reference.tag ?? "latest"}`;
         const url = new URL(`${registryOrigin(reference)}${path}`);

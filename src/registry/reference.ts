@@ -26,7 +26,15 @@ export interface ArchiveReference {
   readonly tag?: string;
   readonly digest?: string;
 }
-export type Reference = RegistryReference | LayoutReference | ArchiveReference;
+/** A folder with an OCI image layout on an HTTP server, and what of it. */
+export interface WebReference {
+  readonly kind: "web";
+  /** `https:` or `http:`, with `/` at its end. */
+  readonly url: string;
+  readonly tag?: string;
+  readonly digest?: string;
+}
+export type Reference = RegistryReference | LayoutReference | ArchiveReference | WebReference;
 
 /** Source: OCI Image Format Specification 1.1, "Registered Algorithms" (sha256), in the one way that it may be written. */
 export const DIGEST = /^sha256:[0-9a-f]{64}$/;
@@ -39,16 +47,18 @@ const REGISTRY = new RegExp(String.raw`^(?:${LABEL}(?:\.${LABEL})*|\[[0-9a-fA-F:
 /** Names of more are refused by registries that keep them in a column of 255. Source: OCI Distribution Specification 1.1, "Pulling manifests" */
 const LONGEST = 255;
 const LONGEST_TEXT = 4096;
+/** Without a user, a query, or what a browser would read otherwise than others do. */
+const WEB_FOLDER = /^https?:\/\/[A-Za-z0-9[][!"$->A-[\]-~]{0,500}\/$/;
 
 const DOCKER_HUB = "docker.io";
 /** What Docker Hub is called where its API answers. */
 const DOCKER_HUB_API = "registry-1.docker.io";
 
 /**
- * `REGISTRY[:PORT]/REPOSITORY[:TAG][@DIGEST]`, or `oci:FOLDER[:TAG][@DIGEST]`, or `oci-archive:FILE[:TAG][@DIGEST]`.
+ * `REGISTRY[:PORT]/REPOSITORY[:TAG][@DIGEST]`, or `oci:FOLDER[:TAG][@DIGEST]`, or `oci-archive:FILE[:TAG][@DIGEST]`, or `https://HOST/FOLDER/[:TAG][@DIGEST]`.
  *
  * As docker has it, the first part is a registry when it has a dot or a port or is `localhost`; else it belongs to Docker Hub's repository. Plain HTTP is
- * `http://` in front, and nothing else.
+ * `http://` in front, and nothing else. With a `/` at its end it is a folder on an HTTP server.
  *
  * @throws AppError `REFERENCE_INVALID`
  */
@@ -57,6 +67,7 @@ export function parseReference(text: string): Reference {
   const scheme = SCHEMES.find((one) => text.startsWith(one));
   const [name, digest] = withoutDigest(text, text.slice(scheme?.length ?? 0));
   const suffix = digest === undefined ? {} : { digest };
+  if (scheme === undefined && isWebFolder(name)) return { ...webOf(text, name), ...suffix };
   if (scheme === undefined) return { ...registryOf(text, name), ...suffix };
   const { path, tag } = pathOf(text, name, scheme === "oci:" ? "folder" : "file");
   const rest = { ...(tag === undefined ? {} : { tag }), ...suffix };
@@ -70,6 +81,7 @@ export function formatReference(reference: Reference): string {
   const suffix = `${tag === undefined ? "" : `:${tag}`}${digest === undefined ? "" : `@${digest}`}`;
   if (reference.kind === "layout") return `oci:${reference.folder}${suffix}`;
   if (reference.kind === "archive") return `oci-archive:${reference.file}${suffix}`;
+  if (reference.kind === "web") return `${reference.url}${suffix}`;
   return `${reference.plainHttp ? "http://" : ""}${reference.registry}/${reference.repository}${suffix}`;
 }
 
@@ -99,13 +111,24 @@ function pathOf(text: string, name: string, what: "folder" | "file"): { readonly
   return { path, ...(split ? { tag: checkedTag(text, name.slice(colon + 1)) } : {}) };
 }
 
+/** Whether somebody means a folder on an HTTP server: a URL with `/` at its end, or before a tag or a digest. */
+export const isWebFolder = (text: string): boolean =>
+  /^https?:\/\/[^/]+\/(?:[^]*\/)?(?::[^/@]*)?(?:@sha256:[^/]*)?$/.test(text);
+
+function webOf(text: string, name: string): WebReference {
+  const end = name.lastIndexOf("/") + 1;
+  const url = WEB_FOLDER.test(name.slice(0, end)) ? URL.parse(name.slice(0, end)) : null;
+  if (!url) throw invalid(text, "names a folder on an HTTP server that is none", "Write https://HOST/FOLDER/, without a user or a query.");
+  return { kind: "web", url: url.href, ...(end < name.length ? { tag: checkedTag(text, name.slice(end + 1)) } : {}) };
+}
+
 function registryOf(text: string, name: string): RegistryReference {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//.exec(name)?.[1];
   if (scheme !== undefined && scheme !== "http") {
     throw invalid(
       text,
       `begins with ${scheme}://`,
-      "Leave it out: registries are asked by HTTPS; http:// in front asks for plain HTTP.",
+      "Leave it out: registries are asked by HTTPS; http:// in front asks for plain HTTP. A folder on a server has / at its end.",
     );
   }
   const plainHttp = scheme === "http";
@@ -156,5 +179,5 @@ function checkedTag(text: string, tag: string): string {
 const invalid = (
   text: string,
   what: string,
-  hint = "Write REGISTRY/REPOSITORY:TAG, e.g. registry.example/team/os:1.4.0, oci:FOLDER:TAG, or oci-archive:FILE:TAG.",
+  hint = "Write REGISTRY/REPOSITORY:TAG, e.g. registry.example/team/os:1.4.0, oci:FOLDER:TAG, oci-archive:FILE:TAG, or https://HOST/FOLDER/:TAG.",
 ): AppError => new AppError("REFERENCE_INVALID", `${JSON.stringify(text)} ${what}`, { hint });

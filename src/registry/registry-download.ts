@@ -7,18 +7,21 @@ import type { Answer } from "./exchange.ts";
 import type { Repository } from "./repository.ts";
 import { checkedRange, type ImageStore } from "./store.ts";
 
+/** What is asked for blobs. */
+export type BlobServer = Pick<Repository, "origin" | "blobUrl" | "pull" | "send" | "pause">;
+
 /** Fewer new bytes than this in one connection is no progress. */
 const PROGRESS: Bytes = 64 * 1024;
 
 export async function hasBlob(
-  { origin, base, send }: Repository,
+  { origin, blobUrl, send }: Pick<BlobServer, "origin" | "blobUrl" | "send">,
   { digest, size }: Pick<Descriptor, "digest" | "size">,
   scope: string,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   const answer = await send({
     method: "HEAD",
-    url: `${base}/blobs/${digest}`,
+    url: blobUrl(digest),
     scope,
     what: `blob ${digest}`,
     ok: [200, 404],
@@ -33,7 +36,7 @@ export async function hasBlob(
 }
 
 /** Blobs on their way down. Source: OCI Distribution Specification 1.1, "Pulling blobs" */
-export function registryDownload({ origin, base, pull, send, pause }: Repository): Pick<ImageStore, "getBlob" | "readBlob"> {
+export function registryDownload({ origin, blobUrl, pull, send, pause }: BlobServer): Pick<ImageStore, "getBlob" | "readBlob"> {
   const wrongOf =
     (digest: string) =>
     (why: string): StoreError =>
@@ -58,7 +61,7 @@ export function registryDownload({ origin, base, pull, send, pause }: Repository
         const ranged = at > 0 || end < size;
         const range = `bytes=${at}-${end < size ? end - 1 : ""}`;
         answer = await send({
-          ...{ method: "GET", url: `${base}/blobs/${digest}`, scope: pull, what, ok: ranged ? [200, 206, 416] : [200], signal },
+          ...{ method: "GET", url: blobUrl(digest), scope: pull, what, ok: ranged ? [200, 206, 416] : [200], signal },
           headers: ranged ? { range, ...(tag === undefined ? {} : { "if-range": tag }) } : {},
         });
         let skip = startOf(answer, at, end, size, wrong);

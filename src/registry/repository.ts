@@ -10,6 +10,7 @@ export interface Repository extends Exchange {
   readonly server: string;
   /** What every path begins with: `/v2/team/os`. */
   readonly base: string;
+  readonly blobUrl: (digest: string) => string;
   /** Scopes, as token services know them. */
   readonly pull: string;
   readonly push: string;
@@ -23,7 +24,7 @@ export function repositoryOf(
   const server = registryOrigin({ registry, plainHttp });
   return {
     ...exchange(server, origin, context),
-    ...{ origin, server, base: `/v2/${repository}` },
+    ...{ origin, server, base: `/v2/${repository}`, blobUrl: (digest) => `/v2/${repository}/blobs/${digest}` },
     pull: `repository:${repository}:pull`,
     push: `repository:${repository}:pull,push`,
   };

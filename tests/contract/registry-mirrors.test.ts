@@ -1,9 +1,10 @@
 /** Mirrors: asked first, believed in nothing, and missed by nobody. */
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, mkdtempDisposable, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { openPace } from "../../src/core/pace.ts";
 import { run } from "../../src/host/run.ts";
 import { registryContext } from "../../src/registry/context.ts";
 import { openStore } from "../../src/registry/open-store.ts";
@@ -153,4 +154,37 @@ test("settings in a file say mirrors and plain HTTP; a file that was named has t
   } finally {
     await rm(folder, { recursive: true });
   }
+});
+
+test("what may come a second counts for a registry and its mirrors together, and for everything that comes at once", async () => {
+  await using mirror = await testRegistry();
+  await using own = await testRegistry();
+  await using folder = await mkdtempDisposable(join(tmpdir(), "petrify-registries-"));
+  const path = join(folder.path, "registries.yaml");
+  await writeFile(
+    path,
+    `registries: {'${own.host}': {plainHttp: true, mirrors: ['http://${mirror.host}']}, '${mirror.host}': {plainHttp: true}}`,
+  );
+  const blobs = [1, 2, 3, 4].map((seed) => bytesOf(300_000, seed));
+  for (const [index, bytes] of blobs.entries())
+    (index < 2 ? mirror : own).repository("team/os").blobs.set(digestOf(bytes), Buffer.from(bytes));
+  let time = 0;
+  const pace = openPace({
+    bytes: 100_000,
+    now: () => time,
+    sleep: async (ms) => {
+      const until = time + ms;
+      await Promise.resolve();
+      time = Math.max(time, until);
+    },
+  });
+  const settings = { environment: {}, run, random: () => 0, now: () => 0, pace, registriesFile: { path, needed: true } };
+  const reference = parseReference(`${own.host}/team/os`) as RegistryReference;
+  using context = await registryContext(settings, reference);
+  const store = openStore(reference, context);
+  const came = await Promise.all(blobs.map(async (bytes) => await wholeBlob(store, describedAs(bytes), 300_000, {})));
+  assert.deepEqual(came.map(digestOf), blobs.map(digestOf));
+  assert.deepEqual([mirror.asked.length, own.asked.length], [4, 2], "both have given some");
+  const spent = 12_000 - 250;
+  assert.ok(time >= spent && time < spent + 10, `${time} ms, with what the mirror says of the two that it lacks`);
 });

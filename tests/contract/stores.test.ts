@@ -3,8 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openStore } from "../../src/registry/open-store.ts";
 import { parseReference } from "../../src/registry/reference.ts";
+import type { ImageStore } from "../../src/registry/store.ts";
 import { testRegistry, type RegistryOptions } from "../support/registry.ts";
 import { storeContract, testContext } from "../support/store-contract.ts";
+import { webFolder } from "../support/web-folder.ts";
 
 storeContract("a folder", async () => {
   const folder = await mkdtemp(join(tmpdir(), "petrify-layout-"));
@@ -29,6 +31,34 @@ storeContract("an archive", async () => {
     },
   };
 });
+
+for (const ranges of [true, false]) {
+  storeContract(`a folder on an HTTP server ${ranges ? "with" : "without"} ranges, which is filled where it lies`, async () => {
+    const folder = await mkdtemp(join(tmpdir(), "petrify-web-"));
+    const context = testContext();
+    const { url, [Symbol.asyncDispose]: close } = await webFolder(folder, { ranges });
+    const own = openStore(parseReference(`oci:${folder}`), context);
+    // What a store has read stays: each question is another command's.
+    const web = (): ImageStore => openStore(parseReference(url), context);
+    return {
+      store: {
+        ...own,
+        headManifest: async (...about) => await web().headManifest(...about),
+        getManifest: async (...about) => await web().getManifest(...about),
+        tags: (...about) => web().tags(...about),
+        hasBlob: async (...about) => await web().hasBlob(...about),
+        getBlob: (...about) => web().getBlob(...about),
+        readBlob: (...about) => web().readBlob(...about),
+        referrers: async (...about) => await web().referrers(...about),
+      },
+      [Symbol.asyncDispose]: async () => {
+        context[Symbol.dispose]();
+        await close();
+        await rm(folder, { recursive: true });
+      },
+    };
+  });
+}
 
 const auth = { user: "me", password: "s3cret word" } as const;
 const REGISTRIES: Readonly<Record<string, RegistryOptions & { readonly chunk?: number }>> = {

@@ -6,7 +6,7 @@ import { AppError } from "../../core/error.ts";
 import type { ResetKeep as Keep } from "../../layout/reset-order.ts";
 import type { BootTarget as Target } from "../../layout/slots.ts";
 import type { ImageSource } from "../../layout/operation.ts";
-import { parseReference } from "../../registry/reference.ts";
+import { isWebFolder, parseReference } from "../../registry/reference.ts";
 import type { Told } from "../../release/may-upgrade.ts";
 import {
   ApplyMode,
@@ -46,7 +46,7 @@ export function upgradeRequest(options: UpgradeOptions | undefined): UpgradeRequ
 }
 
 function sourceOf(image: string): ImageSource {
-  if (/^https?:\/\//.test(image)) return { is: "url", url: image };
+  if (/^https?:\/\//.test(image) && !isWebFolder(image)) return { is: "url", url: image };
   if (image.startsWith("/")) return { is: "file", path: image };
   try {
     parseReference(image);

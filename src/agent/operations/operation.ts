@@ -30,6 +30,7 @@ export type Job =
       readonly from: Bytes;
       /** By earlier tries. */
       readonly downloaded: Bytes;
+      readonly bandwidth?: Bytes;
     }
   | { readonly do: "verify"; readonly place: Place; readonly digest: string }
   | {
@@ -69,10 +70,13 @@ const MAX_FAILURES = 5;
 export function todo(operation: Operation, bootId: string): Job | undefined {
   switch (operation.kind) {
     case "upgrade": {
-      const { at, target, source, image, written } = operation;
+      const { at, target, source, image, written, bandwidth } = operation;
       if (at === "checking") return { do: "check", source, digest: image.digest };
       if (at === "writing")
-        return { do: "write", place: target, source, image, from: written, downloaded: downloadedBy(operation) };
+        return {
+          ...{ do: "write", place: target, source, image, from: written, downloaded: downloadedBy(operation) },
+          ...(bandwidth !== undefined && { bandwidth }),
+        };
       if (at === "verifying") return { do: "verify", place: target, digest: image.digest };
       if (at === "flipping") return { do: "flip", slot: target, state: "trial", digest: image.digest, ...releaseOf(operation) };
       if (at === "undoing") return { do: "undo", slot: target };

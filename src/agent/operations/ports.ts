@@ -58,11 +58,18 @@ export interface ImagePorts {
    * Writes an image over a place, from a byte on, through the partition's block device. It looks at the source's manifest first, and writes nothing when that
    * is another image by now.
    *
+   * @param work.bandwidth of a release: bytes a second at the most
    * @param progress is told what is durable, and how a release comes
    * @throws AppError `IMAGE_CHANGED`, `IMAGE_UNREADABLE`, `PLACE_UNWRITABLE`
    */
   readonly write: (
-    work: { readonly source: ImageSource; readonly image: ImageSummary; readonly place: Place; readonly from: Bytes },
+    work: {
+      readonly source: ImageSource;
+      readonly image: ImageSummary;
+      readonly place: Place;
+      readonly from: Bytes;
+      readonly bandwidth?: Bytes;
+    },
     progress: (progress: WriteProgress | { readonly way: string }) => void,
     signal: AbortSignal,
   ) => Promise<Pick<WriteProgress, "downloaded">>;

@@ -38,6 +38,8 @@ export interface UpgradeWish {
   readonly force: boolean;
   /** Bring it here, and no more. */
   readonly only?: "download";
+  /** Of a release: how many come a second, at the most. */
+  readonly bandwidth?: Bytes;
 }
 
 /**
@@ -106,6 +108,7 @@ export function upgradeOf(
     ...{ kind: "upgrade", ...begun(asked, running, version), source, image, written: 0, failures: 0, target, reused },
     ...(release ? { release } : {}),
     ...(wish.only ? { only: wish.only } : {}),
+    ...(wish.bandwidth === undefined ? {} : { bandwidth: wish.bandwidth }),
     restart: wish.restart,
     at: reused ? "verifying" : source.is === "file" ? "checking" : "writing",
   };

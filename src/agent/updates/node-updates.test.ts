@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fakeUpdates } from "../../config/updates/fake-updates.ts";
 import type { UpdatesConfig } from "../../config/updates/updates-config.ts";
-import type { AppError } from "../../core/error.ts";
+import { AppError } from "../../core/error.ts";
 import type { Agent } from "../agent.ts";
 import { boot as bootOnce, type Boot, type BootOptions } from "../fake-boot.ts";
 import { freshDisk, type FakeDisk, type FakeMachine } from "../fake-machine.ts";
@@ -71,6 +71,22 @@ test("a release that falls back is not booted again, until somebody says so", as
   });
   assert.deepEqual(told.machine.init.restarts, ["a restart was asked for by updates"]);
   assert.equal((await boot(on)).slot, "b");
+});
+
+test("what updates fetch comes no faster than the config says, also after a cut; what somebody asks for does", async () => {
+  const on = disk();
+  const config = { ...APPLY, mode: "download", bandwidth: 65_536 } as const;
+  on.writeFails = [new AppError("WORKER_ENDED", "it was killed")];
+  const first = await boot(on, { config });
+  assert.deepEqual(written(first), ["write b from 0, 65536 bytes a second", "write b from 0, 65536 bytes a second"]);
+  const byHand = await boot(on, {
+    config: { ...config, mode: "notify" },
+    ask: async ({ operations }, signal) => {
+      const source = { is: "registry", reference: `${SOURCE}:2.1.0` } as const;
+      await Array.fromAsync(operations.upgrade({ source, recovery: false, force: false, restart: true }, signal));
+    },
+  });
+  assert.deepEqual(written(byHand), ["write b from 0"]);
 });
 
 for (const [mode, work, state] of [

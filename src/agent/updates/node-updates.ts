@@ -5,7 +5,7 @@ import type { FinishedOperation } from "../../layout/operation.ts";
 import type { KnownRelease } from "../../layout/updates-state.ts";
 import { shortLine } from "../../layout/short-line.ts";
 import { formatReference, parseReference } from "../../registry/reference.ts";
-import type { OperationService } from "../operations/service.ts";
+import type { OperationService, UpgradeRequest } from "../operations/service.ts";
 import type { World } from "../world.ts";
 import { chooseRelease, newestTag } from "./choose.ts";
 import type { UpdateFacts } from "./decide.ts";
@@ -42,8 +42,8 @@ async function portsOf(world: World, operations: OperationService): Promise<Upda
       const found = await inspected(operations, reference, signal);
       return found && chooseRelease([found], config.channel, undefined, left);
     },
-    download: async ({ reference }, signal) => await upgraded(operations, reference, "download", signal),
-    stage: async ({ reference }, signal) => await upgraded(operations, reference, undefined, signal),
+    download: async ({ reference }, signal) => await upgraded(operations, reference, { only: "download", ...bandwidthOf(machineConfig) }, signal),
+    stage: async ({ reference }, signal) => await upgraded(operations, reference, bandwidthOf(machineConfig), signal),
     restart: async () => await operations.restart(undefined, BY),
     tell: async ({ webhook }, news, signal) => {
       if (!webhook) return;
@@ -101,15 +101,11 @@ function isLastDownload(operations: readonly FinishedOperation[], image: string)
   return last?.only === "download" && last.outcome === "succeeded" && last.image.digest === image;
 }
 
-/** What is to be looked at. @returns nothing where no tag is in the range @throws AppError `UPDATES_SOURCE` */
+/** What is to be looked at. @returns nothing where no tag is in the range */
 async function referenceOf(
   { source = "", channel }: UpdatesConfig,
   tags: (repository: string) => Promise<readonly string[]>,
 ): Promise<string | undefined> {
-  if (/^https?:\/\/.*\/$/.test(source))
-    throw new AppError("UPDATES_SOURCE", `${source}: a folder on an HTTP server cannot be looked at yet`, {
-      hint: "Name a registry, or oci:/folder.",
-    });
   const repository = parseReference(source);
   if ("digest" in channel) return formatReference({ ...repository, digest: channel.digest });
   if ("tag" in channel) return formatReference({ ...repository, tag: channel.tag });
@@ -142,11 +138,11 @@ const NOTHING_NEWER: ReadonlySet<string> = new Set(["ALREADY_RUNNING", "RELEASE_
 async function upgraded(
   operations: OperationService,
   reference: string,
-  only: "download" | undefined,
+  how: Pick<UpgradeRequest, "only" | "bandwidth">,
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    for await (const news of operations.upgrade({ ...requestOf(reference, false), ...(only && { only }) }, signal, BY)) {
+    for await (const news of operations.upgrade({ ...requestOf(reference, false), ...how }, signal, BY)) {
       if (!("ended" in news) || news.ended.outcome === "succeeded") continue;
       const { outcome, reason = `it was ${outcome}`, code = "UPDATE_FAILED" } = news.ended;
       throw new AppError(code, reason);
@@ -156,5 +152,9 @@ async function upgraded(
   }
 }
 
+const bandwidthOf = ({ now }: World["ports"]["machineConfig"]): Pick<UpgradeRequest, "bandwidth"> => {
+  const bandwidth = now().updates?.bandwidth;
+  return bandwidth === undefined ? {} : { bandwidth };
+};
 const requestOf = (reference: string, restart: boolean) =>
   ({ source: { is: "registry", reference }, recovery: false, force: false, restart }) as const;

@@ -63,6 +63,7 @@ suite("what is wrong is told with its place, its path and what was probably mean
     ["updates: { channel: { versions: newest } }", /updates\.channel\.versions: must be a range of versions/],
     ["updates: { channel: ^1.4 }", /updates\.channel: must be a tag, such as stable; ranges stand under versions$/],
     ["updates: { mode: auto }", /updates\.mode: must be notify or download or stage or apply/],
+    ["updates: { bandwidth: 4KiB }", /updates\.bandwidth: must be at least 8KiB/],
     ["updates: { windows: [{ start: '02:00' }] }", /updates\.windows\[0\]\.length: is missing$/],
     [
       "updates: { windows: [{ start: '02:00', length: '02:00' }] }",

@@ -1,7 +1,7 @@
 /** @portable `updates`: how a machine keeps itself current. What no machine could do is refused here, with the reason. docs/concepts/updates.md */
 import { z } from "zod";
 import { parseVersionRange } from "../../core/semver.ts";
-import { formatDuration, parseDuration, type Seconds } from "../../core/units.ts";
+import { formatDuration, KiB, parseDuration, type Bytes, type Seconds } from "../../core/units.ts";
 import { DAY, isZone, startOfDay } from "../updates/calendar.ts";
 import { UPDATE_MODES, WEEKDAYS, type UpdatesConfig, type Weekday } from "../updates/updates-config.ts";
 import { Duration, Size } from "../words.ts";
@@ -16,7 +16,7 @@ const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 const REPOSITORY =
   /^(?:http:\/\/)?[A-Za-z0-9][A-Za-z0-9.-]*(?::\d{1,5})?(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)+(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?$/;
 const FOLDER = /^oci:(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._@+~-]+)+(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?$/;
-const HTTP_FOLDER = /^https?:\/\/[A-Za-z0-9[][^\s?#@]{0,500}\/$/;
+const HTTP_FOLDER = /^https?:\/\/[A-Za-z0-9[][!"$->A-[\]-~]{0,500}\/$/;
 
 const Source = z.string().superRefine((source, context) => {
   if ([REPOSITORY, FOLDER, HTTP_FOLDER].some((form) => form.test(source))) return;
@@ -50,6 +50,7 @@ const Channel = z
 
 const Zone = z.string().refine(isZone, "must be a name of the time zone database that is known, such as Europe/Berlin");
 
+const SLOWEST: Bytes = 8 * KiB;
 const SHORTEST_WINDOW = 10 * MINUTE;
 const WEEK = 7 * DAY;
 const TIME_OF_DAY = /^(?:[01]\d|2[0-3]):[0-5]\d$/;
@@ -173,7 +174,9 @@ export const Updates = z
     max_delay: Duration({ min: MINUTE, max: 365 * DAY })
       .optional()
       .describe("So long after it was made a security release waits for no window; default: it waits as others do"),
-    bandwidth: Size.optional().describe("Bytes a second at the most: 512KiB"),
+    bandwidth: Size.refine((bytes) => bytes >= SLOWEST, "must be at least 8KiB: servers give up on slower connections")
+      .optional()
+      .describe("Bytes a second at the most: 512KiB"),
     metered: z.enum(["wait", "download"]).default("wait").describe("Whether images are fetched on a line whose bytes cost money"),
     retry: Retry.default({ first: 5 * MINUTE, longest: 6 * HOUR }).describe("What follows when something fails"),
     coordination: z

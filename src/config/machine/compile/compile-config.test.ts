@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assertStorable, compile, IMAGES, MEANS, tolerantly } from "../../../../tests/support/compile-cases.ts";
-import { fakeUpdates } from "../../updates/fake-updates.ts";
 import type { NodeConfig } from "../node-config.ts";
 import { fakeFile, fakeStep, fakeUser } from "./fake-config.ts";
 import { debian } from "./fake-image.ts";
@@ -111,11 +110,4 @@ test("kernel arguments of all documents together have a limit", () => {
   assert.deepEqual(compile({ kernelArgs: { append: append.slice(1), remove: [] } }).kernelArgs.append, append.slice(1));
   const { kernelArgs, unsupported } = tolerantly({ kernelArgs: { append, remove: [] } });
   assert.deepEqual([kernelArgs.append, unsupported.map(({ key }) => key)], [[], ["kernel.args"]]);
-});
-
-test("what is kept and has no effect yet is told", () => {
-  const told = (about: Partial<NodeConfig>): readonly string[] => compile(about).notes;
-  assert.deepEqual(told({ kernelArgs: { append: ["quiet"], remove: [] } }), []);
-  assert.deepEqual(told({ updates: fakeUpdates({}) }), []);
-  assert.deepEqual(told({ updates: fakeUpdates({ bandwidth: 5 }) }), ["updates.bandwidth: is kept, and has no effect yet"]);
 });

@@ -134,13 +134,9 @@ export function compileTolerantly(config: NodeConfig, view: ImageView, means: Co
       ...[...all(parts, "unsupported"), ...settled.unsupported, ...later.unsupported, ...ofDisks],
       ...(tooManyArgs === undefined ? [] : [{ key: "kernel.args", problem: tooManyArgs }]),
     ],
-    notes: [...all(parts, "notes"), ...withoutEffect(whole)],
+    notes: all(parts, "notes"),
   };
 }
-
-/** Nothing that is kept and not yet used passes in silence. */
-const withoutEffect = ({ updates }: NodeConfig): string[] =>
-  updates?.bandwidth === undefined ? [] : ["updates.bandwidth: is kept, and has no effect yet"];
 
 /**
  * All of a config, or nothing.
