@@ -22,7 +22,7 @@ import { openRecovery } from "./recovery-loop.ts";
 import { openReset, type Reset } from "./reset-loop.ts";
 import { todo } from "./operations/operation.ts";
 import { untilAborted } from "../host/wait.ts";
-import type { Updates } from "./updates/updates.ts";
+import type { Updates, UpdatesSummary } from "./updates/updates.ts";
 import { isSuspicious } from "./verification.ts";
 import { openWorld, type World } from "./world.ts";
 
@@ -134,6 +134,7 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
       ...(installer.status() ? { installation: installer.status()! } : {}),
       ...(recovery.status() ? { recovery: recovery.status()! } : {}),
       ...(reset.status() ? { reset: reset.status()! } : {}),
+      ...updatesStatus(updates.summary()),
       degraded: upkeep.degraded,
       ...(scrubber.verifying ? { verifying: scrubber.verifying } : {}),
       agent: { pid: ports.pid, startedAfter },
@@ -145,8 +146,13 @@ export async function openAgent(ports: AgentPorts): Promise<Agent> {
 function lateUpdates(
   world: World,
   service: OperationService,
-): Pick<Updates, "loop"> & { readonly open: () => Promise<Updates>; readonly changed: () => void } {
+): Pick<Updates, "loop"> & {
+  readonly open: () => Promise<Updates>;
+  readonly changed: () => void;
+  readonly summary: () => UpdatesSummary | undefined;
+} {
   let opened: Promise<Updates> | undefined;
+  let looping: Updates | undefined;
   let changed = Promise.withResolvers<void>();
   const open = async (): Promise<Updates> => {
     opened ??= import("./updates/node-updates.ts").then(async ({ openNodeUpdates }) => await openNodeUpdates(world, service));
@@ -154,6 +160,7 @@ function lateUpdates(
   };
   return {
     open,
+    summary: () => (world.ports.machineConfig.now().updates ? looping?.summary() : undefined),
     changed: () => {
       const { resolve } = changed;
       changed = Promise.withResolvers();
@@ -162,11 +169,13 @@ function lateUpdates(
     },
     loop: async (signal) => {
       while (!world.ports.machineConfig.now().updates) await untilAborted(changed.promise, signal);
-      const { loop } = await open();
-      await loop(signal);
+      looping = await open();
+      await looping.loop(signal);
     },
   };
 }
+
+const updatesStatus = (updates: UpdatesSummary | undefined): Pick<AgentStatus, "updates"> => (updates ? { updates } : {});
 
 async function begin(world: World): Promise<void> {
   const { ports, running, remember } = world;

@@ -16,6 +16,7 @@ import type { ResetStatus } from "./reset-loop.ts";
 import type { TrustedKey } from "../release/trusted-keys.ts";
 import type { StageControl } from "./stages/stage-control.ts";
 import type { TrustStore } from "./trust-store.ts";
+import type { UpdatesSummary } from "./updates/updates.ts";
 
 /** The socket that only root of the machine may ask. */
 export const AGENT_SOCKET = "/run/petrify/petrifyd.sock";
@@ -116,6 +117,8 @@ export interface AgentStatus {
   readonly recovery?: RecoveryStatus;
   /** Only while this machine is being reset, or wiped. */
   readonly reset?: ResetStatus;
+  /** How it keeps itself current; only where its machine config says anything of that. */
+  readonly updates?: UpdatesSummary;
   /** What is being verified, in percent. */
   readonly verifying?: { readonly what: string; readonly percent: number };
   readonly agent: { readonly pid: number; readonly startedAfter: number };

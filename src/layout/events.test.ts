@@ -22,6 +22,11 @@ const EXAMPLES: readonly MachineEvent[] = [
   { kind: "config-drifted", config: { generation: 12, mode: "mend", reason: "/etc/motd differs", differences: 2 } },
   { kind: "config-mended", config: { generation: 12, differences: 0 } },
   { kind: "certificate-replaced", certificate: { until: "2027-11-23T00:00:00.000Z" } },
+  { kind: "update-found", update: { step: "look", version: "1.5.0", reason: "the source has 1.5.0" } },
+  { kind: "update-began", update: { step: "download", version: "1.5.0", reason: "1.5.0 is there" } },
+  { kind: "update-done", update: { step: "download", version: "1.5.0", reason: "1.5.0 is there" } },
+  { kind: "update-failed", update: { step: "look", reason: "registry.example/edge: does not answer" } },
+  { kind: "update-waits", update: { step: "nothing", version: "1.5.0", because: "window", reason: "1.5.0: the next window" } },
   { kind: "audit-entry", audit: { entry: 7, is: "begin", call: "POST /upgrade", by: "alice", role: "admin", via: "api" } },
 ];
 const read = (fields: Readonly<Record<string, unknown>>) => parseEvent(JSON.stringify(fields));

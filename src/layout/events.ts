@@ -10,6 +10,7 @@ const ABOUT = {
   operation: ["id", "kind", "step", "outcome", "reason", "version"],
   config: ["generation", "mode", "reason", "differences"],
   certificate: ["until"],
+  update: ["step", "version", "because", "reason"],
   unit: ["name", "result"],
   audit: ["entry", "is", "of", "call", "by", "role", "via", "outcome", "code"],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
@@ -38,6 +39,11 @@ const KINDS = {
   "config-drifted": "config",
   "config-mended": "config",
   "certificate-replaced": "certificate",
+  "update-found": "update",
+  "update-began": "update",
+  "update-done": "update",
+  "update-failed": "update",
+  "update-waits": "update",
   "unit-failed": "unit",
   "audit-entry": "audit",
 } as const satisfies Readonly<Record<string, keyof typeof ABOUT>>;

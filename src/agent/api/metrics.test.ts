@@ -65,6 +65,11 @@ const full: AgentStatus = {
   operation: { id: "1", kind: "upgrade", at: "writing", text: "writing", percent: 7 },
   config: { generation: 12, trial: false, notes: ["a"] },
   drift: { at: 1, generation: 12, mode: "report", found: ["x", "y"] },
+  updates: {
+    ...{ step: "nothing", because: "window", lookedAt: 999_000, lookFailures: 0, failures: 2, left: 1, isPaused: false },
+    release: { image: "cd", version: "1.5.0", created: 990_000, security: true, reference: "registry.example/edge@sha256:00" },
+    ...{ took: 95, lock: "held" },
+  },
 };
 const families = (status: AgentStatus, of: Parameters<typeof metricsOf>[2] = figures) =>
   parsed(metricsText(metricsOf("1.2.3", status, of, ends)));
@@ -101,6 +106,15 @@ suite("metrics", () => {
       ["uptime_seconds", "", 100],
       ["boot_time_seconds", "", 999_900],
       ["certificate_expiry_timestamp_seconds", 'of="machine"', 2e9],
+      ["update_available", 'version="1.5.0",security="true"', 1],
+      ["update_step", 'step="nothing",because="window"', 1],
+      ["update_looked_timestamp_seconds", "", 999_000],
+      ["update_failures", 'of="look"', 0],
+      ["update_failures", 'of="release"', 2],
+      ["update_paused", "", 0],
+      ["update_fallen_back", "", 1],
+      ["update_fleet_lock", "", 1],
+      ["update_duration_seconds", "", 95],
       ["load15", "", 0.01],
       ["cpu_seconds_total", 'mode="user"', 12.5],
       ["memory_available_bytes", "", 2 ** 30],
@@ -122,6 +136,11 @@ suite("metrics", () => {
       assert.equal(found.get(`petrify_${name}`), undefined, name);
     assert.equal(valueOf(found, "operation_active"), 0);
     assert.equal(valueOf(found, "alarms"), 0);
+  });
+
+  test("a release that runs already is none that could be taken", () => {
+    const running = { ...full, image: { ...full.image, digest: full.updates!.release!.image } };
+    assert.equal(families(running).get("petrify_update_available"), undefined);
   });
 
   test("a sample is never there twice", () => {

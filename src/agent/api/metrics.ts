@@ -17,7 +17,13 @@ export function metricsOf(
   figures: MachineFigures,
   certificates: CertificateEnds,
 ): readonly Metric[] {
-  return [...aboutMachine(version, status, certificates), ...aboutSlots(status), ...aboutHealth(status), ...aboutLoad(figures)];
+  return [
+    ...aboutMachine(version, status, certificates),
+    ...aboutSlots(status),
+    ...aboutHealth(status),
+    ...aboutUpdates(status),
+    ...aboutLoad(figures),
+  ];
 }
 
 const gauge = (name: string, help: string, samples: Metric["samples"]): Metric => ({
@@ -126,6 +132,33 @@ function aboutHealth({ health, alarms, degraded, failedBoots }: AgentStatus): Me
       ...degraded.map(({ partition, is }) => [1, { partition, is }] as const),
     ]),
     gauge("failed_boots", "Boots that failed, of those that are remembered.", [[failedBoots.length]]),
+  ];
+}
+
+function aboutUpdates({ updates, image }: AgentStatus): Metric[] {
+  if (!updates) return [];
+  const { step, because, release, lookedAt, lookFailures, failures, left, isPaused, took, lock } = updates;
+  const isNewer = release !== undefined && release.image !== image.digest;
+  return [
+    gauge("update_available", "1 for a release that the source has, and that does not run.", [
+      ...(isNewer ? [[1, { version: release.version, security: String(release.security) }] as const] : []),
+    ]),
+    gauge("update_step", "What the machine does to stay current: 1 for the step, or for why it does nothing.", [
+      [1, { step, because: because ?? "" }],
+    ]),
+    gauge("update_looked_timestamp_seconds", "When the source was looked at last, in seconds since 1970.", [
+      ...(lookedAt === undefined ? [] : [[lookedAt] as const]),
+    ]),
+    gauge("update_failures", "One after the other, of looking and of bringing the release here.", [
+      [lookFailures, { of: "look" }],
+      [failures, { of: "release" }],
+    ]),
+    gauge("update_paused", "Whether somebody has paused updates.", [[Number(isPaused)]]),
+    gauge("update_fallen_back", "Releases that fell back on this machine, of those that are remembered.", [[left]]),
+    gauge("update_fleet_lock", "Whether the machine holds the fleet's lock.", [[Number(lock === "held")]]),
+    gauge("update_duration_seconds", "What the last update took, from staging to a healthy machine.", [
+      ...(took === undefined ? [] : [[took] as const]),
+    ]),
   ];
 }
 

@@ -33,6 +33,11 @@ const boot = async (
     },
   });
 const written = ({ machine }: Boot): string[] => machine.done.filter((line) => line.startsWith("write"));
+/** With the step, or why nothing is done. */
+const updateEvents = ({ machine }: Boot): string[] =>
+  machine.told.flatMap((event) =>
+    "update" in event ? [`${event.update.because ?? event.update.step} ${event.kind}`] : [],
+  );
 const history = ({ agent }: Boot): string[] =>
   agent.operations.history().map(({ kind, only, outcome, image: { version } }) => `${only ?? kind} ${version}: ${outcome}`);
 
@@ -50,6 +55,13 @@ test("a newer release is downloaded, staged, booted, proven; how long that took 
   const { next } = await (await second.agent.updates()).status();
   assert.equal(next?.because, "current");
   assert.deepEqual(second.machine.init.restarts, []);
+  const { updates } = second.agent.status();
+  assert.deepEqual([updates?.because, updates?.release?.version, updates?.failures], ["current", "2.0.0", 0]);
+  assert.deepEqual(updateEvents(first), [
+    ...["look update-found", "download update-began", "download update-done"],
+    ...["stage update-began", "stage update-done", "restart update-began"],
+  ]);
+  assert.deepEqual(updateEvents(second), ["trial update-waits", "current update-waits"]);
 });
 
 test("a release that falls back is not booted again, until somebody says so", async () => {

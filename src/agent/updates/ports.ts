@@ -1,5 +1,6 @@
 /** Everything that updates see of the machine, and can do to it. node-ports.ts is a real one. */
 import type { UpdatesConfig } from "../../config/updates/updates-config.ts";
+import type { MachineEvent } from "../../layout/events.ts";
 import type { FinishedOperation } from "../../layout/operation.ts";
 import type { KnownRelease, LeftRelease, UpdatesState } from "../../layout/updates-state.ts";
 import type { UpdateFacts, UpdateStep } from "./decide.ts";
@@ -52,5 +53,5 @@ export interface UpdatePorts {
   /** 0 … 1 */
   readonly random: () => number;
   readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
-  readonly log: (level: "info" | "alarm", line: string) => void;
+  readonly log: (level: "info" | "alarm", line: string, event?: MachineEvent) => void;
 }

@@ -23,6 +23,18 @@ export interface UpdatesStatus {
   /** What keeps it from restarting. */
   readonly locks: UpdateFacts["locks"];
 }
+/** The same in short, as the loop has found it last. */
+export interface UpdatesSummary extends Pick<UpdatesState, "release" | "lookedAt" | "took" | "lock"> {
+  readonly step: UpdateStep["do"];
+  /** Why nothing is done. */
+  readonly because?: UpdateBecause;
+  /** One after the other, of looking and of the release. */
+  readonly lookFailures: number;
+  readonly failures: number;
+  /** Releases that fell back here. */
+  readonly left: number;
+  readonly isPaused: boolean;
+}
 export interface PauseRequest {
   /** How long; default: until somebody resumes. */
   readonly seconds?: Seconds;
@@ -31,6 +43,7 @@ export interface PauseRequest {
 
 export interface Updates {
   readonly status: () => Promise<UpdatesStatus>;
+  readonly summary: () => UpdatesSummary;
   /** @throws AppError `NO_UPDATES` */
   readonly plan: () => Promise<UpdatePlan>;
   /** Looks now. @throws AppError `NO_UPDATES`; what looking throws */
@@ -53,7 +66,7 @@ const TROUBLE_MS = 60_000;
 export function openUpdates(ports: UpdatePorts): Updates {
   let state = ports.store.found;
   let wake = Promise.withResolvers<void>();
-  let said = "";
+  let doing: { readonly step: UpdateStep["do"]; readonly because?: UpdateBecause } = { step: "nothing" };
 
   /** Stored before anything follows from it. */
   const hear = async (event: UpdateEvent): Promise<void> => {
@@ -132,25 +145,30 @@ export function openUpdates(ports: UpdatePorts): Updates {
   };
   const attempt = async ({ step, why }: UpdateDecision, config: UpdatesConfig, signal: AbortSignal): Promise<void> => {
     const { image: known } = state.release ?? {};
-    const tell = async (event: UpdateNews["event"], about: string): Promise<void> => {
+    /** @param line of the log */
+    const tell = async (event: UpdateNews["event"], about: string, line: string, level: "info" | "alarm" = "info"): Promise<void> => {
       const { version, security } = ("release" in step ? step.release : state.release) ?? {};
-      const of = { ...(version !== undefined && { version }), ...(security !== undefined && { security }) };
-      await ports.tell(config, { event, step: step.do, why: about, ...of }, signal);
+      const facts = { step: step.do, ...(version !== undefined && { version }) };
+      ports.log(level, `updates: ${line}`, { kind: `update-${event}`, update: { ...facts, reason: about } });
+      await ports.tell(config, { event, ...facts, why: about, ...(security !== undefined && { security }) }, signal);
     };
+    doing = { step: step.do };
+    if (step.do === "look") ports.log("info", `updates: look: ${why}`);
     // On every console: somebody may be at work there.
-    ports.log(step.do === "restart" ? "alarm" : "info", `updates: ${step.do}: ${why}`);
-    if (step.do !== "look") await tell("began", why);
+    else await tell("began", why, `${step.do}: ${why}`, step.do === "restart" ? "alarm" : "info");
     try {
       await perform(step, config, signal);
-      if (step.do !== "look") await tell("done", why);
-      else if (state.release && state.release.image !== known) await tell("found", `the source has ${state.release.version}`);
+      if (step.do !== "look") await tell("done", why, `${step.do}: done`);
+      else if (state.release && state.release.image !== known) {
+        const found = `the source has ${state.release.version}`;
+        await tell("found", found, found);
+      }
     } catch (error) {
       signal.throwIfAborted();
       const reason = (error as Error).message;
-      ports.log("info", `updates: ${step.do} has failed: ${reason}`);
       const event = failed(step, reason);
       if (event) await hear(event);
-      await tell("failed", reason);
+      await tell("failed", reason, `${step.do} has failed: ${reason}`);
     }
   };
 
@@ -167,14 +185,29 @@ export function openUpdates(ports: UpdatePorts): Updates {
       await attempt(decision, config, signal);
       return 0;
     }
-    const line = `updates: ${decision.because}: ${decision.why}`;
-    if (decision.because !== said) ports.log("info", line);
-    said = decision.because;
+    const { because, why } = decision;
+    if (because !== doing.because) {
+      const { version } = state.release ?? {};
+      const facts = { step: "nothing", because, reason: why, ...(version !== undefined && { version }) };
+      ports.log("info", `updates: ${because}: ${why}`, { kind: "update-waits", update: facts });
+    }
+    doing = { step: "nothing", because };
     return Math.min(LONGEST_MS, Math.max(1, (decision.again ?? 0) - now.now) * 1000);
   };
 
   return {
     status,
+    summary: () => {
+      const { release, lookedAt, lookFailure, failure, paused, left, took, lock } = state;
+      return {
+        ...doing,
+        ...(release && { release }),
+        ...(lookedAt !== undefined && { lookedAt }),
+        ...{ lookFailures: lookFailure?.count ?? 0, failures: failure?.count ?? 0, left: left.length, isPaused: paused !== undefined },
+        ...(took !== undefined && { took }),
+        ...(lock !== undefined && { lock }),
+      };
+    },
     plan: async () => planOf(await situation(needed())),
     check: async (signal) => {
       await look(needed(), signal);
