@@ -73,6 +73,8 @@ export interface FakeDisk {
   order?: ResetOrder;
   /** Nothing boots from it. */
   isErased?: boolean;
+  /** The image whose release's documents are kept. */
+  kept?: string;
   /** What it remembers of its updates. */
   updates?: UpdatesState;
   /** What keeps it from restarting by itself. */
@@ -363,8 +365,9 @@ function fakeImages(disk: FakeDisk, done: string[], damage: Readonly<Record<stri
       done.push(`check ${keyOf(source)}`);
       return await Promise.resolve(verdict(keyOf(source)));
     },
-    write: async ({ source, image, place, from, bandwidth }, progress) => {
+    write: async ({ source, image, place, from, bandwidth, keep }, progress) => {
       done.push(`write ${place} from ${from}${bandwidth === undefined ? "" : `, ${bandwidth} bytes a second`}`);
+      if (keep) disk.kept = image.digest;
       assertPlace(disk, place);
       disk.places = { ...disk.places, [place]: "half" };
       const failure = disk.writeFails?.shift();

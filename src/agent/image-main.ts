@@ -14,9 +14,11 @@ import { trustAuthorities } from "../host/trust-authorities.ts";
 import { zstdUnpack, zstdUnpackPieces } from "../host/zstd.ts";
 import { AUTHORITIES_PATH } from "../layout/authorities-path.ts";
 import type { ImageSource } from "../layout/operation.ts";
+import { keepDocuments, withKeptDocuments } from "../registry/kept-release.ts";
 import { parseReference, type Reference } from "../registry/reference.ts";
 import type { ImageStore } from "../registry/store.ts";
 import { copyImage } from "../release/copy-image.ts";
+import { ARCHITECTURE } from "../release/manifest.ts";
 import { unsigned } from "../release/verifier.ts";
 import { findManifest, verifyImage, type VerifyProgress } from "../release/verify-image.ts";
 import type { ImageLine, ImageRequest, ReleaseMeans } from "./image-work.ts";
@@ -111,7 +113,7 @@ async function work(): Promise<ImageLine> {
 
 async function writeFrom(
   reference: string,
-  { device, extents, digest, size, means }: Extract<ImageRequest, { readonly do: "write" }>,
+  { device, extents, digest, size, keep, means }: Extract<ImageRequest, { readonly do: "write" }>,
 ): Promise<ImageLine> {
   await using running = await runningImage(means);
   using release = await storeOf(reference, means);
@@ -125,6 +127,12 @@ async function writeFrom(
     written: (written, soFar) => tellWritten({ written, downloaded: soFar }),
     way: (way) => tell({ way }),
   });
+  const { digest: index } = release.reference;
+  if (keep && means.kept !== undefined && index !== undefined) {
+    const options = { architecture: ARCHITECTURE, signal: stop.signal };
+    // Without them the source is asked again.
+    await keepDocuments(release.store, index, means.kept, options).catch(() => {});
+  }
   return { written: size, downloaded, done: true };
 }
 
@@ -147,14 +155,16 @@ async function runningImage({
 
 async function storeOf(
   name: string,
-  { proxies, bandwidth }: ReleaseMeans,
+  { proxies, bandwidth, kept }: ReleaseMeans,
 ): Promise<{ readonly store: ImageStore; readonly reference: Reference } & Disposable> {
   const reference = parseReference(name);
   const scope = await machineStore(reference, {
     ...{ run, proxies, random: Math.random, now: () => performance.now() },
     ...(bandwidth !== undefined && { bandwidth }),
   });
-  return { store: scope.store, reference, [Symbol.dispose]: () => scope[Symbol.dispose]() };
+  const { digest } = reference;
+  const store = kept === undefined || digest === undefined ? scope.store : await withKeptDocuments(scope.store, digest, kept);
+  return { store, reference, [Symbol.dispose]: () => scope[Symbol.dispose]() };
 }
 
 async function verify(image: OpenedSource, digest: string | undefined, from: number): Promise<ImageLine> {

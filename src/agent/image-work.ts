@@ -37,6 +37,8 @@ export type ImageRequest =
       readonly device: string;
       readonly extents: readonly FileExtent[];
       readonly from: Bytes;
+      /** Of a release: its documents are kept, for a later write. */
+      readonly keep: boolean;
       readonly means: ReleaseMeans;
     };
 /** What a release needs besides its store. */
@@ -46,6 +48,8 @@ export interface ReleaseMeans {
   readonly proxies: ProxySettings;
   /** A second at the most; default: as fast as they come. */
   readonly bandwidth?: Bytes;
+  /** Folder of documents that are kept; nothing where nothing is. */
+  readonly kept?: string;
 }
 /** What it says, a line each. */
 export type ImageLine =
@@ -63,10 +67,12 @@ export interface ImageMeans {
   readonly program: readonly [string, ...string[]];
   readonly facts: RunFacts;
   readonly proxies: ProxySettings;
+  /** Folder for documents of a release that was downloaded; nothing where the machine keeps nothing. */
+  readonly kept: string | undefined;
 }
 
 /** @throws in addition, AppError `IMAGE_NOT_VERIFIED` when an image could not be looked at: nothing is known then */
-export function imageWork({ run, program, facts, proxies }: ImageMeans): Pick<AgentPorts, "images" | "verify"> {
+export function imageWork({ run, program, facts, proxies, kept }: ImageMeans): Pick<AgentPorts, "images" | "verify"> {
   /** @returns the last line */
   const work = async (request: ImageRequest, line: (line: ImageLine) => void, signal: AbortSignal): Promise<ImageLine> => {
     const last = await workIn<ImageLine>({ run, program }, request, line, signal);
@@ -79,7 +85,10 @@ export function imageWork({ run, program, facts, proxies }: ImageMeans): Pick<Ag
   };
   const sourceOf = (source: ImageSource): ImageSource =>
     source.is === "recovery" ? { is: "file", path: join(IMAGES_FOLDER, facts.file) } : source;
-  const means: ReleaseMeans = { ...(facts.slot === "ram" ? {} : { running: join(IMAGES_FOLDER, facts.file) }), proxies };
+  const means: ReleaseMeans = {
+    ...(facts.slot === "ram" ? {} : { running: join(IMAGES_FOLDER, facts.file) }),
+    ...{ proxies, ...(kept !== undefined && { kept }) },
+  };
   let mounts = 0;
   const placed = async <T>(place: Place, use: (path: string) => Promise<T>): Promise<T> => {
     await using folder = await imagesFolder(place, facts, mounts++);
@@ -110,14 +119,18 @@ export function imageWork({ run, program, facts, proxies }: ImageMeans): Pick<Ag
           signal,
         ),
       ),
-    write: async ({ source, image: { digest, size }, place, from, bandwidth }, progress, signal) =>
+    write: async ({ source, image: { digest, size }, place, from, bandwidth, keep = false }, progress, signal) =>
       await placed(place, async (path) => {
         const { size: capacity, extents } = await fileExtents(path);
         if (capacity < size) throw new AppError("IMAGE_TOO_LARGE", `the image of ${size} bytes does not fit ${capacity}`);
         const device = facts.partitions[partitionOf(place)]!.device;
         const limited = { ...means, ...(bandwidth !== undefined && { bandwidth }) };
-        const wanted = { source: sourceOf(source), digest, size, device, extents, from, means: limited };
-        const last = await work({ do: "write", ...wanted }, (line) => ("written" in line || "way" in line) && progress(line), signal);
+        const wanted = { source: sourceOf(source), digest, size, device, extents, from, keep, means: limited };
+        const last = await work(
+          { do: "write", ...wanted },
+          (line) => ("written" in line || "way" in line) && progress(line),
+          signal,
+        );
         if (!("written" in last && last.done))
           throw new AppError("PLACE_UNWRITABLE", "the image was not written to its end", {
             hint: "Try again: it goes on where it stopped.",

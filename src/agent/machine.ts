@@ -142,7 +142,10 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
     },
     failedUnits: async () => await init.failed(),
     mounted: async (partition) => await mountedAt(DATA_FOLDERS[partition], "ext4"),
-    ...imageWork({ run, program: imageWorker, facts, proxies: edge.proxies }),
+    ...imageWork({
+      ...{ run, program: imageWorker, facts, proxies: edge.proxies },
+      kept: folder === undefined ? undefined : `${folder}/release`,
+    }),
     clockIsSet: async () => await clockIsSet(edge.now()),
     install: installWork({ run, program: installWorker }),
     installSources: {

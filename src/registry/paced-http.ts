@@ -12,11 +12,7 @@ export const pacedHttp =
     return { ...response, body: paced(response.body, pace, request.signal) };
   };
 
-async function* paced(
-  body: AsyncIterable<Uint8Array>,
-  pace: Pace,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array> {
+async function* paced(body: AsyncIterable<Uint8Array>, pace: Pace, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
   for await (const piece of body) {
     await pace(piece.length, signal);
     yield piece;

@@ -112,13 +112,17 @@ function pathOf(text: string, name: string, what: "folder" | "file"): { readonly
 }
 
 /** Whether somebody means a folder on an HTTP server: a URL with `/` at its end, or before a tag or a digest. */
-export const isWebFolder = (text: string): boolean =>
-  /^https?:\/\/[^/]+\/(?:[^]*\/)?(?::[^/@]*)?(?:@sha256:[^/]*)?$/.test(text);
+export const isWebFolder = (text: string): boolean => /^https?:\/\/[^/]+\/(?:[^]*\/)?(?::[^/@]*)?(?:@sha256:[^/]*)?$/.test(text);
 
 function webOf(text: string, name: string): WebReference {
   const end = name.lastIndexOf("/") + 1;
   const url = WEB_FOLDER.test(name.slice(0, end)) ? URL.parse(name.slice(0, end)) : null;
-  if (!url) throw invalid(text, "names a folder on an HTTP server that is none", "Write https://HOST/FOLDER/, without a user or a query.");
+  if (!url)
+    throw invalid(
+      text,
+      "names a folder on an HTTP server that is none",
+      "Write https://HOST/FOLDER/, without a user or a query.",
+    );
   return { kind: "web", url: url.href, ...(end < name.length ? { tag: checkedTag(text, name.slice(end + 1)) } : {}) };
 }
 

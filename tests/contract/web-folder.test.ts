@@ -33,7 +33,10 @@ test("the index and each manifest are read once, however often somebody asks for
   const delta = await putArtifact(at.own, bytesOf(5), { subject: { digest, mediaType, size } });
   for (let time = 0; time < 3; time++) {
     assert.equal((await at.store.getManifest("v1")).descriptor.digest, digest);
-    assert.deepEqual((await at.store.referrers(digest)).map((one) => one.digest), [delta.digest]);
+    assert.deepEqual(
+      (await at.store.referrers(digest)).map((one) => one.digest),
+      [delta.digest],
+    );
   }
   assert.equal(at.server.asked.length, 3, JSON.stringify(at.server.asked.map(({ url }) => url)));
 });
@@ -63,16 +66,24 @@ test("nothing is written there, and the refusal says where it could be", async (
 });
 
 for (const [what, options, code] of [
-  ["an index that is a page for people", { instead: () => ({ status: 200, body: "<h1>Index of /edge/</h1>" }) }, "REGISTRY_INVALID"],
   [
-    "an index that does not end",
-    { instead: () => ({ status: 200, body: " ".repeat(4 * 1024 ** 2 + 1) }) },
+    "an index that is a page for people",
+    { instead: () => ({ status: 200, body: "<h1>Index of /edge/</h1>" }) },
     "REGISTRY_INVALID",
   ],
+  ["an index that does not end", { instead: () => ({ status: 200, body: " ".repeat(4 * 1024 ** 2 + 1) }) }, "REGISTRY_INVALID"],
   ["a folder that nobody may see", { instead: () => ({ status: 403 }) }, "REGISTRY_DENIED"],
   ["a server that is busy", { instead: () => ({ status: 503 }) }, "REGISTRY_UNREACHABLE"],
-  ["a server that sends on and on", { instead: (name) => ({ status: 302, headers: { location: `/edge/${name}` } }) }, "REGISTRY_INVALID"],
-  ["a place that is no URL of HTTP", { instead: () => ({ status: 302, headers: { location: "file:///etc/shadow" } }) }, "REGISTRY_INVALID"],
+  [
+    "a server that sends on and on",
+    { instead: (name) => ({ status: 302, headers: { location: `/edge/${name}` } }) },
+    "REGISTRY_INVALID",
+  ],
+  [
+    "a place that is no URL of HTTP",
+    { instead: () => ({ status: 302, headers: { location: "file:///etc/shadow" } }) },
+    "REGISTRY_INVALID",
+  ],
 ] as const satisfies readonly (readonly [string, WebFolderOptions, string])[]) {
   test(`${what} is ${code}`, async () => {
     await using at = await open(options);

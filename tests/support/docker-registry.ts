@@ -15,13 +15,13 @@ export interface ServerKey {
   readonly certificate: string;
 }
 
-/** A new key and certificate in a folder. */
-export async function selfSigned(tools: Tools, folder: string): Promise<ServerKey> {
+/** A new key and certificate in a folder. @param address that it is for */
+export async function selfSigned(tools: Tools, folder: string, address = "127.0.0.1"): Promise<ServerKey> {
   const [key, certificate] = [join(folder, "key.pem"), join(folder, "certificate.pem")];
   await tools.run(
     [
       ...(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"] as const),
-      ...["-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=registry", "-addext", "subjectAltName=IP:127.0.0.1"],
+      ...["-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=registry", "-addext", `subjectAltName=IP:${address}`],
     ],
     { binds: [{ source: folder, writable: true }] },
   );

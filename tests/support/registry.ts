@@ -1,6 +1,7 @@
 /** A registry of the tests: OCI Distribution Specification 1.1 in memory, and everything that goes wrong with one. */
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { createServer as createTlsServer } from "node:https";
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
@@ -54,9 +55,12 @@ export interface TestRegistry extends AsyncDisposable {
 
 export const digestOf = (bytes: Uint8Array | string): string => `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 
-/** Serves on loopback until the scope ends. */
-export async function serve(listener: RequestListener): Promise<{ readonly host: string } & AsyncDisposable> {
-  const server = createServer(listener);
+/** Serves on loopback until the scope ends. @param tls key and certificate, PEM; default: plain HTTP */
+export async function serve(
+  listener: RequestListener,
+  tls?: { readonly key: string; readonly cert: string },
+): Promise<{ readonly host: string } & AsyncDisposable> {
+  const server = tls ? createTlsServer(tls, listener) : createServer(listener);
   await once(server.listen(0, "127.0.0.1"), "listening");
   return {
     host: `127.0.0.1:${(server.address() as AddressInfo).port}`,

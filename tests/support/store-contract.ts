@@ -54,14 +54,19 @@ export function testContext(
 export async function putArtifact(
   store: ImageStore,
   layer: Uint8Array,
-  { tag, subject, artifactType = "application/vnd.test" }: { tag?: string; subject?: object; artifactType?: string } = {},
+  {
+    tag,
+    subject,
+    artifactType = "application/vnd.test",
+    layerType = "application/octet-stream",
+  }: { tag?: string; subject?: object; artifactType?: string; layerType?: string } = {},
 ): Promise<{ digest: string; bytes: Uint8Array; mediaType: string; size: number }> {
   await store.putBlob(describedAs(EMPTY), sourceOf(EMPTY));
   await store.putBlob(describedAs(layer), sourceOf(layer));
   const text = JSON.stringify({
     ...{ schemaVersion: 2, mediaType: MANIFEST, artifactType },
     config: { mediaType: "application/vnd.oci.empty.v1+json", ...describedAs(EMPTY) },
-    layers: [{ mediaType: "application/octet-stream", ...describedAs(layer) }],
+    layers: [{ mediaType: layerType, ...describedAs(layer) }],
     ...(subject ? { subject } : {}),
     annotations: { "test.note": "é" },
   });

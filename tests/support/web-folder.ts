@@ -9,6 +9,8 @@ export interface WebFolder extends AsyncDisposable {
   readonly asked: readonly Asked[];
 }
 export interface WebFolderOptions {
+  /** Key and certificate, PEM; default: plain HTTP. */
+  readonly tls?: { readonly key: string; readonly cert: string };
   /** Default true. */
   readonly ranges?: boolean;
   /** In place of an answer. @returns nothing where the folder is to answer */
@@ -19,7 +21,7 @@ export interface WebFolderOptions {
 }
 
 /** Serves on loopback until the scope ends; what is put into the folder is there from then on. */
-export async function webFolder(folder: string, { ranges = true, instead }: WebFolderOptions = {}): Promise<WebFolder> {
+export async function webFolder(folder: string, { ranges = true, tls, instead }: WebFolderOptions = {}): Promise<WebFolder> {
   const asked: Asked[] = [];
   const server = await serve((request, response) => {
     const { method = "", url = "", headers } = request;
@@ -41,6 +43,10 @@ export async function webFolder(folder: string, { ranges = true, instead }: WebF
       response.end(method === "HEAD" ? undefined : part);
     };
     void answer();
-  });
-  return { url: `http://${server.host}/edge/`, asked, [Symbol.asyncDispose]: async () => await server[Symbol.asyncDispose]() };
+  }, tls);
+  return {
+    url: `http${tls ? "s" : ""}://${server.host}/edge/`,
+    asked,
+    [Symbol.asyncDispose]: async () => await server[Symbol.asyncDispose](),
+  };
 }

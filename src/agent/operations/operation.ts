@@ -31,6 +31,7 @@ export type Job =
       /** By earlier tries. */
       readonly downloaded: Bytes;
       readonly bandwidth?: Bytes;
+      readonly keep?: boolean;
     }
   | { readonly do: "verify"; readonly place: Place; readonly digest: string }
   | {
@@ -70,12 +71,13 @@ const MAX_FAILURES = 5;
 export function todo(operation: Operation, bootId: string): Job | undefined {
   switch (operation.kind) {
     case "upgrade": {
-      const { at, target, source, image, written, bandwidth } = operation;
+      const { at, target, source, image, written, bandwidth, only } = operation;
       if (at === "checking") return { do: "check", source, digest: image.digest };
       if (at === "writing")
         return {
           ...{ do: "write", place: target, source, image, from: written, downloaded: downloadedBy(operation) },
           ...(bandwidth !== undefined && { bandwidth }),
+          ...(only === "download" && { keep: true }),
         };
       if (at === "verifying") return { do: "verify", place: target, digest: image.digest };
       if (at === "flipping") return { do: "flip", slot: target, state: "trial", digest: image.digest, ...releaseOf(operation) };

@@ -59,6 +59,7 @@ export interface ImagePorts {
    * is another image by now.
    *
    * @param work.bandwidth of a release: bytes a second at the most
+   * @param work.keep what the release's source says of it is kept, so that a later write of the same does not need it
    * @param progress is told what is durable, and how a release comes
    * @throws AppError `IMAGE_CHANGED`, `IMAGE_UNREADABLE`, `PLACE_UNWRITABLE`
    */
@@ -69,6 +70,7 @@ export interface ImagePorts {
       readonly place: Place;
       readonly from: Bytes;
       readonly bandwidth?: Bytes;
+      readonly keep?: boolean;
     },
     progress: (progress: WriteProgress | { readonly way: string }) => void,
     signal: AbortSignal,

@@ -35,9 +35,7 @@ const boot = async (
 const written = ({ machine }: Boot): string[] => machine.done.filter((line) => line.startsWith("write"));
 /** With the step, or why nothing is done. */
 const updateEvents = ({ machine }: Boot): string[] =>
-  machine.told.flatMap((event) =>
-    "update" in event ? [`${event.update.because ?? event.update.step} ${event.kind}`] : [],
-  );
+  machine.told.flatMap((event) => ("update" in event ? [`${event.update.because ?? event.update.step} ${event.kind}`] : []));
 const history = ({ agent }: Boot): string[] =>
   agent.operations.history().map(({ kind, only, outcome, image: { version } }) => `${only ?? kind} ${version}: ${outcome}`);
 
@@ -91,6 +89,8 @@ test("what updates fetch comes no faster than the config says, also after a cut;
   on.writeFails = [new AppError("WORKER_ENDED", "it was killed")];
   const first = await boot(on, { config });
   assert.deepEqual(written(first), ["write b from 0, 65536 bytes a second", "write b from 0, 65536 bytes a second"]);
+  assert.equal(on.kept, "cc", "so that its source does not have to answer when it is staged");
+  delete on.kept;
   const byHand = await boot(on, {
     config: { ...config, mode: "notify" },
     ask: async ({ operations }, signal) => {
@@ -98,7 +98,7 @@ test("what updates fetch comes no faster than the config says, also after a cut;
       await Array.fromAsync(operations.upgrade({ source, recovery: false, force: false, restart: true }, signal));
     },
   });
-  assert.deepEqual(written(byHand), ["write b from 0"]);
+  assert.deepEqual([written(byHand), on.kept], [["write b from 0"], undefined]);
 });
 
 for (const [mode, work, state] of [

@@ -42,7 +42,8 @@ async function portsOf(world: World, operations: OperationService): Promise<Upda
       const found = await inspected(operations, reference, signal);
       return found && chooseRelease([found], config.channel, undefined, left);
     },
-    download: async ({ reference }, signal) => await upgraded(operations, reference, { only: "download", ...bandwidthOf(machineConfig) }, signal),
+    download: async ({ reference }, signal) =>
+      await upgraded(operations, reference, { only: "download", ...bandwidthOf(machineConfig) }, signal),
     stage: async ({ reference }, signal) => await upgraded(operations, reference, bandwidthOf(machineConfig), signal),
     restart: async () => await operations.restart(undefined, BY),
     tell: async ({ webhook }, news, signal) => {

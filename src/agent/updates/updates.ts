@@ -146,7 +146,12 @@ export function openUpdates(ports: UpdatePorts): Updates {
   const attempt = async ({ step, why }: UpdateDecision, config: UpdatesConfig, signal: AbortSignal): Promise<void> => {
     const { image: known } = state.release ?? {};
     /** @param line of the log */
-    const tell = async (event: UpdateNews["event"], about: string, line: string, level: "info" | "alarm" = "info"): Promise<void> => {
+    const tell = async (
+      event: UpdateNews["event"],
+      about: string,
+      line: string,
+      level: "info" | "alarm" = "info",
+    ): Promise<void> => {
       const { version, security } = ("release" in step ? step.release : state.release) ?? {};
       const facts = { step: step.do, ...(version !== undefined && { version }) };
       ports.log(level, `updates: ${line}`, { kind: `update-${event}`, update: { ...facts, reason: about } });
@@ -203,7 +208,12 @@ export function openUpdates(ports: UpdatePorts): Updates {
         ...doing,
         ...(release && { release }),
         ...(lookedAt !== undefined && { lookedAt }),
-        ...{ lookFailures: lookFailure?.count ?? 0, failures: failure?.count ?? 0, left: left.length, isPaused: paused !== undefined },
+        ...{
+          lookFailures: lookFailure?.count ?? 0,
+          failures: failure?.count ?? 0,
+          left: left.length,
+          isPaused: paused !== undefined,
+        },
         ...(took !== undefined && { took }),
         ...(lock !== undefined && { lock }),
       };

@@ -68,7 +68,7 @@ export async function agentLife(lab: Lab, { clock, healthy, restarts, ask }: Lif
     check: async () => await Promise.resolve({ at: 0, ok: healthy, results: [{ name: "lab", ok: healthy, ms: 1 }] }),
     failedUnits: async () => [],
     mounted: async (partition) => await mountedAt(DATA_FOLDERS[partition], "ext4"),
-    ...withFaults(lab, imageWork({ run, program: IMAGE_WORKER, facts: lab.facts, proxies: {} })),
+    ...withFaults(lab, imageWork({ run, program: IMAGE_WORKER, facts: lab.facts, proxies: {}, kept: undefined })),
     installSources: {
       cmdline: async () => "",
       brought: async () => undefined,
