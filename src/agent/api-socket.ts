@@ -17,6 +17,8 @@ const CALLS = [
   ...["POST /upgrade/plan", "POST /upgrade", "POST /upgrade/cancel", "POST /rollback", "POST /restart", "POST /shutdown"],
   ...["POST /reset/plan", "POST /reset", "POST /service", "GET /services", "POST /copy"],
   ...[REPLACE_CERTIFICATE, REPLACE_TRUST, RENEW, CAPTURE],
+  ...["GET /updates", "GET /updates/plan", "POST /updates/check", "POST /updates/apply"],
+  ...["POST /updates/pause", "POST /updates/resume", "POST /lock", "POST /lock/release"],
   ...["POST /config/apply", "POST /config/rollback", "POST /config/confirm", "POST /config/diff", "GET /config/history"],
 ];
 const CALLS_WITHOUT_OWNER = ["GET /status", ENROL];

@@ -35,6 +35,8 @@ export const AUDITED: Readonly<Record<string, Kept>> = {
   "POST /updates/apply": only(),
   "POST /updates/pause": only("seconds", "reason"),
   "POST /updates/resume": only(),
+  "POST /lock": only("name", "seconds", "reason"),
+  "POST /lock/release": only("name"),
   "POST /rollback": only("restart"),
   "POST /restart": only("into"),
   "POST /shutdown": only(),

@@ -275,7 +275,18 @@ export function fakeMachine(
           ...{ found: disk.updates ?? EMPTY_UPDATES, isNewer: false },
           store: async (state) => await Promise.resolve(void (disk.updates = state)),
         }),
-      locks: async () => await Promise.resolve({ locks: disk.locks ?? [], problems: [] }),
+      locks: {
+        read: async () => await Promise.resolve({ locks: disk.locks ?? [], problems: [] }),
+        set: async (lock) => {
+          await Promise.resolve();
+          disk.locks = [...(disk.locks ?? []).filter(({ name }) => name !== lock.name), lock];
+        },
+        remove: async (name) => {
+          const before = disk.locks ?? [];
+          disk.locks = before.filter((lock) => lock.name !== name);
+          return await Promise.resolve(disk.locks.length < before.length);
+        },
+      },
       isMetered: async () => await Promise.resolve(false),
       post: async () => await Promise.reject(new Error("there is no network")),
     },

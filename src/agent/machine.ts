@@ -171,9 +171,10 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
         const { openUpdatesStore } = await import("../host/updates-store.ts");
         return await openUpdatesStore(folder);
       },
-      locks: async () => {
-        const { readRestartLocks } = await import("../host/restart-locks.ts");
-        return await readRestartLocks("/");
+      locks: {
+        read: async () => await (await restartLocks()).readRestartLocks("/"),
+        set: async (lock) => await (await restartLocks()).setRestartLock("/", lock),
+        remove: async (name) => await (await restartLocks()).removeRestartLock("/", name),
       },
       isMetered: async (signal) => {
         const { isMetered } = await import("../host/metered.ts");
@@ -193,3 +194,5 @@ export async function openMachine(edge: MachineEdge): Promise<AgentPorts> {
     recordCopies: async (signal) => void (await recordSeenFiles("/", signal)),
   };
 }
+
+const restartLocks = async () => await import("../host/restart-locks.ts");

@@ -97,7 +97,13 @@ export interface AgentPorts {
   readonly updates: {
     readonly store: () => Promise<UpdatesStore>;
     /** What keeps the machine from restarting by itself. */
-    readonly locks: () => Promise<FoundLocks>;
+    readonly locks: {
+      readonly read: () => Promise<FoundLocks>;
+      /** @param lock that ends in so many seconds; in place of one of the same name */
+      readonly set: (lock: FoundLocks["locks"][number]) => Promise<void>;
+      /** @returns whether there was one */
+      readonly remove: (name: string) => Promise<boolean>;
+    };
     readonly post: PostJson;
     /** The bytes of the line to the world cost money, as far as anybody knows. */
     readonly isMetered: (signal: AbortSignal) => Promise<boolean>;

@@ -11,6 +11,8 @@ import {
   configDiffRequest,
   configRollbackRequest,
   configSourcesRequest,
+  lockNameRequest,
+  lockRequest,
   pauseRequest,
   copyRequest,
   resetRequest,
@@ -27,14 +29,14 @@ import { changeService } from "./change-service.ts";
 import { VERIFIABLE } from "./verification.ts";
 
 /** What its answers take of the machine itself. */
-type Served = Pick<AgentPorts, "audit" | "init" | "now" | "uptime">;
+type Served = Pick<AgentPorts, "audit" | "init" | "now" | "uptime" | "updates">;
 
 /** @param by who asks, for the audit log */
 export function agentRoutes(agent: Agent, ports: Served, by: AuditCaller): LocalRoutes {
   return audited(plainRoutes(agent, ports, by), ports.audit, by);
 }
 
-function plainRoutes(agent: Agent, { audit, init, now, uptime }: Served, by: AuditCaller): LocalRoutes {
+function plainRoutes(agent: Agent, { audit, init, now, uptime, updates }: Served, by: AuditCaller): LocalRoutes {
   const { operations, installer, config } = agent;
   return {
     "GET /status": () => Promise.resolve(agent.status()),
@@ -86,6 +88,14 @@ function plainRoutes(agent: Agent, { audit, init, now, uptime }: Served, by: Aud
     "POST /updates/apply": async (signal) => await (await agent.updates()).apply(signal),
     "POST /updates/pause": asked(pauseRequest, async (request) => await (await agent.updates()).pause(request, by.name)),
     "POST /updates/resume": async () => await (await agent.updates()).resume(),
+    "POST /lock": asked(lockRequest, async (lock) => {
+      await updates.locks.set(lock);
+      return { changed: true, ...(await updates.locks.read()) };
+    }),
+    "POST /lock/release": asked(lockNameRequest, async (name) => {
+      const changed = await updates.locks.remove(name);
+      return { changed, ...(await updates.locks.read()) };
+    }),
     "GET /history": () => {
       const { operation } = agent.status();
       return Promise.resolve({ ...(operation ? { now: operation } : {}), operations: operations.history() });

@@ -1,8 +1,9 @@
-import { Option, type Command } from "commander";
+import type { Command } from "commander";
 import { AppError } from "../core/error.ts";
-import { formatDuration, formatSpan, parseDuration, type Seconds } from "../core/units.ts";
+import { formatSpan, type Seconds } from "../core/units.ts";
 import { readRestartLocks, removeRestartLock, setRestartLock } from "../host/restart-locks.ts";
-import { isLockName, LONGEST_LOCK } from "../layout/restart-lock.ts";
+import { isLockName } from "../layout/restart-lock.ts";
+import { lockTime } from "./lock-time.ts";
 import type { NodeCli, NodeContext } from "./node-context.ts";
 import { UsageError } from "./output.ts";
 
@@ -22,12 +23,7 @@ export function registerLock(program: Command, cli: NodeCli): void {
         "becomes of whoever has set it. Set again, it lasts so long from now on. It keeps nobody from asking for a restart.\n" +
         "Without a name the locks that hold are listed. Has to be run as root.",
     )
-    .addOption(
-      new Option(
-        "--ttl <time>",
-        `how long it lasts at the most: 90s, 10min, 2h; up to ${formatDuration(LONGEST_LOCK)}`,
-      ).argParser(lockTime),
-    )
+    .addOption(lockTime())
     .option("--reason <text>", "for people who wonder")
     .option("--release", "end it")
     .addHelpText(
@@ -35,12 +31,6 @@ export function registerLock(program: Command, cli: NodeCli): void {
       "\nExamples:\n  petrify lock backup --ttl 30min --reason 'nightly backup'\n  petrify lock --release backup\n  petrify lock",
     )
     .action(cli.action(lock));
-}
-
-function lockTime(text: string): Seconds {
-  const seconds = parseDuration(text);
-  if (seconds !== undefined && seconds <= LONGEST_LOCK) return seconds;
-  throw new UsageError("USAGE", `--ttl ${text}: must be 1s … ${formatDuration(LONGEST_LOCK)}, written as 90s, 10min or 2h`);
 }
 
 async function lock(

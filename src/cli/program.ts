@@ -100,6 +100,8 @@ const COMMANDS: readonly (readonly [heading: string, commands: readonly Row[]])[
       ["reboot", async () => (await import("./control/power.ts")).registerControlReboot],
       ["shutdown", async () => (await import("./control/power.ts")).registerControlShutdown],
       ["reset", async () => (await import("./control/reset.ts")).registerControlReset],
+      ["updates", async () => (await import("./control/updates.ts")).registerControlUpdates],
+      ["lock", async () => (await import("./control/lock.ts")).registerControlLock],
       ["service", async () => (await import("./control/service.ts")).registerControlService],
       ["audit", async () => (await import("./control/audit.ts")).registerControlAudit],
     ],

@@ -40,6 +40,8 @@ export interface LeftRelease {
 export interface UpdatesState {
   /** Seconds since 1970 of the last look, whatever came of it. */
   readonly lookedAt?: Seconds;
+  /** Which source and channel that were. */
+  readonly lookedFor?: string;
   /** Of looking. */
   readonly lookFailure?: UpdateFailure;
   /** 0 … 1, made anew with each look: how much later than the others this machine looks. */

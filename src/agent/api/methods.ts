@@ -61,4 +61,12 @@ export const METHOD_ROLES: Readonly<Record<string, MethodRole>> = {
   "petrify.v1.SystemService.Usage": "operator",
   "petrify.v1.SystemService.Read": "admin",
   "petrify.v1.CopyService.Copy": "admin",
+  "petrify.v1.UpdatesService.GetUpdates": "reader",
+  "petrify.v1.UpdatesService.PlanUpdates": "reader",
+  "petrify.v1.UpdatesService.CheckUpdates": "operator",
+  "petrify.v1.UpdatesService.ApplyUpdate": "operator",
+  "petrify.v1.UpdatesService.PauseUpdates": "operator",
+  "petrify.v1.UpdatesService.ResumeUpdates": "operator",
+  "petrify.v1.UpdatesService.SetLock": "operator",
+  "petrify.v1.UpdatesService.ReleaseLock": "operator",
 };

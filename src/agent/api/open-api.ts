@@ -27,6 +27,7 @@ import { registerNodeService, type NodeAnswers } from "./node-service.ts";
 import { servePages, type Pages } from "./pages.ts";
 import { registerOwnerService } from "./owner-service.ts";
 import { registerReflection } from "./reflection.ts";
+import { registerUpdatesService } from "./updates-service.ts";
 
 export interface ApiOptions {
   readonly at: ListenAt;
@@ -108,6 +109,7 @@ export async function openApi(options: ApiOptions): Promise<TlsServer> {
       registerOwnerService(large, ask, outdated);
       registerLookedUp(router, CaptureService, answers.look);
       registerLookedUp(router, EventService, answers.look);
+      registerUpdatesService(router, ask);
       registerReflection(router);
       for (const { method, requestPath } of router.handlers) paths.set(requestPath, method.methodKind !== "unary");
     },

@@ -1,12 +1,14 @@
 /** Requests as they come over the machine's own socket. By hand: a schema library would cost every boot the time that it takes to load. */
 import { AppError } from "../../core/error.ts";
 import type { ImageSource } from "../../layout/operation.ts";
+import { isLockName, LONGEST_LOCK } from "../../layout/restart-lock.ts";
 import { BOOT_TARGETS, type BootTarget } from "../../layout/slots.ts";
 import { AFTER_RESET, RESET_KEEPS } from "../../layout/reset-order.ts";
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
 import { TOLD, type Told } from "../../release/may-upgrade.ts";
 import type { ConfigDocument } from "../config/generation-files.ts";
 import { SERVICE_ACTIONS } from "../../host/init-system.ts";
+import type { FoundLocks } from "../../host/restart-locks.ts";
 import type { ServiceRequest } from "../change-service.ts";
 import { APPLY_MODES, type ApplyMode } from "../config/work.ts";
 import type { EnrolRequest, GiveBackRequest } from "../enrolment.ts";
@@ -45,6 +47,19 @@ export function pauseRequest(body: unknown): PauseRequest {
   if (!isTime) throw invalid("seconds: how long, a whole number");
   if (reason !== undefined && typeof reason !== "string") throw invalid("reason: text");
   return { ...(seconds === undefined ? {} : { seconds: seconds as number }), ...(reason === undefined ? {} : { reason }) };
+}
+
+export function lockRequest(body: unknown): FoundLocks["locks"][number] {
+  const { name, seconds, reason } = fieldsOf(body, ["name", "seconds", "reason"]);
+  const isTime = Number.isSafeInteger(seconds) && (seconds as number) > 0 && (seconds as number) <= LONGEST_LOCK;
+  if (!isTime) throw invalid(`seconds: how long, 1 to ${LONGEST_LOCK}`);
+  if (reason !== undefined && typeof reason !== "string") throw invalid("reason: text");
+  return { name: lockName(name), left: seconds as number, ...(reason === undefined ? {} : { reason }) };
+}
+export const lockNameRequest = (body: unknown): string => lockName(fieldsOf(body, ["name"])["name"]);
+function lockName(name: unknown): string {
+  if (typeof name === "string" && isLockName(name)) return name;
+  throw invalid("name: up to 64 letters, digits and _ . @ -, a letter or a digit first");
 }
 
 export const rollbackRequest = (body: unknown): { readonly restart: boolean } => ({

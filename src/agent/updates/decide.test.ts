@@ -71,6 +71,7 @@ suite("what comes next", () => {
       "stage",
       "due",
     ],
+    ["the config names another source", { state: { lookedFor: "elsewhere/edge {}" } }, "look", "due"],
     ["nobody has looked yet", { state: { lookedAt: undefined as never } }, "look", "due"],
     [
       "a look that is overdue waits for the machine's chance after a start",

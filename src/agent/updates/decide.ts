@@ -195,11 +195,16 @@ function windowWait(
   return ["no window", why, soonest];
 }
 
-/** When is looked: after so long, as much later as this machine's chance says; after a start not with all others that were started, too. */
+/** What is looked at. */
+export const lookKey = ({ source, channel }: Pick<UpdatesConfig, "source" | "channel">): string =>
+  `${source} ${JSON.stringify(channel)}`;
+
+/** When is looked: after so long, as much later as this machine's chance says; after a start not with all others that were started, too; where the config names another source, at once. */
 export function nextLook({ config, state, facts, now }: UpdateSituation): Seconds {
   const { every, jitter } = config.check;
   const later = Math.floor(state.chance * jitter);
-  const { lookedAt, lookFailure } = state;
+  const { lookedAt, lookedFor, lookFailure } = state;
+  if (lookedFor !== undefined && lookedFor !== lookKey(config)) return now;
   const start = now - facts.uptime + later;
   // Never, or by a clock that was wrong.
   if (lookedAt === undefined || lookedAt > now + CORRECTION) return start;

@@ -5,7 +5,7 @@ import type { UpdatesConfig } from "../../config/updates/updates-config.ts";
 import type { FinishedOperation } from "../../layout/operation.ts";
 import { EMPTY_UPDATES, type KnownRelease, type UpdatesState } from "../../layout/updates-state.ts";
 import { chooseRelease } from "./choose.ts";
-import { decide, timeNeeded, type UpdateBecause, type UpdateDecision, type UpdateFacts } from "./decide.ts";
+import { decide, lookKey, timeNeeded, type UpdateBecause, type UpdateDecision, type UpdateFacts } from "./decide.ts";
 import { next, type UpdateEvent } from "./next.ts";
 
 export interface FakeRelease extends KnownRelease {
@@ -128,8 +128,8 @@ export class FakeNode {
     switch (step.do) {
       case "look":
         this.time += 5;
-        if (!this.isSourceUp) tell({ is: "look failed", reason: "the line is down", chance: this.#means.random() });
-        else tell({ is: "looked", release: this.#choose(), chance: this.#means.random() });
+        if (!this.isSourceUp) tell({ is: "look failed", at: lookKey(this.config), reason: "the line is down", chance: this.#means.random() });
+        else tell({ is: "looked", at: lookKey(this.config), release: this.#choose(), chance: this.#means.random() });
         break;
       case "download":
         this.time += 120;

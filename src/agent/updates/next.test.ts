@@ -13,7 +13,7 @@ const operation = (id: string, endedAt: number, about: Partial<FinishedOperation
 /** @param events each with its time */
 const after = (...events: readonly (readonly [event: UpdateEvent, now: number])[]): UpdatesState =>
   events.reduce((state, [event, now]) => next(state, event, now), EMPTY_UPDATES);
-const looked = (release: KnownRelease | undefined = RELEASE): UpdateEvent => ({ is: "looked", release, chance: 0.5 });
+const looked = (release: KnownRelease | undefined = RELEASE): UpdateEvent => ({ is: "looked", at: "r stable", release, chance: 0.5 });
 const failed: UpdateEvent = { is: "failed", image: "new", reason: "the line\nis down" };
 
 test("failures are counted one after the other, and forgotten with what has not failed or is not wanted any more", () => {
@@ -22,13 +22,20 @@ test("failures are counted one after the other, and forgotten with what has not 
   assert.equal(next(twice, looked(OTHER), 10).failure, undefined);
   assert.equal(next(twice, looked(), 10).failure?.count, 2);
   assert.equal(next(twice, { is: "downloaded", image: "new" }, 10).failure, undefined);
-  const down: UpdateEvent = { is: "look failed", reason: "x", chance: 0 };
+  const down: UpdateEvent = { is: "look failed", at: "r stable", reason: "x", chance: 0 };
   assert.deepEqual([after([down, 1], [down, 2]).lookFailure?.count, after([down, 1], [looked(), 2]).lookFailure], [2, undefined]);
 });
 
 test("what was found is known while the source cannot be looked at, and forgotten when it has nothing any more", () => {
-  assert.equal(after([looked(), 1], [{ is: "look failed", reason: "x", chance: 0 }, 2]).release?.image, "new");
-  assert.equal(after([looked(), 1], [{ is: "looked", release: undefined, chance: 0 }, 2]).release, undefined);
+  assert.equal(after([looked(), 1], [{ is: "look failed", at: "r stable", reason: "x", chance: 0 }, 2]).release?.image, "new");
+  assert.equal(after([looked(), 1], [{ is: "looked", at: "r stable", release: undefined, chance: 0 }, 2]).release, undefined);
+});
+
+test("of another source nothing is known while it cannot be looked at, and it has not failed before", () => {
+  const before = after([looked(), 1], [{ is: "told" }, 2], [failed, 3], [{ is: "look failed", at: "r stable", reason: "x", chance: 0 }, 4]);
+  const other = next(before, { is: "look failed", at: "s stable", reason: "y", chance: 0 }, 5);
+  assert.deepEqual([other.release, other.failure, other.told, other.lookFailure?.count], [undefined, undefined, undefined, 1]);
+  assert.equal(next(other, { is: "look failed", at: "s stable", reason: "y", chance: 0 }, 6).lookFailure?.count, 2);
 });
 
 test("a release that fell back is left once for each time that it did, whatever clocks say", () => {

@@ -5,9 +5,12 @@ import { shortLine } from "../../layout/short-line.ts";
 import type { KnownRelease, LeftRelease, UpdateFailure, UpdatesState } from "../../layout/updates-state.ts";
 
 export type UpdateEvent =
-  /** @property release that the channel names, where it is one that the machine may take */
-  | { readonly is: "looked"; readonly release: KnownRelease | undefined; readonly chance: number }
-  | { readonly is: "look failed"; readonly reason: string; readonly chance: number }
+  /**
+   * @property at which source and channel, as decide.ts names them
+   * @property release that the channel names, where it is one that the machine may take
+   */
+  | { readonly is: "looked"; readonly at: string; readonly release: KnownRelease | undefined; readonly chance: number }
+  | { readonly is: "look failed"; readonly at: string; readonly reason: string; readonly chance: number }
   | { readonly is: "downloaded"; readonly image: string }
   /** @property uptime seconds since the kernel's start */
   | { readonly is: "staging"; readonly image: string; readonly uptime: Seconds }
@@ -39,11 +42,17 @@ export function next(state: UpdatesState, event: UpdateEvent, now: Seconds): Upd
   switch (event.is) {
     case "looked": {
       const { lookFailure: _, release: __, ...rest } = state;
-      const { release, chance } = event;
-      return { ...forgotten(rest, release), lookedAt: now, chance, ...(release && { release }) };
+      const { at, release, chance } = event;
+      return { ...forgotten(rest, release), lookedAt: now, lookedFor: at, chance, ...(release && { release }) };
     }
-    case "look failed":
-      return { ...state, lookedAt: now, chance: event.chance, lookFailure: failed(state.lookFailure, event.reason, now) };
+    case "look failed": {
+      const { at, reason, chance } = event;
+      const isSame = state.lookedFor === undefined || state.lookedFor === at;
+      const { release, lookFailure, ...rest } = state;
+      // What another source had is not what is wanted.
+      const known = isSame ? { ...rest, ...(release && { release }) } : forgotten(rest, undefined);
+      return { ...known, lookedAt: now, lookedFor: at, chance, lookFailure: failed(isSame ? lookFailure : undefined, reason, now) };
+    }
     case "downloaded": {
       const { failure, ...rest } = state;
       return failure?.image === event.image ? rest : state;

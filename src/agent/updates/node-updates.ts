@@ -74,7 +74,7 @@ async function factsOf(
   const { operation } = state;
   const staged = operation?.kind === "upgrade" && operation.at === "flipped" ? operation.image.digest : undefined;
   const isDownloaded = wanted !== undefined && isLastDownload(state.operations, wanted.image);
-  const { locks } = await ports.updates.locks();
+  const { locks } = await ports.updates.locks.read();
   const at =
     wanted !== undefined && staged === wanted.image
       ? "staged"

@@ -4,7 +4,7 @@ import type { Seconds } from "../../core/units.ts";
 import { untilAborted } from "../../host/wait.ts";
 import type { UpdatesConfig } from "../../config/updates/updates-config.ts";
 import type { UpdatesState } from "../../layout/updates-state.ts";
-import { decide, type UpdateBecause, type UpdateDecision, type UpdateFacts, type UpdateStep } from "./decide.ts";
+import { decide, lookKey, type UpdateBecause, type UpdateDecision, type UpdateFacts, type UpdateStep } from "./decide.ts";
 import { next, type UpdateEvent } from "./next.ts";
 import { planOf, type UpdatePlan } from "./plan.ts";
 import type { UpdateNews, UpdatePorts } from "./ports.ts";
@@ -105,10 +105,10 @@ export function openUpdates(ports: UpdatePorts): Updates {
   const look = async (config: UpdatesConfig, signal: AbortSignal): Promise<void> => {
     const chance = ports.random();
     try {
-      await hear({ is: "looked", release: await ports.look(config, state.left, signal), chance });
+      await hear({ is: "looked", at: lookKey(config), release: await ports.look(config, state.left, signal), chance });
     } catch (error) {
       signal.throwIfAborted();
-      await hear({ is: "look failed", reason: (error as Error).message, chance });
+      await hear({ is: "look failed", at: lookKey(config), reason: (error as Error).message, chance });
       throw error;
     }
   };

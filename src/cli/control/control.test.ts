@@ -169,6 +169,61 @@ suite("petrify -n", () => {
     assert.deepEqual(at.asked, [["POST /service", `alice admin ${HOST}`, { name: "web", action: "restart" }]]);
   });
 
+  test("updates are shown, planned, looked for, paused and applied; a machine whose config says nothing of them says so", async () => {
+    const release = { image: "ab", version: "1.5.0", created: 1_700_000_000, security: true, reference: "x@sha256:00" };
+    const status = {
+      config: { source: "registry.example/edge", channel: { tag: "stable" }, mode: "apply" },
+      state: { chance: 0, lookedAt: 1_700_000_100, release, left: [], took: 90 },
+      next: { step: "nothing", because: "window", why: "1.5.0: the next window opens" },
+      locks: [{ name: "exam", left: 61.5, reason: "room 7" }],
+    };
+    const plan = { now: 1, step: "nothing", because: "window", why: "x", earliest: 7200, dates: [{ at: 7200, what: "window", until: 10_800 }] };
+    await using at = await desk({
+      "GET /updates": () => [status],
+      "GET /updates/plan": () => [plan],
+      "POST /updates/check": () => [status],
+      "POST /updates/apply": () => [{ ...status, next: { step: "look", because: "due", why: "y" } }],
+      "POST /updates/pause": () => [{ state: { chance: 0, left: [] }, locks: [] }],
+      "POST /updates/resume": () => [status],
+    });
+    const { value } = JSON.parse((await at.done("updates", "status", "--json")).trim().split("\n").at(-1)!) as {
+      value: { nodes: { value: object }[] };
+    };
+    assert.deepEqual(value.nodes[0]!.value, {
+      ...{ source: "registry.example/edge", channel: "tag stable", mode: "apply", looked: "2023-11-14T22:15:00Z" },
+      release: { ...release, created: "2023-11-14T22:13:20Z" },
+      ...{ step: "nothing", because: "window", why: "1.5.0: the next window opens", took: "90s" },
+      locks: [{ name: "exam", left: "61.500s", reason: "room 7" }],
+    });
+    assert.match(await at.done("updates", "check"), /apply +2023-11-14 22:15:00 +1\.5\.0, security +window: 1\.5\.0: the next/);
+    assert.match(await at.done("updates", "plan"), /1970-01-01 02:00:00 +restart[^]*1970-01-01 02:00:00 +window, for 60 min/);
+    assert.match(await at.done("updates", "now"), /look: y/);
+    assert.match(await at.done("updates", "pause", "--for", "12h", "--reason", "fair"), /says nothing of updates/);
+    await at.done("updates", "pause");
+    await at.done("updates", "resume");
+    assert.deepEqual(at.asked.map(([call, , body]) => [call, body]).slice(-3), [
+      ["POST /updates/pause", { seconds: 43_200, reason: "fair" }],
+      ["POST /updates/pause", {}],
+      ["POST /updates/resume", {}],
+    ]);
+    assert.equal(await at.fails("updates", "pause", "--for", "soon"), "USAGE");
+  });
+
+  test("locks are set, listed and released", async () => {
+    const locks = [{ name: "exam", left: 7200, reason: "room 7" }];
+    await using at = await desk({
+      "GET /updates": () => [{ state: { chance: 0, left: [] }, locks: [] }],
+      "POST /lock": () => [{ changed: true, locks, problems: [] }],
+      "POST /lock/release": () => [{ changed: false, locks: [], problems: [] }],
+    });
+    assert.match(await at.done("lock", "exam", "--ttl", "2h", "--reason", "room 7"), /exam +2 h +room 7/);
+    assert.deepEqual(at.asked.at(-1)![2], { name: "exam", seconds: 7200, reason: "room 7" });
+    assert.match(await at.done("lock", "--release", "exam", "--json"), /"changed":false/);
+    assert.match(await at.done("lock"), /no lock holds/);
+    for (const wrong of [["lock", "exam"], ["lock", "--ttl", "1h"], ["lock", "exam", "--ttl", "200h"]])
+      assert.equal(await at.fails(...wrong), "USAGE", wrong.join(" "));
+  });
+
   test("reset says what goes, and asks for the name of the machine", async () => {
     const plan = { machine: { id: "9b", hostname: "edge-7" }, image: { name: "edge", version: "1", digest: "" }, erase: false };
     await using at = await desk({
@@ -255,11 +310,23 @@ suite("petrify -n", () => {
   });
 
   for (const [role, allowed, refused] of [
-    ["reader", [], ["upgrade /x.img", "rollback", "reboot", "shutdown", "service stop web", "config apply", "reset --yes"]],
+    [
+      "reader",
+      ["updates status", "updates plan", "lock"],
+      [
+        ...["upgrade /x.img", "rollback", "reboot", "shutdown", "service stop web", "config apply", "reset --yes"],
+        ...["updates check", "updates now", "updates pause", "updates resume", "lock x --ttl 1h", "lock --release x"],
+      ],
+    ],
     ["operator", ["rollback"], ["config apply", "config rollback", "config confirm", "reset --dry-run", "reset --yes"]],
   ] as const) {
     test(`a ${role} does no more than that`, async () => {
-      await using at = await desk({ "POST /rollback": () => [{ now }, { ended }] }, role);
+      const answers = {
+        "POST /rollback": () => [{ now }, { ended }],
+        "GET /updates": () => [{ state: { chance: 0, left: [] }, locks: [] }],
+        "GET /updates/plan": () => [{ now: 1, step: "look", because: "due", why: "x", dates: [] }],
+      };
+      await using at = await desk(answers, role);
       for (const words of allowed) await at.done(...words.split(" "));
       const before = at.asked.length;
       for (const words of refused) assert.equal(await at.fails(...words.split(" ")), "NOT_PERMITTED", words);

@@ -1,11 +1,11 @@
-import { Option, type Command } from "commander";
+import type { Command } from "commander";
 import type { UpdatePlan } from "../../agent/updates/plan.ts";
 import type { PauseRequest, UpdatesStatus } from "../../agent/updates/updates.ts";
 import { AGENT_SOCKET } from "../../agent/status.ts";
-import { parseDuration, type Seconds } from "../../core/units.ts";
+import type { Seconds } from "../../core/units.ts";
 import { askLocally } from "../../host/unix-http.ts";
 import type { NodeCli, NodeContext } from "../node-context.ts";
-import { UsageError } from "../output.ts";
+import { pauseTime } from "./pause-time.ts";
 import { planText, statusText } from "./updates-text.ts";
 
 export function registerUpdates(program: Command, cli: NodeCli): void {
@@ -44,9 +44,7 @@ export function registerUpdates(program: Command, cli: NodeCli): void {
     .description(
       "The source is looked at, and nothing is downloaded, staged or applied by itself until the time is over or somebody resumes.",
     )
-    .addOption(
-      new Option("--for <time>", "how long: 30min, 12h, 168h; default: until `petrify updates resume`").argParser(pauseTime),
-    )
+    .addOption(pauseTime())
     .option("--reason <text>", "for people who wonder")
     .addHelpText("after", "\nExamples:\n  petrify updates pause --for 12h --reason 'trade fair'\n  petrify updates pause")
     .action(
@@ -60,12 +58,6 @@ export function registerUpdates(program: Command, cli: NodeCli): void {
     .summary("end a pause")
     .addHelpText("after", "\nExamples:\n  petrify updates resume")
     .action(cli.action(async (context) => await showStatus(context, "resume")));
-}
-
-function pauseTime(text: string): Seconds {
-  const seconds = parseDuration(text);
-  if (seconds !== undefined) return seconds;
-  throw new UsageError("USAGE", `--for ${text}: must be a whole number and a unit: 30min, 12h`);
 }
 
 async function showStatus(

@@ -82,7 +82,11 @@ export async function agentLife(lab: Lab, { clock, healthy, restarts, ask }: Lif
     slotStore: slotStore({ run, programs, facts: lab.facts, now: time }),
     updates: {
       store: async () => await openUpdatesStore(undefined),
-      locks: async () => await Promise.resolve({ locks: [], problems: [] }),
+      locks: {
+        read: async () => await Promise.resolve({ locks: [], problems: [] }),
+        set: async () => {},
+        remove: async () => await Promise.resolve(false),
+      },
       isMetered: async () => await Promise.resolve(false),
       post: async () => await Promise.reject(new Error("there is no network")),
     },
