@@ -16,7 +16,7 @@ import { audited } from "./audited.ts";
 import { DATA_FOLDERS } from "./degraded.ts";
 import { enrolmentInMemory } from "./install/enrolled-disk.ts";
 import { serveApiProgram } from "./api-socket.ts";
-import { CAPTURE, captureHandler } from "./capture-log.ts";
+import { CAPTURE, DEBUG, untilLetGo } from "./logged-calls.ts";
 import { ENROL, GIVE_BACK, JOIN, openEnrolment } from "./enrolment.ts";
 import { certificateRequest, enrolRequest, giveBackRequest, trustRequest } from "./operations/wire.ts";
 import { openOwnership, RENEW, REPLACE_CERTIFICATE, REPLACE_TRUST } from "./ownership.ts";
@@ -81,7 +81,8 @@ export async function openApiAccess(
     });
   const own: LocalRoutes = {
     [ENROL]: enrol,
-    [CAPTURE]: captureHandler,
+    [CAPTURE]: untilLetGo,
+    [DEBUG]: untilLetGo,
     [JOIN]: async (signal, body) => {
       if (decodeAuthoritySettings(await readText(AUTHORITY_SETTINGS))?.join === undefined)
         throw new AppError("NO_JOIN_TOKEN", "the config of this machine has no join token");

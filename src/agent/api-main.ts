@@ -1,4 +1,4 @@
-/** The edge of petrify-api: what systemd hands over, signals, exit code. Arguments: the sockets of the agent, of petrify-look and of petrify-forward, where they are others. Nothing imports this file. */
+/** The edge of petrify-api: what systemd hands over, signals, exit code. Arguments: the sockets of the agent, of petrify-look, of petrify-forward and of petrify-debug, where they are others. Nothing imports this file. */
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { AppError } from "../core/error.ts";
@@ -6,8 +6,17 @@ import { fileExists, readText } from "../host/files.ts";
 import { forwardThrough } from "../host/forward-through.ts";
 import { sha256 } from "../host/sha256.ts";
 import type { TlsServer } from "../host/tls-server.ts";
-import { API_SOCKET, AUTHORITIES_FILE, CERTIFICATE_FILE, EPOCH_FILE, FORWARD_SOCKET, LOOK_SOCKET } from "../layout/api-places.ts";
+import {
+  API_SOCKET,
+  AUTHORITIES_FILE,
+  CERTIFICATE_FILE,
+  DEBUG_SOCKET,
+  EPOCH_FILE,
+  FORWARD_SOCKET,
+  LOOK_SOCKET,
+} from "../layout/api-places.ts";
 import { askProgram } from "./api/ask-program.ts";
+import { debugTalk } from "./api/debug-service.ts";
 import { enrolmentAnswers, localAnswers } from "./api/local-answers.ts";
 import { metricsPage } from "./api/metrics-page.ts";
 import { openApi } from "./api/open-api.ts";
@@ -55,6 +64,7 @@ try {
       ...edge,
       ...{ answers, ask, outdated: endSoon }, // the next caller starts it again
       dial: async (target, signal) => await forwardThrough(forwarder, target, token, signal),
+      debug: debugTalk(process.argv[5] ?? DEBUG_SOCKET, token),
       pages: { "/metrics": metricsPage(answers, settings) },
       now: () => Date.now() / 1000,
     });

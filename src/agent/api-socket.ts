@@ -7,7 +7,7 @@ import { serveLocally, type LocalHandler, type LocalRoutes } from "../host/unix-
 import { API_SOCKET, API_TOKEN } from "../layout/api-places.ts";
 import type { AuditCaller } from "../layout/audit-log.ts";
 import { parseCaller } from "./api-caller.ts";
-import { CAPTURE } from "./capture-log.ts";
+import { CAPTURE, DEBUG } from "./logged-calls.ts";
 import { ENROL, JOIN, type Enrolment } from "./enrolment.ts";
 import { RENEW, REPLACE_CERTIFICATE, REPLACE_TRUST } from "./ownership.ts";
 
@@ -16,7 +16,7 @@ const CALLS = [
   ...["GET /status", "GET /operation", "GET /history", "GET /audit"],
   ...["POST /upgrade/plan", "POST /upgrade", "POST /upgrade/cancel", "POST /rollback", "POST /restart", "POST /shutdown"],
   ...["POST /reset/plan", "POST /reset", "POST /service", "GET /services", "POST /copy"],
-  ...[REPLACE_CERTIFICATE, REPLACE_TRUST, RENEW, CAPTURE],
+  ...[REPLACE_CERTIFICATE, REPLACE_TRUST, RENEW, CAPTURE, DEBUG],
   ...["GET /updates", "GET /updates/plan", "POST /updates/check", "POST /updates/apply"],
   ...["POST /updates/pause", "POST /updates/resume", "POST /lock", "POST /lock/release"],
   ...["POST /config/apply", "POST /config/rollback", "POST /config/confirm", "POST /config/diff", "GET /config/history"],

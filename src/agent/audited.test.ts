@@ -7,7 +7,7 @@ import type { Agent } from "./agent.ts";
 import { encodeCaller, parseCaller } from "./api-caller.ts";
 import { noAuditLog, type AuditLog } from "./audit-log.ts";
 import { AUDITED, audited } from "./audited.ts";
-import { CAPTURE, captureHandler } from "./capture-log.ts";
+import { CAPTURE, DEBUG, untilLetGo } from "./logged-calls.ts";
 import { ENROL, GIVE_BACK, JOIN } from "./enrolment.ts";
 import { RENEW, REPLACE_CERTIFICATE, REPLACE_TRUST } from "./ownership.ts";
 import type { AgentPorts } from "./ports.ts";
@@ -36,7 +36,7 @@ suite("calls that change the machine", () => {
     const routes = agentRoutes(agent, { audit: noAuditLog } as AgentPorts, BY);
     const changing = Object.keys(routes).filter((name) => !LOOKS.test(name));
     assert.deepEqual(
-      [...changing, CAPTURE, ENROL, GIVE_BACK, JOIN, REPLACE_CERTIFICATE, REPLACE_TRUST, RENEW].toSorted(),
+      [...changing, CAPTURE, DEBUG, ENROL, GIVE_BACK, JOIN, REPLACE_CERTIFICATE, REPLACE_TRUST, RENEW].toSorted(),
       Object.keys(AUDITED).toSorted(),
     );
   });
@@ -95,7 +95,7 @@ suite("calls that change the machine", () => {
 
   test("that last until somebody stops listening have ended then", async () => {
     const stop = new AbortController();
-    const { routes, entries } = logged({ [CAPTURE]: captureHandler });
+    const { routes, entries } = logged({ [CAPTURE]: untilLetGo });
     const values: object[] = [];
     for await (const value of routes[CAPTURE]!(stop.signal, { interface: "eth0", filter: "icmp" }) as AsyncIterable<object>) {
       values.push(value);

@@ -6,7 +6,7 @@ import type { AuditCaller, AuditFields } from "../layout/audit-log.ts";
 import { INSTALL_CALLS } from "../layout/install.ts";
 import { shortLine } from "../layout/short-line.ts";
 import { sha256 } from "../host/sha256.ts";
-import { CAPTURE } from "./capture-log.ts";
+import { CAPTURE, DEBUG } from "./logged-calls.ts";
 import { ENROL, GIVE_BACK, JOIN } from "./enrolment.ts";
 import type { AuditLog } from "./audit-log.ts";
 import { RENEW, REPLACE_CERTIFICATE, REPLACE_TRUST } from "./ownership.ts";
@@ -48,6 +48,8 @@ export const AUDITED: Readonly<Record<string, Kept>> = {
   "POST /config/rollback": unlessDryRun(only("mode", "to")),
   "POST /config/confirm": only(),
   [CAPTURE]: only("interface", "filter", "snaplen", "count", "duration", "withApi", "promiscuous"),
+  // The command came without what looks like a secret: docs/concepts/debug.md
+  [DEBUG]: only("image", "digest", "rights", "command"),
   [REPLACE_CERTIFICATE]: only(),
   [REPLACE_TRUST]: only(),
   [RENEW]: only(),

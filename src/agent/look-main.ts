@@ -12,7 +12,7 @@ import { runLines } from "../host/run-lines.ts";
 import { startProgram } from "../host/start-program.ts";
 import { askLocally, serveWhileAsked } from "../host/unix-http.ts";
 import { API_SOCKET, API_TOKEN } from "../layout/api-places.ts";
-import { CAPTURE } from "./capture-log.ts";
+import { CAPTURE } from "./logged-calls.ts";
 import { handedSocket } from "./handed-socket.ts";
 import { lookRoutes, type LookPorts } from "./look/call.ts";
 import { LOOK_CALLS } from "./look/calls.ts";

@@ -16,7 +16,7 @@ test("every program of an image runs with nothing beside it", async () => {
     const request = name === "install.mjs" ? { do: "disks" } : { do: "inspect", source: { is: "file", path: "/none" } };
     const argv = [process.execPath, join(folder.path, name), ...(name === "petrify.mjs" ? ["--help"] : [])] as const;
     // What tells people tells others by its exit status.
-    const failing = ["stage.mjs", "api.mjs", "look.mjs", "forward.mjs"].includes(name);
+    const failing = ["stage.mjs", "api.mjs", "look.mjs", "forward.mjs", "debug.mjs"].includes(name);
     const { stdout, stderr } = await run([...argv], { stdin: JSON.stringify(request), okExit: failing ? [1] : [0] });
     said[name] = failing ? stderr : stdout;
   }
@@ -26,6 +26,7 @@ test("every program of an image runs with nothing beside it", async () => {
   assert.match(said["api.mjs"]!, /^<3>petrify-api was handed no socket/m);
   assert.match(said["look.mjs"]!, /^<3>petrify-look was handed no socket/m);
   assert.match(said["forward.mjs"]!, /^<3>petrify-forward was handed no socket/m);
+  assert.match(said["debug.mjs"]!, /^<3>petrify-debug was handed no socket/m);
   assert.equal(
     said["authority.mjs"],
     "",

@@ -22,6 +22,7 @@ const OTHERS = {
   api: "agent/api-main.ts",
   look: "agent/look-main.ts",
   forward: "agent/forward-main.ts",
+  debug: "agent/debug-main.ts",
   authority: "agent/authority-main.ts",
 } as const;
 

@@ -115,6 +115,7 @@ const COMMANDS: readonly (readonly [heading: string, commands: readonly Row[]])[
       ["events", async () => (await import("./nodes/events.ts")).registerNodeEvents],
       ["support", async () => (await import("./nodes/support.ts")).registerNodeSupport],
       ["dmesg", async () => (await import("./nodes/dmesg.ts")).registerNodeDmesg],
+      ["debug", async () => (await import("./nodes/debug.ts")).registerNodeDebug],
       ["pcap", async () => (await import("./nodes/pcap.ts")).registerNodePcap],
       ["dashboard", async () => (await import("./nodes/dashboard.ts")).registerNodeDashboard],
       ["health", async () => (await import("./nodes/health.ts")).registerNodeHealth],

@@ -20,6 +20,7 @@ export async function runForTest(
     clock = () => 0,
     now = secondsNow,
     input = process.stdin,
+    output = process.stdout,
     env = {},
     onOut = () => {},
     onErr = () => {},
@@ -32,6 +33,8 @@ export async function runForTest(
     now?: () => number;
     /** What is typed; `isTTY` says whether it is a terminal. */
     input?: NodeJS.ReadableStream;
+    /** What a command writes to that passes bytes on; `isTTY` says whether it is a terminal. */
+    output?: NodeJS.WritableStream;
     /** Besides `HOME`. */
     env?: Readonly<Record<string, string>>;
     onOut?: (text: string) => unknown;
@@ -54,7 +57,7 @@ export async function runForTest(
       },
       columns: () => columns,
     },
-    terminal: { input: input as NodeJS.ReadStream, output: process.stdout },
+    terminal: { input: input as NodeJS.ReadStream, output: output as NodeJS.WriteStream },
     env: { HOME: cwd, ...env },
     cwd,
     signal,

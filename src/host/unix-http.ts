@@ -95,7 +95,7 @@ export function isBearer(header: string | undefined, token: string): boolean {
 }
 /** Source: RFC 6750, section 2.1 */
 export const bearer = (token: string): string => `Bearer ${token}`;
-const CALLER = "petrify-caller";
+export const CALLER_HEADER = "petrify-caller";
 
 /** A document of the machine's own commands: an image's place, a word or two, machine configs, of which each may have a mebibyte. */
 const MAX_BODY = 4 * 1024 * 1024;
@@ -129,7 +129,7 @@ async function answer(
   try {
     const handler = routes[`${message.method} ${message.url}`];
     if (!handler) throw new AppError("NO_SUCH_CALL", `the agent has no ${message.method} ${message.url}`);
-    const caller = message.headers[CALLER];
+    const caller = message.headers[CALLER_HEADER];
     const result = handler(gone.signal, await bodyOf(message), typeof caller === "string" ? caller : undefined);
     if (Symbol.asyncIterator in result) {
       for await (const part of result) {
@@ -164,7 +164,7 @@ export async function* askLocally(
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     const headers = {
       ...(token === undefined ? {} : { authorization: bearer(token) }),
-      ...(caller === undefined ? {} : { [CALLER]: caller }),
+      ...(caller === undefined ? {} : { [CALLER_HEADER]: caller }),
     };
     const call = request({ socketPath: path, method, path: url, signal, headers }, resolve);
     call.once("error", reject);

@@ -8,12 +8,17 @@ export const NUMBERS = {
     dup2: 33,
     getpid: 39,
     socket: 41,
+    fork: 57,
+    chdir: 80,
     bind: 49,
     listen: 50,
     setsockopt: 54,
     chmod: 90,
     umask: 95,
     getppid: 110,
+    setsid: 112,
+    pivot_root: 155,
+    umount2: 166,
   },
   ...{ setgroups: 116, setresuid: 117, setresgid: 119, capset: 126, mknod: 133, setpriority: 141, prctl: 157, unshare: 272 },
   ...{ prlimit64: 302, pidfd_open: 434, mount_setattr: 442 },
@@ -28,6 +33,8 @@ export interface Calls {
   readonly spawn: (argv: readonly string[], input: number) => number;
   /** How a process has ended, that has: 0 where all was well. */
   readonly endOf: (pid: number) => number;
+  /** Waits until any process that this one has started, or was left, has ended. @returns which, and its status as of waitpid(2) */
+  readonly wait: () => readonly [pid: number, status: number];
   /** Replaces this program. */
   readonly exec: (argv: readonly string[], environment: readonly string[]) => never;
 }

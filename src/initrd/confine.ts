@@ -2,6 +2,7 @@
 import { RUN_FACTS_PATH } from "../layout/run-facts.ts";
 import type { ApiProgram } from "./api-programs.ts";
 import { NUMBERS, type Calls } from "./calls.ts";
+import { boundCapabilities, PRCTL, setCapabilities } from "./capabilities.ts";
 import { MOUNT_FLAGS, type Sys } from "./sys.ts";
 
 const NODE = "/usr/lib/petrify/runtime/bin/node";
@@ -17,12 +18,8 @@ const MS = { recursive: 16384, slave: 1 << 19 } as const;
 const NO_FOLDER = -100; // AT_FDCWD
 const AT_RECURSIVE = 0x8000;
 const ATTRIBUTES = 1n | 2n | 4n; // MOUNT_ATTR_RDONLY, _NOSUID, _NODEV
-/** Source: linux/prctl.h */
-const PRCTL = { deathSignal: 1, keepCapabilities: 8, hasBound: 23, dropBound: 24, noNewPrivileges: 38, ambient: 47 } as const;
 const AMBIENT_RAISE = 2;
 const SIGTERM = 15;
-/** Source: linux/capability.h */
-const CAPABILITIES_3 = 0x20080522;
 /** Source: asm-generic/resource.h */
 const LIMIT_PROCESSES = 6;
 /** Node has no need of others. Minor numbers of the kernel's memory devices. Source: Linux, Documentation/admin-guide/devices.txt */
@@ -108,18 +105,14 @@ function giveCredentials(sys: Sys, credentials: readonly [string, string][], uid
 }
 
 /** Source: capabilities(7) */
-function dropRights({ call, attempt }: Calls, { uid, capabilities }: ApiProgram): void {
-  for (let one = 0; attempt(NUMBERS.prctl, PRCTL.hasBound, one, 0, 0, 0) >= 0; one++) {
-    if (!capabilities.includes(one)) call("drop a capability", NUMBERS.prctl, PRCTL.dropBound, one, 0, 0, 0);
-  }
+function dropRights(calls: Calls, { uid, capabilities }: ApiProgram): void {
+  const { call } = calls;
+  boundCapabilities(calls, capabilities);
   call("leave all groups", NUMBERS.setgroups, 0, 0);
   call("change the group", NUMBERS.setresgid, uid, uid, uid);
   call("keep capabilities", NUMBERS.prctl, PRCTL.keepCapabilities, 1, 0, 0, 0);
   call("change the user", NUMBERS.setresuid, uid, uid, uid);
-  const mask = capabilities.reduce((sum, one) => sum | (1n << BigInt(one)), 0n);
-  const [low, high] = [Number(mask & 0xffffffffn), Number(mask >> 32n)];
-  const sets = new Uint32Array([low, low, low, high, high, high]).buffer;
-  call("set capabilities", NUMBERS.capset, new Uint32Array([CAPABILITIES_3, 0]).buffer, sets);
+  setCapabilities(calls, capabilities);
   for (const one of capabilities) call("pass on a capability", NUMBERS.prctl, PRCTL.ambient, AMBIENT_RAISE, one, 0, 0);
   call("gain no more rights", NUMBERS.prctl, PRCTL.noNewPrivileges, 1, 0, 0, 0);
 }

@@ -8,7 +8,7 @@ export interface FakeCalls extends Calls {
   readonly done: string[];
   /** By the first words of such a line; else 0. A negative errno is a failure. */
   readonly answers: Map<string, (values: readonly Value[]) => number>;
-  /** Statuses of processes that have ended. */
+  /** Statuses of processes that have ended; the first is the one that is waited for next. */
   readonly ends: Map<number, number>;
 }
 
@@ -39,6 +39,11 @@ export function fakeCalls(): FakeCalls {
       return next++;
     },
     endOf: (pid) => ends.get(pid) ?? 0,
+    wait: () => {
+      const [first] = ends;
+      if (first) ends.delete(first[0]);
+      return first ?? [-10, 0];
+    },
     exec: (argv, environment) => {
       done.push(`exec ${argv.join(" ")}`, ...environment);
       throw new Replaced("exec");

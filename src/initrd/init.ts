@@ -2,7 +2,7 @@
  * The only program of the initrd, where it is PID 1. In the image the same program does what is left to do before the data is mounted:
  * `petrify-early persist`, what is left when it is (`data`), `lay` for a new machine config, `config-sources` tells by its exit code whether one is to be
  * made, and `opaque` is for programs that cannot ask for extended attributes. Without systemd, `sockets` holds those of the API, and becomes its programs by
- * `confine`.
+ * `confine`. `contain` makes a container of a folder, for petrify-debug.
  */
 import * as native from "native";
 import * as std from "std";
@@ -12,8 +12,10 @@ import { layData, layFile } from "./config-data.ts";
 import { hasConfigWork } from "./config-sources.ts";
 import { fail, sentence } from "./failure.ts";
 import { confine } from "./confine.ts";
+import { contain } from "./contain.ts";
 import { openHolder } from "./hold-sockets.ts";
 import { persist } from "./persist.ts";
+import type { ContainerPlan } from "../layout/container-plan.ts";
 import { quickJsCalls } from "./quickjs-calls.ts";
 import { quickJsSys } from "./quickjs-sys.ts";
 import type { Sys } from "./sys.ts";
@@ -21,8 +23,8 @@ import type { Sys } from "./sys.ts";
 const GETPID = 39;
 const USAGE = 64; // sysexits.h
 
-/** What one says is printed; one that says no ends with 1. */
-const COMMANDS: Readonly<Record<string, (sys: Sys, ...words: string[]) => string | boolean | void>> = {
+/** What one says is printed; one that says no ends with 1, one that says a number with that. */
+const COMMANDS: Readonly<Record<string, (sys: Sys, ...words: string[]) => string | boolean | number | void>> = {
   persist,
   data: layData,
   lay: (sys, ...paths) => JSON.stringify(paths.flatMap((path) => layFile(sys, path))),
@@ -38,6 +40,11 @@ const COMMANDS: Readonly<Record<string, (sys: Sys, ...words: string[]) => string
       API_PROGRAMS.find((one) => one.name === name)!,
       Number(parent),
     ),
+  contain: (sys, plan = "") =>
+    contain(sys, quickJsCalls(), JSON.parse(sys.readText(plan)) as ContainerPlan, (line) => {
+      std.err.puts(`petrify: ${line}\n`);
+      std.err.flush();
+    }),
   opaque: (sys, ...paths) => JSON.stringify(paths.filter((path) => sys.isOpaque(path))),
 };
 
@@ -61,6 +68,7 @@ function main(): void {
     const done = command(sys, ...words.slice(1));
     if (typeof done === "string") std.out.puts(`${done}\n`);
     if (done === false) std.exit(1);
+    if (typeof done === "number") std.exit(done);
   } catch (error) {
     std.err.puts(`${sentence(error)}\n`);
     std.exit(1);

@@ -18,6 +18,7 @@ export const quickJsCalls = (): Calls => ({
     return pid;
   },
   endOf: (pid) => os.waitpid(pid, 0)[1],
+  wait: () => os.waitpid(-1, 0),
   exec: (argv, environment) => {
     const errno = -native.execve(argv[0]!, argv, environment);
     throw new SysError(`start ${argv[0]}`, errno, std.strerror(errno));

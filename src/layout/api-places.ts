@@ -30,6 +30,9 @@ export const LOOK_SOCKET = "/run/petrify/look.sock";
 /** Where the API's own program reaches other machines, with the same token. */
 export const FORWARD_SOCKET = "/run/petrify/forward.sock";
 
+/** Where petrify-debug starts containers for it, with the same token; only where the init is systemd. */
+export const DEBUG_SOCKET = "/run/petrify/debug.sock";
+
 export const API_PORT = 50_000;
 /** Of a program that signs for an authority: `petrify ca serve`. */
 export const SIGNER_PORT = 50_001;

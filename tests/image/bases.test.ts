@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { after, before, describe, test } from "node:test";
 import { openBase, type Base } from "../../src/build/base.ts";
-import { LIMITS } from "../../src/build/bases/limits.ts";
+import { LIMITS } from "../../src/layout/archive-limits.ts";
 import { plainFile } from "../../src/build/bases/plain-tar.ts";
 import { MiB } from "../../src/core/units.ts";
 import type { BuildContext } from "../../src/build/context.ts";

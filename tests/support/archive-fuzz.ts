@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { tarOfBlobs } from "../../src/build/bases/blobs.ts";
 import { dockerImage } from "../../src/build/bases/docker-image.ts";
-import { LIMITS } from "../../src/build/bases/limits.ts";
+import { LIMITS } from "../../src/layout/archive-limits.ts";
 import { judgeLayers } from "../../src/build/bases/merge.ts";
 import { ociImage } from "../../src/build/bases/oci-image.ts";
 import { AppError } from "../../src/core/error.ts";

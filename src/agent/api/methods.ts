@@ -35,6 +35,7 @@ export const METHOD_ROLES: Readonly<Record<string, MethodRole>> = {
   "petrify.v1.ControlService.DiffConfigs": "reader",
   "petrify.v1.ControlService.ReadAudit": "reader",
   "petrify.v1.CaptureService.Capture": "admin",
+  "petrify.v1.DebugService.Debug": "admin",
   "petrify.v1.EnrolmentService.Describe": WITHOUT_OWNER,
   "petrify.v1.EnrolmentService.Enrol": WITHOUT_OWNER,
   "petrify.v1.LogService.Logs": "reader",

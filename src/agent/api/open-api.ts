@@ -18,6 +18,7 @@ import { EventService } from "../../protocol/petrify/v1/event_pb.ts";
 import { LogService } from "../../protocol/petrify/v1/log_pb.ts";
 import { SystemService } from "../../protocol/petrify/v1/system_pb.ts";
 import { registerCopyService } from "./copy-service.ts";
+import { registerDebugService, type DebugTalk } from "./debug-service.ts";
 import { registerControlService } from "./control-service.ts";
 import { tellErrors } from "./errors.ts";
 import { registerForwarding, type Dial } from "./forwarding-service.ts";
@@ -46,6 +47,8 @@ export interface ApiOptions {
   readonly pages?: Pages;
   /** Absent where no other machine is reached through this one. */
   readonly dial?: Dial;
+  /** petrify-debug; absent where nothing starts containers. */
+  readonly debug?: DebugTalk;
   /** Seconds since 1970. */
   readonly now: () => number;
   readonly log: (line: string) => void;
@@ -91,7 +94,7 @@ export const withLargeRequests = (router: ConnectRouter): ConnectRouter => ({
 });
 
 export async function openApi(options: ApiOptions): Promise<TlsServer> {
-  const { answers, ask, outdated = () => {}, dial, pages = {}, now, log, epoch, authorities, ...tls } = options;
+  const { answers, ask, outdated = () => {}, dial, debug, pages = {}, now, log, epoch, authorities, ...tls } = options;
   const limits = { ...LIMITS, ...options.limits };
   const denied = (caller: string, what: string): void => log(`denied to ${caller}: ${what}`);
   const failed = (what: string, error: unknown): void => log(`${what} failed: ${(error as Error).stack ?? String(error)}`);
@@ -105,6 +108,7 @@ export async function openApi(options: ApiOptions): Promise<TlsServer> {
       registerControlService(large, ask);
       registerCopyService(router, ask, answers.look);
       if (dial) registerForwarding(router, dial, log);
+      if (debug) registerDebugService(router, debug);
       registerLookedUp(router, LogService, answers.look);
       registerOwnerService(large, ask, outdated);
       registerLookedUp(router, CaptureService, answers.look);

@@ -13,7 +13,7 @@ import { layerStacks, tarsOf } from "../../../tests/support/layer-stacks.ts";
 import { naiveTree } from "../../../tests/support/naive-layers.ts";
 import { file, folder, hardLink, header, symlink, tar } from "../../../tests/support/tar.ts";
 import type { Layer } from "./archive.ts";
-import { LIMITS, type ArchiveLimits } from "./limits.ts";
+import { LIMITS, type ArchiveLimits } from "../../layout/archive-limits.ts";
 import { judgeLayers, type MergeOptions } from "./merge.ts";
 
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");

@@ -3,8 +3,8 @@ import { layerTree, memberOf, type Member, type MergePlan } from "../../layout/l
 import { encodeTarHeader, TAR_END, tarPadding, type TarEntry } from "../../layout/tar-entry.ts";
 import { refused, tarReader, type TarSink } from "../../layout/tar-reader.ts";
 import { checked, type Layer } from "./archive.ts";
-import { decompressed } from "./decompress.ts";
-import { largestUnpacked, LIMITS, tooLarge, type ArchiveLimits } from "./limits.ts";
+import { decompressed } from "../../host/decompress.ts";
+import { largestUnpacked, LIMITS, tooLarge, type ArchiveLimits } from "../../layout/archive-limits.ts";
 
 /** What is known of a merged tree besides its files. */
 export interface MergedFacts {

@@ -7,8 +7,8 @@ import { writeStream } from "../../host/stream-file.ts";
 import { toolFailed } from "../../host/tools.ts";
 import type { BuildContext } from "../context.ts";
 import { archiveOfFile } from "./archive.ts";
-import { compressionOf, decompressed, type Compression } from "./decompress.ts";
-import { largestUnpacked, LIMITS, tooLarge, type ArchiveLimits } from "./limits.ts";
+import { compressionOf, decompressed, type Compression } from "../../host/decompress.ts";
+import { largestUnpacked, LIMITS, tooLarge, type ArchiveLimits } from "../../layout/archive-limits.ts";
 
 export async function compressionOfFile(path: string, signal: AbortSignal | undefined): Promise<Compression> {
   for await (const first of archiveOfFile(path, path, { size: Math.min(6, await fileSize(path)) }, signal).read())

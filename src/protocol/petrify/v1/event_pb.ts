@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file petrify/v1/event.proto.
  */
 export const file_petrify_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChZwZXRyaWZ5L3YxL2V2ZW50LnByb3RvEgpwZXRyaWZ5LnYxIpsBCg1FdmVudHNSZXF1ZXN0EiQKBWtpbmRzGAEgAygOMhUucGV0cmlmeS52MS5FdmVudEtpbmQSKQoFc2luY2UYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKBGxhc3QYAyABKA1IAIgBARINCgVhZnRlchgEIAEoCRIOCgZmb2xsb3cYBSABKAhCBwoFX2xhc3QiQwoORXZlbnRzUmVzcG9uc2USIQoGZXZlbnRzGAEgAygLMhEucGV0cmlmeS52MS5FdmVudBIOCgZjdXJzb3IYAiABKAkiqQQKBUV2ZW50EigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiMKBGtpbmQYAiABKA4yFS5wZXRyaWZ5LnYxLkV2ZW50S2luZBImCghzZXZlcml0eRgDIAEoDjIULnBldHJpZnkudjEuUHJpb3JpdHkSDAoEdGV4dBgEIAEoCRIPCgdib290X2lkGAUgASgJEiUKBGJvb3QYBiABKAsyFS5wZXRyaWZ5LnYxLkJvb3RGYWN0c0gAEiUKBHNsb3QYByABKAsyFS5wZXRyaWZ5LnYxLlNsb3RGYWN0c0gAEikKBmhlYWx0aBgIIAEoCzIXLnBldHJpZnkudjEuSGVhbHRoRmFjdHNIABInCgVhbGFybRgJIAEoCzIWLnBldHJpZnkudjEuQWxhcm1GYWN0c0gAEi8KCW9wZXJhdGlvbhgKIAEoCzIaLnBldHJpZnkudjEuT3BlcmF0aW9uRmFjdHNIABIpCgZjb25maWcYCyABKAsyFy5wZXRyaWZ5LnYxLkNvbmZpZ0ZhY3RzSAASMwoLY2VydGlmaWNhdGUYDCABKAsyHC5wZXRyaWZ5LnYxLkNlcnRpZmljYXRlRmFjdHNIABIlCgR1bml0GA0gASgLMhUucGV0cmlmeS52MS5Vbml0RmFjdHNIABInCgVhdWRpdBgOIAEoCzIWLnBldHJpZnkudjEuQXVkaXRGYWN0c0gAQgcKBWFib3V0IkoKCUJvb3RGYWN0cxIMCgRzbG90GAEgASgJEg8KB3ZlcnNpb24YAiABKAkSDgoGZW5kaW5nGAMgASgJEg4KBnJlYXNvbhgEIAEoCSI6CglTbG90RmFjdHMSDAoEbmFtZRgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEg4KBnJlYXNvbhgDIAEoCSIsCgtIZWFsdGhGYWN0cxINCgVzdGF0ZRgBIAEoCRIOCgZyZWFzb24YAiABKAkiGgoKQWxhcm1GYWN0cxIMCgRjb2RlGAEgASgJImoKDk9wZXJhdGlvbkZhY3RzEgoKAmlkGAEgASgJEgwKBGtpbmQYAiABKAkSDAoEc3RlcBgDIAEoCRIPCgdvdXRjb21lGAQgASgJEg4KBnJlYXNvbhgFIAEoCRIPCgd2ZXJzaW9uGAYgASgJIn0KC0NvbmZpZ0ZhY3RzEhcKCmdlbmVyYXRpb24YASABKA1IAIgBARIMCgRtb2RlGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIYCgtkaWZmZXJlbmNlcxgEIAEoDUgBiAEBQg0KC19nZW5lcmF0aW9uQg4KDF9kaWZmZXJlbmNlcyI9ChBDZXJ0aWZpY2F0ZUZhY3RzEikKBXVudGlsGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIpCglVbml0RmFjdHMSDAoEbmFtZRgBIAEoCRIOCgZyZXN1bHQYAiABKAkiogEKCkF1ZGl0RmFjdHMSEgoFZW50cnkYASABKARIAIgBARIKCgJpcxgCIAEoCRIPCgJvZhgDIAEoBEgBiAEBEgwKBGNhbGwYBCABKAkSCgoCYnkYBSABKAkSDAoEcm9sZRgGIAEoCRILCgN2aWEYByABKAkSDwoHb3V0Y29tZRgIIAEoCRIMCgRjb2RlGAkgASgJQggKBl9lbnRyeUIFCgNfb2Yq0AQKCUV2ZW50S2luZBIaChZFVkVOVF9LSU5EX1VOU1BFQ0lGSUVEEAASGwoXRVZFTlRfS0lORF9CT09UX1NUQVJURUQQARIaChZFVkVOVF9LSU5EX0JPT1RfRkFJTEVEEAISGgoWRVZFTlRfS0lORF9TTE9UX1BST1ZFThADEh0KGUVWRU5UX0tJTkRfU0xPVF9GRUxMX0JBQ0sQBBIdChlFVkVOVF9LSU5EX0hFQUxUSF9DSEFOR0VEEAUSGwoXRVZFTlRfS0lORF9BTEFSTV9SQUlTRUQQBhIcChhFVkVOVF9LSU5EX0FMQVJNX0NMRUFSRUQQBxIeChpFVkVOVF9LSU5EX09QRVJBVElPTl9CRUdBThAIEh0KGUVWRU5UX0tJTkRfT1BFUkFUSU9OX1NURVAQCRIeChpFVkVOVF9LSU5EX09QRVJBVElPTl9FTkRFRBAKEh0KGUVWRU5UX0tJTkRfQ09ORklHX0FQUExJRUQQCxIfChtFVkVOVF9LSU5EX0NPTkZJR19DT05GSVJNRUQQDBIgChxFVkVOVF9LSU5EX0NPTkZJR19HSVZFTl9CQUNLEA0SHQoZRVZFTlRfS0lORF9DT05GSUdfRFJJRlRFRBAOEhwKGEVWRU5UX0tJTkRfQ09ORklHX01FTkRFRBAPEiMKH0VWRU5UX0tJTkRfQ0VSVElGSUNBVEVfUkVQTEFDRUQQEBIaChZFVkVOVF9LSU5EX1VOSVRfRkFJTEVEEBESGgoWRVZFTlRfS0lORF9BVURJVF9FTlRSWRASMlYKDEV2ZW50U2VydmljZRJGCgZFdmVudHMSGS5wZXRyaWZ5LnYxLkV2ZW50c1JlcXVlc3QaGi5wZXRyaWZ5LnYxLkV2ZW50c1Jlc3BvbnNlIgOQAgEwAWIGcHJvdG8z", [file_google_protobuf_timestamp, file_petrify_v1_log]);
+  fileDesc("ChZwZXRyaWZ5L3YxL2V2ZW50LnByb3RvEgpwZXRyaWZ5LnYxIpsBCg1FdmVudHNSZXF1ZXN0EiQKBWtpbmRzGAEgAygOMhUucGV0cmlmeS52MS5FdmVudEtpbmQSKQoFc2luY2UYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKBGxhc3QYAyABKA1IAIgBARINCgVhZnRlchgEIAEoCRIOCgZmb2xsb3cYBSABKAhCBwoFX2xhc3QiQwoORXZlbnRzUmVzcG9uc2USIQoGZXZlbnRzGAEgAygLMhEucGV0cmlmeS52MS5FdmVudBIOCgZjdXJzb3IYAiABKAki1AQKBUV2ZW50EigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiMKBGtpbmQYAiABKA4yFS5wZXRyaWZ5LnYxLkV2ZW50S2luZBImCghzZXZlcml0eRgDIAEoDjIULnBldHJpZnkudjEuUHJpb3JpdHkSDAoEdGV4dBgEIAEoCRIPCgdib290X2lkGAUgASgJEiUKBGJvb3QYBiABKAsyFS5wZXRyaWZ5LnYxLkJvb3RGYWN0c0gAEiUKBHNsb3QYByABKAsyFS5wZXRyaWZ5LnYxLlNsb3RGYWN0c0gAEikKBmhlYWx0aBgIIAEoCzIXLnBldHJpZnkudjEuSGVhbHRoRmFjdHNIABInCgVhbGFybRgJIAEoCzIWLnBldHJpZnkudjEuQWxhcm1GYWN0c0gAEi8KCW9wZXJhdGlvbhgKIAEoCzIaLnBldHJpZnkudjEuT3BlcmF0aW9uRmFjdHNIABIpCgZjb25maWcYCyABKAsyFy5wZXRyaWZ5LnYxLkNvbmZpZ0ZhY3RzSAASMwoLY2VydGlmaWNhdGUYDCABKAsyHC5wZXRyaWZ5LnYxLkNlcnRpZmljYXRlRmFjdHNIABIlCgR1bml0GA0gASgLMhUucGV0cmlmeS52MS5Vbml0RmFjdHNIABInCgVhdWRpdBgOIAEoCzIWLnBldHJpZnkudjEuQXVkaXRGYWN0c0gAEikKBnVwZGF0ZRgPIAEoCzIXLnBldHJpZnkudjEuVXBkYXRlRmFjdHNIAEIHCgVhYm91dCJKCglCb290RmFjdHMSDAoEc2xvdBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEg4KBmVuZGluZxgDIAEoCRIOCgZyZWFzb24YBCABKAkiOgoJU2xvdEZhY3RzEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIOCgZyZWFzb24YAyABKAkiLAoLSGVhbHRoRmFjdHMSDQoFc3RhdGUYASABKAkSDgoGcmVhc29uGAIgASgJIhoKCkFsYXJtRmFjdHMSDAoEY29kZRgBIAEoCSJqCg5PcGVyYXRpb25GYWN0cxIKCgJpZBgBIAEoCRIMCgRraW5kGAIgASgJEgwKBHN0ZXAYAyABKAkSDwoHb3V0Y29tZRgEIAEoCRIOCgZyZWFzb24YBSABKAkSDwoHdmVyc2lvbhgGIAEoCSJ9CgtDb25maWdGYWN0cxIXCgpnZW5lcmF0aW9uGAEgASgNSACIAQESDAoEbW9kZRgCIAEoCRIOCgZyZWFzb24YAyABKAkSGAoLZGlmZmVyZW5jZXMYBCABKA1IAYgBAUINCgtfZ2VuZXJhdGlvbkIOCgxfZGlmZmVyZW5jZXMiPQoQQ2VydGlmaWNhdGVGYWN0cxIpCgV1bnRpbBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiKQoJVW5pdEZhY3RzEgwKBG5hbWUYASABKAkSDgoGcmVzdWx0GAIgASgJIqIBCgpBdWRpdEZhY3RzEhIKBWVudHJ5GAEgASgESACIAQESCgoCaXMYAiABKAkSDwoCb2YYAyABKARIAYgBARIMCgRjYWxsGAQgASgJEgoKAmJ5GAUgASgJEgwKBHJvbGUYBiABKAkSCwoDdmlhGAcgASgJEg8KB291dGNvbWUYCCABKAkSDAoEY29kZRgJIAEoCUIICgZfZW50cnlCBQoDX29mIk0KC1VwZGF0ZUZhY3RzEgwKBHN0ZXAYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIPCgdiZWNhdXNlGAMgASgJEg4KBnJlYXNvbhgEIAEoCSrhBQoJRXZlbnRLaW5kEhoKFkVWRU5UX0tJTkRfVU5TUEVDSUZJRUQQABIbChdFVkVOVF9LSU5EX0JPT1RfU1RBUlRFRBABEhoKFkVWRU5UX0tJTkRfQk9PVF9GQUlMRUQQAhIaChZFVkVOVF9LSU5EX1NMT1RfUFJPVkVOEAMSHQoZRVZFTlRfS0lORF9TTE9UX0ZFTExfQkFDSxAEEh0KGUVWRU5UX0tJTkRfSEVBTFRIX0NIQU5HRUQQBRIbChdFVkVOVF9LSU5EX0FMQVJNX1JBSVNFRBAGEhwKGEVWRU5UX0tJTkRfQUxBUk1fQ0xFQVJFRBAHEh4KGkVWRU5UX0tJTkRfT1BFUkFUSU9OX0JFR0FOEAgSHQoZRVZFTlRfS0lORF9PUEVSQVRJT05fU1RFUBAJEh4KGkVWRU5UX0tJTkRfT1BFUkFUSU9OX0VOREVEEAoSHQoZRVZFTlRfS0lORF9DT05GSUdfQVBQTElFRBALEh8KG0VWRU5UX0tJTkRfQ09ORklHX0NPTkZJUk1FRBAMEiAKHEVWRU5UX0tJTkRfQ09ORklHX0dJVkVOX0JBQ0sQDRIdChlFVkVOVF9LSU5EX0NPTkZJR19EUklGVEVEEA4SHAoYRVZFTlRfS0lORF9DT05GSUdfTUVOREVEEA8SIwofRVZFTlRfS0lORF9DRVJUSUZJQ0FURV9SRVBMQUNFRBAQEhoKFkVWRU5UX0tJTkRfVU5JVF9GQUlMRUQQERIaChZFVkVOVF9LSU5EX0FVRElUX0VOVFJZEBISGwoXRVZFTlRfS0lORF9VUERBVEVfRk9VTkQQExIbChdFVkVOVF9LSU5EX1VQREFURV9CRUdBThAUEhoKFkVWRU5UX0tJTkRfVVBEQVRFX0RPTkUQFRIcChhFVkVOVF9LSU5EX1VQREFURV9GQUlMRUQQFhIbChdFVkVOVF9LSU5EX1VQREFURV9XQUlUUxAXMlYKDEV2ZW50U2VydmljZRJGCgZFdmVudHMSGS5wZXRyaWZ5LnYxLkV2ZW50c1JlcXVlc3QaGi5wZXRyaWZ5LnYxLkV2ZW50c1Jlc3BvbnNlIgOQAgEwAWIGcHJvdG8z", [file_google_protobuf_timestamp, file_petrify_v1_log]);
 
 /**
  * Asks for events: those that all of its fields let through, the oldest first.
@@ -276,6 +276,14 @@ export type Event = Message<"petrify.v1.Event"> & {
      */
     value: AuditFacts;
     case: "audit";
+  } | {
+    /**
+     * Of what the machine does to stay current.
+     *
+     * @generated from field: petrify.v1.UpdateFacts update = 15;
+     */
+    value: UpdateFacts;
+    case: "update";
   } | { case: undefined; value?: undefined };
 };
 
@@ -382,6 +390,13 @@ export type EventJson = {
    * @generated from field: petrify.v1.AuditFacts audit = 14;
    */
   audit?: AuditFactsJson;
+
+  /**
+   * Of what the machine does to stay current.
+   *
+   * @generated from field: petrify.v1.UpdateFacts update = 15;
+   */
+  update?: UpdateFactsJson;
 };
 
 /**
@@ -1029,6 +1044,83 @@ export const AuditFactsSchema: GenMessage<AuditFacts, {jsonType: AuditFactsJson}
   messageDesc(file_petrify_v1_event, 11);
 
 /**
+ * Of what a machine does to stay current.
+ *
+ * @generated from message petrify.v1.UpdateFacts
+ */
+export type UpdateFacts = Message<"petrify.v1.UpdateFacts"> & {
+  /**
+   * look, download, take-lock, stage, restart, give-lock-back, nothing.
+   *
+   * @generated from field: string step = 1;
+   */
+  step: string;
+
+  /**
+   * Of the release that it is about; empty where there is none.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+
+  /**
+   * Why nothing is done, in a word or two: window, paused, fleet lock …
+   *
+   * @generated from field: string because = 3;
+   */
+  because: string;
+
+  /**
+   * The same, or why something is done or has failed, a sentence.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Of what a machine does to stay current.
+ *
+ * @generated from message petrify.v1.UpdateFacts
+ */
+export type UpdateFactsJson = {
+  /**
+   * look, download, take-lock, stage, restart, give-lock-back, nothing.
+   *
+   * @generated from field: string step = 1;
+   */
+  step?: string;
+
+  /**
+   * Of the release that it is about; empty where there is none.
+   *
+   * @generated from field: string version = 2;
+   */
+  version?: string;
+
+  /**
+   * Why nothing is done, in a word or two: window, paused, fleet lock …
+   *
+   * @generated from field: string because = 3;
+   */
+  because?: string;
+
+  /**
+   * The same, or why something is done or has failed, a sentence.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason?: string;
+};
+
+/**
+ * Describes the message petrify.v1.UpdateFacts.
+ * Use `create(UpdateFactsSchema)` to create a new message.
+ */
+export const UpdateFactsSchema: GenMessage<UpdateFacts, {jsonType: UpdateFactsJson}> = /*@__PURE__*/
+  messageDesc(file_petrify_v1_event, 12);
+
+/**
  * What an event tells.
  *
  * @generated from enum petrify.v1.EventKind
@@ -1166,6 +1258,41 @@ export const EventKind = {
    * @generated from enum value: EVENT_KIND_AUDIT_ENTRY = 18;
    */
   AUDIT_ENTRY: 18,
+
+  /**
+   * The machine's source of updates has a release that the machine would take.
+   *
+   * @generated from enum value: EVENT_KIND_UPDATE_FOUND = 19;
+   */
+  UPDATE_FOUND: 19,
+
+  /**
+   * The machine does the next step of an update, by itself.
+   *
+   * @generated from enum value: EVENT_KIND_UPDATE_BEGAN = 20;
+   */
+  UPDATE_BEGAN: 20,
+
+  /**
+   * It is done. Of a restart nobody says so.
+   *
+   * @generated from enum value: EVENT_KIND_UPDATE_DONE = 21;
+   */
+  UPDATE_DONE: 21,
+
+  /**
+   * It has failed, and is tried again.
+   *
+   * @generated from enum value: EVENT_KIND_UPDATE_FAILED = 22;
+   */
+  UPDATE_FAILED: 22,
+
+  /**
+   * Nothing is done now, for another reason than before.
+   *
+   * @generated from enum value: EVENT_KIND_UPDATE_WAITS = 23;
+   */
+  UPDATE_WAITS: 23,
 } as const;
 
 /**
@@ -1180,7 +1307,7 @@ export type EventKind = (typeof EventKind)[keyof typeof EventKind] | UnknownEnum
  *
  * @generated from enum petrify.v1.EventKind
  */
-export type EventKindJson = "EVENT_KIND_UNSPECIFIED" | "EVENT_KIND_BOOT_STARTED" | "EVENT_KIND_BOOT_FAILED" | "EVENT_KIND_SLOT_PROVEN" | "EVENT_KIND_SLOT_FELL_BACK" | "EVENT_KIND_HEALTH_CHANGED" | "EVENT_KIND_ALARM_RAISED" | "EVENT_KIND_ALARM_CLEARED" | "EVENT_KIND_OPERATION_BEGAN" | "EVENT_KIND_OPERATION_STEP" | "EVENT_KIND_OPERATION_ENDED" | "EVENT_KIND_CONFIG_APPLIED" | "EVENT_KIND_CONFIG_CONFIRMED" | "EVENT_KIND_CONFIG_GIVEN_BACK" | "EVENT_KIND_CONFIG_DRIFTED" | "EVENT_KIND_CONFIG_MENDED" | "EVENT_KIND_CERTIFICATE_REPLACED" | "EVENT_KIND_UNIT_FAILED" | "EVENT_KIND_AUDIT_ENTRY";
+export type EventKindJson = "EVENT_KIND_UNSPECIFIED" | "EVENT_KIND_BOOT_STARTED" | "EVENT_KIND_BOOT_FAILED" | "EVENT_KIND_SLOT_PROVEN" | "EVENT_KIND_SLOT_FELL_BACK" | "EVENT_KIND_HEALTH_CHANGED" | "EVENT_KIND_ALARM_RAISED" | "EVENT_KIND_ALARM_CLEARED" | "EVENT_KIND_OPERATION_BEGAN" | "EVENT_KIND_OPERATION_STEP" | "EVENT_KIND_OPERATION_ENDED" | "EVENT_KIND_CONFIG_APPLIED" | "EVENT_KIND_CONFIG_CONFIRMED" | "EVENT_KIND_CONFIG_GIVEN_BACK" | "EVENT_KIND_CONFIG_DRIFTED" | "EVENT_KIND_CONFIG_MENDED" | "EVENT_KIND_CERTIFICATE_REPLACED" | "EVENT_KIND_UNIT_FAILED" | "EVENT_KIND_AUDIT_ENTRY" | "EVENT_KIND_UPDATE_FOUND" | "EVENT_KIND_UPDATE_BEGAN" | "EVENT_KIND_UPDATE_DONE" | "EVENT_KIND_UPDATE_FAILED" | "EVENT_KIND_UPDATE_WAITS";
 
 /**
  * Describes the enum petrify.v1.EventKind.

@@ -1,8 +1,8 @@
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createZstdDecompress } from "node:zlib";
-import { AppError } from "../../core/error.ts";
-import type { Bytes } from "../../core/units.ts";
-import { tooLarge } from "./limits.ts";
+import { AppError } from "../core/error.ts";
+import type { Bytes } from "../core/units.ts";
+import { tooLarge } from "../layout/archive-limits.ts";
 
 export type Compression = "none" | "gzip" | "zstd" | "xz" | "bzip2";
 

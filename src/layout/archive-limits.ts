@@ -1,6 +1,6 @@
-import { AppError } from "../../core/error.ts";
-import { formatSize, GiB, MiB, type Bytes } from "../../core/units.ts";
-import type { TreeLimits } from "../../layout/layer-tree.ts";
+import { AppError } from "../core/error.ts";
+import { formatSize, GiB, MiB, type Bytes } from "../core/units.ts";
+import type { TreeLimits } from "./layer-tree.ts";
 
 /** What a base may have: far more than any system has, and little enough that a hostile one ends. docs/concepts/bases.md */
 export interface ArchiveLimits extends TreeLimits {
