@@ -113,7 +113,7 @@ async function work(): Promise<ImageLine> {
 
 async function writeFrom(
   reference: string,
-  { device, extents, digest, size, keep, means }: Extract<ImageRequest, { readonly do: "write" }>,
+  { device, extents, digest, size, keep = false, means }: Extract<ImageRequest, { readonly do: "write" }>,
 ): Promise<ImageLine> {
   await using running = await runningImage(means);
   using release = await storeOf(reference, means);

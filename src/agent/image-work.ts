@@ -38,7 +38,7 @@ export type ImageRequest =
       readonly extents: readonly FileExtent[];
       readonly from: Bytes;
       /** Of a release: its documents are kept, for a later write. */
-      readonly keep: boolean;
+      readonly keep?: boolean;
       readonly means: ReleaseMeans;
     };
 /** What a release needs besides its store. */

@@ -51,9 +51,9 @@ test("a release whose documents are kept is judged and read while nobody answers
   await keepDocuments(at.reader, at.digest, at.folder, HOW);
   at.goAway();
   await assert.rejects(asked(at.reader, at.digest), { code: "REGISTRY_UNREACHABLE" });
-  const before = at.registry.asked.length;
+  const requests = at.registry.asked.length;
   assert.ok(await asked(await withKeptDocuments(at.reader, at.digest, at.folder), at.digest));
-  assert.equal(at.registry.asked.length, before);
+  assert.equal(at.registry.asked.length, requests);
 });
 
 test("of another release, and of one that was not kept to its end, nothing is believed", async () => {
@@ -85,7 +85,11 @@ test("a document that has rotted is asked for again, and is none where nobody an
   for (const name of names) {
     const path = join(blobs, name);
     const bytes = await readFile(path);
-    for (const rotten of [Buffer.from(bytes).fill(0x20, bytes.length >> 1, (bytes.length >> 1) + 9), bytes.subarray(1), Buffer.alloc(0)]) {
+    for (const rotten of [
+      Buffer.from(bytes).fill(0x20, bytes.length >> 1, (bytes.length >> 1) + 9),
+      bytes.subarray(1),
+      Buffer.alloc(0),
+    ]) {
       await writeFile(path, rotten);
       at.fail(() => undefined);
       assert.ok(await asked(await withKeptDocuments(at.reader, at.digest, at.folder), at.digest), name);

@@ -4,23 +4,14 @@ import { durationFromMs, timestampFromMs, type Duration } from "@bufbuild/protob
 import type { UpdateChannel } from "../../config/updates/updates-config.ts";
 import { AppError } from "../../core/error.ts";
 import type { Seconds } from "../../core/units.ts";
-import type {
-  PlanUpdatesResponseSchema,
-  RestartLockSchema,
-  UpdatesStatusSchema,
-} from "../../protocol/petrify/v1/updates_pb.ts";
+import type { PlanUpdatesResponseSchema, RestartLockSchema, UpdatesStatusSchema } from "../../protocol/petrify/v1/updates_pb.ts";
 import type { UpdatePlan } from "../updates/plan.ts";
 import type { UpdatesStatus } from "../updates/updates.ts";
 
 const time = (seconds: Seconds) => timestampFromMs(seconds * 1000);
 const span = (seconds: Seconds) => durationFromMs(seconds * 1000);
 
-export function updatesMessage({
-  config,
-  state,
-  next,
-  locks,
-}: UpdatesStatus): MessageInitShape<typeof UpdatesStatusSchema> {
+export function updatesMessage({ config, state, next, locks }: UpdatesStatus): MessageInitShape<typeof UpdatesStatusSchema> {
   const { lookedAt, lookFailure, release, paused, lock, left, took } = state;
   return {
     ...(config && { source: config.source ?? "", channel: channelText(config.channel), mode: config.mode }),

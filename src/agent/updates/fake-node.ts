@@ -128,7 +128,8 @@ export class FakeNode {
     switch (step.do) {
       case "look":
         this.time += 5;
-        if (!this.isSourceUp) tell({ is: "look failed", at: lookKey(this.config), reason: "the line is down", chance: this.#means.random() });
+        if (!this.isSourceUp)
+          tell({ is: "look failed", at: lookKey(this.config), reason: "the line is down", chance: this.#means.random() });
         else tell({ is: "looked", at: lookKey(this.config), release: this.#choose(), chance: this.#means.random() });
         break;
       case "download":

@@ -13,7 +13,12 @@ const operation = (id: string, endedAt: number, about: Partial<FinishedOperation
 /** @param events each with its time */
 const after = (...events: readonly (readonly [event: UpdateEvent, now: number])[]): UpdatesState =>
   events.reduce((state, [event, now]) => next(state, event, now), EMPTY_UPDATES);
-const looked = (release: KnownRelease | undefined = RELEASE): UpdateEvent => ({ is: "looked", at: "r stable", release, chance: 0.5 });
+const looked = (release: KnownRelease | undefined = RELEASE): UpdateEvent => ({
+  is: "looked",
+  at: "r stable",
+  release,
+  chance: 0.5,
+});
 const failed: UpdateEvent = { is: "failed", image: "new", reason: "the line\nis down" };
 
 test("failures are counted one after the other, and forgotten with what has not failed or is not wanted any more", () => {
@@ -32,7 +37,12 @@ test("what was found is known while the source cannot be looked at, and forgotte
 });
 
 test("of another source nothing is known while it cannot be looked at, and it has not failed before", () => {
-  const before = after([looked(), 1], [{ is: "told" }, 2], [failed, 3], [{ is: "look failed", at: "r stable", reason: "x", chance: 0 }, 4]);
+  const before = after(
+    [looked(), 1],
+    [{ is: "told" }, 2],
+    [failed, 3],
+    [{ is: "look failed", at: "r stable", reason: "x", chance: 0 }, 4],
+  );
   const other = next(before, { is: "look failed", at: "s stable", reason: "y", chance: 0 }, 5);
   assert.deepEqual([other.release, other.failure, other.told, other.lookFailure?.count], [undefined, undefined, undefined, 1]);
   assert.equal(next(other, { is: "look failed", at: "s stable", reason: "y", chance: 0 }, 6).lookFailure?.count, 2);

@@ -51,7 +51,13 @@ export function next(state: UpdatesState, event: UpdateEvent, now: Seconds): Upd
       const { release, lookFailure, ...rest } = state;
       // What another source had is not what is wanted.
       const known = isSame ? { ...rest, ...(release && { release }) } : forgotten(rest, undefined);
-      return { ...known, lookedAt: now, lookedFor: at, chance, lookFailure: failed(isSame ? lookFailure : undefined, reason, now) };
+      return {
+        ...known,
+        lookedAt: now,
+        lookedFor: at,
+        chance,
+        lookFailure: failed(isSame ? lookFailure : undefined, reason, now),
+      };
     }
     case "downloaded": {
       const { failure, ...rest } = state;

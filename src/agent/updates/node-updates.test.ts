@@ -239,4 +239,8 @@ test("a plan has the next dates, and the first moment at which the machine may r
   assert.equal(dates[0]?.what, "look");
   assert.equal(dates.filter(({ what }) => what === "window").length, 5);
   assert.equal(earliest, dates.find(({ what }) => what === "window")?.at);
+  const coordination = { fleetlock: { url: "https://lock.example", group: "default" } };
+  const coordinated = await boot(disk(), { config: { ...APPLY, windows, coordination } });
+  const plan = await (await coordinated.agent.updates()).plan();
+  assert.equal(plan.earliest, plan.dates.find(({ what }) => what === "window")?.at);
 });

@@ -62,11 +62,13 @@ export function planOf(situation: UpdateSituation): UpdatePlan {
 /** Follows the decision from one moment that it names to the next, as if nothing else changed and whatever it does succeeded at once. */
 function earliestRestart(situation: UpdateSituation): Seconds | undefined {
   const { release } = situation.state;
-  if (!release || situation.config.mode !== "apply") return undefined;
+  // Whether the fleet's lock is to be had then, nobody knows.
+  const { coordination: _, ...config } = situation.config;
+  if (!release || config.mode !== "apply") return undefined;
   let now = situation.now;
   for (let turn = 0; turn < 200; turn++) {
-    const state = { ...situation.state, lookedAt: now, lock: "held" as const };
-    const { step, because, again } = decide({ ...situation, state, now, facts: { ...situation.facts, at: "staged", locks: [] } });
+    const state = { ...situation.state, lookedAt: now };
+    const { step, because, again } = decide({ ...situation, config, state, now, facts: { ...situation.facts, at: "staged", locks: [] } });
     if (step.do === "restart") return now;
     if (again === undefined || NEVER.has(because)) return undefined;
     now = again;

@@ -177,7 +177,14 @@ suite("petrify -n", () => {
       next: { step: "nothing", because: "window", why: "1.5.0: the next window opens" },
       locks: [{ name: "exam", left: 61.5, reason: "room 7" }],
     };
-    const plan = { now: 1, step: "nothing", because: "window", why: "x", earliest: 7200, dates: [{ at: 7200, what: "window", until: 10_800 }] };
+    const plan = {
+      now: 1,
+      step: "nothing",
+      because: "window",
+      why: "x",
+      earliest: 7200,
+      dates: [{ at: 7200, what: "window", until: 10_800 }],
+    };
     await using at = await desk({
       "GET /updates": () => [status],
       "GET /updates/plan": () => [plan],
@@ -220,7 +227,11 @@ suite("petrify -n", () => {
     assert.deepEqual(at.asked.at(-1)![2], { name: "exam", seconds: 7200, reason: "room 7" });
     assert.match(await at.done("lock", "--release", "exam", "--json"), /"changed":false/);
     assert.match(await at.done("lock"), /no lock holds/);
-    for (const wrong of [["lock", "exam"], ["lock", "--ttl", "1h"], ["lock", "exam", "--ttl", "200h"]])
+    for (const wrong of [
+      ["lock", "exam"],
+      ["lock", "--ttl", "1h"],
+      ["lock", "exam", "--ttl", "200h"],
+    ])
       assert.equal(await at.fails(...wrong), "USAGE", wrong.join(" "));
   });
 

@@ -39,7 +39,10 @@ export function registerControlUpdates(program: Command, cli: Cli): void {
     .description("Shows and steers what `updates` of the machine config has machines do by themselves.")
     .helpCommand(false);
   for (const [name, [method, summary, description]] of Object.entries(CALLS)) {
-    const command = updates.command(name).summary(summary).description(`${capital(summary)}. ${description}`);
+    const command = updates
+      .command(name)
+      .summary(summary)
+      .description(`${capital(summary)}. ${description}`);
     addNodeOptionsTo(command)
       .addHelpText("after", `\nExamples:\n  petrify -n edge-7,edge-8 updates ${name}\n  petrify --all updates ${name} --json`)
       .action(
@@ -66,8 +69,15 @@ function registerPlan(updates: Command, cli: Cli): void {
     .addHelpText("after", "\nExamples:\n  petrify -n edge-7 updates plan")
     .action(
       cli.action(async (context, options: NodeOptions) => {
-        const [{ UpdatesService, PlanUpdatesResponseSchema }, { toJson }] = [await protocol(), await import("@bufbuild/protobuf")];
-        const answers = await eachNode(context, options, async ({ client }, call) => await client(UpdatesService).planUpdates({}, call));
+        const [{ UpdatesService, PlanUpdatesResponseSchema }, { toJson }] = [
+          await protocol(),
+          await import("@bufbuild/protobuf"),
+        ];
+        const answers = await eachNode(
+          context,
+          options,
+          async ({ client }, call) => await client(UpdatesService).planUpdates({}, call),
+        );
         showAnswers(context, answers, (plan) => toJson(PlanUpdatesResponseSchema, plan), planTable);
       }),
     );
@@ -112,7 +122,9 @@ const statusTable = (rows: readonly Answered<UpdatesStatus>[]): string =>
       [
         ...[node, mode === "" ? "-" : mode, looked ? timeText(secondsOf(looked)) : "-"],
         release ? `${release.version}${release.security ? ", security" : ""}` : "-",
-        mode === "" ? "the machine config says nothing of updates" : `${step === "nothing" ? because : step}: ${lookFailure || why}`,
+        mode === ""
+          ? "the machine config says nothing of updates"
+          : `${step === "nothing" ? because : step}: ${lookFailure || why}`,
       ].map(shortLine),
     ),
   );
