@@ -133,7 +133,8 @@ async function askedFor(
     ...(duration === undefined ? {} : { duration: { seconds: BigInt(duration) } }),
   };
   const reference = parseReference(/^\.{0,2}\//.test(image) ? `oci-archive:${image}` : image);
-  if (reference.kind === "registry") return { start: { ...own, image: { case: "reference", value: image } } };
+  if (reference.kind === "registry" || reference.kind === "web")
+    return { start: { ...own, image: { case: "reference", value: image } } };
   const path = resolve(cwd, reference.kind === "archive" ? reference.file : reference.folder);
   if (reference.kind === "layout" || (await kindOf(path)) !== "file") {
     throw new AppError("IMAGE_NOT_FOUND", `${path} is no file`, {
