@@ -32,10 +32,16 @@ for (const [what, text, said] of [
     (word) =>
       [word, `profile: sealed\nkernel: { cmdline: ["${word}"] }`, /kernel\.cmdline\[0\]: would open a sealed image: /] as const,
   ),
+  ["kept rules of udev", "profile: sealed\npersistent: [/etc/udev]", /persistent\[0\]: would open a sealed image/],
+  ["kept tables of cron", "profile: sealed\npersistent: [/var/spool]", /persistent\[0\]: would open a sealed image/],
 ] as const)
   test(`refused: ${what}`, () => assert.throws(() => recipe(text), { message: said }));
 
 test("an open image may have all of that, and a sealed one other words", () => {
-  recipe("users: [{ name: a, shell: /bin/bash }]\nkernel: { cmdline: [systemd.debug_shell, single] }\ninit: openrc");
-  recipe("profile: sealed\nkernel: { cmdline: [quiet, console=ttyS1, mitigations=auto] }\nusers: [{ name: a, groups: [adm] }]");
+  recipe(
+    "users: [{ name: a, shell: /bin/bash }]\nkernel: { cmdline: [systemd.debug_shell, single] }\ninit: openrc\npersistent: [/etc/udev]",
+  );
+  recipe(
+    "profile: sealed\nkernel: { cmdline: [quiet, console=ttyS1, mitigations=auto] }\nusers: [{ name: a, groups: [adm] }]\npersistent: [/var/lib/app]",
+  );
 });

@@ -1,5 +1,6 @@
 /** @portable What a recipe says of an image's profile, and what a sealed one cannot have. docs/concepts/sealed.md */
 import { z } from "zod";
+import { holdsDeciding } from "./deciding-path.ts";
 import type { InitKind } from "./words.ts";
 import { ModuleName } from "./machine/words.ts";
 import * as words from "./words.ts";
@@ -30,12 +31,13 @@ interface Profiled {
   readonly sealed: Sealed;
   readonly users: readonly { readonly shell?: unknown; readonly password?: unknown; readonly sshKeys: readonly unknown[] }[];
   readonly kernel: { readonly cmdline: readonly string[] };
+  readonly persistent: readonly string[];
 }
 
 const NO_LOGIN = "is for a login, and nobody logs in to a sealed image: the API is the way in (docs/concepts/api.md)";
 
 /** What does not go with the profile. @param init nothing where the base decides, and the build finds out */
-export function profileProblems({ profile, sealed, users, kernel }: Profiled, init: InitKind | undefined): Problem[] {
+export function profileProblems({ profile, sealed, users, kernel, persistent }: Profiled, init: InitKind | undefined): Problem[] {
   if (profile === "open") {
     return (["keep", "remove", "modules"] as const)
       .filter((key) => sealed[key].length > 0)
@@ -50,6 +52,13 @@ export function profileProblems({ profile, sealed, users, kernel }: Profiled, in
   for (const [index, word] of kernel.cmdline.entries()) {
     const why = openingWord(word);
     if (why !== undefined) problems.push({ path: ["kernel", "cmdline", index], message: `would open a sealed image: ${why}` });
+  }
+  for (const [index, path] of persistent.entries()) {
+    if (holdsDeciding(path))
+      problems.push({
+        path: ["persistent", index],
+        message: `would open a sealed image: the system looks there, or below, for what to start. Name a folder that holds data alone`,
+      });
   }
   return problems;
 }

@@ -4,13 +4,20 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { compile, tolerantly } from "../../../../tests/support/compile-cases.ts";
 import { SEALED_SYSCTLS } from "../../../layout/sealed-sysctl.ts";
-import type { NodeConfig } from "../node-config.ts";
+import type { ConfiguredMount, NodeConfig } from "../node-config.ts";
 import { fakeContainer, fakeFile, fakeStep, fakeUnit, fakeUser } from "./fake-config.ts";
 import { debian } from "./fake-image.ts";
 import type { ImageView } from "./image-view.ts";
 
 const OPEN = debian({ "/usr/bin/app": "", "/usr/bin/true": "", "/opt/bin/app": "" });
 const SEALED: ImageView = { ...OPEN, profile: "sealed" };
+const fakeMount = (where: string, options = "defaults"): ConfiguredMount => ({
+  what: "LABEL=x",
+  where,
+  type: "ext4",
+  options,
+  pass: 2,
+});
 const exec = (program: string): string => `[Service]\nExecStart=${program}\n[Install]\nWantedBy=multi-user.target\n`;
 
 const REFUSED: readonly (readonly [key: string, about: Partial<NodeConfig>, hint: RegExp])[] = [
@@ -58,6 +65,12 @@ const REFUSED: readonly (readonly [key: string, about: Partial<NodeConfig>, hint
     { kernelArgs: { append: [], remove: ["systemd.import_credentials=no"] } },
     /the recipe/,
   ],
+  ...["/etc/udev", "/etc/ld.so.conf.d", "/etc/NetworkManager", "/var/spool", "/var/lib/extensions"].map(
+    (path) => [`persist[${path}]`, { persistent: [path] }, /holds data alone/] as const,
+  ),
+  ["mounts[/etc/udev/rules.d]", { mounts: [fakeMount("/etc/udev/rules.d")] }, /below \/mnt/],
+  ["mounts[/srv/x]", { mounts: [fakeMount("/srv/x", "noatime,exec")] }, /Leave exec/],
+  ["units[srv-x.mount]", { units: [fakeUnit("srv-x.mount", { content: "[Mount]\nWhat=x\nWhere=/srv/x\n" })] }, /Use mounts/],
   ["units[x.service]", { units: [fakeUnit("x.service", { content: exec("/bin/ksh -c x") })] }, /program of the image/],
   ["units[x.service]", { units: [fakeUnit("x.service", { content: exec("-ksh") })] }, /program of the image/],
   ["units[x.service]", { units: [fakeUnit("x.service", { content: exec("/opt/bin/app") })] }, /program of the image/],
@@ -118,6 +131,18 @@ test("what needs neither a shell nor a login goes on a sealed image as on any ot
     },
     { ...SEALED, has: (path) => path === "/usr/sbin/nologin" || SEALED.has(path) },
   );
+});
+
+test("what a config mounts on a sealed image is not executed; where containers keep their images, it is", () => {
+  const optionsOf = (where: string, options: string): string | undefined => {
+    const view = { ...SEALED, has: (path: string) => path === "/var/lib/containers" || SEALED.has(path) };
+    const { compiled } = compile({ mounts: [fakeMount(where, options)] }, view);
+    const unit = compiled.entries.find(({ path, what }) => what.is === "file" && path.endsWith(".mount"))!;
+    assert.ok(unit.what.is === "file" && "text" in unit.what.content);
+    return /^Options=(.*)$/m.exec(unit.what.content.text)?.[1];
+  };
+  assert.equal(optionsOf("/srv/x", "defaults,noatime"), "noatime,nosuid,nodev,noexec");
+  assert.equal(optionsOf("/var/lib/containers", "exec"), "exec,nodev");
 });
 
 test("what podman keeps is executed on a sealed image, and lies where its mount is the only way to it", () => {

@@ -1,9 +1,11 @@
 /** @portable What a sealed image does not take of a machine config: what needs a shell or a login, and what decides by a file what is started. docs/concepts/sealed.md */
+import { persistentFlags } from "../../../layout/fstab.ts";
 import { NO_KERNEL_ARGS } from "../../../layout/kernel-args.ts";
 import { RUNTIME_VARIABLES } from "../../../layout/runtime-variables.ts";
 import { sealedArgProblem } from "../../../layout/sealed-cmdline.ts";
 import { SEALED_SYSCTLS, STARTING_SYSCTLS } from "../../../layout/sealed-sysctl.ts";
-import type { CommandLine, ConfiguredFile, ConfiguredUnit, ConfiguredUser, NodeConfig } from "../node-config.ts";
+import { holdsDeciding, insteadOfDeciding } from "../../deciding-path.ts";
+import type { CommandLine, ConfiguredFile, ConfiguredMount, ConfiguredUnit, ConfiguredUser, NodeConfig } from "../node-config.ts";
 import { STAGE_NAMES, type Step } from "../stages.ts";
 import type { ImageView } from "./image-view.ts";
 import type { Unsupported } from "./part.ts";
@@ -14,23 +16,10 @@ const NO_SHELL = "needs a shell, and the image is sealed";
 const USE_PROGRAM =
   "Name a program of the image with its arguments, as a list; or use units, containers, or a key of its own for what the command does.";
 
-/** Folders whose files decide what is started or who may do what, and the key that says the same; the image's own cannot be written to at all. */
-const DECIDING: readonly (readonly [folder: RegExp, instead: string])[] = [
-  [/^\/etc\/systemd\/(?:system|user)(?:\/|$)|^\/(?:etc|run)\/systemd\/system(?:-\w+)*(?:\/|$)/, "Use units."],
-  [/^\/etc\/containers\/systemd(?:\/|$)/, "Use containers."],
-  [/^\/etc\/(?:sysctl\.d(?:\/|$)|sysctl\.conf$)/, "Use sysctl."],
-  [/^\/etc\/mod(?:ules-load|probe)\.d(?:\/|$)|^\/etc\/modules$/, "Use modules."],
-  [
-    /^\/etc\/(?:environment$|environment\.d(?:\/|$)|systemd\/[^/]+\.conf(?:\.d(?:\/|$)|$))/,
-    "Use environment, or put it into the recipe: files.",
-  ],
-  [
-    /^\/etc\/(?:udev|tmpfiles\.d|binfmt\.d|sysusers\.d|dbus-1|polkit-1|pam\.d|security|sudoers|sudoers\.d|ssh|profile|profile\.d|init\.d|rc[\w.]*|cron[\w.]*|crontab|ld\.so[\w.]*|NetworkManager\/dispatcher\.d|networkd-dispatcher|network|ppp|alternatives|passwd|group|shadow|gshadow|subuid|subgid)(?:\/|-?$)/,
-    "Put it into the recipe: files.",
-  ],
-  [/^\/(?:usr|bin|sbin|lib\w*|boot|efi|oem|run)(?:\/|$)/, "Put it into the recipe: files."],
-];
 const DECIDES = "lies where the system looks for what to start, and the image is sealed";
+const KEEPS = "would keep what the system looks at for what to start, and the image is sealed";
+/** Words of mount(8) that take back what keeps files from being executed. */
+const OPENING = new Set(["exec", "suid", "dev"]);
 
 interface Sealed {
   readonly config: NodeConfig;
@@ -48,7 +37,7 @@ export function sealConfig(config: NodeConfig, view: ImageView): Sealed {
   const isTaken = (key: string, command: CommandLine): boolean =>
     typeof command !== "string" || refuse(key, NO_SHELL, USE_PROGRAM);
   const isFree = (key: string, path: string): boolean => {
-    const [, instead] = DECIDING.find(([folder]) => folder.test(path)) ?? [];
+    const instead = insteadOfDeciding(path);
     return instead === undefined || refuse(key, DECIDES, instead);
   };
   const file = (key: string, { path }: Pick<ConfiguredFile, "path">): boolean => isFree(`${key}[${path}]`, path);
@@ -70,6 +59,18 @@ export function sealConfig(config: NodeConfig, view: ImageView): Sealed {
           refuse(`${key}.${name}`, "would change what programs run, and the image is sealed", "Set it for one unit, by units."),
       ),
     );
+  const mount = (one: ConfiguredMount): readonly ConfiguredMount[] => {
+    const key = `mounts[${one.where}]`;
+    if (holdsDeciding(one.where) && !refuse(key, DECIDES, "Mount it below /mnt, /media, /srv or /var.")) return [];
+    const flags = persistentFlags(one.where, "sealed");
+    const opening = one.options.split(",").find((option) => OPENING.has(option) && flags.includes(`no${option}`));
+    if (
+      opening !== undefined &&
+      !refuse(key, `is to be mounted with ${opening}, and the image is sealed`, "Leave exec, suid and dev out of its options.")
+    )
+      return [];
+    return [{ ...one, options: `${one.options},${flags}` }];
+  };
   const keys = (key: string, of: readonly string[]): readonly string[] =>
     of.length === 0 || refuse(key, NO_LOGIN, USE_API) ? of : [];
   const user = (key: string, one: ConfiguredUser): ConfiguredUser => {
@@ -120,16 +121,22 @@ export function sealConfig(config: NodeConfig, view: ImageView): Sealed {
       runCommands: config.runCommands.filter((one, index) => isTaken(`runcmd[${index}]`, one)),
       sysctl: parameters("sysctl", config.sysctl),
       environment: variables("environment", config.environment),
+      mounts: config.mounts.flatMap(mount),
+      persistent: config.persistent.filter(
+        (path) => !holdsDeciding(path) || refuse(`persist[${path}]`, KEEPS, "Name a folder that holds data alone."),
+      ),
       units: config.units.filter((unit) =>
-        unitStarts(unit).every(
-          (program) =>
-            startsThere(program, view) ||
-            refuse(
-              `units[${unit.name}]`,
-              `starts ${program}, which a sealed image does not have, or does not execute`,
-              "Start a program of the image, or use containers.",
+        /\.(?:auto)?mount$/.test(unit.name)
+          ? refuse(`units[${unit.name}]`, "mounts something anywhere, and the image is sealed", "Use mounts.")
+          : unitStarts(unit).every(
+              (program) =>
+                startsThere(program, view) ||
+                refuse(
+                  `units[${unit.name}]`,
+                  `starts ${program}, which a sealed image does not have, or does not execute`,
+                  "Start a program of the image, or use containers.",
+                ),
             ),
-        ),
       ),
       stages: Object.fromEntries(
         STAGE_NAMES.filter((name) => config.stages[name]).map((name) => [
