@@ -22,7 +22,10 @@ export interface Start {
   /** A path, or a name that is looked for in {@link Start.folders}. */
   readonly program: string;
   readonly folders: readonly string[];
+  /** It is an argument of another program, which may start it, or only read it. */
+  readonly isArgument?: true;
 }
+type Named = Pick<Start, "program" | "isArgument">;
 interface Line {
   readonly number: number;
   readonly text: string;
@@ -72,12 +75,15 @@ const STARTERS = new Set([
 ]);
 
 /** The program of a command line, and every path that it is given: one of them may be a program that the first one starts. */
-function programsOf(words: readonly string[]): string[] {
+function programsOf(words: readonly string[]): Named[] {
   const [program, ...rest] = words;
   if (program === undefined) return [];
-  const named = rest.filter((word) => word.startsWith("/"));
-  const started = STARTERS.has(baseName(program)) ? rest.find((word) => !/^[-/]|=/.test(word)) : undefined;
-  return [program, ...named, ...(started === undefined ? [] : [started])];
+  const isStarter = STARTERS.has(baseName(program));
+  const named = rest
+    .filter((word) => word.startsWith("/"))
+    .map((word): Named => ({ program: word, ...(!isStarter && { isArgument: true }) }));
+  const started = isStarter ? rest.find((word) => !/^[-/]|=/.test(word)) : undefined;
+  return [{ program }, ...named, ...(started === undefined ? [] : [{ program: started }])];
 }
 
 const EXEC = /^\s*(Exec(?:Condition|(?:Start|Stop)(?:Pre|Post)?|Reload(?:Post)?))\s*=\s*(.*)$/;
@@ -105,8 +111,9 @@ export function unitStarts(files: readonly TextFile[]): Start[] {
         .join("\n")
         .split(/\n;\n/)
         .map((command) => command.split("\n"));
-      const starts = commands.flatMap(programsOf).map((program) => ({
-        ...({ kind: "unit", file, line: line.number, program: program.replaceAll("%%", "%"), folders: SEARCH } as const),
+      const starts = commands.flatMap(programsOf).map((named) => ({
+        ...named,
+        ...({ kind: "unit", file, line: line.number, program: named.program.replaceAll("%%", "%"), folders: SEARCH } as const),
       }));
       found.set(key, [...(found.get(key) ?? []), ...starts]);
     }
@@ -120,7 +127,7 @@ export function udevStarts({ path: file, text }: TextFile): Start[] {
   return linesOf(text, /^\s*#/).flatMap(({ text: rule, number: line }) =>
     [...rule.matchAll(command)]
       .flatMap(([, value]) => programsOf(wordsOf(value!)))
-      .map((program) => ({ kind: "udev rule", file, line, program, folders: ["/usr/lib/udev", "/lib/udev"] }) as const),
+      .map((named) => ({ ...named, kind: "udev rule", file, line, folders: ["/usr/lib/udev", "/lib/udev"] }) as const),
   );
 }
 
@@ -150,7 +157,7 @@ export const dbusStarts = ({ path: file, text }: TextFile): Start[] => {
   return lines.flatMap(({ text: entry, number: line }) => {
     const [, value] = /^Exec\s*=\s*(.*)$/.exec(entry) ?? [];
     return programsOf(wordsOf(value ?? "")).map(
-      (program) => ({ kind: "D-Bus service", file, line, program, folders: SEARCH }) as const,
+      (named) => ({ ...named, kind: "D-Bus service", file, line, folders: SEARCH }) as const,
     );
   });
 };

@@ -25,7 +25,7 @@ export interface SealedTree {
 
 /** @param at where the program is in the image once links are followed; nothing where it is not there */
 export function whyNotStarted(
-  { kind, program }: { readonly kind: Dependent["kind"]; readonly program: string },
+  { kind, program, isArgument }: Pick<Start, "program" | "isArgument"> & Pick<Dependent, "kind">,
   at: string | undefined,
   tree: SealedTree,
 ): string | undefined {
@@ -34,7 +34,8 @@ export function whyNotStarted(
   if (what !== undefined) return `${program}, which is ${what}`;
   if (kind === "tmpfiles entry") return undefined; // it links or copies what there is
   const folder = DATA.exec(at)?.[0].replace(/\/$/, "") ?? tree.persistent.find((path) => at.startsWith(`${path}/`));
-  if (folder !== undefined) return `${program}, which lies in ${folder}, where nothing is executed`;
+  // What a program is given of such a folder is mostly what it reads: its settings.
+  if (folder !== undefined && isArgument === undefined) return `${program}, which lies in ${folder}, where nothing is executed`;
   if (RUN_SHELLS.test(at)) return `${program}, which has every command run by a shell`;
   return undefined;
 }

@@ -139,7 +139,7 @@ const REFUSED: readonly (readonly [what: string, files: Files, said: RegExp, mor
   ],
   [
     "a program in /etc",
-    { [`${UNITS}/a.service`]: "ExecStart=/etc/bin/a\n", "/etc/bin/a": PROGRAM },
+    { [`${UNITS}/a.service`]: "ExecStart=/usr/bin/env A=b /etc/bin/a\n", "/etc/bin/a": PROGRAM, "/usr/bin/env": PROGRAM },
     /\/etc\/bin\/a, which lies in \/etc, where/,
   ],
   [
@@ -201,6 +201,14 @@ const FINE: readonly (readonly [what: string, files: Files, more?: string])[] = 
   [
     "a rule that another one lies over",
     { "/usr/lib/udev/rules.d/9.rules": 'RUN+="/bin/sh"\n', "/etc/udev/rules.d/9.rules": "# none\n" },
+  ],
+  [
+    "a program that is given its settings",
+    {
+      [`${UNITS}/a.service`]: "ExecStart=/usr/sbin/nft -f /etc/a.conf\n",
+      "/usr/sbin/nft": PROGRAM,
+      "/etc/a.conf": "#!/usr/sbin/nft -f\n",
+    },
   ],
   ["a program that the image does not have", { [`${UNITS}/a.service`]: "ExecStartPre=-plymouth quit\n" }],
   ["a hook that nobody runs", { "/etc/NetworkManager/dispatcher.d/a": "#!/bin/sh\n", "/etc/cron.daily/a": "#!/bin/sh\n" }],

@@ -158,12 +158,8 @@ async function refuseDependents(tree: Tree, recipe: Recipe, { removed }: Removal
   const gone = new Map(removed.flatMap(({ path, names, what }) => [path, ...names].map((name) => [name, what] as const)));
   const sealed: SealedTree = { gone, persistent: [...ALWAYS_PERSISTENT, ...recipe.persistent] };
   const dependents: Dependent[] = [];
-  const judge = async (start: Pick<Start, "program" | "folders">, of: Omit<Dependent, "needs">): Promise<void> => {
-    const needs = whyNotStarted(
-      { kind: of.kind, program: start.program },
-      await findProgram(fs, start.program, start.folders),
-      sealed,
-    );
+  const judge = async (start: Pick<Start, "program" | "isArgument" | "folders">, of: Omit<Dependent, "needs">): Promise<void> => {
+    const needs = whyNotStarted({ ...start, kind: of.kind }, await findProgram(fs, start.program, start.folders), sealed);
     if (needs !== undefined) dependents.push({ ...of, needs });
   };
   for (const start of await readStarts(fs)) await judge(start, start);
