@@ -179,3 +179,14 @@ recovery  waits until 5min after the start of this boot, then verifies the slots
 verifying`;
   assert.ok(text.includes(wanted), text);
 });
+
+test("a machine that keeps itself current says what it does for that, or why nothing", () => {
+  const none = { lookFailures: 0, failures: 0, left: 0, isPaused: false } as const;
+  const text = (updates: AgentStatus["updates"]): string => statusText({ ...status, ...(updates && { updates }) });
+  assert.match(
+    text({ ...none, step: "nothing", because: "paused", why: "1.5.0: paused by alice" }),
+    /^updates {3}paused: 1\.5\.0: paused by alice\nrunning/m,
+  );
+  assert.match(text({ ...none, step: "download", why: "1.5.0 is there" }), /^updates {3}download: 1\.5\.0 is there\n/m);
+  assert.doesNotMatch(text({ ...none, step: "nothing" }), /^updates/m);
+});

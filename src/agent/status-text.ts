@@ -38,6 +38,7 @@ export function statusText(status: AgentStatus): string {
     config,
     stages,
     drift,
+    updates,
   } = status;
   const row = (name: string, ...lines: readonly string[]): string[] =>
     lines.map((line, index) => `${(index === 0 ? name : "").padEnd(WIDTH)}${line}`.trimEnd());
@@ -52,6 +53,7 @@ export function statusText(status: AgentStatus): string {
     ...(config ? row("config", ...configLines(config, now)) : []),
     ...(stages ? row("stages", ...stageLines(stages)) : []),
     ...(drift && drift.found.length > 0 ? row("drift", ...driftLines(drift, now)) : []),
+    ...(updates?.why === undefined ? [] : row("updates", `${updates.because ?? updates.step}: ${updates.why}`)),
     ...row("running", `${runs}, for ${formatSpan(boot.uptime)}`),
     ...row("slots", slotLine("a", slots.a, now), slotLine("b", slots.b, now)),
     ...(next ? row("next", `${targetName(next)}, once`) : []),

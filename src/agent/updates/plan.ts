@@ -68,7 +68,13 @@ function earliestRestart(situation: UpdateSituation): Seconds | undefined {
   let now = situation.now;
   for (let turn = 0; turn < 200; turn++) {
     const state = { ...situation.state, lookedAt: now };
-    const { step, because, again } = decide({ ...situation, config, state, now, facts: { ...situation.facts, at: "staged", locks: [] } });
+    const { step, because, again } = decide({
+      ...situation,
+      config,
+      state,
+      now,
+      facts: { ...situation.facts, at: "staged", locks: [] },
+    });
     if (step.do === "restart") return now;
     if (again === undefined || NEVER.has(because)) return undefined;
     now = again;

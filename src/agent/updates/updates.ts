@@ -28,6 +28,8 @@ export interface UpdatesSummary extends Pick<UpdatesState, "release" | "lookedAt
   readonly step: UpdateStep["do"];
   /** Why nothing is done. */
   readonly because?: UpdateBecause;
+  /** One sentence; absent before anything was decided. */
+  readonly why?: string;
   /** One after the other, of looking and of the release. */
   readonly lookFailures: number;
   readonly failures: number;
@@ -66,7 +68,7 @@ const TROUBLE_MS = 60_000;
 export function openUpdates(ports: UpdatePorts): Updates {
   let state = ports.store.found;
   let wake = Promise.withResolvers<void>();
-  let doing: { readonly step: UpdateStep["do"]; readonly because?: UpdateBecause } = { step: "nothing" };
+  let doing: Pick<UpdatesSummary, "step" | "because" | "why"> = { step: "nothing" };
 
   /** Stored before anything follows from it. */
   const hear = async (event: UpdateEvent): Promise<void> => {
@@ -157,7 +159,7 @@ export function openUpdates(ports: UpdatePorts): Updates {
       ports.log(level, `updates: ${line}`, { kind: `update-${event}`, update: { ...facts, reason: about } });
       await ports.tell(config, { event, ...facts, why: about, ...(security !== undefined && { security }) }, signal);
     };
-    doing = { step: step.do };
+    doing = { step: step.do, why };
     if (step.do === "look") ports.log("info", `updates: look: ${why}`);
     // On every console: somebody may be at work there.
     else await tell("began", why, `${step.do}: ${why}`, step.do === "restart" ? "alarm" : "info");
@@ -196,7 +198,7 @@ export function openUpdates(ports: UpdatePorts): Updates {
       const facts = { step: "nothing", because, reason: why, ...(version !== undefined && { version }) };
       ports.log("info", `updates: ${because}: ${why}`, { kind: "update-waits", update: facts });
     }
-    doing = { step: "nothing", because };
+    doing = { step: "nothing", because, why };
     return Math.min(LONGEST_MS, Math.max(1, (decision.again ?? 0) - now.now) * 1000);
   };
 
