@@ -17,6 +17,7 @@ const AT_RECURSIVE = 0x8000;
 const TIOCSCTTY = 0x540e;
 const TYPE = { mask: 0o170000, folder: 0o040000, file: 0o100000, link: 0o120000 } as const;
 const ANY_EXECUTE = 0o111;
+const SIGKILL = 9;
 
 const { noSuid, noDevices, noExec, readOnly, bind } = MOUNT_FLAGS;
 const DEVICES = ["null", "zero", "full", "random", "urandom", "tty"] as const;
@@ -51,8 +52,10 @@ function inside(sys: Sys, calls: Calls, plan: ContainerPlan, say: (line: string)
       setCapabilities(calls, plan.capabilities);
       calls.call("gain no more rights", NUMBERS.prctl, PRCTL.noNewPrivileges, 1, 0, 0, 0);
     }
+    endWithParent(calls);
     const program = calls.call("start its program", NUMBERS.fork);
     if (program > 0) return endOf(calls, program);
+    endWithParent(calls);
     // A session whose leader it is: Ctrl-C and the size of the window are for it and for what it starts.
     calls.call("begin a session", NUMBERS.setsid);
     if (plan.terminal !== undefined) sys.ioctl(0, TIOCSCTTY, 0);
@@ -63,6 +66,9 @@ function inside(sys: Sys, calls: Calls, plan: ContainerPlan, say: (line: string)
   }
   return become(sys, calls, plan, say);
 }
+
+/** Also where that is killed. Source: prctl(2), PR_SET_PDEATHSIG */
+const endWithParent = ({ call }: Calls): void => void call("end together", NUMBERS.prctl, PRCTL.deathSignal, SIGKILL, 0, 0, 0);
 
 /** @returns only where it could not be started */
 function become(

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { mkdtempDisposable, readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { after, suite, test } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { debugProbe, probeArchive } from "../../../tests/support/debug-probe.ts";
 import { testTools } from "../../../tests/support/tools.ts";
@@ -16,7 +17,7 @@ import { debugCalls, type DebugNews, type DebugPorts } from "./session.ts";
 
 const tools = await testTools();
 const work = await mkdtempDisposable(join(tmpdir(), "petrify-debug-test-"));
-process.once("exit", () => {});
+after(async () => await work.remove());
 const early = await earlyProgram(tools, work.path);
 const probe = await debugProbe(tools, join(work.path, "probe"));
 const archive = probeArchive(probe);
@@ -78,6 +79,10 @@ async function machine(change: Partial<DebugPorts> = {}, times = { aliveMs: 10_0
   return {
     ...{ open, ran, logs, calls },
     left: async () => await readdir(folder.path),
+    /** Until no process of a container is there any more. */
+    ended: async () => {
+      while ((await run(["pgrep", "--full", `contain ${folder.path}`], { okExit: [0, 1] })).stdout !== "") await wait(50);
+    },
     [Symbol.asyncDispose]: async () => await folder.remove(),
   };
 }
@@ -224,14 +229,14 @@ suite("a debug container", { skip }, () => {
       for await (const one of news) if (one.case === "output") stop.abort();
     });
     assert.deepEqual(await at.left(), []);
+    await at.ended();
     await assert.rejects(at.ran({ command: ["probe", "wait"] }), { code: "DEBUG_LOST" });
     const { open } = at;
     const kept = open({ command: ["probe", "wait"], duration: { seconds: 2n } });
     const [found] = await Promise.all([
       Array.fromAsync(kept.news),
       (async () => {
-        for (let turn = 0; turn < 6; turn++)
-          await kept.say({ case: "alive", value: {} }).then(async () => await new Promise((done) => setTimeout(done, 400)));
+        for (let turn = 0; turn < 6; turn++) await kept.say({ case: "alive", value: {} }).then(async () => await wait(400));
       })(),
     ]);
     assert.deepEqual([textOf(found).exitCode, textOf(found).reason], [124, "its time was over"]);
