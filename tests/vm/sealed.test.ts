@@ -1,62 +1,60 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { API_PORT } from "../../src/layout/api-places.ts";
-import { petrify, workspace } from "../support/cli.ts";
 import { freePort } from "../support/free-port.ts";
-import { AFTER_RESTART, AS_ROOT, BROUGHT, CREDENTIAL, LEAVE, type Attempt } from "./harness/attempts.ts";
+import {
+  AFTER_RESTART,
+  AS_ROOT,
+  FIRMWARE,
+  FROM_CONSOLE,
+  FROM_DISK,
+  FROM_FIRMWARE,
+  laidOnDisk,
+  LEAVE,
+  LOOK_AGAIN,
+  until,
+  wordOnDisk,
+  type Attempt,
+} from "./harness/attempts.ts";
 import { FULL, inTurn } from "./harness/choice.ts";
-import { fixture, type Fixture } from "./harness/fixture.ts";
+import { fixture, SEALED, type Fixture } from "./harness/fixture.ts";
 import type { Guest } from "./harness/guest.ts";
-import { machine } from "./harness/machine.ts";
-import { onOem } from "./harness/oem.ts";
+import { LOADER_PROMPT, press, typeAtLoader } from "./harness/keys.ts";
+import { machine, type Machine } from "./harness/machine.ts";
+import { placesOf } from "./harness/places.ts";
+import { workstation } from "./harness/workstation.ts";
 
-const NETWORK =
-  '#cloud-config\nhostname: node-7\nnetwork:\n  version: 2\n  ethernets: { all: { match: { name: "e*" }, dhcp4: true } }\n';
 const LIMIT_MS = 600_000;
 const PROFILES = ["open", "sealed"] as const;
 type Profile = (typeof PROFILES)[number];
+/** Both are alike but for their profile. */
 const imageOf = async (profile: Profile): Promise<Fixture> =>
-  await fixture({ node: true, ...(profile === "sealed" ? { profile } : {}) });
+  await fixture(profile === "sealed" ? SEALED : { node: true, waits: true });
 
-test("a sealed machine boots, is healthy, and is looked at over the network; nothing has failed in it", async () => {
-  await using desk = await workspace();
-  const forward = { host: await freePort(), guest: API_PORT };
-  const env = { XDG_CONFIG_HOME: join(desk.folder, "config"), USER: "jo" };
-  const done = async <Value>(...args: string[]): Promise<Value> => {
-    const ran = await petrify([...args, "--json"], { cwd: desk.folder, env, limitMs: LIMIT_MS });
-    assert.equal(ran.exitCode, 0, `${args.join(" ")}: ${ran.stdout}${ran.stderr}`);
-    return ran.events.find(({ type }) => type === "result")!["value"] as Value;
-  };
-  await done("gen", "secrets");
-  await done("context", "add", "edge", "--secrets", "petrify-secrets");
-  const made = await imageOf("sealed");
-  await using booted = await machine(made, {
-    disk: { patches: await onOem(made, "machine.yaml", NETWORK) },
-    forwards: [forward],
-  });
-  const { guest } = booted;
+test("a sealed machine boots, gets its owner and is looked at over the network, and is healthy; nothing has failed in it", async () => {
+  await using station = await workstation();
+  const port = await freePort();
+  await using booted = await machine(await imageOf("sealed"), { forwards: [{ host: port, guest: API_PORT }] });
+  const { guest, vm } = booted;
   await guest.ready(LIMIT_MS);
   assert.equal(await bootEnd(guest), "running");
   assert.equal(await said(guest, 'return run("systemctl", "is-active", "petrify-sealed.service").output'), "active");
-  const { fingerprint } = JSON.parse(await said(guest, STATUS)) as { fingerprint: string };
-  const authority = (await readFile(join(desk.folder, "petrify-secrets/ca.pem"))).toString();
-  await guest.check(
-    `fs.mkdirSync("/oem/petrify/api", { recursive: true, mode: 0o700 }); fs.writeFileSync("/oem/petrify/api/ca.pem", ${JSON.stringify(authority)})`,
+  const [, key] = await vm.waitForConsole(/waits for its owner at port 50000; its key is (SHA256:\S{43})/, {
+    timeoutMs: LIMIT_MS,
+  });
+  await writeFile(join(station.folder, "machine.yaml"), "#cloud-config\nhostname: node-7\n");
+  await station.done(
+    ...["apply-config", "--insecure", "node-7", "--address", `127.0.0.1:${port}`, "--file", "machine.yaml"],
+    ...["--fingerprint", key!],
   );
-  await guest.check("while (run('systemctl', 'is-active', 'petrify-api.socket').status !== 0) await wait(200)");
-  await done("context", "pin", "node-7", "--address", `127.0.0.1:${forward.host}`, "--key", fingerprint);
-  const ask = async () => await done<{ nodes: { value: { state: string } }[] }>("-n", "node-7", "status");
-  const { nodes } = await ask().catch(ask).catch(ask);
-  assert.equal(nodes.length, 1);
+  for (const end = performance.now() + LIMIT_MS; ;) {
+    const { health } = await station.told<{ readonly health: { readonly state: string } }>("node-7", "status");
+    if (health.state === "HEALTH_STATE_HEALTHY") break;
+    assert.ok(performance.now() < end, JSON.stringify(health));
+  }
 });
-
-const STATUS = `for (;;) {
-  const { status, output } = run("/usr/bin/petrify", "status", "--json");
-  if (status === 0 && JSON.parse(output).value.health.is === "healthy") return JSON.stringify(JSON.parse(output).value);
-  await wait(500);
-}`;
 
 /** What a script that has to succeed says, on a machine that may be slow. */
 async function said(guest: Guest, script: string): Promise<string> {
@@ -70,42 +68,91 @@ const bootEnd = async (guest: Guest): Promise<string> =>
 
 /** On an open machine each of them is a way in. */
 const expected = { open: "in", sealed: "refused" } as const;
-async function attempt(t: TestContext, guest: Guest, profile: Profile, { name, script }: Attempt): Promise<void> {
-  await t.test(name, async () => {
-    const { output } = await guest.run(script, LIMIT_MS);
-    assert.equal(output === "in" ? "in" : "refused", expected[profile], output);
-  });
+async function attempts(t: TestContext, booted: Machine, profile: Profile, from: string, all: readonly Attempt[]): Promise<void> {
+  for (const { name, try: tryIt } of all) {
+    await t.test(`${from}: ${name}`, async () => {
+      const output = await tryIt(booted);
+      assert.equal(/^in(?::|$)/.test(output) ? "in" : "refused", expected[profile], output);
+    });
+  }
 }
+
 // What is a way into an open machine does not change often.
 for (const profile of FULL ? PROFILES : (["sealed"] as const)) {
-  const how = profile === "open" ? "gets further on an open machine" : "gets no further on a sealed machine";
-  test(`whoever is root in a service ${how}, now and after a restart`, { skip: inTurn(2) }, async (t) => {
-    await using booted = await machine(await imageOf(profile), { extra: CREDENTIAL });
-    const { guest, vm } = booted;
+  const how = profile === "open" ? "gets into an open machine" : "does not get into a sealed machine";
+  test(
+    `whoever has its console, its firmware, its disk or a service of root ${how}, now and after a restart`,
+    { skip: inTurn(2) },
+    async (t) => {
+      const made = await imageOf(profile);
+      await using booted = await machine(made, { disk: { patches: await laidOnDisk(made) }, extra: FIRMWARE });
+      const { guest, vm } = booted;
+      await vm.waitForConsole("petrify: ", { timeoutMs: LIMIT_MS });
+      await typeAtLoader(vm);
+      await guest.ready(LIMIT_MS);
+      await bootEnd(guest);
+      await t.test("console: keys while the boot loader is at work show neither menu nor prompt", () =>
+        assert.doesNotMatch(vm.consoleText(), LOADER_PROMPT),
+      );
+      await attempts(t, booted, profile, "console", FROM_CONSOLE);
+      await attempts(t, booted, profile, "firmware", FROM_FIRMWARE);
+      await guest.run(LOOK_AGAIN, LIMIT_MS);
+      await attempts(t, booted, profile, "disk", FROM_DISK);
+      await attempts(t, booted, profile, "root in a service", AS_ROOT);
+      assert.ok(Number(await said(guest, LEAVE)) > 10);
+      await (profile === "open" ? restartOpen : restartSealed)(t, booted);
+      await bootEnd(guest);
+      await guest.run(LOOK_AGAIN, LIMIT_MS);
+      await attempts(t, booted, profile, "after a restart", AFTER_RESTART);
+    },
+  );
+}
+
+const EMERGENCY = '"systemctl", "start", "--no-block", "emergency.service"';
+const CTRL_ALT_DEL = ["ctrl", "alt", "delete"] as const;
+
+async function restartOpen(t: TestContext, { vm, guest }: Machine): Promise<void> {
+  await t.test("console: the emergency shell, where a mount that fails may lead, is offered", async () => {
+    // Nobody has a password, so it goes back to the default target, which does without the tests' agent.
+    void guest.run(`run(${EMERGENCY})`).catch(() => {});
+    await vm.waitForConsole("You are in emergency mode", { timeoutMs: LIMIT_MS });
+  });
+  await t.test("console: ctrl-alt-del restarts the machine", async () => {
+    await press(vm, ...CTRL_ALT_DEL);
     await guest.ready(LIMIT_MS);
-    await bootEnd(guest);
-    await attempt(t, guest, profile, BROUGHT);
-    for (const one of AS_ROOT) await attempt(t, guest, profile, one);
-    await t.test("the serial console asks for a login", () => {
-      assert.equal(/ login:/.test(vm.consoleText()), profile === "open");
-    });
-    await guest.check(LEAVE);
-    await guest.reboot(LIMIT_MS);
-    await bootEnd(guest);
-    for (const one of AFTER_RESTART) await attempt(t, guest, profile, one);
   });
 }
 
-test("a word that somebody adds to the command line starts a shell in an open image; a sealed one says which word it is, and restarts", async () => {
-  const told = { slot: "a", words: "systemd.debug_shell=1" } as const;
-  if (FULL) {
-    await using open = await machine(await imageOf("open"), told);
-    await open.guest.ready(LIMIT_MS);
-    await bootEnd(open.guest);
-    assert.equal(await said(open.guest, 'return run("systemctl", "is-active", "debug-shell.service").output'), "active");
-  }
-  await using sealed = await machine(await imageOf("sealed"), told);
-  await sealed.vm.waitForConsole("the kernel command line has a word that a sealed image does not take: systemd.debug_shell", {
-    timeoutMs: LIMIT_MS,
+async function restartSealed(t: TestContext, { vm, guest }: Machine): Promise<void> {
+  await t.test("console: ctrl-alt-del does nothing", async () => {
+    await press(vm, ...CTRL_ALT_DEL);
+    const isRefused = 'run("journalctl", "--boot", "_PID=1", "--grep=ctrl-alt-del.target is masked").status === 0';
+    assert.equal(await said(guest, until(isRefused)), "in");
+    assert.match(await said(guest, 'return run("systemctl", "is-system-running").output'), /^(?:running|degraded)$/);
   });
-});
+  await t.test("console: in place of the emergency shell the machine restarts", async () => {
+    void guest.run(`run(${EMERGENCY})`).catch(() => {}); // it may end before it can answer
+    await guest.ready(LIMIT_MS);
+  });
+}
+
+test(
+  "disk: a word that somebody writes where the boot loader reads more of them starts a shell in an open image; a sealed one says which word it is, and restarts",
+  { skip: inTurn(2) },
+  async () => {
+    const told = async (profile: Profile): Promise<Machine> => {
+      const made = await imageOf(profile);
+      return await machine(made, { disk: { patches: wordOnDisk(await placesOf(made, [])) } });
+    };
+    if (FULL) {
+      await using open = await told("open");
+      await open.guest.ready(LIMIT_MS);
+      await bootEnd(open.guest);
+      assert.equal(await said(open.guest, 'return run("systemctl", "is-active", "debug-shell.service").output'), "active");
+    }
+    await using sealed = await told("sealed");
+    await sealed.vm.waitForConsole("the kernel command line has a word that a sealed image does not take: systemd.debug_shell", {
+      timeoutMs: LIMIT_MS,
+    });
+  },
+);

@@ -36,7 +36,16 @@ interface ImageOptions {
   readonly node?: boolean;
   /** With `node`. */
   readonly profile?: "sealed";
+  /** With `profile`: the recipe's `sealed`, in a line. */
+  readonly sealed?: string;
+  /** Units that cannot be started. */
+  readonly mask?: readonly string[];
+  /** Folders that are kept, beside that of every image. */
+  readonly persistent?: readonly string[];
 }
+/** A sealed image, whose machines wait for an owner: there is no other way to them. */
+export const SEALED = { node: true, profile: "sealed", waits: true } as const satisfies ImageOptions;
+
 export interface FixtureOptions extends ImageOptions {
   /** Another image for slot b. It is built without the first one's lock. */
   readonly slotB?: ImageOptions;
@@ -89,10 +98,14 @@ const wordsOf = ({
   waits = false,
   node = false,
   profile,
+  sealed = "{}",
+  mask = [],
+  persistent = [],
 }: ImageOptions): Words => ({
   ...{ HEALTH: health, RECOVERY: recovery, USERS: users.join(", "), API: `{ maintenance: ${waits} }` },
   ENABLE: [...(node ? [] : [STARTED[init]]), ...(waits ? ["systemd-networkd.service"] : [])].join(", "),
   PROFILE: profile === undefined ? "# profile: open" : `profile: ${profile}`,
+  ...{ SEALED: sealed, MASK: mask.join(", "), PERSISTENT: ["/var/lib/test", ...persistent].join(", ") },
   ...(base === undefined
     ? {
         ...{ BASE: `{ suite: ${suite}, allowExpired: true }`, KERNEL: `{ flavour: ${kernel} }` },

@@ -22,8 +22,6 @@ export type MachineOptions = Omit<VmOptions, "disks" | "kernel" | "ports"> & {
   readonly disk?: Omit<VmDisk, "path" | "format">;
   /** Skip GRUB and boot this slot's kernel. */
   readonly slot?: SlotName;
-  /** With `slot`: words that somebody adds to its command line. */
-  readonly words?: string;
   /** The same disk a second time, beside the first. */
   readonly twice?: boolean;
   /** What the guest finds as further disks, write-protected unless they say otherwise: beside one the first is /dev/disk/by-id/virtio-petrify1. */
@@ -44,14 +42,14 @@ export const SAYS = /petrify: [^\n]*/g;
 /** Boots a fixture's disk once a core is free; what the guest writes is thrown away. With KVM where it works. */
 export async function machine(
   fixture: Fixture,
-  { disk, slot, words, twice, beside = [], ram, medium, ...options }: MachineOptions = {},
+  { disk, slot, twice, beside = [], ram, medium, ...options }: MachineOptions = {},
 ): Promise<Machine> {
   await using cleanup = new AsyncDisposableStack();
   cleanup.use(await takeCore());
   const folder = await mkdtemp(join(tmpdir(), "petrify-vm-"));
   cleanup.defer(async () => await rm(folder, { recursive: true }));
   const fromMemory = ram ? await ramKernel(fixture, folder) : undefined;
-  const kernel = fromMemory?.kernel ?? (slot && (await bootedKernel(fixture, slot, folder, words)));
+  const kernel = fromMemory?.kernel ?? (slot && (await bootedKernel(fixture, slot, folder)));
   const { accelerator } = await chooseAccelerator(
     fixture.host,
     async () => await kernelOf(fixture.host.tools, fixture.image, folder),
@@ -84,7 +82,6 @@ async function bootedKernel(
   { host: { tools }, image: imageA, slotB, disk }: Fixture,
   slot: SlotName,
   folder: string,
-  more = "",
 ): Promise<NonNullable<VmOptions["kernel"]>> {
   const image = slot === "a" ? imageA : slotB;
   using inner = openImage(image);
@@ -95,6 +92,6 @@ async function bootedKernel(
   await writeFile(join(folder, "vmlinuz"), await file("vmlinuz"));
   await writeFile(join(folder, "initrd"), await file("initrd"));
   const words = /petrify_cmdline=['"]([^'"]*)['"]/.exec((await file("image.cfg")).toString())![1]!;
-  const cmdline = `${words} ${loaderCommandLine({ slot, disk: state.guid, file: IMAGE_FILES[slot] })} ${more}`.trim();
+  const cmdline = `${words} ${loaderCommandLine({ slot, disk: state.guid, file: IMAGE_FILES[slot] })}`;
   return { path: join(folder, "vmlinuz"), initrd: join(folder, "initrd"), cmdline };
 }
