@@ -39,3 +39,9 @@ test("the API is a program of its own: the agent brings nothing of it", async ()
   assert.doesNotMatch(started + late, parts);
   assert.match(await bundleForNode(source("api-main.ts"), {}), parts, "where there is some, it is seen");
 });
+
+test("of the schema library, what works on images has only what it uses: in all its languages it would be half of the program", async () => {
+  const languages = /Input non valido/;
+  assert.doesNotMatch(await bundleForNode(source("image-main.ts"), {}), languages);
+  assert.match(await bundleForNode(source("look-main.ts"), {}), languages, "where there are some, they are seen");
+});

@@ -4,6 +4,7 @@
  */
 import { text } from "node:stream/consumers";
 import { AppError } from "../core/error.ts";
+import { collectBuffers } from "../host/collect-buffers.ts";
 import { openDirect } from "../host/direct-read.ts";
 import { imageFileOf, openFileSource, openUrlSource, type OpenedSource } from "../host/image-source.ts";
 import { beIdle, dieWithParent } from "../host/linux.ts";
@@ -14,6 +15,7 @@ import { trustAuthorities } from "../host/trust-authorities.ts";
 import { zstdUnpack, zstdUnpackPieces } from "../host/zstd.ts";
 import { AUTHORITIES_PATH } from "../layout/authorities-path.ts";
 import type { ImageSource } from "../layout/operation.ts";
+import { countDownloads } from "../registry/count-downloads.ts";
 import { keepDocuments, withKeptDocuments } from "../registry/kept-release.ts";
 import { parseReference, type Reference } from "../registry/reference.ts";
 import type { ImageStore } from "../registry/store.ts";
@@ -163,7 +165,8 @@ async function storeOf(
     ...(bandwidth !== undefined && { bandwidth }),
   });
   const { digest } = reference;
-  const store = kept === undefined || digest === undefined ? scope.store : await withKeptDocuments(scope.store, digest, kept);
+  const coming = countDownloads(scope.store, collectBuffers());
+  const store = kept === undefined || digest === undefined ? coming : await withKeptDocuments(coming, digest, kept);
   return { store, reference, [Symbol.dispose]: () => scope[Symbol.dispose]() };
 }
 

@@ -1,6 +1,7 @@
 /** Releases as images: found and judged in a store, and brought to a place by the fewest bytes. Nothing reaches the place that the release does not name. */
 import { AppError } from "../core/error.ts";
 import { hex } from "../core/digest.ts";
+import { giveBack } from "../core/give-back.ts";
 import type { Bytes } from "../core/units.ts";
 import { sha256 } from "../host/sha256.ts";
 import type { Downloaded } from "../layout/operation.ts";
@@ -205,8 +206,6 @@ async function bringByDelta(
 ): Promise<string | undefined> {
   if (!running) return "the running image cannot be read";
   await using reader = readPositions(store, delta.descriptor, { signal });
-  // A segment comes in two parts where something is omitted in the middle of it.
-  let parts: Uint8Array[] = [];
   try {
     const header = await readDeltaHeader(reader, sha256);
     const isOfRelease =
@@ -221,15 +220,8 @@ async function bringByDelta(
     await applyDelta(header, {
       ...{ old: running.image, delta: reader, sha256, unpack: unpackPieces, turn, signal },
       from: assembly.count(),
-      write: async (_, bytes) => {
-        parts.push(bytes);
-        const length = parts.reduce((sum, part) => sum + part.length, 0);
-        if (length < segmentAt(list, assembly.count()).length) return;
-        const segment = parts.length === 1 ? bytes : Buffer.concat(parts);
-        parts = [];
-        await assembly.add(segment);
-      },
-      done: () => {},
+      write: async () => await Promise.resolve(), // where it belongs is the assembly's to know
+      done: async (_, segment) => await assembly.add(segment),
     });
     return undefined;
   } catch (error) {
@@ -314,6 +306,7 @@ async function segmentsOf(running: RunningImage, list: SegmentList, signal: Abor
     const bytes = await readSegment(running.image, cut, index, buffer);
     if (bytes) known.set(hex(sha256.digest(bytes)), index);
   }
+  giveBack(buffer);
   return known;
 }
 

@@ -1,6 +1,6 @@
 /** @portable How registries are reached: mirrors, authorities, plain HTTP. docs/formats/registries.md */
 import { isMap, isNode, isScalar, LineCounter, parseDocument, type Document } from "yaml";
-import { z } from "zod";
+import * as z from "zod";
 import { AppError } from "../core/error.ts";
 import { KiB } from "../core/units.ts";
 import { nearest } from "./nearest.ts";

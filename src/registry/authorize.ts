@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Http, HttpRequest } from "../host/http-client.ts";
 import { parseChallenges, type Challenge } from "./challenge.ts";
 import type { Credentials } from "./docker-config.ts";

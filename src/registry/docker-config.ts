@@ -1,5 +1,5 @@
 /** docker's config.json: who somebody is at a registry. Pure. Source: docs.docker.com/reference/cli/docker/login, containers-auth.json(5) */
-import { z } from "zod";
+import * as z from "zod";
 import { AppError } from "../core/error.ts";
 
 /** What a registry is told about who asks. Never shown, never in an argument of a program. */

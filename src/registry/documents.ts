@@ -1,5 +1,5 @@
 /** The documents of a store, as far as it needs them. Pure; every text may be a stranger's. */
-import { z } from "zod";
+import * as z from "zod";
 import { invalidAnswer } from "./errors.ts";
 import { DIGEST, TAG } from "./reference.ts";
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { AppError } from "../core/error.ts";
 import type { Http, HttpBody, HttpRequest, HttpResponse } from "../host/http-client.ts";
 import { authorizer } from "./authorize.ts";

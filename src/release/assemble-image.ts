@@ -4,6 +4,7 @@
  */
 import { DIGEST_SIZE, hex, type SegmentDigests, type Sha256 } from "../core/digest.ts";
 import { AppError } from "../core/error.ts";
+import { giveBack } from "../core/give-back.ts";
 import type { Bytes } from "../core/units.ts";
 import { verityBuilder } from "./build-verity.ts";
 import type { ImageWriter } from "./copy-image.ts";
@@ -90,6 +91,7 @@ export async function assembleImage(input: AssembleInput): Promise<Assembly> {
     for (const { start, length, inSegment } of placesInImage(list, count))
       pass(start, found.subarray(inSegment, inSegment + length));
   }
+  giveBack(buffer);
 
   let unflushed = 0;
   const flush = async (): Promise<void> => {

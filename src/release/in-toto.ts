@@ -1,5 +1,5 @@
 /** @portable Statements about artifacts. Source: in-toto Attestation Framework, spec/v1. */
-import { z } from "zod";
+import * as z from "zod";
 
 const STATEMENT_TYPE = "https://in-toto.io/Statement/v1";
 export const IN_TOTO_MEDIA = "application/vnd.in-toto+json";

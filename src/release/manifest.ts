@@ -1,5 +1,5 @@
 /** @portable The manifest of a system image: what it is, and what every byte that boots must be. Format: docs/formats/manifest.md. */
-import { z } from "zod";
+import * as z from "zod";
 import { AppError } from "../core/error.ts";
 
 const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);

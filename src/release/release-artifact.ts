@@ -2,7 +2,7 @@
  * @portable A release as a registry has it: an index that is signed, the release's own manifest, and the container image of the same system.
  * Format: docs/formats/release-artifact.md. Source: OCI Image Format Specification 1.1, image-index.md and manifest.md.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { AppError } from "../core/error.ts";
 import type { Bytes } from "../core/units.ts";
 import { OCI_MEDIA, type Descriptor } from "../layout/oci-image.ts";

@@ -1,5 +1,5 @@
 /** @portable What is signed of a release: its image's manifest, when it was made, how long it is good, which keys are trusted from now on. Format: docs/formats/release.md. */
-import { z } from "zod";
+import * as z from "zod";
 import type { Sha256 } from "../core/digest.ts";
 import { AppError } from "../core/error.ts";
 import { canonicalJson, parseCanonicalJson } from "./canonical-json.ts";

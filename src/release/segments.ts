@@ -1,5 +1,5 @@
 /** @portable The pieces in which an image is delivered: how it is cut, what each piece has to be, and where its packed form is. Format: docs/formats/segments.md. */
-import { z } from "zod";
+import * as z from "zod";
 import { AppError } from "../core/error.ts";
 import { KiB, MiB, type Bytes } from "../core/units.ts";
 import type { Sha256 } from "../core/digest.ts";

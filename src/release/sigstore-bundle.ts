@@ -2,7 +2,7 @@
  * @portable Signatures of cosign 3: Sigstore bundles of version 0.3 that refer to the manifest they are about; made with a key pair, without certificates
  * and without a transparency log. Source: protobuf-specs, sigstore_bundle.proto; DSSE, protocol.md.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { hex, type Sha256 } from "../core/digest.ts";
 import type { SignatureClaim, SigningKey } from "../core/signature.ts";
 import type { Descriptor } from "../layout/oci-image.ts";

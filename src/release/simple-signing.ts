@@ -2,7 +2,7 @@
  * @portable Signatures of cosign 2: a small JSON document that names a digest, signed, as a layer of an image whose tag is made from that digest.
  * Source: cosign, specs/SIGNATURE_SPEC.md.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { Sha256 } from "../core/digest.ts";
 import { AppError } from "../core/error.ts";
 import type { SignatureClaim, SigningKey } from "../core/signature.ts";

@@ -39,12 +39,12 @@ export interface ApplyInput {
   readonly sha256: Sha256;
   /** @throws when what comes is no zstd, is cut short, or needs a window of more than 16 MiB */
   readonly unpack: UnpackPieces;
-  /** Told verified bytes, with what is omitted left out, in ascending order. */
+  /** Told verified bytes, with what is omitted left out, in ascending order. They are good until it resolves. */
   readonly write: (offset: Bytes, bytes: Uint8Array) => Promise<void>;
   /** Segments that have been written and are durable: they are not made again. */
   readonly from: number;
-  /** Told after each segment, when it has been written, how many there are. */
-  readonly done: (segments: number) => void;
+  /** Awaited after each segment, when it has been written: how many there are, and it as a whole, good until the next one. */
+  readonly done: (segments: number, segment: Uint8Array) => Promise<void> | void;
   /** Awaited after each {@link CODED_AT_ONCE} of differences, some 20 ms: others get their turn. */
   readonly turn?: () => Promise<void>;
   readonly signal?: AbortSignal | undefined;
@@ -72,13 +72,15 @@ export async function readDeltaHeader(delta: PositionReader, sha256: Sha256): Pr
 export async function applyDelta(header: DeltaHeader, input: ApplyInput): Promise<void> {
   const { old, delta, unpack, signal, from } = input;
   if (old.size < header.oldSize) throw otherImage("the old image is shorter than the delta's");
+  using scope = new DisposableStack();
+  const segment = scope.adopt(new Uint8Array(header.segmentSize), giveBack); // for all frames: a collector would let one of each lie
   let first = 0;
   let at = delta.size - header.frames.reduce((size, frame) => size + frameSize(frame), 0);
   for (const frame of header.frames) {
     signal?.throwIfAborted();
     if (first + frame.segments > from) {
       await using streams = await readFrame(delta, at, frame, unpack);
-      await applyFrame(header, frame, first, streams, input);
+      await applyFrame(header, frame, { first, segment, streams }, input);
     }
     first += frame.segments;
     at += frameSize(frame);
@@ -176,17 +178,24 @@ function pieceReader(pieces: AsyncGenerator<Uint8Array>, size: Bytes): PieceRead
 }
 const otherSize = (): AppError => damaged("a stream has another size than the head says");
 
+interface FrameMeans {
+  /** Of its segments. */
+  readonly first: number;
+  /** Where each of them is made. */
+  readonly segment: Uint8Array;
+  readonly streams: FrameReader;
+}
 async function applyFrame(
   header: DeltaHeader,
   frame: Frame,
-  first: number,
-  streams: FrameReader,
+  { first, segment, streams }: FrameMeans,
   input: ApplyInput,
 ): Promise<void> {
   const { differences, additions } = streams;
   const commands = commandReader(streams.commands);
   const change = differenceReader(frame.streams[1].size, differences, streams.commands, first * header.segmentSize, input);
-  const segment = new Uint8Array(header.segmentSize);
+  using scope = new DisposableStack();
+  scope.defer(change.release);
 
   for (let number = first; number < first + frame.segments; number++) {
     input.signal?.throwIfAborted();
@@ -213,9 +222,8 @@ async function applyFrame(
       throw otherImage(`segment ${number} does not become what the delta says`);
     }
     await writeCovered(header, start, bytes, input.write);
-    input.done(number + 1);
+    await input.done(number + 1, bytes);
   }
-  change.release();
   if (!commands.isAtEnd() || !change.isAtEnd() || !(await additions.isAtEnd())) {
     throw damaged("a frame has more than its segments need");
   }
