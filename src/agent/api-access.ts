@@ -19,6 +19,7 @@ import { serveApiProgram } from "./api-socket.ts";
 import { CAPTURE, DEBUG, untilLetGo } from "./logged-calls.ts";
 import { ENROL, GIVE_BACK, JOIN, openEnrolment } from "./enrolment.ts";
 import { certificateRequest, enrolRequest, giveBackRequest, trustRequest } from "./operations/wire.ts";
+import { tellOfRecoveryToken } from "./owned-notice.ts";
 import { openOwnership, RENEW, REPLACE_CERTIFICATE, REPLACE_TRUST } from "./ownership.ts";
 
 interface AccessPorts {
@@ -72,8 +73,10 @@ export async function openApiAccess(
   const enrol = async (signal: AbortSignal, body: unknown): Promise<object> => {
     const result = await enrolment.enrol(enrolRequest(body), signal);
     await removeFile((await import("./waiting-notice.ts")).ISSUE_FILE);
+    await tellOfRecoveryToken();
     return result;
   };
+  await tellOfRecoveryToken();
   // The next caller starts it again, with what there is then.
   const endApi = (): void =>
     void init.act(API_SERVICE, "stop").catch((error: unknown) => {
@@ -96,13 +99,18 @@ export async function openApiAccess(
       return result;
     },
     [REPLACE_CERTIFICATE]: async (_signal, body) => await ownership.replaceCertificate(certificateRequest(body)),
-    [REPLACE_TRUST]: async (_signal, body) => await ownership.replaceTrust(trustRequest(body)),
+    [REPLACE_TRUST]: async (_signal, body) => {
+      const result = await ownership.replaceTrust(trustRequest(body));
+      await tellOfRecoveryToken();
+      return result;
+    },
   };
   const giveBack: LocalRoutes = {
     [GIVE_BACK]: async (_signal, body) => {
       if (fingerprint === undefined) throw new AppError("NODE_KEY_MISSING", "this machine has no key: it cannot be known again");
       const result = await enrolment.giveBack(giveBackRequest(body));
       waits = result.waits && (await wait(fingerprint));
+      await tellOfRecoveryToken();
       endApi();
       return { ...result, fingerprint };
     },

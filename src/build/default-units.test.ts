@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { rootFs, type RootFs } from "../host/rootfs.ts";
 import { parseRecipe } from "../config/parse-recipe.ts";
-import { dropEmptyModuleList, maskIdleUnits, startConsolesAtOnce } from "./default-units.ts";
+import { dropEmptyModuleList, maskIdleUnits, offerEnrolment, startConsolesAtOnce } from "./default-units.ts";
 import type { Tree } from "./tree.ts";
 
 const UNITS = "/usr/lib/systemd/system";
@@ -83,6 +83,24 @@ test("the login prompt of the kernel's console waits for no device, everything e
   await startConsolesAtOnce(t, ["ttyS0"]);
   assert.equal(await t.fs.read(`${UNITS}/serial-getty@ttyS0.service`), `[Unit]\nAfter=systemd-user-sessions.service\n${rest}`);
 });
+
+for (const [name, before, after] of [
+  [
+    "keeps its options",
+    "-/sbin/agetty -o '-- \\\\u' --noreset --noclear - $TERM",
+    "-/sbin/agetty --login-program /usr/lib/petrify/login -o '-- \\\\u' --noreset --noclear - $TERM",
+  ],
+  ["that logs somebody in stays as it is", "-/sbin/agetty --autologin root %I $TERM", undefined],
+  ["of another program stays as it is", "/usr/bin/own-login %I", undefined],
+] as const) {
+  test(`a login prompt ${name} where it offers another owner`, async () => {
+    await using t = await tree([]);
+    await t.fs.write(`${UNITS}/getty@.service`, `[Service]\nExecStart=${before}\nType=idle\n`);
+    await offerEnrolment(t);
+    const found = await t.fs.read(`${UNITS}/getty@.service.d/50-petrify-enrol.conf`);
+    assert.equal(found, after && `[Service]\nExecStart=\nExecStart=${after}\n`);
+  });
+}
 
 for (const [list, kept] of [
   ["# nothing\n\n", false],

@@ -2,6 +2,8 @@ import type { Recipe } from "../config/recipe.ts";
 import type { RootFs } from "../host/rootfs.ts";
 import type { Tree } from "./tree.ts";
 
+/** src/build/rootfs/open */
+export const LOGIN_PROGRAM = "/usr/lib/petrify/login";
 /** Where packages put units and generators, the first over the second, which is another folder only where /usr is not merged. */
 const FOLDERS = ["/usr/lib/systemd", "/lib/systemd"] as const;
 const UNITS = "/usr/lib/systemd/system";
@@ -115,5 +117,21 @@ export async function startConsolesAtOnce({ fs }: Tree, consoles: readonly strin
   for (const console of consoles) {
     const unit = `serial-getty@${console}.service`;
     if (!(await anyOf(fs, `system/${unit}`))) await fs.write(`${UNITS}/${unit}`, text);
+  }
+}
+
+const LOGINS = ["getty@", "serial-getty@"] as const;
+/** Agetty's options by which it starts another program, or somebody's session at once. Source: agetty(8) */
+const OWN_LOGIN = /\s(?:--login-program|-l|--skip-login|-n|--autologin|-a)\b/;
+
+/** Has the login prompts of consoles start petrify's program, which becomes login(1) but for one name. docs/concepts/pki.md */
+export async function offerEnrolment({ fs }: Tree): Promise<void> {
+  for (const login of LOGINS) {
+    const name = `system/${login}.service`;
+    const template = (await fs.read(`${FOLDERS[0]}/${name}`)) ?? (await fs.read(`${FOLDERS[1]}/${name}`));
+    const [, program, options] = /^ExecStart=(\S*getty)(\s.*)$/m.exec(template ?? "") ?? [];
+    if (program === undefined || OWN_LOGIN.test(options!)) continue;
+    const text = `[Service]\nExecStart=\nExecStart=${program} --login-program ${LOGIN_PROGRAM}${options}\n`;
+    await fs.write(`${UNITS}/${login}.service.d/50-petrify-enrol.conf`, text);
   }
 }

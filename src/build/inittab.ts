@@ -1,3 +1,4 @@
+import { LOGIN_PROGRAM } from "./default-units.ts";
 import type { OpenrcInit } from "./image-init.ts";
 
 /**
@@ -57,6 +58,7 @@ function onConsoles(
 
 function loginOn(console: string, { path, of }: NonNullable<OpenrcInit["getty"]>): string {
   const isSerial = !/^tty\d+$/.test(console);
-  if (of === "busybox") return isSerial ? `${path} -L 115200 ${console} vt220` : `${path} 38400 ${console}`;
-  return isSerial ? `${path} -L --keep-baud 115200,57600,38400,9600 ${console} vt220` : `${path} --noclear 38400 ${console}`;
+  const to = `${path} -l ${LOGIN_PROGRAM}`;
+  if (of === "busybox") return isSerial ? `${to} -L 115200 ${console} vt220` : `${to} 38400 ${console}`;
+  return isSerial ? `${to} -L --keep-baud 115200,57600,38400,9600 ${console} vt220` : `${to} --noclear 38400 ${console}`;
 }

@@ -32,6 +32,8 @@ const WANTED = {
 } as const;
 /** The same, of a sealed image. */
 const WANTED_SEALED = { "petrify-sealed.service": "multi-user.target" } as const;
+const ownerConsoles = (consoles: readonly string[]): Record<string, string> =>
+  Object.fromEntries(["tty1", ...consoles].map((console) => [`petrify-console@${console}.service`, "multi-user.target"]));
 /** Stages of a boot; OpenRC's are services of these names. */
 const BOOT_RUNS = ["fs", "boot", "network"] as const;
 /** What every boot of OpenRC starts, and in which runlevel. */
@@ -80,7 +82,8 @@ export async function runtimeFiles(
     ...(init.kind === "systemd"
       ? systemdFiles(serialConsoles(kernel.cmdline))
       : openrcFiles(serialConsoles(kernel.cmdline), init)),
-    ...(profile === "sealed" ? [...(await filesBelow(join(SOURCES, "sealed"), "")), ...wantedLinks(WANTED_SEALED)] : []),
+    ...(await filesBelow(join(SOURCES, profile), "")),
+    ...(profile === "sealed" ? wantedLinks({ ...WANTED_SEALED, ...ownerConsoles(serialConsoles(kernel.cmdline)) }) : []),
   ];
 }
 

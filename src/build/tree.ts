@@ -13,7 +13,7 @@ import { addUsers, applyMoves, idMoves, lockIds, ownerIds, type AccountFiles, ty
 import type { BuildContext } from "./context.ts";
 import { serialConsoles } from "../layout/cmdline.ts";
 import { setServices } from "./openrc.ts";
-import { dropEmptyModuleList, maskIdleUnits, startConsolesAtOnce, unitFolders } from "./default-units.ts";
+import { dropEmptyModuleList, maskIdleUnits, offerEnrolment, startConsolesAtOnce, unitFolders } from "./default-units.ts";
 
 /** The root file system of the image that is being built. */
 export interface Tree {
@@ -178,11 +178,12 @@ export async function layFiles({ fs, tool }: Tree, files: readonly RecipeFile[],
 /** petrify's defaults, then the recipe. @throws AppError `UNIT_UNKNOWN` */
 export async function setUnits(tree: Tree, recipe: Recipe, init: InitKind): Promise<void> {
   const { tool, fs } = tree;
-  const { units, kernel } = recipe;
+  const { units, kernel, profile } = recipe;
   if (init === "openrc") return await setServices(fs, recipe);
   await maskIdleUnits(tree, recipe);
   await dropEmptyModuleList(tree);
   await startConsolesAtOnce(tree, serialConsoles(kernel.cmdline));
+  if (profile === "open") await offerEnrolment(tree);
   for (const [verb, names] of [
     ["enable", units.enable],
     ["disable", units.disable],

@@ -1,8 +1,8 @@
 /**
  * The only program of the initrd, where it is PID 1. In the image the same program does what is left to do before the data is mounted:
  * `petrify-early persist`, what is left when it is (`data`), `lay` for a new machine config, `config-sources` tells by its exit code whether one is to be
- * made, and `opaque` is for programs that cannot ask for extended attributes. Without systemd, `sockets` holds those of the API, and becomes its programs by
- * `confine`. `contain` makes a container of a folder, for petrify-debug.
+ * made, `opaque` is for programs that cannot ask for extended attributes, and `console` waits on one where nobody logs in. Without systemd, `sockets` holds
+ * those of the API, and becomes its programs by `confine`. `contain` makes a container of a folder, for petrify-debug.
  */
 import * as native from "native";
 import * as std from "std";
@@ -14,6 +14,7 @@ import { fail, sentence } from "./failure.ts";
 import { confine } from "./confine.ts";
 import { contain } from "./contain.ts";
 import { openHolder } from "./hold-sockets.ts";
+import { ownerConsole } from "./owner-console.ts";
 import { persist } from "./persist.ts";
 import type { ContainerPlan } from "../layout/container-plan.ts";
 import { quickJsCalls } from "./quickjs-calls.ts";
@@ -45,6 +46,13 @@ const COMMANDS: Readonly<Record<string, (sys: Sys, ...words: string[]) => string
       std.err.puts(`petrify: ${line}\n`);
       std.err.flush();
     }),
+  console: (sys) => {
+    const say = (text: string): void => {
+      std.out.puts(text);
+      std.out.flush();
+    };
+    ownerConsole(sys, { say, line: () => std.in.getline() });
+  },
   opaque: (sys, ...paths) => JSON.stringify(paths.filter((path) => sys.isOpaque(path))),
 };
 

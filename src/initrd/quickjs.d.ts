@@ -2,6 +2,8 @@
 declare module "std" {
   interface File {
     readAsString(): string;
+    /** Without its end; `null` where there is no more. */
+    getline(): string | null;
     puts(text: string): void;
     flush(): void;
     close(): void;
@@ -11,6 +13,8 @@ declare module "std" {
   export function strerror(errno: number): string;
   export function getenviron(): Readonly<Record<string, string>>;
   export function exit(status: number): never;
+  const input: File;
+  export { input as in };
   export const out: File;
   export const err: File;
 }

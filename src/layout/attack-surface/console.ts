@@ -22,6 +22,9 @@ const WORDS =
   /^(?:init|systemd\.(?:unit|debug[-_]shell|run|wants|mask|crash_shell|default_debug_tty)|rd\.break|single|rescue|emergency|[sS1])(?:=|$)/;
 const GETTY = /^(?:autovt|getty|serial-getty|console-getty|container-getty)(?:@.*)?\.service$/;
 
+/** src/build/rootfs/sealed */
+const OWNERS = /^petrify-console@.*\.service$/;
+
 export function consoleFindings(
   tree: ImageTree,
   units: UnitSet,
@@ -41,12 +44,14 @@ export function consoleFindings(
     const isAutomatic = listOf(settings, "Service", "ExecStart").some((line) => /\s(?:--autologin|-a)\b/.test(line));
     return [finding(name, isAutomatic ? "logs somebody in without asking" : "asks for a name and a password")];
   });
+  const owners = [...started.keys()].filter((name) => OWNERS.test(name));
   const words = commandLine.split(/\s+/).filter((word) => WORDS.test(word));
   return [
     ...shells,
     ...keys,
     ...logins,
     ...terminals(tree, units, started),
+    ...owners.map((name) => finding(name, "asks for the recovery token, which brings the machine another owner")),
     ...words.map((word) => finding(word, "on the kernel's command line")),
   ];
 }
