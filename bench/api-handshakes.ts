@@ -14,6 +14,7 @@ const [, context] = contextOf(parseContexts(contexts, "contexts"));
 await forEachAtOnce(Object.keys(context.nodes), AT_ONCE, undefined, async (name) => {
   const { host, port } = nodeOf(context, name);
   const socket = connect({ host, port, secureContext, rejectUnauthorized: false, ALPNProtocols: ["h2"] });
-  await new Promise((resolve, reject) => socket.once("secureConnect", resolve).once("error", reject));
+  // The server's settings come once it has finished, too. Source: RFC 9113, section 3.4
+  await new Promise((resolve, reject) => socket.once("data", resolve).once("error", reject));
   socket.destroy();
 });
