@@ -60,8 +60,8 @@ async function enrol(context: NodeContext, { recoveryToken, authority }: Options
 }
 
 async function tokenOf({ input, sinks, signal }: NodeContext): Promise<string> {
-  if (input.isTTY) sinks.err("Recovery token: ");
-  const typed = input.isTTY ? await readHidden(input, signal) : await readAnswer(input, signal);
+  const question = (): void => sinks.err("Recovery token: ");
+  const typed = input.isTTY ? await readHidden(input, signal, question) : await readAnswer(input, signal);
   if (input.isTTY) sinks.err("\n");
   if (typed !== undefined && typed !== "") return typed;
   throw new AppError("RECOVERY_TOKEN_NEEDED", "no recovery token was given", {

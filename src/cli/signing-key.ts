@@ -25,9 +25,8 @@ type Asking = Pick<CliContext, "env" | "json" | "sinks" | "signal" | "terminal">
 /** Where a password comes from: the descriptor, the environment, or a person at the terminal. */
 export function passwordSources({ env, json, sinks, signal, terminal }: Asking, fd: number | undefined): PasswordSources {
   const ask = async (question: string): Promise<string | undefined> => {
-    sinks.err(`${question}: `);
     try {
-      return await readHidden(terminal.input, signal);
+      return await readHidden(terminal.input, signal, () => sinks.err(`${question}: `));
     } finally {
       sinks.err("\n"); // the one that was typed is not shown
     }

@@ -8,6 +8,7 @@ function terminal() {
   return { input: Object.assign(new PassThrough(), { setRawMode: (on: boolean) => modes.push(on) }), modes };
 }
 const never = new AbortController().signal;
+const quiet = (): void => {};
 
 for (const [what, typed, password] of [
   ["a line", "correct horse\r", "correct horse"],
@@ -24,7 +25,7 @@ for (const [what, typed, password] of [
   test(`${what} is read, byte by byte or at once, and the terminal is as before`, async () => {
     for (const pieces of [[Buffer.from(typed)], Array.from(Buffer.from(typed), (byte) => Buffer.of(byte))]) {
       const { input, modes } = terminal();
-      const answer = readHidden(input, never);
+      const answer = readHidden(input, never, quiet);
       for (const piece of pieces) input.write(piece);
       assert.equal(await answer, password);
       assert.deepEqual(modes, [true, false]);
@@ -34,10 +35,19 @@ for (const [what, typed, password] of [
   });
 }
 
+test("the question comes once nothing that is typed shows", async () => {
+  const { input, modes } = terminal();
+  const answer = readHidden(input, never, () => {
+    assert.deepEqual(modes, [true]);
+    input.write("typed at once\r");
+  });
+  assert.equal(await answer, "typed at once");
+});
+
 test("one question after the other is answered", async () => {
   const { input } = terminal();
   for (const typed of ["one", "two"]) {
-    const answer = readHidden(input, never);
+    const answer = readHidden(input, never, quiet);
     input.write(`${typed}\r`);
     assert.equal(await answer, typed);
   }
@@ -45,7 +55,7 @@ test("one question after the other is answered", async () => {
 
 test("the end of the input is no password", async () => {
   const { input, modes } = terminal();
-  const answer = readHidden(input, never);
+  const answer = readHidden(input, never, quiet);
   input.end("abc");
   assert.equal(await answer, undefined);
   assert.deepEqual(modes, [true, false]);
@@ -53,16 +63,16 @@ test("the end of the input is no password", async () => {
 
 test("Ctrl-C and a signal end it, and the terminal is as before", async () => {
   const interrupted = terminal();
-  const answer = readHidden(interrupted.input, never);
+  const answer = readHidden(interrupted.input, never, quiet);
   interrupted.input.write("abc\u0003");
   await assert.rejects(answer, { code: "INTERRUPTED" });
   assert.deepEqual(interrupted.modes, [true, false]);
   const aborted = terminal();
   const stop = new AbortController();
-  const waiting = readHidden(aborted.input, stop.signal);
+  const waiting = readHidden(aborted.input, stop.signal, quiet);
   stop.abort(new Error("stopped"));
   await assert.rejects(waiting, { message: "stopped" });
   assert.deepEqual(aborted.modes, [true, false]);
-  await assert.rejects(readHidden(aborted.input, stop.signal), { message: "stopped" });
+  await assert.rejects(readHidden(aborted.input, stop.signal, quiet), { message: "stopped" });
   assert.equal(aborted.modes.length, 2);
 });

@@ -10,13 +10,18 @@ const LONGEST = 1024;
 const [CTRL_C, CTRL_D, CTRL_U, DELETE] = ["\u0003", "\u0004", "\u0015", "\u007f"] as const;
 
 /**
- * The line that is typed after a question has been printed, none of which is shown; nothing at the end of the input (Ctrl-D, on an empty line).
+ * The line that is typed after a question, none of which is shown; nothing at the end of the input (Ctrl-D, on an empty line).
  *
+ * @param question prints it: called once nothing that is typed shows any more
  * The terminal is as before when it returns, however it does.
  *
  * @throws AppError `INTERRUPTED` for Ctrl-C; the signal's reason
  */
-export async function readHidden(input: PasswordTerminal, signal: AbortSignal): Promise<string | undefined> {
+export async function readHidden(
+  input: PasswordTerminal,
+  signal: AbortSignal,
+  question: () => void,
+): Promise<string | undefined> {
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<string | undefined>();
   const decoder = new TextDecoder();
@@ -38,6 +43,7 @@ export async function readHidden(input: PasswordTerminal, signal: AbortSignal): 
   try {
     input.on("data", data).once("end", end).once("error", reject);
     signal.addEventListener("abort", abort, { once: true });
+    question();
     input.resume(); // it was paused by the question before
     return await promise;
   } finally {

@@ -19,6 +19,7 @@ const ASKED = {
     vm.sendConsole("\r");
   },
   open: async (vm: Vm): Promise<void> => {
+    vm.sendConsole("\r"); // the prompt of before knows nothing of the owner
     await vm.waitForConsole(/Log in as petrify-enrol to bring this machine another owner by its recovery token\.[^]* login: /, {
       timeoutMs: LIMIT_MS,
     });
