@@ -1,9 +1,7 @@
 /** What the agent has for the API's own program: little, unless the machine has an owner, or waits for one. docs/concepts/pki.md */
-import { dirname } from "node:path";
 import { AppError } from "../core/error.ts";
-import { existsNow, makeFolder, readText, removeFile } from "../host/files.ts";
+import { existsNow, readText } from "../host/files.ts";
 import { NODE_KEY_FILE } from "../host/node-key.ts";
-import { replaceFile } from "../host/replace-file.ts";
 import type { InitSystem } from "../host/init-system.ts";
 import type { LocalRoutes } from "../host/unix-http.ts";
 import { AUTHORITY_SETTINGS } from "../layout/api-places.ts";
@@ -19,7 +17,7 @@ import { serveApiProgram } from "./api-socket.ts";
 import { CAPTURE, DEBUG, untilLetGo } from "./logged-calls.ts";
 import { ENROL, GIVE_BACK, JOIN, openEnrolment } from "./enrolment.ts";
 import { certificateRequest, enrolRequest, giveBackRequest, trustRequest } from "./operations/wire.ts";
-import { tellOfRecoveryToken } from "./owned-notice.ts";
+import { sayAtLogin, tellOfRecoveryToken } from "./login-notices.ts";
 import { openOwnership, RENEW, REPLACE_CERTIFICATE, REPLACE_TRUST } from "./ownership.ts";
 
 interface AccessPorts {
@@ -63,8 +61,7 @@ export async function openApiAccess(
     // Hardly any machine ever needs it.
     const { ISSUE_FILE, issueText, noticeLine } = await import("./waiting-notice.ts");
     log("alarm", noticeLine(own));
-    await makeFolder(dirname(ISSUE_FILE));
-    await replaceFile(ISSUE_FILE, issueText(own, enrolment.isGivenBack()));
+    await sayAtLogin(ISSUE_FILE, issueText(own, enrolment.isGivenBack()));
     return true;
   };
   // Who keeps nothing, or cannot be known again, cannot have an owner.
@@ -72,7 +69,7 @@ export async function openApiAccess(
   let waits = isFree && (enrolment.isGivenBack() || waitsForOwner) && (await wait(fingerprint));
   const enrol = async (signal: AbortSignal, body: unknown): Promise<object> => {
     const result = await enrolment.enrol(enrolRequest(body), signal);
-    await removeFile((await import("./waiting-notice.ts")).ISSUE_FILE);
+    await sayAtLogin((await import("./waiting-notice.ts")).ISSUE_FILE, undefined);
     await tellOfRecoveryToken();
     return result;
   };

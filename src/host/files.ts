@@ -49,6 +49,9 @@ export async function writeText(path: string, text: string): Promise<void> {
   await writeFile(path, text);
 }
 
+/** Writes a file that others watch: it stays the same one. */
+export const writeWatched = async (path: string, text: string): Promise<void> => await writeFile(path, text);
+
 /** Renames a finished file or folder to where others look for it; what another process put there meanwhile stays. */
 export async function moveInto(from: string, to: string): Promise<void> {
   await mkdir(dirname(to), { recursive: true });
