@@ -15,6 +15,7 @@ const NO_FOLDER = -100; // AT_FDCWD
 const AT_RECURSIVE = 0x8000;
 /** Source: asm-generic/ioctls.h */
 const TIOCSCTTY = 0x540e;
+const FROM_OTHERS = 1;
 const TYPE = { mask: 0o170000, folder: 0o040000, file: 0o100000, link: 0o120000 } as const;
 const ANY_EXECUTE = 0o111;
 const SIGKILL = 9;
@@ -47,24 +48,31 @@ export function contain(sys: Sys, calls: Calls, plan: ContainerPlan, say: (line:
 function inside(sys: Sys, calls: Calls, plan: ContainerPlan, say: (line: string) => void): number {
   try {
     enterRoot(sys, calls, plan);
-    if (plan.capabilities) {
-      boundCapabilities(calls, plan.capabilities);
-      setCapabilities(calls, plan.capabilities);
-      calls.call("gain no more rights", NUMBERS.prctl, PRCTL.noNewPrivileges, 1, 0, 0, 0);
-    }
-    endWithParent(calls);
     const program = calls.call("start its program", NUMBERS.fork);
-    if (program > 0) return endOf(calls, program);
-    endWithParent(calls);
+    if (program > 0) {
+      dropRights(calls, plan);
+      endWithParent(calls);
+      return endOf(calls, program);
+    }
     // A session whose leader it is: Ctrl-C and the size of the window are for it and for what it starts.
     calls.call("begin a session", NUMBERS.setsid);
-    if (plan.terminal !== undefined) sys.ioctl(0, TIOCSCTTY, 0);
+    // The service manager has made it that of the first process already.
+    if (plan.terminal !== undefined) sys.ioctl(0, TIOCSCTTY, FROM_OTHERS);
+    dropRights(calls, plan);
+    endWithParent(calls);
     if (calls.attempt(NUMBERS.chdir, plan.folder) < 0) calls.call("enter the root", NUMBERS.chdir, "/");
   } catch (error) {
     say(sentence(error));
     return NOT_MADE;
   }
   return become(sys, calls, plan, say);
+}
+
+function dropRights(calls: Calls, { capabilities }: ContainerPlan): void {
+  if (!capabilities) return;
+  boundCapabilities(calls, capabilities);
+  setCapabilities(calls, capabilities);
+  calls.call("gain no more rights", NUMBERS.prctl, PRCTL.noNewPrivileges, 1, 0, 0, 0);
 }
 
 /** Also where that is killed. Source: prctl(2), PR_SET_PDEATHSIG */
