@@ -118,3 +118,30 @@ for (const [what, delta, code, said] of hostile) {
     if (!code) assert.equal(written, 8192);
   });
 }
+
+test("segments are made in the same memory, whatever frame they are of, and it goes back in the end, also where a delta is refused", async () => {
+  const size = 1024 * 1024;
+  const streamOf = (bytes: Uint8Array) => ({ packing: "plain", packed: bytes.length, size: bytes.length }) as const;
+  const commands = Uint8Array.from(zero(size));
+  for (const last of [sha256.digest(new Uint8Array(size)), newDigest]) {
+    const head = encodeDeltaHeader(
+      {
+        ...{ oldDigest, newDigest, oldSize: 0, newSize: 3 * size, omitted: { start: 3 * size, size: 0 }, segmentSize: size },
+        frames: [1, 2, 3].map(() => ({ segments: 1, streams: [streamOf(commands), streamOf(none), streamOf(none)] })),
+        segments: [sha256.digest(new Uint8Array(size)), sha256.digest(new Uint8Array(size)), last],
+      },
+      sha256,
+    );
+    const reader = readerOf(Buffer.concat([head, commands, commands, commands]));
+    const made = new Set<ArrayBufferLike>();
+    await applyDelta(await readDeltaHeader(reader, sha256), {
+      ...{ old: readerOf(none), delta: reader, sha256, unpack: zstdUnpackPieces, from: 0 },
+      write: async () => await Promise.resolve(),
+      done: (_, segment) => void made.add(segment.buffer),
+    }).catch((error: unknown) => assert.ok(last === newDigest, error as Error));
+    assert.deepEqual(
+      [...made].map(({ byteLength }) => byteLength),
+      [0],
+    );
+  }
+});
