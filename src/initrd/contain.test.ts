@@ -6,9 +6,18 @@ import { fakeCalls } from "./fake-calls.ts";
 import { fakeSys } from "./fake-sys.ts";
 
 const ROOT = "/run/petrify/debug/1/root";
+const ENDED = "/run/petrify/debug/1/ended";
 const NOTHING = { processes: false, network: false, devices: false, files: "no", settings: false } as const;
 const plan = (has: Partial<ContainerPlan["has"]> = {}, more: Partial<ContainerPlan> = {}): ContainerPlan => ({
-  ...{ root: ROOT, command: ["/bin/x"], environment: ["A=b"], folder: "/", capabilities: [0, 1], has: { ...NOTHING, ...has } },
+  ...{
+    root: ROOT,
+    ended: ENDED,
+    command: ["/bin/x"],
+    environment: ["A=b"],
+    folder: "/",
+    capabilities: [0, 1],
+    has: { ...NOTHING, ...has },
+  },
   ...more,
 });
 
@@ -19,7 +28,11 @@ function machine() {
   // The kernel has 41 capabilities.
   calls.answers.set("prctl 23", ([, one]) => (Number(one) <= 40 ? 1 : -22));
   const said: string[] = [];
-  const run = (wanted: ContainerPlan): number => contain(sys, calls, wanted, (line) => said.push(line));
+  /** What is told, by the first process, or by one that it has started. */
+  const run = (wanted: ContainerPlan): number => {
+    const code = contain(sys, calls, wanted, (line) => said.push(line));
+    return code === 0 ? Number(sys.files.get(ENDED)) : code;
+  };
   /** A fake one comes back where a real program is replaced. */
   const starts = (wanted: ContainerPlan): void => {
     run(wanted);

@@ -29,18 +29,29 @@ const LINKS = {
 const KERNEL_FILES = ["sys", "sysrq-trigger", "irq", "bus", "fs"] as const;
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** @param say a line for whoever has called @returns the exit code of its program, as shells say it */
+/**
+ * The exit code of the program, as shells say it, is in a file when this has ended.
+ *
+ * @param say a line for whoever has called
+ * @returns what this process ends with
+ */
 export function contain(sys: Sys, calls: Calls, plan: ContainerPlan, say: (line: string) => void): number {
+  // Its name leads nowhere once the root is another one.
+  const ended = sys.open(plan.ended, "new");
+  const tell = (code: number): number => {
+    sys.writeTextTo(ended, `${code}\n`);
+    return 0;
+  };
   try {
     calls.call("mounts of its own", NUMBERS.unshare, CLONE.mounts);
     sys.mount("none", "/", { flags: MS.recursive | MS.private });
     makeRoot(sys, calls, plan);
     if (!plan.has.processes) calls.call("processes of its own", NUMBERS.unshare, CLONE.processes);
     const first = calls.call("start its first process", NUMBERS.fork);
-    return first === 0 ? inside(sys, calls, plan, say) : endOf(calls, first);
+    return first === 0 ? inside(sys, calls, plan, say) : tell(endOf(calls, first));
   } catch (error) {
     say(sentence(error));
-    return NOT_MADE;
+    return tell(NOT_MADE);
   }
 }
 

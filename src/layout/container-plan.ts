@@ -3,6 +3,8 @@
 export interface ContainerPlan {
   /** The container's root file system, on a tmpfs where nothing is executed. */
   readonly root: string;
+  /** A file that is made when the container is, and that its program's exit code is written to: the service manager takes another one for a failure. */
+  readonly ended: string;
   /** A path, or a name that is looked for in the container's `PATH`; its arguments. */
   readonly command: readonly [string, ...string[]];
   /** `NAME=value`. */

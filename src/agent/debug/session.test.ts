@@ -56,7 +56,9 @@ async function machine(change: Partial<DebugPorts> = {}, times = { aliveMs: 10_0
       await attachedProgram(async (terminal) => {
         const file = join(plan.root, "../plan.json");
         await writeText(file, JSON.stringify({ ...plan, ...(terminal === undefined ? {} : { terminal }) }));
-        return [early, "contain", file];
+        // As systemd does, which makes it the terminal of what it starts.
+        const own = terminal === undefined ? [] : ["setsid", "--ctty", "--wait"];
+        return [...own, early, "contain", file] as [string, ...string[]];
       }, size),
     ...change,
   };
@@ -255,6 +257,14 @@ suite("a debug container", { skip }, () => {
     assert.deepEqual(at.logs.length % 2, 0);
     await assert.rejects(at.ran({}, { bytes: archive.subarray(0, 5000) }), { code: "REGISTRY_INVALID" });
     assert.deepEqual(await at.left(), []);
+  });
+
+  test("has failed where it has not ended by itself: whatever its program has written counts for nothing", async () => {
+    const killed = async () =>
+      await attachedProgram(async () => await Promise.resolve(["sh", "-c", "echo 0; kill -9 $$"]), undefined);
+    await using at = await machine({ start: killed });
+    await assert.rejects(at.ran({}), { code: "DEBUG_FAILED" });
+    assert.deepEqual([at.logs.length, await at.left()], [2, []]);
   });
 
   test("is one of two at most", async () => {

@@ -4,7 +4,7 @@ import { AppError } from "../../core/error.ts";
 import { handover } from "../../core/handover.ts";
 import { GiB, MiB, type Seconds } from "../../core/units.ts";
 import type { AttachedProgram } from "../../host/attached-program.ts";
-import { removeFile } from "../../host/files.ts";
+import { readText, removeFile } from "../../host/files.ts";
 import { readStream, writeStream } from "../../host/stream-file.ts";
 import { unpackLayers, type PackedLayer } from "../../host/unpack-layers.ts";
 import { wait } from "../../host/wait.ts";
@@ -109,9 +109,10 @@ async function work(ports: DebugPorts, times: Times, talk: Talk, signal: AbortSi
     if (signal.aborted || !inTime.aborted) throw error;
     throw new AppError("DEBUG_FAILED", "the image was not there in time", { hint: "Take a smaller one.", cause: error });
   });
-  await using program = await ports.start(containerOf(wanted, image, image.root));
+  const container = containerOf(wanted, image, image.root);
+  await using program = await ports.start(container);
   await tell({ case: "started", value: { digest: image.digest } });
-  await tell({ case: "ended", value: await attached(program, wanted.seconds, talk, times.lostMs, signal) });
+  await tell({ case: "ended", value: await attached(program, container, talk, times.lostMs, signal) });
 }
 
 /** An image that is unpacked, and in the audit log until the scope ends. */
@@ -234,7 +235,7 @@ function containerOf(
   ];
   return {
     plan: {
-      ...{ root, command: command as [string, ...string[]], folder },
+      ...{ root, ended: join(root, "../ended"), command: command as [string, ...string[]], folder },
       environment: [...environment.filter((one) => !terminal || !one.startsWith("TERM=")), ...given],
       ...(capabilities ? { capabilities } : {}),
       has: {
@@ -252,7 +253,7 @@ function containerOf(
 /** Until the program has ended, its time is over, or its caller is gone. */
 async function attached(
   { output, errors, write, endInput, resize, ended }: AttachedProgram,
-  seconds: Seconds,
+  { plan, seconds }: StartedContainer,
   { heard, tell }: Talk,
   lostMs: number,
   signal: AbortSignal,
@@ -278,7 +279,8 @@ async function attached(
   const gone = AbortSignal.any([over.signal, signal]);
   const done = async () => {
     await Promise.all([pass("output", output), pass("errors", errors)]);
-    return { exitCode: await ended, reason: "" };
+    await ended;
+    return { exitCode: await codeIn(plan.ended), reason: "" };
   };
   const late = async () => {
     await wait(seconds * 1000, gone);
@@ -291,6 +293,14 @@ async function attached(
   } finally {
     over.abort();
   }
+}
+/** @throws AppError `DEBUG_FAILED` where the program has not ended by itself */
+async function codeIn(file: string): Promise<number> {
+  const text = await readText(file).catch(() => "");
+  if (/^\d{1,3}\n$/.test(text)) return Number(text);
+  throw new AppError("DEBUG_FAILED", "the service manager could not start the container, or has ended it", {
+    hint: "It may have had no memory left; the machine's journal says more: unit petrify-debug-*.",
+  });
 }
 /** Of a message; the API's program takes larger ones. */
 const PIECE = 64 * 1024;
