@@ -57,8 +57,7 @@ async function machine(change: Partial<DebugPorts> = {}, times = { aliveMs: 10_0
         const file = join(plan.root, "../plan.json");
         await writeText(file, JSON.stringify({ ...plan, ...(terminal === undefined ? {} : { terminal }) }));
         // As systemd does, which makes it the terminal of what it starts.
-        const own = terminal === undefined ? [] : ["setsid", "--ctty", "--wait"];
-        return [...own, early, "contain", file] as [string, ...string[]];
+        return terminal === undefined ? [early, "contain", file] : ["setsid", "--ctty", "--wait", early, "contain", file];
       }, size),
     ...change,
   };
