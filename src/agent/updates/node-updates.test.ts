@@ -141,9 +141,12 @@ test("of a range of versions the newest tag is looked at", async () => {
 
 test("a source that does not answer is asked again, and told", async () => {
   const on = disk({ images: {} });
-  const { agent, machine } = await boot(on);
+  const booted = await boot(on);
+  const { agent, machine } = booted;
   const { state } = await (await agent.updates()).status();
   assert.equal(state.lookFailure?.count, 2);
+  const events = ["look update-failed", "current update-waits", "look update-failed"];
+  assert.deepEqual(updateEvents(booted), events, "why nothing is done is told once");
   assert.match(state.lookFailure?.reason ?? "", /cannot be read/);
   assert.deepEqual(machine.init.restarts, []);
 });

@@ -69,6 +69,7 @@ export function openUpdates(ports: UpdatePorts): Updates {
   let state = ports.store.found;
   let wake = Promise.withResolvers<void>();
   let doing: Pick<UpdatesSummary, "step" | "because" | "why"> = { step: "nothing" };
+  let said: UpdateBecause | undefined;
 
   /** Stored before anything follows from it. */
   const hear = async (event: UpdateEvent): Promise<void> => {
@@ -193,11 +194,12 @@ export function openUpdates(ports: UpdatePorts): Updates {
       return 0;
     }
     const { because, why } = decision;
-    if (because !== doing.because) {
+    if (because !== said) {
       const { version } = state.release ?? {};
       const facts = { step: "nothing", because, reason: why, ...(version !== undefined && { version }) };
       ports.log("info", `updates: ${because}: ${why}`, { kind: "update-waits", update: facts });
     }
+    said = because;
     doing = { step: "nothing", because, why };
     return Math.min(LONGEST_MS, Math.max(1, (decision.again ?? 0) - now.now) * 1000);
   };
