@@ -92,7 +92,7 @@ suite("an install medium", { concurrency: 2 }, () => {
     });
   }
 
-  test("a VM that is made of it keeps a copy, beside an empty disk of the smallest size", { skip: inTurn(1) }, async () => {
+  test("a VM that is made of it keeps a copy, beside an empty disk of the smallest size", { skip: inTurn(3) }, async () => {
     const state = at("state");
     const argv = ["vm", "create", "node", at("medium.iso"), "--uefi", "--medium", "usb"];
     const ran = await petrify(argv, { cwd: user.folder, env: { XDG_STATE_HOME: state } });

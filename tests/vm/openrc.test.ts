@@ -118,7 +118,7 @@ suite("OpenRC", { concurrency: 2 }, () => {
 
   test(
     "makes its machine config at the first boot and has it at the next; what a newer one does not mention is gone",
-    { skip: inTurn(2) },
+    { skip: inTurn(3) },
     async () => {
       const made = await withOpenrc();
       await using folder = await mkdtempDisposable(join(tmpdir(), "petrify-openrc-"));
@@ -218,7 +218,7 @@ suite("OpenRC", { concurrency: 2 }, () => {
   ])) {
     test(
       `${partition} damaged: the machine is up, says so, costs no try, and stays the same machine`,
-      { skip: inTurn(0) },
+      { skip: inTurn(3) },
       async () => {
         const made = await withOpenrc();
         await using booted = await machine(made, { disk: { patches: damage(made.disk, partition) } });
