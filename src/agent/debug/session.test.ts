@@ -202,6 +202,17 @@ suite("a debug container", { skip }, () => {
     assert.ok(Buffer.concat(parts).equals(bytes));
   });
 
+  test("reads to the end where its caller has nothing to say any more, who hears the rest", async () => {
+    await using at = await machine();
+    const { say, hangUp, news } = at.open({ command: ["probe", "cat", "exit:5"] });
+    const found: DebugNews[] = [];
+    for await (const one of news) {
+      found.push(one);
+      if (one.case === "started") void say({ case: "input", value: Buffer.from("said") }).then(() => hangUp());
+    }
+    assert.deepEqual([textOf(found).output, textOf(found).exitCode], ["said", 5]);
+  });
+
   test("has a terminal of its own where the caller has one: its size, its keys", async () => {
     await using at = await machine();
     const terminal = { kind: "xterm", window: { columns: 100, rows: 40 } };

@@ -265,8 +265,11 @@ async function attached(
   const hear = async (): Promise<never> => {
     for (;;) {
       const next = await within(heard.next(), lostMs, over.signal);
-      // Whoever has nothing to say any more may still listen.
-      if (next.done) return await new Promise<never>(() => {});
+      if (next.done) {
+        // Whoever has nothing to say any more may still listen: until the connection ends.
+        endInput();
+        return await new Promise<never>(() => {});
+      }
       const { part } = next.value;
       if (part.case === "input") await write(part.value);
       else if (part.case === "inputEnd") endInput();

@@ -61,7 +61,7 @@ export type DebugRequest = Message<"petrify.v1.DebugRequest"> & {
     case: "input";
   } | {
     /**
-     * No more input comes: what the program reads is at its end. To a terminal it means nothing.
+     * No more input comes: what the program reads is at its end, as when the caller says nothing more at all. To a terminal it means nothing.
      *
      * @generated from field: petrify.v1.DebugInputEnd input_end = 5;
      */
@@ -121,7 +121,7 @@ export type DebugRequestJson = {
   input?: string;
 
   /**
-   * No more input comes: what the program reads is at its end. To a terminal it means nothing.
+   * No more input comes: what the program reads is at its end, as when the caller says nothing more at all. To a terminal it means nothing.
    *
    * @generated from field: petrify.v1.DebugInputEnd input_end = 5;
    */
