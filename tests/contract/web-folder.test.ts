@@ -1,13 +1,17 @@
 /** A folder of images on an HTTP server: what it may say, where it may send on to, and that nothing is written there. */
 import assert from "node:assert/strict";
-import { mkdtempDisposable, writeFile } from "node:fs/promises";
+import { mkdir, mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { machineStore } from "../../src/agent/registry-settings.ts";
+import { run } from "../../src/host/run.ts";
 import { layoutStore } from "../../src/registry/layout-store.ts";
 import { openStore } from "../../src/registry/open-store.ts";
 import { parseReference } from "../../src/registry/reference.ts";
+import { selfSigned } from "../support/docker-registry.ts";
 import { bytesOf, collected, describedAs, MANIFEST, putArtifact, sourceOf, testContext } from "../support/store-contract.ts";
+import { testTools } from "../support/tools.ts";
 import { webFolder, type WebFolderOptions } from "../support/web-folder.ts";
 
 const BLOB = bytesOf(300_000);
@@ -99,4 +103,30 @@ test("a manifest and a blob with other bytes than their digests are not taken", 
   const blob = describedAs(BLOB);
   await writeFile(join(at.folder, "blobs", blob.digest.replace(":", "/")), bytesOf(300_000, 2));
   await assert.rejects(collected(at.store.getBlob(blob)), { code: "REGISTRY_INVALID" });
+});
+
+test("by TLS it is believed whose authority is the machine's, as of a registry; and nothing is sent on to plain HTTP", async () => {
+  await using plain = await open();
+  await using dir = await mkdtempDisposable(join(tmpdir(), "petrify-web-tls-"));
+  const made = await selfSigned(await testTools(), dir.path);
+  const [key, cert] = [await readFile(made.key, "utf8"), await readFile(made.certificate, "utf8")];
+  let instead: WebFolderOptions["instead"];
+  await using server = await webFolder(plain.folder, { tls: { key, cert }, instead: (...asked) => instead?.(...asked) });
+  const settings = join(dir.path, "settings");
+  await mkdir(settings);
+  const asMachine = async () =>
+    await machineStore(parseReference(`${server.url}:v1`), { run, proxies: {}, random: () => 0, now: () => 0, folder: settings });
+  {
+    using stranger = await asMachine();
+    await assert.rejects(stranger.store.getManifest("v1"), { code: "REGISTRY_UNTRUSTED" });
+  }
+  await writeFile(join(settings, "ca.pem"), cert);
+  {
+    using known = await asMachine();
+    assert.equal((await known.store.getManifest("v1")).descriptor.digest, plain.made.digest);
+    assert.ok((await collected(known.store.getBlob(describedAs(BLOB)))).equals(BLOB));
+  }
+  instead = (name) => ({ status: 302, headers: { location: plain.server.url + name } });
+  using sent = await asMachine();
+  await assert.rejects(sent.store.getManifest("v1"), { code: "REGISTRY_INVALID", message: /from TLS to plain HTTP/ });
 });
