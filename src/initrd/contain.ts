@@ -150,8 +150,11 @@ function makeRoot(sys: Sys, calls: Calls, plan: ContainerPlan): void {
   sys.mount("/", isOwn(HOST_FOLDER), { flags: bind | MS.recursive });
   if (has.files === "write") return;
   setAttributes(calls, at(HOST_FOLDER), ATTRIBUTE.readOnly | ATTRIBUTE.noSuid | ATTRIBUTE.noDevices | ATTRIBUTE.noExec);
-  // Whoever reaches a socket there can have the machine changed: the service manager's, the bus's.
-  sys.mount("none", `${at(HOST_FOLDER)}/run`, { type: "tmpfs", flags: readOnly | noSuid | noDevices | noExec, data: "size=4k" });
+  // Whoever reaches a socket there can have the machine changed: the service manager's, the bus's. Folders of processes lead to them, too.
+  for (const hidden of ["run", "proc"]) {
+    const flags = readOnly | noSuid | noDevices | noExec;
+    sys.mount("none", `${at(HOST_FOLDER)}/${hidden}`, { type: "tmpfs", flags, data: "size=4k" });
+  }
 }
 
 /** Those that everybody may have, terminals of its own, and the one that its program has. */
