@@ -133,6 +133,38 @@ test("a release in a folder is inspected, and written to its extents; what is th
 });
 
 suite("a release in a registry that fails", () => {
+  test("is put together again by the process while nobody answers, where its documents were kept; it came no faster than it may", async () => {
+    await using at = await faultyRegistry();
+    await using folder = await mkdtempDisposable(join(tmpdir(), "petrify-work-"));
+    const [device, size] = [join(folder.path, "device"), image.bytes.length];
+    await writeFile(device, new Uint8Array(16 * MiB).fill(0x55));
+    const read = (offset: number, length: number): Uint8Array => image.bytes.subarray(offset, offset + length);
+    const found = await findManifest(
+      { size, read: async (offset, length) => await Promise.resolve(read(offset, length)) },
+      sha256,
+    );
+    const { index, packed } = await push(at.store, { bytes: image.bytes, found, read });
+    const source = { is: "registry", reference: `http://${at.registry.host}/team/os@${index.digest}` } as const;
+    const extents = [{ start: MiB, size: 12 * MiB }];
+    const kept = { ...means, kept: join(folder.path, "release") };
+    const write = { do: "write", source, digest: image.digest, size, device, extents, from: 0, means: kept } as const;
+    const bandwidth = Math.ceil(packed / 2);
+    const began = performance.now();
+    const first = await work({ ...write, keep: true, means: { ...kept, bandwidth } });
+    assert.ok("written" in first && first.done, JSON.stringify(first));
+    const seconds = (performance.now() - began) / 1000;
+    assert.ok(seconds >= 1.75, `${packed} bytes at ${bandwidth} a second in ${seconds} s`);
+
+    at.fail(() => ({ cutAfter: 0 }));
+    const asked = at.registry.asked.length;
+    const inspected = await work({ do: "inspect", source, means: kept });
+    assert.ok("inspected" in inspected && inspected.inspected.image.digest === image.digest, JSON.stringify(inspected));
+    const again = await work(write);
+    assert.ok("written" in again && again.done, JSON.stringify(again));
+    assert.equal(at.registry.asked.length, asked, "nobody was asked");
+    assert.ok((await readFile(device)).subarray(MiB, MiB + size).equals(image.bytes), "the image");
+  });
+
   test("is told by the process with code, sentence and hint; what is written stays, and the next one goes on", async () => {
     await using at = await faultyRegistry();
     await using folder = await mkdtempDisposable(join(tmpdir(), "petrify-work-"));
