@@ -1,6 +1,8 @@
 /** A config of many files, applied by the very programs of an image, in its files; and the same files by cloud-init. */
 import { join, relative } from "node:path";
 import { AppError } from "../src/core/error.ts";
+import { NODE_FLAGS } from "../src/build/agent-executable.ts";
+import { agentRuntime } from "../src/build/agent-runtime.ts";
 import { bundleForNode } from "../src/host/bundle.ts";
 import { makeFolder, writeText } from "../src/host/files.ts";
 import { encodeRunFacts, RUN_FACTS_PATH } from "../src/layout/run-facts.ts";
@@ -31,9 +33,8 @@ export interface ApplyRun {
 const COUNT = 1000;
 /** Of each file's text. */
 const LINES = 10;
-const NODE = "/usr/lib/petrify/runtime/bin/node";
-/** As the agent's are: petrifyd.service. */
-const FLAGS = ["--disable-warning=ExperimentalWarning", "--max-semi-space-size=1", "--max-old-space-size=64"] as const;
+/** Beside the image's own programs, with its libraries. */
+const NODE = "/run/node";
 
 /** As people write it. @param changed content of the file in the middle @param folder of the files */
 export const manyFiles = (changed: string, folder = "/etc/bench"): string =>
@@ -60,6 +61,7 @@ export async function openApplies(image: string, context: BenchContext): Promise
   const at = (name: string): string => join(folder, name);
   const program = await bundleForNode(join(import.meta.dirname, "config-program.ts"), {});
   await writeText(at("program.mjs"), program);
+  const runtime = await agentRuntime({ tools, signal, cacheFolder: folder }, folder);
   const facts = { slot: "a", file: "/a.img", rootHash: "", partitions: {}, notes: [], reached: {} } as const;
   await writeText(at("boot.json"), encodeRunFacts(facts));
   const judges = await testTools("config");
@@ -68,14 +70,27 @@ export async function openApplies(image: string, context: BenchContext): Promise
   return async () => {
     await remove(context, at("oem"));
     await makeFolder(at("oem"));
-    const binds = [{ source: folder, target: "/bench", writable: true }];
+    const binds = [
+      { source: folder, target: "/bench", writable: true },
+      { source: runtime, target: "/bench-runtime" },
+    ];
     const root = [
       ...["bwrap", "--ro-bind", inside, "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/run"],
       // As the initrd leaves it: changes of /etc are in memory, and the image is there without them.
       ...["--overlay-src", `${inside}/etc`, "--tmp-overlay", "/etc"],
       ...["--ro-bind", inside, IMAGE_ROOT, "--ro-bind", "/bench/boot.json", RUN_FACTS_PATH],
-      ...["--bind", "/bench/oem", "/oem", "--ro-bind", "/bench/program.mjs", "/run/program.mjs"],
-      ...["--setenv", "MALLOC_ARENA_MAX", "1", NODE, ...FLAGS, "/run/program.mjs"],
+      ...[
+        "--bind",
+        "/bench/oem",
+        "/oem",
+        "--ro-bind",
+        "/bench/program.mjs",
+        "/run/program.mjs",
+        "--ro-bind",
+        "/bench-runtime/bin/node",
+        NODE,
+      ],
+      ...["--setenv", "MALLOC_ARENA_MAX", "1", NODE, ...NODE_FLAGS, "/run/program.mjs"],
     ] as [string, ...string[]];
     const configs = [manyFiles("before"), manyFiles("before"), manyFiles("after")];
     const { stdout } = await tools.run(root, { binds, anyOwner: true, stdin: JSON.stringify(configs), signal });

@@ -1,11 +1,12 @@
 /**
- * In a root made of an image's files: what applies machine configs, started as the agent starts it, `node config-program.mjs`. Texts of configs come on its
+ * In a root made of an image's files: what applies machine configs, started as the agent starts it. Texts of configs come on its
  * standard input, as a JSON list; a line for each says what it took.
  */
 import { text } from "node:stream/consumers";
 import { configWork } from "../src/agent/config/work.ts";
 import { readText } from "../src/host/files.ts";
 import { run } from "../src/host/run.ts";
+import { helperProgram } from "../src/layout/own-programs.ts";
 import type { ApplyFigures } from "./config-apply.ts";
 
 const TICKS = 100;
@@ -17,7 +18,7 @@ async function childrensCpu(): Promise<number> {
   return (Number(fields[16 - 3]) + Number(fields[17 - 3])) / TICKS;
 }
 
-const work = configWork({ run, program: [process.execPath, ...process.execArgv, "/usr/lib/petrify/config.mjs"], outside: [] });
+const work = configWork({ run, program: [helperProgram("config")], outside: [] });
 for (const config of JSON.parse(await text(process.stdin)) as readonly string[]) {
   const documents = [{ origin: "bench.yaml", text: config }];
   const [cpu, since] = [await childrensCpu(), performance.now()];

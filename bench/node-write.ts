@@ -1,6 +1,7 @@
 /** The program of a machine that writes an image into a slot, as the agent starts it, with files in place of the running image and the slot. */
 import type { ImageRequest } from "../src/agent/image-work.ts";
 import { WORKER_ENV, WORKER_FLAGS } from "../src/agent/worker.ts";
+import { NODE_FLAGS } from "../src/build/agent-executable.ts";
 import { agentPrograms } from "../src/build/agent-programs.ts";
 import { AppError } from "../src/core/error.ts";
 import { fileSize, sparseFile, writeText } from "../src/host/files.ts";
@@ -19,13 +20,8 @@ import { isImage, type Cost, type Lab } from "./delta-lab.ts";
 import type { ImagePair } from "./image-pairs.ts";
 
 export const REPOSITORY = "team/os";
-/** As the agent's own Node is started: petrifyd.service. */
-const FLAGS = [
-  "--disable-warning=ExperimentalWarning",
-  "--max-semi-space-size=1",
-  "--max-old-space-size=64",
-  ...WORKER_FLAGS,
-] as const;
+/** As in an image: agent-executable.ts, and start-main.ts for such a program. */
+const FLAGS = [...NODE_FLAGS, ...WORKER_FLAGS] as const;
 
 /** Two releases of the new image, in this process: `with-delta` from the old one, and `without-delta`. Segments are packed quickly: their sizes are measured elsewhere. */
 export async function releasesOf({ old, new: next }: ImagePair, delta: Uint8Array): Promise<TestRegistry> {
@@ -56,7 +52,7 @@ export async function releasesOf({ old, new: next }: ImagePair, delta: Uint8Arra
 
 /** One module, as an image has it. */
 export async function nodeProgram({ path }: Lab): Promise<string> {
-  const worker = (await agentPrograms()).find((program) => program.path.endsWith("/image.mjs"))!;
+  const worker = (await agentPrograms()).find(({ name }) => name === "image.mjs")!;
   await writeText(path("image.mjs"), worker.text);
   return path("image.mjs");
 }

@@ -22,7 +22,7 @@ export interface ImageSizes {
 }
 
 /** What an image has for the agent. */
-const AGENT = ["usr/lib/petrify/runtime", ...["petrifyd", "verify", "petrify"].map((name) => `usr/lib/petrify/${name}.mjs`)];
+const AGENT = ["usr/lib/petrify/runtime"];
 /** The empty packages in place of an initrd maker. */
 const STAND_IN = /^(petrify|bench)-initrd /;
 

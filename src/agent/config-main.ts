@@ -3,7 +3,6 @@
  * JSON document on its standard input (a config holds secrets); a JSON document says what came of it, and what was left out is in the log.
  */
 import { createHash, randomBytes } from "node:crypto";
-import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { AppError } from "../core/error.ts";
 import { takeLock } from "../host/lock-file.ts";
@@ -18,6 +17,7 @@ import { keepSeenSources } from "../host/seen-sources.ts";
 import { trustAuthorities } from "../host/trust-authorities.ts";
 import { useProxies } from "../host/use-proxies.ts";
 import { AUTHORITIES_PATH } from "../layout/authorities-path.ts";
+import { helperProgram } from "../layout/own-programs.ts";
 import { CONFIG_LOCK, parseRunConfig, RUN_CONFIG_PATH } from "../layout/run-config.ts";
 import { parseRunFacts, RUN_FACTS_PATH } from "../layout/run-facts.ts";
 import { findConfig, type FoundConfig } from "./config-sources.ts";
@@ -69,7 +69,7 @@ async function alone(locked: LockedWork): Promise<object> {
     });
   const ports = await openNodePorts({
     ...{ run, isBooting, architecture: machineArchitecture() },
-    stageRunner: [process.execPath, ...process.execArgv, join(dirname(process.argv[1]!), "stage.mjs")],
+    stageRunner: [helperProgram("stage")],
     ...{ now: () => Math.floor(Date.now() / 1000), random: randomBytes },
     sha1: (bytes) => createHash("sha1").update(bytes).digest(),
   });

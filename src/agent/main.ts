@@ -1,6 +1,6 @@
 /** The edge of petrifyd: environment, signals, exit code. Nothing imports this file. */
 import { randomBytes } from "node:crypto";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { readText } from "../host/files.ts";
 import { openEventLog } from "../host/event-log.ts";
 import { kernelLog } from "../host/kernel-log.ts";
@@ -15,11 +15,11 @@ import { findVirtioPort, openVirtioPort } from "../host/virtio-port.ts";
 import { wait } from "../host/wait.ts";
 import { AGENT_PORT } from "../layout/agent-channel.ts";
 import type { AuditCaller } from "../layout/audit-log.ts";
+import { helperProgram, type Helper } from "../layout/own-programs.ts";
 import { proxySettings } from "./proxy-settings.ts";
 import { agentRoutes, readyOf } from "./serve.ts";
 import { servePort } from "./serve-port.ts";
 import { AGENT_SOCKET } from "./status.ts";
-import { WORKER_FLAGS } from "./worker.ts";
 
 const stop = new AbortController();
 for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => stop.abort());
@@ -28,13 +28,7 @@ const say = openEventLog("petrifyd", { write: (text) => void process.stderr.writ
 const notify = serviceNotifier(process.env["NOTIFY_SOCKET"]);
 // By a clock that nobody sets.
 const before = Number((await readText("/proc/uptime")).split(" ")[0]) * 1000 - performance.now();
-const program = process.argv[1]!;
-const worker = (name: string): readonly [string, ...string[]] => [
-  process.execPath,
-  ...process.execArgv,
-  ...WORKER_FLAGS,
-  join(dirname(program), `${name}.mjs`),
-];
+const worker = (name: Helper): readonly [string] => [helperProgram(name)];
 const ports = await openMachine({
   run,
   pid: process.pid,

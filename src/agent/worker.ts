@@ -13,11 +13,8 @@ export interface WorkerError {
  * piece was freed the library would else take the next ones out of what it keeps. mallopt(3), "M_MMAP_THRESHOLD"
  */
 export const WORKER_ENV = { MALLOC_ARENA_MAX: "1", MALLOC_MMAP_THRESHOLD_: String(MiB) } as const;
-/**
- * Of Node: a worker's memory is what an update needs beyond the agent's; the time that it takes is the same. One compiler less, which is Node's code in memory,
- * too, and one thread for V8's own work: each that compiles or collects has memory of its own. For `--expose-gc` see src/host/collect-buffers.ts.
- */
-export const WORKER_FLAGS = ["--optimize-for-size", "--no-maglev", "--v8-pool-size=1", "--expose-gc"] as const;
+/** Of V8: a worker's memory is what an update needs beyond the agent's; the time that it takes is the same. One compiler less, which is Node's code in memory, too. */
+export const WORKER_FLAGS = ["--optimize-for-size", "--no-maglev"] as const;
 
 /**
  * @param program argv of the worker

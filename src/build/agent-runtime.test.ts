@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { testTools } from "../../tests/support/tools.ts";
-import { agentRuntime, RUNTIME_FOLDER } from "./agent-runtime.ts";
+import { RUNTIME_FOLDER } from "../layout/own-programs.ts";
+import { agentRuntime } from "./agent-runtime.ts";
 
 test("the runtime runs with nothing else around it, from where an image has it", async () => {
   const tools = await testTools();

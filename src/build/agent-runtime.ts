@@ -3,14 +3,14 @@ import { basename, join } from "node:path";
 import { copyFile, fileExists, fileSize, makeFolder, moveInto, readBytes } from "../host/files.ts";
 import { writeBytes } from "../host/write-bytes.ts";
 import type { Tools } from "../host/tools.ts";
+import { RUNTIME_FOLDER } from "../layout/own-programs.ts";
 import type { BuildContext } from "./context.ts";
 import { withoutLanguages } from "./icu-data.ts";
 
 /** Raised when the steps below change: runtimes of older builds are then made again. */
 const RUNTIME_FORMAT = 3;
-/** Where the runtime is in an image; its loader is found by this path, so it cannot be moved. */
-export const RUNTIME_FOLDER = "/usr/lib/petrify/runtime";
-const LOADER = "ld-linux-x86-64.so.2";
+/** In `lib/` of a runtime. */
+export const LOADER = "ld-linux-x86-64.so.2";
 /** Programs of the tools tree that the agent and the units of an image call: nothing depends on the image's packages. */
 const PROGRAMS = [
   ...["/usr/sbin/e2fsck", "/usr/sbin/resize2fs", "/usr/sbin/mke2fs", "/usr/sbin/debugfs"],

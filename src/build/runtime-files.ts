@@ -1,9 +1,11 @@
-import { join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { readBytes, walk } from "../host/files.ts";
 import { serialConsoles } from "../layout/cmdline.ts";
 import { DATA_PARTITIONS, EARLY_PROGRAM } from "../layout/fstab.ts";
+import { AGENT_PROGRAM, helperProgram, HELPERS, PROGRAM_FILE, RUNTIME_FOLDER } from "../layout/own-programs.ts";
+import { agentExecutable } from "./agent-executable.ts";
 import { agentPrograms } from "./agent-programs.ts";
-import { agentRuntime, RUNTIME_FOLDER } from "./agent-runtime.ts";
+import { agentRuntime } from "./agent-runtime.ts";
 import type { BuildContext } from "./context.ts";
 import { earlyProgram } from "./early-program.ts";
 import type { ImageInit, OpenrcInit } from "./image-init.ts";
@@ -15,6 +17,8 @@ export type RuntimeFile = { readonly path: string } & (
   | { readonly target: string }
 );
 
+/** Of the runtime: by itself it is an interpreter, which an image does not have. */
+const NODE = "bin/node";
 /** Laid out as in the image: what all have, and what those of one init have. */
 const SOURCES = join(import.meta.dirname, "rootfs");
 /** What every boot starts, and what wants it. */
@@ -71,12 +75,16 @@ export async function runtimeFiles(
   { init, kernel, profile }: RuntimeChoice,
   work: string,
 ): Promise<RuntimeFile[]> {
-  const programs = await agentPrograms();
+  const runtime = await agentRuntime(context, work);
+  const programs = await agentExecutable(context, { runtime, modules: await agentPrograms() }, work);
   return [
     { path: EARLY_PROGRAM, mode: 0o755, data: await readBytes(await earlyProgram(context.tools, work, context.signal)) },
-    ...(await filesBelow(await agentRuntime(context, work), RUNTIME_FOLDER)),
-    ...programs.map(({ path, mode, text }) => ({ path, mode, data: new TextEncoder().encode(text) })),
-    { path: "/usr/bin/petrify", target: "../lib/petrify/petrify.mjs" },
+    ...(await filesBelow(runtime, RUNTIME_FOLDER, [NODE])),
+    { path: PROGRAM_FILE, mode: 0o755, data: await readBytes(programs) },
+    ...["/usr/bin/petrify", AGENT_PROGRAM, ...HELPERS.map((name) => helperProgram(name))].map((path) => ({
+      path,
+      target: relative(dirname(path), PROGRAM_FILE),
+    })),
     ...(await filesBelow(join(SOURCES, "common"), "")),
     ...(await filesBelow(join(SOURCES, init.kind), "")).map((file) => (init.kind === "openrc" ? openrcScript(file, init) : file)),
     ...(init.kind === "systemd"
@@ -137,11 +145,11 @@ const openrcFiles = (consoles: readonly string[], init: OpenrcInit): RuntimeFile
   })),
 ];
 
-/** @param at where they go in the image */
-async function filesBelow(folder: string, at: string): Promise<RuntimeFile[]> {
+/** @param at where they go in the image @param without paths that are left out */
+async function filesBelow(folder: string, at: string, without: readonly string[] = []): Promise<RuntimeFile[]> {
   const files: RuntimeFile[] = [];
   for (const entry of await walk(folder)) {
-    if (entry.kind !== "file") continue;
+    if (entry.kind !== "file" || without.includes(entry.path)) continue;
     const { path, mode } = entry;
     files.push({ path: `${at}/${path}`, mode: mode & 0o111 ? 0o755 : 0o644, data: await readBytes(join(folder, path)) });
   }

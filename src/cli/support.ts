@@ -1,9 +1,10 @@
-import { dirname, join, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { Command } from "commander";
 import { formatSize } from "../core/units.ts";
 import { fileSize, readText } from "../host/files.ts";
 import { startProgram } from "../host/start-program.ts";
 import { secondsNow } from "../host/wall-clock.ts";
+import { helperProgram } from "../layout/own-programs.ts";
 import type { NodeCli, NodeContext } from "./node-context.ts";
 
 interface SupportOptions {
@@ -36,7 +37,7 @@ async function support(context: NodeContext, options: SupportOptions): Promise<v
   const now = secondsNow();
   const path = resolve(cwd, options.output ?? bundleName(name, now));
   await using bundle = await openBundle(path, { now, clock });
-  const look = [process.execPath, ...process.execArgv, join(dirname(process.argv[1]!), "look.mjs")] as const;
+  const look = [helperProgram("look")] as const;
   const ask = askSelf({ startProgram, look });
   const { parts } = await bundle.collect(name, ask, (error) => error, signal);
   await bundle.finish();

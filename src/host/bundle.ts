@@ -21,7 +21,7 @@ export async function bundleForNode(entry: string, values: Readonly<Record<strin
 }
 
 export interface BundlePart {
-  /** Of the file; all of them lie in one folder. */
+  /** By which others import it: `petrifyd.mjs`. */
   readonly name: string;
   readonly text: string;
 }

@@ -30,8 +30,6 @@ export interface ApiProgram {
   /** Threads and processes that it may have. */
   readonly tasks: number;
   readonly nice: number;
-  /** MiB. */
-  readonly heap: number;
 }
 
 const CAP = { dacReadSearch: 2, netRaw: 13, sysPtrace: 19, syslog: 34 } as const;
@@ -49,7 +47,6 @@ export const API_PROGRAMS: readonly ApiProgram[] = [
       isBlind: true,
       tasks: 32,
       nice: 0,
-      heap: 64,
     },
     credentials: {
       ...{ key: `${IDENTITY_FOLDER}/node-key.pem`, token: API_TOKEN },
@@ -60,7 +57,7 @@ export const API_PROGRAMS: readonly ApiProgram[] = [
     hidden: HOMES,
   },
   {
-    ...{ name: "look", listen: LOOK_SOCKET, uid: 61_185, isAlone: false, isBlind: false, tasks: 320, nice: 5, heap: 96 },
+    ...{ name: "look", listen: LOOK_SOCKET, uid: 61_185, isAlone: false, isBlind: false, tasks: 320, nice: 5 },
     capabilities: [CAP.dacReadSearch, CAP.sysPtrace, CAP.syslog, CAP.netRaw],
     credentials: {},
     hidden: [IDENTITY_FOLDER, API_FOLDER],
@@ -75,7 +72,6 @@ export const API_PROGRAMS: readonly ApiProgram[] = [
       isBlind: true,
       tasks: 32,
       nice: 0,
-      heap: 32,
     },
     credentials: { token: API_TOKEN },
     hidden: HOMES,

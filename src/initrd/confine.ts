@@ -1,11 +1,11 @@
 /** @portable A program of the API, within its bounds: what systemd's units say of it, as far as it takes no filter of system calls. docs/concepts/api.md */
+import { helperProgram } from "../layout/own-programs.ts";
 import { RUN_FACTS_PATH } from "../layout/run-facts.ts";
 import type { ApiProgram } from "./api-programs.ts";
 import { NUMBERS, type Calls } from "./calls.ts";
 import { boundCapabilities, PRCTL, setCapabilities } from "./capabilities.ts";
 import { MOUNT_FLAGS, type Sys } from "./sys.ts";
 
-const NODE = "/usr/lib/petrify/runtime/bin/node";
 /** In the program's own view of the file systems: its devices, credentials, and an empty folder. */
 const PRIVATE_FOLDER = "/run/petrify/private";
 /** The first of the sockets that are handed over. Source: sd_listen_fds(3) */
@@ -54,9 +54,8 @@ export function confine(sys: Sys, calls: Calls, program: ApiProgram, parent: num
   call("read nothing", NUMBERS.dup2, sys.open("/dev/null", "read"), 0);
   call("end together", NUMBERS.prctl, PRCTL.deathSignal, SIGTERM, 0, 0, 0);
   if (call("parent", NUMBERS.getppid) !== parent) throw new Error("whoever has started this is gone");
-  const flags = ["--disable-warning=ExperimentalWarning", "--max-semi-space-size=1", `--max-old-space-size=${program.heap}`];
   return calls.exec(
-    [NODE, ...flags, `/usr/lib/petrify/${program.name}.mjs`],
+    [helperProgram(program.name)],
     [
       ...["LISTEN_FDS=1", `LISTEN_PID=${call("own number", NUMBERS.getpid)}`, "MALLOC_ARENA_MAX=1", "LANG=C.UTF-8"],
       ...[`CREDENTIALS_DIRECTORY=${PRIVATE_FOLDER}/credentials`, "PATH=/usr/local/bin:/usr/bin:/bin"],

@@ -148,7 +148,8 @@ test(
       ["fails too failed", "after it skipped"],
     );
 
-    const isReached = `/usr/lib/petrify/runtime/bin/node -e 'fetch("${url}").then(() => {}, () => process.exit(1))'`;
+    const { hostname, port } = new URL(url);
+    const isReached = `timeout 10 bash -c '</dev/tcp/${hostname}/${port}'`;
     const uptime = async (): Promise<number> => Number((await guest.check("cat /proc/uptime")).split(" ")[0]);
     await guest.check(isReached);
     const asked = await uptime();

@@ -182,7 +182,11 @@ suite("OpenRC", { concurrency: 2 }, () => {
     const captured = jo.call(["pcap", "-i", link, "--filter", "udp port 9", "--count", "20", "-o", "x.pcap"]);
     await guest.run("until pidof tcpdump; do sleep 0.2; done", LIMIT_MS);
     const bounds = async (program: string): Promise<string> => await guest.check(`cat /proc/$(pgrep -f ${program})/status`);
-    const [api, look, tcpdump] = [await bounds("[a]pi.mjs"), await bounds("[l]ook.mjs"), await bounds("[t]cpdump")];
+    const [api, look, tcpdump] = [
+      await bounds("petrify/petrify-[a]pi"),
+      await bounds("petrify/petrify-[l]ook"),
+      await bounds("[t]cpdump"),
+    ];
     for (const status of [api, look, tcpdump]) {
       assert.match(status, /^Uid:\t6118[45]\t/m);
       assert.match(status, /^Groups:\t *$/m);
@@ -192,14 +196,18 @@ suite("OpenRC", { concurrency: 2 }, () => {
     // To read files, other processes, the kernel's log, packets.
     for (const status of [look, tcpdump])
       for (const set of ["CapEff", "CapBnd"]) assert.match(status, new RegExp(`^${set}:\t0000000400082004$`, "m"));
-    const own = await guest.check("readlink /proc/self/ns/net /proc/$(pgrep -f '[a]pi.mjs')/ns/net");
+    const own = await guest.check("readlink /proc/self/ns/net /proc/$(pgrep -f 'petrify/petrify-[a]pi')/ns/net");
     assert.equal(new Set(own.split("\n")).size, 2, "the API has no network but the connections that it is handed");
     // The devices that are left open, by their numbers; opened as root, in the program's view.
-    const inView = (path: string) => `head -c 1 /proc/$(pgrep -f '[l]ook.mjs')/root${path} | wc -c`;
+    const inView = (path: string) => `head -c 1 /proc/$(pgrep -f 'petrify/petrify-[l]ook')/root${path} | wc -c`;
     assert.equal(await guest.check(inView("/dev/zero")), "1");
     for (const closed of ["/dev/vda", "/oem/identity/node-key.pem", "/oem/petrify/api/ca.pem"])
       assert.match(await guest.check(`${inView(closed)} 2>&1`), /0$/, closed);
-    assert.notEqual((await guest.run("touch /proc/$(pgrep -f '[l]ook.mjs')/root/run/x")).status, 0, "it can write nothing");
+    assert.notEqual(
+      (await guest.run("touch /proc/$(pgrep -f 'petrify/petrify-[l]ook')/root/run/x")).status,
+      0,
+      "it can write nothing",
+    );
     assert.equal((await captured).exitCode, 0);
 
     await guest.reboot(LIMIT_MS * 3);
@@ -207,7 +215,7 @@ suite("OpenRC", { concurrency: 2 }, () => {
     await jo.answers("version"); // its programs start with the first call
     assert.equal((await jo.told<{ machine: { id: string } }>("version")).machine.id, (await statusOf(guest)).machine.id);
     const isGone =
-      "pkill -f '[p]etrify-early sockets'; for n in 1 2 3 4 5 6 7 8 9 10; do pgrep -f '[a]pi.mjs' || exit 0; sleep 0.5; done; exit 1";
+      "pkill -f '[p]etrify-early sockets'; for n in 1 2 3 4 5 6 7 8 9 10; do pgrep -f 'petrify/petrify-[a]pi' || exit 0; sleep 0.5; done; exit 1";
     assert.equal((await guest.run(isGone)).status, 0, "they end with what has started them");
   });
 

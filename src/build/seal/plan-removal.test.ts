@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { elf } from "../../../tests/support/elf.ts";
 import { programsIn, type SurfaceFile } from "../../layout/attack-surface/files.ts";
+import { AGENT_PROGRAM, HELPERS, helperProgram, PROGRAM_FILE } from "../../layout/own-programs.ts";
 import { planRemoval, type RemovalPlan } from "./plan-removal.ts";
 
 let inode = 1;
@@ -65,10 +66,10 @@ test("what the recipe keeps stays by any of its names, with its scripts", () => 
   assert.deepEqual(gone(plan(files, "/usr/bin/sh")), ["/usr/bin/b", "/usr/bin/bash"]);
 });
 
-test("the agent's own runtime and what the system needs stay; of the latter a name that gives rights goes", () => {
+test("petrify's programs and what the system needs stay; of the latter a name that gives rights goes", () => {
   const files = [
-    file("/usr/lib/petrify/runtime/bin/node"),
-    file("/usr/lib/petrify/petrify.mjs", "#!/usr/lib/petrify/runtime/bin/node\n"),
+    file(PROGRAM_FILE),
+    ...[AGENT_PROGRAM, ...HELPERS.map((name) => helperProgram(name))].map((path) => link(path, PROGRAM_FILE)),
     file("/usr/bin/systemd-run"),
     link("/usr/bin/run0", "/usr/bin/systemd-run"),
     link("/usr/bin/other", "/usr/bin/systemd-run"),

@@ -16,8 +16,6 @@ const REMOVED = {
   privilege: "a way to become another user",
 } as const satisfies Partial<Record<ProgramRole, string>>;
 
-/** petrify's own: the agent's runtime, and what it has run. */
-const OWN = /^\/usr\/lib\/petrify\//;
 /** Programs that have one of those kinds by another name only, and that the system needs: that name goes. */
 const NEEDED = new Map([["/usr/bin/systemd-run", "a machine config is applied by it"]]);
 
@@ -45,7 +43,7 @@ export function planRemoval(
 ): RemovalPlan {
   const removed = new Map<string, Removal>();
   const links: string[] = [];
-  const candidates = programs.filter(({ path, names }) => !OWN.test(path) && ![path, ...names].some((name) => kept.has(name)));
+  const candidates = programs.filter(({ path, names }) => ![path, ...names].some((name) => kept.has(name)));
   for (const { path, names, format, roles } of candidates) {
     const role = roles.find((one): one is keyof typeof REMOVED => one in REMOVED);
     if (role === undefined) continue;

@@ -101,7 +101,7 @@ for (const [what, unit, files, want] of [
   ],
   ["one that may bind nothing", exec("/usr/bin/app", "SocketBindDeny=any\n"), {}, []],
   ["one that ends at once", exec("/usr/bin/app", "Type=oneshot\n"), {}, []],
-  ["petrify's own", exec("/usr/lib/petrify/runtime/bin/node x"), {}, []],
+  ["petrify's own", exec("/usr/lib/petrify/petrify-api"), {}, []],
 ] as const) {
   test(`what ${what} listens on`, () => {
     assert.deepEqual(found(["listensNetwork", "listensLocal"], { "a.service": unit }, files as unknown as FakeFiles), want);

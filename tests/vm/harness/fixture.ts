@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { glob, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, cp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { agentRuntime } from "../../../src/build/agent-runtime.ts";
 import { build } from "../../../src/build/build.ts";
 import type { BuildContext } from "../../../src/build/context.ts";
 import { diskOfImage } from "../../../src/build/image-disk.ts";
@@ -186,6 +187,12 @@ const imageName = (n: number): string => (n === 0 ? "system.img" : `system-${n +
 async function buildImage(folder: string, options: ImageOptions, context: BuildContext): Promise<string> {
   const words = wordsOf(options);
   await cp(RECIPE, folder, { recursive: true });
+  // An image has no interpreter of petrify's. This one has a name that no image is searched for.
+  if (options.node)
+    await linkOrCopy(
+      join(await agentRuntime(context, folder), "bin/node"),
+      join(folder, "files/node/usr/lib/petrify-test/engine"),
+    );
   const recipePath = join(folder, "petrify.yaml");
   const recipe = await readFile(recipePath, "utf8");
   await writeFile(
