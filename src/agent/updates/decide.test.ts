@@ -72,6 +72,12 @@ suite("what comes next", () => {
       "due",
     ],
     ["the config names another source", { state: { lookedFor: "elsewhere/edge {}" } }, "look", "due"],
+    [
+      "nothing is known since looking has failed",
+      { state: { release: undefined as never, lookedAt: NOW - 9, lookFailure: failure(1, 9) } },
+      "nothing",
+      "retry",
+    ],
     ["nobody has looked yet", { state: { lookedAt: undefined as never } }, "look", "due"],
     [
       "a look that is overdue waits for the machine's chance after a start",

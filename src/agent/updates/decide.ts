@@ -118,7 +118,9 @@ function withoutLock(situation: UpdateSituation): UpdateDecision {
 
   const look = nextLook(situation);
   if (look <= now) return due({ do: "look" }, "it is time to look for a release");
-  const { release } = state;
+  const { release, lookFailure } = state;
+  if (!release && lookFailure)
+    return nothing("retry", `the source is looked at again at ${timeText(look)} UTC: ${lookFailure.reason}`, look);
   if (!release) return nothing("current", "the source has nothing newer", look);
   if (release.image === running.image) return nothing("current", `${release.version} is what runs`, look);
   const rest = (because: UpdateBecause, why: string, again: Seconds = look): UpdateDecision =>

@@ -145,7 +145,7 @@ test("a source that does not answer is asked again, and told", async () => {
   const { agent, machine } = booted;
   const { state } = await (await agent.updates()).status();
   assert.equal(state.lookFailure?.count, 2);
-  const events = ["look update-failed", "current update-waits", "look update-failed"];
+  const events = ["look update-failed", "retry update-waits", "look update-failed"];
   assert.deepEqual(updateEvents(booted), events, "why nothing is done is told once");
   assert.match(state.lookFailure?.reason ?? "", /cannot be read/);
   assert.deepEqual(machine.init.restarts, []);

@@ -241,6 +241,7 @@ export function openUpdates(ports: UpdatePorts): Updates {
     pause: async ({ seconds, reason }, by) => {
       const until = seconds === undefined ? {} : { until: Math.floor(ports.now()) + seconds };
       await hear({ is: "paused", by, ...until, ...(reason !== undefined && { reason }) });
+      wakeUp(); // whoever follows its events is told at once
       return await status();
     },
     resume: async () => {
