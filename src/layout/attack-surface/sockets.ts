@@ -90,7 +90,8 @@ const socketFindings = ({ unit: { name, settings } }: StartedUnit): readonly Fin
 
 /** `22`, `192.0.2.1:22`, `[::]:22`, `vsock:2:22`, `/run/a.sock`, `@a`. Source: systemd.socket(5), `ListenStream=` */
 function address(protocol: string, value: string): Pick<Finding, "kind" | "name"> {
-  if (/^[/@]/.test(value)) return local("unix", value);
+  // `%t` and others stand for folders. Source: systemd.unit(5), "Specifiers"
+  if (/^(?:[/@]|%[tSCLEdD]\/)/.test(value)) return local("unix", value.replace(/^%t(?=\/)/, "/run"));
   if (value.startsWith("vsock:")) return { kind: "listensNetwork", name: `vsock ${value.slice("vsock:".length)}` };
   return port(`${protocol} ${/^\d+$/.test(value) ? `*:${value}` : value}`);
 }

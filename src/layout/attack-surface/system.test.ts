@@ -51,6 +51,7 @@ for (const [line, want] of [
   ["ListenDatagram=514", "udp *:514"],
   ["ListenStream=/run/a.sock", "unix /run/a.sock"],
   ["ListenStream=@abstract", "unix @abstract"],
+  ["ListenStream=%t/a.sock", "unix /run/a.sock"],
   ["ListenDatagram=/run/a.sock", "unix /run/a.sock"],
   ["ListenSequentialPacket=/run/a.sock", "unix /run/a.sock"],
   ["ListenFIFO=/run/fifo", "fifo /run/fifo"],
