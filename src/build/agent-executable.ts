@@ -15,7 +15,7 @@ const START = join(import.meta.dirname, "../agent/start-main.ts");
  */
 export const NODE_FLAGS = [
   ...["--disable-warning=ExperimentalWarning", "--experimental-vm-modules", "--disable-sigusr1"],
-  ...["--max-semi-space-size=1", "--max-old-space-size=192", "--v8-pool-size=1", "--expose-gc"],
+  ...["--max-semi-space-size=1", "--max-old-space-size=160", "--v8-pool-size=1", "--expose-gc"],
 ] as const;
 
 /** Modules are this long, or a multiple of it: one that changes moves no block of the others, so a delta has nothing of them. */

@@ -5,9 +5,9 @@ import { mkdtempDisposable, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { NODE_FLAGS } from "../../src/build/agent-executable.ts";
 import { bundleForNode } from "../../src/host/bundle.ts";
 import { serveWhileAsked, type LocalRoutes } from "../../src/host/unix-http.ts";
+import { STARTED_NODE } from "./started-node.ts";
 
 const TOP = join(import.meta.dirname, "../..");
 /** What the local programs know each other by. */
@@ -48,7 +48,7 @@ export async function startApi(
   const { port } = listener.address() as AddressInfo;
   const { fd } = Reflect.get(listener, "_handle") as { readonly fd: number };
   const script = 'export LISTEN_PID=$$; exec "$@"';
-  const argv = ["-c", script, "sh", process.execPath, ...NODE_FLAGS, at("api.mjs"), at("agent"), ...(look === "" ? [] : [look])];
+  const argv = ["-c", script, "sh", ...STARTED_NODE, at("api.mjs"), at("agent"), ...(look === "" ? [] : [look])];
   const env = { LISTEN_FDS: "1", CREDENTIALS_DIRECTORY: folder.path, MALLOC_ARENA_MAX: "1" };
   const child = spawn("sh", argv, { env, stdio: ["ignore", "ignore", "pipe", fd] });
   listener.close(); // this process's half of it: or it would take connections, too

@@ -6,10 +6,10 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { NODE_FLAGS } from "../../src/build/agent-executable.ts";
 import { bundleForNode } from "../../src/host/bundle.ts";
 import type { Bytes } from "../../src/core/units.ts";
 import { TOKEN } from "./api-program.ts";
+import { STARTED_NODE } from "./started-node.ts";
 
 export const canReplacePrograms = async (): Promise<boolean> =>
   await promisify(execFile)("/usr/bin/unshare", ["--mount", "mount", "--bind", "/bin/true", "/usr/bin/journalctl"]).then(
@@ -40,7 +40,7 @@ export async function startLook(journalctl: string): Promise<StartedLook> {
   const { fd } = Reflect.get(listener, "_handle") as { readonly fd: number };
   const inside = `mount --bind ${at("journalctl")} /usr/bin/journalctl; export LISTEN_PID=$$; exec "$@"`;
   // As its unit starts it: src/build/rootfs.
-  const node = [process.execPath, ...NODE_FLAGS, at("look.mjs"), at("token")];
+  const node = [...STARTED_NODE, at("look.mjs"), at("token")];
   const child = spawn("/usr/bin/unshare", ["--mount", "sh", "-ec", inside, "sh", ...node], {
     env: { LISTEN_FDS: "1", MALLOC_ARENA_MAX: "1", PATH: process.env["PATH"] },
     stdio: ["ignore", "inherit", "inherit", fd],
