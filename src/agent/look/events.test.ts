@@ -58,8 +58,8 @@ suite("events", () => {
   test("are of the kinds of the contract, and of no others", async () => {
     const names = EventKindSchema.values.map(({ name }) => name).filter((name) => name !== "EVENT_KIND_UNSPECIFIED");
     assert.deepEqual(
-      EVENT_KINDS.map((kind) => `EVENT_KIND_${kind.toUpperCase().replaceAll("-", "_")}`),
-      names,
+      EVENT_KINDS.map((kind) => `EVENT_KIND_${kind.toUpperCase().replaceAll("-", "_")}`).toSorted(),
+      names.toSorted(),
     );
     for (const request of [{ kinds: ["EVENT_KIND_PARTY"] }, { after: "--root=/" }, { since: "yesterday" }, { lines: 1 }])
       await assert.rejects(asked(request), { code: "REQUEST_INVALID" });
