@@ -17,7 +17,7 @@ import { fixture, SEALED, type Fixture } from "./harness/fixture.ts";
 import { blankDisk } from "./harness/installer.ts";
 import { machine } from "./harness/machine.ts";
 import { ENDPOINT } from "./harness/trial.ts";
-import { workstation } from "./harness/workstation.ts";
+import { strangerAsks, workstation } from "./harness/workstation.ts";
 
 const CONFIG = (hostname: string): string => `#cloud-config
 hostname: ${hostname}
@@ -62,13 +62,14 @@ test(
     const key = shown[1]!;
     const config = async (hostname: string): Promise<void> =>
       await writeFile(join(station.folder, "machine.yaml"), CONFIG(hostname));
-    const enrol = async (): Promise<boolean> =>
-      (
-        await done<{ readonly changed: boolean }>(
-          ...["apply-config", "--insecure", "node-7", "--address", `127.0.0.1:${port}`, "--file", "machine.yaml"],
-          ...["--fingerprint", key],
-        )
-      ).changed;
+    const enrol = async (): Promise<boolean> => {
+      await strangerAsks(port, "NodeService/Status"); // starts its program
+      const { changed } = await done<{ readonly changed: boolean }>(
+        ...["apply-config", "--insecure", "node-7", "--address", `127.0.0.1:${port}`, "--file", "machine.yaml"],
+        ...["--fingerprint", key],
+      );
+      return changed;
+    };
     /** Once: it changes the machine. */
     const did = async <Value>(...args: string[]): Promise<Value> =>
       (await done<{ readonly nodes: readonly { readonly value: Value }[] }>("-n", "node-7", ...args)).nodes[0]!.value;
