@@ -3,12 +3,12 @@ import { createServer, type ServerHttp2Stream } from "node:http2";
 import { duplexPair } from "node:stream";
 import { suite, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
-import { http2Calls, type Http2Request } from "./http2-calls.ts";
+import { http2Calls, type Http2Request, type KeepAlive } from "./http2-calls.ts";
 
 const ORIGIN = "http://x";
 
 /** Calls to a server that is reached over no socket of the system: both are in this process. */
-function calling(onStream: (stream: ServerHttp2Stream, path: string) => void) {
+function calling(onStream: (stream: ServerHttp2Stream, path: string) => void, keepAlive?: KeepAlive) {
   const server = createServer();
   server.on("stream", (stream, headers) => {
     stream.on("error", () => {});
@@ -17,7 +17,7 @@ function calling(onStream: (stream: ServerHttp2Stream, path: string) => void) {
   server.on("sessionError", () => {});
   const [ours, theirs] = duplexPair();
   server.emit("connection", theirs);
-  const calls = http2Calls(ORIGIN, ours);
+  const calls = http2Calls(ORIGIN, ours, keepAlive);
   const ask = async (path: string, more: Partial<Http2Request> = {}) =>
     await calls.request({ method: "POST", url: `${ORIGIN}${path}`, header: new Headers({ x: "y" }), ...more });
   return { ask, cut: () => ours.destroy(), [Symbol.asyncDispose]: async () => await calls[Symbol.asyncDispose]() };
@@ -27,6 +27,30 @@ async function* parts(...all: readonly string[]): AsyncGenerator<Uint8Array> {
   for (const part of all) yield await Promise.resolve(Buffer.from(part));
 }
 const textOf = async (body: AsyncIterable<Uint8Array>): Promise<string> => Buffer.concat(await Array.fromAsync(body)).toString();
+
+suite("a connection", () => {
+  test("ends with its requests once nobody answers at the other end", { timeout: 20_000 }, async () => {
+    const [ours, theirs] = duplexPair();
+    theirs.resume(); // takes everything, and says nothing
+    await using calls = http2Calls(ORIGIN, ours, { everyMs: 10, limitMs: 50 });
+    await assert.rejects(
+      calls.request({ method: "POST", url: `${ORIGIN}/`, header: new Headers() }),
+      /the connection was closed/,
+    );
+    assert.ok(ours.destroyed);
+  });
+
+  test("stays while the other end answers, also where no response comes for long", async () => {
+    await using at = calling(
+      (stream) => {
+        stream.respond({ ":status": 200 });
+        void wait(200).then(() => stream.end("late"));
+      },
+      { everyMs: 5, limitMs: 100 },
+    );
+    assert.equal(await textOf((await at.ask("/")).body), "late");
+  });
+});
 
 suite("a request", () => {
   test("has the response's status, header and body, also where all of it comes at once", async () => {

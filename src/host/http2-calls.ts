@@ -22,15 +22,26 @@ export interface Http2Calls extends AsyncDisposable {
   readonly request: (request: Http2Request) => Promise<Http2Response>;
 }
 
+/** How it is found out that nobody is at the other end any more. */
+export interface KeepAlive {
+  readonly everyMs: number;
+  readonly limitMs: number;
+}
+/** A machine that is emulated, or busy, takes its time. */
+const KEEP_ALIVE: KeepAlive = { everyMs: 30_000, limitMs: 60_000 };
+
 /**
+ * A machine that loses its power says nothing more, and a line that only listens would wait for it for ever: so it is asked. Source: RFC 9113, section 6.7
+ *
  * Node's own streams are read as they come and not by iterating over them: to the iterator a response is cut off that was whole before anybody has read it, which
  * is how responses arrive where the connection is no socket of the system.
  *
  * @param socket past its handshake; it is destroyed with the calls
  */
-export function http2Calls(origin: string, socket: Duplex): Http2Calls {
+export function http2Calls(origin: string, socket: Duplex, keepAlive = KEEP_ALIVE): Http2Calls {
   const session = connect(origin, { createConnection: () => socket });
   session.on("error", () => {}); // its requests fail, each with its own error
+  endWhenSilent(session, socket, keepAlive);
   // Of what is no socket of the system it would not notice.
   socket.once("close", () => session.destroy());
   return {
@@ -40,6 +51,18 @@ export function http2Calls(origin: string, socket: Duplex): Http2Calls {
       await Promise.resolve(socket.destroy());
     },
   };
+}
+
+function endWhenSilent(session: ClientHttp2Session, socket: Duplex, { everyMs, limitMs }: KeepAlive): void {
+  const asking = setInterval(() => {
+    if (session.destroyed || session.connecting) return;
+    const late = setTimeout(() => {
+      session.destroy();
+      socket.destroy();
+    }, limitMs).unref();
+    if (!session.ping(() => clearTimeout(late))) clearTimeout(late); // others are under way
+  }, everyMs).unref();
+  session.once("close", () => clearInterval(asking));
 }
 
 async function ask(session: ClientHttp2Session, { method, url, header, body, signal }: Http2Request): Promise<Http2Response> {
