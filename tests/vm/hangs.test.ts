@@ -55,7 +55,7 @@ const HANGS: readonly Hang[] = [
   },
 ];
 
-suite("an update that hangs is left for the slot before it", { concurrency: 2, skip: inTurn(0) }, () => {
+suite("an update that hangs is left for the slot before it", { concurrency: 2, skip: inTurn(4) }, () => {
   for (const { where, hang, after, how, log } of oneOf(HANGS)) {
     test(where, async () => {
       const made = await fixture(WAITING);

@@ -102,7 +102,7 @@ suite("an installer", { concurrency: 1 }, () => {
   );
 
   for (const source of oneOf(["a machine config beside the image", "a cidata volume"] as const)) {
-    test(`installs by itself what ${source} says, and not a second time from the same medium`, { skip: inTurn(3) }, async () => {
+    test(`installs by itself what ${source} says, and not a second time from the same medium`, { skip: inTurn(4) }, async () => {
       const made = await fixture();
       await using folder = await mkdtempDisposable(join(tmpdir(), "petrify-install-"));
       const { blank, used } = await disks(folder.path, made);

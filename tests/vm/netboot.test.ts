@@ -167,7 +167,7 @@ const CASES = {
 
 suite("a machine that boots from the network", { concurrency: 1 }, async () => {
   for (const name of oneOf(Object.keys(CASES) as (keyof typeof CASES)[])) {
-    const skip = inTurn(1) || (name.startsWith("UEFI") ? await withoutNamespaces() : false);
+    const skip = inTurn(4) || (name.startsWith("UEFI") ? await withoutNamespaces() : false);
     test(`${name}, is served the image and its own config, and is healthy`, { skip }, async () => {
       const made = await fixture();
       await using user = await workspace({ [`machines/${MAC}.yaml`]: CONFIG, "machines/default.yaml": "#cloud-config\n" });

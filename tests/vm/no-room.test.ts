@@ -19,7 +19,7 @@ const FILL = {
     `mkdir ${folder}/many && cd ${folder}/many && seq 20000 | xargs touch 2>/dev/null; df -i ${folder}`,
 } as const;
 
-suite("a data partition without room", { concurrency: 2, skip: inTurn(1) }, () => {
+suite("a data partition without room", { concurrency: 2, skip: inTurn(4) }, () => {
   for (const { partition, folder, ways } of oneOf(PARTITIONS)) {
     test(`${partition} ${ways.join(", then ")}: the machine is up, says so, remembers, and spends no try`, async () => {
       // By GRUB: the disk has other ids after its first boot.
