@@ -2,7 +2,7 @@
  * `npm test`: everything a change has to pass, from a clean clone on; what `.ci/run` runs.
  *
  * With PETRIFY_TEST=full (`npm run test:full`) the long tests run too, and docs/test-report.md says what passed, where and when.
- * Arguments name the stages to run, e.g. `npm test -- unit`.
+ * Arguments name the stages or files to run, e.g. `npm test -- unit tests/vm/reset.test.ts`.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -16,7 +16,7 @@ import { currentCaller } from "../src/host/caller.ts";
 import { hostFacts, missingOf, remedies } from "../src/host/requirements.ts";
 import { run } from "../src/host/run.ts";
 import type { TestRecord } from "./test-reporter.ts";
-import { testReport, type StageResult } from "./test-report.ts";
+import { isNamed, testReport, type StageResult } from "./test-report.ts";
 
 const TOP = join(import.meta.dirname, "..");
 const full = process.env["PETRIFY_TEST"] === "full";
@@ -36,27 +36,51 @@ const STAGES: Readonly<Record<string, () => Promise<readonly TestRecord[]>>> = {
   lint: async () => await program("oxlint", "--deny-warnings", "."),
   unused: async () => await program("knip"),
   tools: bootstrapTools,
-  unit: async () =>
-    await tests(
-      2,
-      ...["src/**/*.test.ts", "bench/*.test.ts", "tests/architecture.test.ts", "tests/contract/*.test.ts"],
-      "tests/support/*.test.ts",
-    ),
-  image: async () => await tests(2, "tests/grub/*.test.ts", "tests/image/*.test.ts"),
-  // More files than cores: a machine takes its turn (tests/support/turns.ts), and a file with one machine leaves no core idle.
-  vm: async () => await tests(3 * availableParallelism(), "tests/vm/*.test.ts"),
-  crash: async () => await tests(1, "tests/crash/*.test.ts"),
+  unit: async () => await tests("unit"),
+  image: async () => await tests("image"),
+  vm: async () => await tests("vm"),
+  crash: async () => await tests("crash"),
 };
 
+/** The files of a stage, and how many of them run at the same time. */
+const FILES: Readonly<Record<string, { readonly atOnce: number; readonly patterns: readonly string[] }>> = {
+  unit: {
+    atOnce: 2,
+    patterns: [
+      ...["src/**/*.test.ts", "bench/*.test.ts", "scripts/*.test.ts", "tests/architecture.test.ts", "tests/contract/*.test.ts"],
+      "tests/support/*.test.ts",
+    ],
+  },
+  image: { atOnce: 2, patterns: ["tests/grub/*.test.ts", "tests/image/*.test.ts"] },
+  // More files than cores: a machine takes its turn (tests/support/turns.ts), and a file with one machine leaves no core idle.
+  vm: { atOnce: 3 * availableParallelism(), patterns: ["tests/vm/*.test.ts"] },
+  crash: { atOnce: 1, patterns: ["tests/crash/*.test.ts"] },
+};
+const files = new Map<string, readonly string[]>();
+for (const [stage, { patterns }] of Object.entries(FILES)) {
+  files.set(stage, (await Array.fromAsync(glob(patterns, { cwd: TOP }))).toSorted());
+}
+
 const chosen = process.argv.slice(2);
-const unknown = chosen.find((name) => !(name in STAGES));
+const isChosen = (stage: string): boolean =>
+  chosen.length === 0 || chosen.includes(stage) || files.get(stage)?.some((file) => chosen.includes(file)) === true;
+/** All of them unless some are chosen. */
+function filesOf(stage: string): readonly string[] {
+  const all = files.get(stage) ?? [];
+  const some = chosen.includes(stage) ? [] : all.filter((file) => chosen.includes(file));
+  return some.length > 0 ? some : all;
+}
+const known = [...Object.keys(STAGES), ...[...files.values()].flat()];
+const unknown = chosen.find((name) => !known.includes(name));
 if (unknown !== undefined) {
-  process.stderr.write(`error: there is no stage ${unknown}\nhint: There are ${Object.keys(STAGES).join(", ")}.\n`);
+  process.stderr.write(
+    `error: there is no stage and no file of tests ${unknown}\nhint: The stages are ${Object.keys(STAGES).join(", ")}.\n`,
+  );
   process.exit(2);
 }
 const results: StageResult[] = [];
 for (const [name, body] of Object.entries(STAGES)) {
-  if (chosen.length > 0 && !chosen.includes(name)) continue;
+  if (!isChosen(name)) continue;
   process.stdout.write(`\n== ${name}\n`);
   const since = performance.now();
   let ok = true;
@@ -77,14 +101,16 @@ for (const [name, body] of Object.entries(STAGES)) {
   if (!ok && ["host", "tools"].includes(name)) break; // nothing after it could pass
 }
 process.stdout.write(`\n${summary(results)}`);
-if (full && chosen.length === 0) {
-  const report = testReport(results, {
-    date: new Date(),
-    commit: await commit(),
-    node: process.version,
-    cores: availableParallelism(),
-  });
-  await writeFile(join(TOP, "docs/test-report.md"), report);
+if (full) {
+  const path = join(TOP, "docs/test-report.md");
+  const there = Object.keys(STAGES).flatMap((name) => (isNamed(name) ? (files.get(name) ?? []) : [name]));
+  const report = testReport(
+    await readFile(path, "utf8"),
+    results.filter(({ name }) => isNamed(name) || filesOf(name).length === (files.get(name)?.length ?? 0)),
+    { date: new Date(), commit: await commit(), node: process.version, cores: availableParallelism() },
+    { top: TOP, there },
+  );
+  await writeFile(path, report);
 }
 process.exitCode = results.every(({ ok }) => ok) ? 0 : 1;
 
@@ -136,16 +162,17 @@ async function program(name: string, ...args: readonly string[]): Promise<readon
   return [];
 }
 
-async function tests(concurrency: number, ...patterns: readonly string[]): Promise<readonly TestRecord[]> {
-  const files = (await Array.fromAsync(glob(patterns, { cwd: TOP }))).toSorted();
-  if (files.length === 0) throw new Error(`no test is named like ${patterns.join(" or ")}`);
+async function tests(stage: string): Promise<readonly TestRecord[]> {
+  const { atOnce, patterns } = FILES[stage]!;
+  const its = filesOf(stage);
+  if (its.length === 0) throw new Error(`no test is named like ${patterns.join(" or ")}`);
   const folder = await mkdtemp(join(tmpdir(), "petrify-test-"));
   try {
     const file = join(folder, "records");
     const reporters = ["spec", "stdout", "./scripts/test-reporter.ts", file].map(
       (value, i) => `--test-reporter${i % 2 ? "-destination" : ""}=${value}`,
     );
-    const args = ["--disable-warning=ExperimentalWarning", "--test", `--test-concurrency=${concurrency}`, ...reporters, ...files];
+    const args = ["--disable-warning=ExperimentalWarning", "--test", `--test-concurrency=${atOnce}`, ...reporters, ...its];
     const failed = await program("node", ...args).then(
       () => undefined,
       (error: unknown) => error,
