@@ -78,7 +78,7 @@ const Api = z.strictObject({
     .boolean()
     .default(false)
     .describe(
-      "Whether a machine that nobody owns yet listens, so that anybody in its network can become its owner; docs/concepts/pki.md",
+      "Whether a machine that nobody owns yet listens, so that anybody in its network can become its owner; systemd only. docs/concepts/pki.md",
     ),
 });
 
@@ -133,7 +133,7 @@ export const Recipe = z
     ),
     health: Health.prefault({}).describe("When a running image is healthy, besides the checks of every image"),
     recovery: Recovery.prefault({}).describe("When recovery, which boots when no slot does, looks for a way out"),
-    api: Api.prefault({}).describe("The API of its machines; systemd only"),
+    api: Api.prefault({}).describe("The API of its machines"),
     disk: Disk.prefault({}).describe("Sizes"),
     root: Root.prefault({}).describe("The root file system"),
   })
@@ -167,7 +167,7 @@ export const Recipe = z
       context.addIssue({
         code: "custom",
         path: ["api", "maintenance"],
-        message: "needs systemd: with OpenRC there is no API yet",
+        message: "needs systemd: with OpenRC a machine gets its owner by hand (docs/concepts/pki.md)",
       });
     for (const { path, message } of [...profileProblems(recipe, kind), ...(kind ? unitProblems(kind, recipe) : [])]) {
       context.addIssue({ code: "custom", path: [...path], message });
