@@ -27,17 +27,20 @@ export function registerDiff(program: Command, cli: NodeCli): void {
     .argument("[path...]", "persistent folders, or paths in them (default: all of them)")
     .summary("say what persistent folders hold that the image does not")
     .description(
-      "Compares persistent folders with the running image, path by path:\n" +
+      "Compares persistent folders with the running image, path by path. A copy that is the same as the image's file is\n" +
+        "unneeded: it is counted, and listed with --all and --json. Nothing is written. Has to be run as root.",
+    )
+    .option("--all", "list everything below a folder that was added or removed as a whole, and unneeded copies")
+    .option("--exit-code", "end with 1 when anything is added, changed, removed or stale")
+    .addHelpText(
+      "after",
+      "\nWhat a path is:\n" +
         "  added    is not in the image\n" +
         "  changed  is in the image, and different: content, type, target of a link, mode or owner\n" +
         "  removed  is in the image, and hidden\n" +
         "  stale    is changed, and the image's file is newer than the one that it was copied from\n" +
-        "A copy that is the same as the image's file is unneeded: it is counted, and listed with --all\n" +
-        "and --json. Nothing is written. Has to be run as root.",
+        "\nExamples:\n  petrify diff\n  petrify diff /etc/app /var/lib/app/cache --all\n  petrify diff --json",
     )
-    .option("--all", "list everything below a folder that was added or removed as a whole, and unneeded copies")
-    .option("--exit-code", "end with 1 when anything is added, changed, removed or stale")
-    .addHelpText("after", "\nExamples:\n  petrify diff\n  petrify diff /etc/app /var/lib/app/cache --all\n  petrify diff --json")
     .action(cli.action(diff));
 }
 

@@ -140,6 +140,12 @@ const COMMANDS: readonly (readonly [heading: string, commands: readonly Row[]])[
   ],
 ];
 
+const MACHINES = `
+Machines are chosen by -n (--node) NAMES, -l (--selector) LABELS or --all, before or after the command:
+  petrify -n edge-7,edge-8 status
+  petrify -l site=berlin upgrade registry.example/edge:1.5.0
+`;
+
 const WORDS: ReadonlySet<string> = new Set(COMMANDS.flatMap(([, commands]) => commands.flatMap(([words]) => words.split(" "))));
 
 /** Among these words is the command, if there is one. @returns nothing where all commands are needed: for help, and for what somebody may have meant */
@@ -163,6 +169,7 @@ async function buildProgram(
   const program = newProgram("Turns a Linux distribution into an immutable OS image, and runs it.", out, version);
   addGlobalOptions(program);
   addNodeOptions(program);
+  program.addHelpText("after", MACHINES);
   for (const [heading, commands] of COMMANDS) {
     program.commandsGroup(heading);
     const wanted = commands.filter(([words]) => !among || words.split(" ").some((word) => among.includes(word)));

@@ -82,7 +82,7 @@ export function registerTestImage(program: Command, cli: Cli, diskFor: TestDiskF
     .option("--from <image>", "the system image that the machine has before (default: the same)")
     .addOption(new Option("--case <name>", `only this one, of ${CASES.join(", ")}; repeatable`).argParser(caseName))
     .addOption(
-      new Option("--timeout <time>", "how long one case may take, e.g. 90s, 20min (default: 15min)")
+      new Option("--timeout <time>", "how long one case may take, e.g. 90s, 20min")
         .argParser(timeLimit)
         .default(DEFAULT_TIMEOUT, "15min"),
     )

@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { resolve } from "node:path";
-import { InvalidArgumentError, type Command } from "commander";
+import { InvalidArgumentError, Option, type Command } from "commander";
 import { hex } from "../../core/digest.ts";
 import { parseDuration, type Seconds } from "../../core/units.ts";
 import { keyFingerprint } from "../../host/node-key.ts";
@@ -34,7 +34,9 @@ export function registerCaToken(ca: Command, cli: Cli): void {
     .summary("make a token, and print it: it is shown only once")
     .description("Makes a join token. What is stored of it is a digest; who has the token has a machine among yours.")
     .option("--uses <number>", "machines that it is for", parseUses, 1)
-    .option("--ttl <time>", "how long it can be used: 30min, 24h, 720h", parseTtl, 24 * 3600)
+    .addOption(
+      new Option("--ttl <time>", "how long it can be used: 30min, 24h, 720h").argParser(parseTtl).default(24 * 3600, "24h"),
+    )
     .option("--label <text>", "what it is for, as `list` shows it")
     .addOption(secretsOption())
     .addHelpText(

@@ -7,9 +7,17 @@ import { addNodeOptionsTo, type NodeOptions } from "../nodes/options.ts";
 import { tableText } from "../table.ts";
 
 const ACTIONS = {
-  start: ["startService", "start a service of machines"],
-  stop: ["stopService", "stop a service of machines, until it is started again or they restart"],
-  restart: ["restartService", "stop a service of machines where it runs, and start it"],
+  start: ["startService", "start a service of machines", "Starts a service of machines."],
+  stop: [
+    "stopService",
+    "stop a service of machines, until it is started again or they restart",
+    "Stops a service of machines, until it is started again or they restart.",
+  ],
+  restart: [
+    "restartService",
+    "stop a service of machines where it runs, and start it",
+    "Stops a service of machines where it runs, and starts it.",
+  ],
 } as const;
 /** A service may take this long to stop, and to start. Source: systemd-system.conf(5), DefaultTimeoutStopSec */
 const LIMIT_MS = 200_000;
@@ -24,9 +32,9 @@ export function registerControlService(program: Command, cli: Cli): void {
         "stopped here is forgotten at the next boot: a machine config is what lasts. For operators.",
     )
     .helpCommand(false);
-  for (const [action, [method, summary]] of Object.entries(ACTIONS)) {
-    const command = service.command(action).argument("<name>", "of the service: web is web.service").summary(summary);
-    command.description(`${summary[0]!.toUpperCase()}${summary.slice(1)}.`);
+  for (const [action, [method, summary, description]] of Object.entries(ACTIONS)) {
+    const command = service.command(action).argument("<name>", "of the service: web is web.service");
+    command.summary(summary).description(description);
     addNodeOptionsTo(command)
       .addHelpText("after", `\nExamples:\n  petrify -n edge-7,edge-8 service ${action} web`)
       .action(

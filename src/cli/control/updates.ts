@@ -21,15 +21,23 @@ const LIMIT_MS = 300_000;
 const protocol = async () => await import("../../protocol/petrify/v1/updates_pb.ts");
 
 const CALLS = {
-  status: ["getUpdates", "what machines have found, what comes next, and why not now", "For readers."],
-  check: ["checkUpdates", "have machines look for a release now", "For operators."],
+  status: [
+    "getUpdates",
+    "what machines have found, what comes next, and why not now",
+    "Asks machines what they have found, what comes next, and why not now. For readers.",
+  ],
+  check: [
+    "checkUpdates",
+    "have machines look for a release now",
+    "Has machines look for a release now, and says what they have found. For operators.",
+  ],
   now: [
     "applyUpdate",
     "have machines apply what they have found, without waiting for a window",
-    "Whatever the release's age, the window, a pause or a hold say, and also where it has fallen back before. Locks count all\n" +
-      "the same. The machines restart; this command does not wait for that. For operators.",
+    "Has machines apply what they have found, whatever the release's age, the window, a pause or a hold say, and also where it\n" +
+      "has fallen back before. Locks count all the same. The machines restart; this command does not wait for that. For operators.",
   ],
-  resume: ["resumeUpdates", "end a pause of machines", "For operators."],
+  resume: ["resumeUpdates", "end a pause of machines", "Ends a pause of machines. For operators."],
 } as const;
 
 export function registerControlUpdates(program: Command, cli: Cli): void {
@@ -39,10 +47,7 @@ export function registerControlUpdates(program: Command, cli: Cli): void {
     .description("Shows and steers what `updates` of the machine config has machines do by themselves.")
     .helpCommand(false);
   for (const [name, [method, summary, description]] of Object.entries(CALLS)) {
-    const command = updates
-      .command(name)
-      .summary(summary)
-      .description(`${capital(summary)}. ${description}`);
+    const command = updates.command(name).summary(summary).description(description);
     addNodeOptionsTo(command)
       .addHelpText("after", `\nExamples:\n  petrify -n edge-7,edge-8 updates ${name}\n  petrify --all updates ${name} --json`)
       .action(
@@ -112,7 +117,6 @@ async function showStatus(context: CliContext, answers: Parameters<typeof showAn
   showAnswers(context, answers, (status) => toJson(UpdatesStatusSchema, status), statusTable);
 }
 
-const capital = (text: string): string => `${text[0]!.toUpperCase()}${text.slice(1)}`;
 const secondsOf = ({ seconds }: Pick<Timestamp, "seconds">): number => Number(seconds);
 
 const statusTable = (rows: readonly Answered<UpdatesStatus>[]): string =>

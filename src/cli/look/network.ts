@@ -9,7 +9,8 @@ export function registerNetwork(program: Command, cli: Cli): void {
   const network = program
     .command("network")
     .summary("links, addresses, routes and sockets of machines")
-    .description("Asks machines for what they have of networks.");
+    .description("Asks machines for what they have of networks.")
+    .helpCommand(false);
   registerLook(network, cli, {
     ...{ method: "network", name: "links", isDefault: true },
     summary: "links, their addresses, and what went by them",
