@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { run } from "../host/run.ts";
 import { readRestartLocks } from "../host/restart-locks.ts";
 import { LONGEST_LOCK } from "../layout/restart-lock.ts";
 import { runOnNode } from "./node-testing.ts";
@@ -60,6 +61,7 @@ test("a shell can set one; what is none keeps nobody from anything, and is told"
   for (const [name, text] of Object.entries(files)) await writeFile(join(node.folder, name), text);
   await mkdir(join(node.folder, "folder"));
   await symlink("/nowhere", join(node.folder, "link"));
+  await run(["mkfifo", join(node.folder, "pipe")]);
   const { locks, problems } = await readRestartLocks(node.root);
   assert.deepEqual(
     locks.map(({ name, left }) => [name, left]),
@@ -76,6 +78,7 @@ test("a shell can set one; what is none keeps nobody from anything, and is told"
       "empty does not begin with the time at which it ends, in seconds since the kernel's start",
       "folder does not begin with the time at which it ends, in seconds since the kernel's start",
       "long would last longer than 7 days",
+      "pipe does not begin with the time at which it ends, in seconds since the kernel's start",
     ],
   );
 });

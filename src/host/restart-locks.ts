@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { mkdir, open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Seconds } from "../core/units.ts";
@@ -59,9 +60,9 @@ export async function removeRestartLock(root: string, name: string): Promise<boo
   }
 }
 
-/** Somebody may have put anything there. */
+/** Somebody may have put anything there: a pipe would be waited for, until somebody writes to it. */
 async function beginning(path: string): Promise<string> {
-  await using file = await open(path, "r");
+  await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   if (!(await file.stat()).isFile()) return "";
   const { buffer, bytesRead } = await file.read(Buffer.alloc(LARGEST_LOCK), 0, LARGEST_LOCK, 0);
   return buffer.toString("utf8", 0, bytesRead);

@@ -9,6 +9,7 @@ import type { HistoryEntry } from "../../src/agent/operations/service.ts";
 import type { UpdatePlan } from "../../src/agent/updates/plan.ts";
 import type { UpdateNews } from "../../src/agent/updates/ports.ts";
 import type { UpdatesStatus } from "../../src/agent/updates/updates.ts";
+import { MiB } from "../../src/core/units.ts";
 import { layoutStore } from "../../src/registry/layout-store.ts";
 import { openStore } from "../../src/registry/open-store.ts";
 import { parseReference } from "../../src/registry/reference.ts";
@@ -26,6 +27,7 @@ import { fixture } from "./harness/fixture.ts";
 import type { Guest } from "./harness/guest.ts";
 import { machine, type Machine } from "./harness/machine.ts";
 import { onOem } from "./harness/oem.ts";
+import { blankDisk } from "./harness/installer.ts";
 import { METERED } from "./harness/network-manager.ts";
 import { placesOf } from "./harness/places.ts";
 import { FAILING, SWITCH_ON, UPDATE, withEmptyB } from "./harness/trial.ts";
@@ -48,7 +50,9 @@ test(
     const window = `windows: [{ start: "${new Date(opens * 1000).toISOString().slice(11, 16)}", length: 6h }]`;
     const config = `#cloud-config\n${NETWORK}\n${site.updates(site.source, window)}`;
     const patches = [...withEmptyB(await placesOf(made, [])), ...(await onOem(made, "machine.yaml", config))];
-    await using booted = await machine(made, { disk: { patches }, online: true });
+    await using bad = FULL ? await badRelease() : undefined;
+    const beside = bad ? [{ path: bad.stick }] : [];
+    await using booted = await machine(made, { disk: { patches }, online: true, beside });
     const { guest, vm } = booted;
     await guest.ready(LIMIT_MS);
 
@@ -102,20 +106,20 @@ test(
         ...["began stage", "done stage", "began restart"],
       ],
     );
-    if (FULL) await leavesABadOneAlone(booted, site);
+    if (bad) await leavesABadOneAlone(booted, site, bad);
   },
 );
 
-/** From a folder of an HTTPS server, whose authority is the machine's own. */
-async function leavesABadOneAlone({ guest, vm }: Machine, site: Site): Promise<void> {
-  const bad = await fixture(FAILING);
-  await using folder = await mkdtempDisposable(join(tmpdir(), "petrify-updates-"));
-  await publishUnsigned({ store: layoutStore(folder.path), tag: "stable", image: bad.slotB, created: now() + 100 });
-  const made = await selfSigned(bad.host.tools, folder.path, HOST);
-  const [key, cert] = [await readFile(made.key, "utf8"), await readFile(made.certificate, "utf8")];
-  await using server = await webFolder(folder.path, { tls: { key, cert } });
-  const source = `https://${HOST}:${new URL(server.url).port}/edge/`;
-  await guest.check(`mkdir -p /oem/registry && printf %s '${cert}' >/oem/registry/ca.pem`);
+/** From a folder of an HTTPS server, whose authority is the machine's own, and from a stick. */
+async function leavesABadOneAlone({ guest, vm }: Machine, site: Site, bad: BadRelease): Promise<void> {
+  const source = `https://${HOST}:${new URL(bad.url).port}/edge/`;
+  await guest.check(`mkdir -p /oem/registry && printf %s '${bad.certificate}' >/oem/registry/ca.pem`);
+  const before = vm.consoleText().length;
+  const tried = (): number =>
+    vm
+      .consoleText()
+      .slice(before)
+      .match(/petrify: slot a: petrify-test/g)?.length ?? 0;
 
   // Another source is looked at as soon as the config names it.
   const held = await configOf(guest, "apply -", `#cloud-config\n${NETWORK}\n${site.updates(source, "hold: 2099-01-01")}`);
@@ -126,23 +130,59 @@ async function leavesABadOneAlone({ guest, vm }: Machine, site: Site): Promise<v
   await configOf(guest, "apply -", `#cloud-config\n${NETWORK}\n${site.updates(source, "")}`);
   await updatesOf(guest, ({ next }) => next?.because === "metered");
   await guest.check(METERED.end);
-  for (let boot = 0; boot < 3; boot++) {
-    await vm.waitForConsole(/petrify: slot a: petrify-test/, { timeoutMs: LIMIT_MS });
-    await guest.ready(LIMIT_MS);
-  }
-  await vm.waitForConsole(/petrify: slot b: petrify-test/, { timeoutMs: LIMIT_MS });
-  await guest.ready(LIMIT_MS);
+  await vm.waitForConsole(/petrify: slot a: petrify-test/, { timeoutMs: LIMIT_MS });
+  await vm.waitForConsole(/petrify: slot b: petrify-test/, { timeoutMs: 3 * LIMIT_MS });
+  await answers(guest);
   const left = await updatesOf(guest, ({ next, state }) => next?.because === "fell back" && state.lock === undefined);
   assert.match(left.state.left[0]!.reason, /nobody has switched it on/);
   assert.deepEqual((await ended(guest)).slice(0, 2), ["upgrade fell back", "download succeeded"]);
   await guest.run("petrify updates check", LIMIT_MS);
   await updatesOf(guest, ({ next }) => next?.because === "fell back");
+  await guest.check("mkdir -p /run/stick && mount -o ro /dev/disk/by-id/virtio-petrify1 /run/stick");
+  await configOf(guest, "apply -", `#cloud-config\n${NETWORK}\n${site.updates("oci:/run/stick", "")}`);
+  const isBrought = ({ state }: UpdatesStatus): boolean => state.release?.reference.startsWith("oci:") === true;
+  await updatesOf(guest, (status) => isBrought(status) && status.next?.because === "fell back");
 
   await guest.check("date --set='+3 days'");
   await guest.check("petrify updates resume");
   await updatesOf(guest, ({ next }) => next?.because === "clock not set");
   const { running, slots } = await statusOf(guest);
-  assert.deepEqual([running, slots.b.state, slots.b.role], ["b", "proven", "active"]);
+  assert.deepEqual([running, slots.b.state, slots.b.role, tried()], ["b", "proven", "active", 3]);
+}
+
+interface BadRelease extends AsyncDisposable {
+  /** Of a folder on an HTTPS server, and who vouches for that, PEM. */
+  readonly url: string;
+  readonly certificate: string;
+  /** The same folder on a disk. */
+  readonly stick: string;
+}
+
+/** A release that is newer than any that was made before, and that no machine is healthy with. */
+async function badRelease(): Promise<BadRelease> {
+  const {
+    slotB: image,
+    host: { tools },
+  } = await fixture(FAILING);
+  await using scope = new AsyncDisposableStack();
+  const { path } = scope.use(await mkdtempDisposable(join(tmpdir(), "petrify-updates-")));
+  await publishUnsigned({ store: layoutStore(join(path, "edge")), tag: "stable", image, created: now() + 1 });
+  const made = await selfSigned(tools, path, HOST);
+  const [key, cert] = [await readFile(made.key, "utf8"), await readFile(made.certificate, "utf8")];
+  const { url } = scope.use(await webFolder(join(path, "edge"), { tls: { key, cert } }));
+  const stick = await blankDisk(join(path, "stick"), 512 * MiB);
+  await tools.run(["mke2fs", "-q", "-F", "-t", "ext4", "-d", "/tmp/d/edge", "/tmp/d/stick"], {
+    binds: [{ source: path, target: "/tmp/d", writable: true }],
+  });
+  const kept = scope.move();
+  return { url, certificate: cert, stick, [Symbol.asyncDispose]: async () => await kept.disposeAsync() };
+}
+
+/** Once it does: boots that end soon may have answered nobody. */
+async function answers(guest: Guest): Promise<void> {
+  const end = performance.now() + LIMIT_MS;
+  const isUp = async (): Promise<boolean> => (await guest.run("true", 20_000).catch(() => ({ status: 1 }))).status === 0;
+  while (!(await isUp())) assert.ok(performance.now() < end, "nobody answers");
 }
 
 interface Site extends AsyncDisposable {

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { DAY } from "../../config/updates/calendar.ts";
 import { fakeUpdates } from "../../config/updates/fake-updates.ts";
 import { WEEKDAYS, type UpdatesConfig, type Weekday } from "../../config/updates/updates-config.ts";
+import { lookKey } from "./decide.ts";
 import { FakeFleet, FakeNode, type FakeRelease } from "./fake-node.ts";
 
 const START = Date.parse("2026-01-01T00:00Z") / 1000;
@@ -173,6 +174,53 @@ suite("years of troubles: cuts at any step, clocks that jump, looks that are mis
     );
   });
 });
+
+suite(
+  "a release that is at hand is restarted into in the next window, on each day of a year, and in no window twice, however short it is and whatever clocks do",
+  () => {
+    const cases: readonly (readonly [zone: string, start: string, change: string])[] = [
+      ["Europe/Berlin", "02:30", "02:00 is 03:00, or comes twice"],
+      ["America/New_York", "01:30", "01:00 comes twice"],
+      ["Australia/Lord_Howe", "02:15", "half an hour is left out, or comes twice"],
+      ["Africa/Cairo", "00:30", "midnight is 01:00"],
+      ["Africa/Cairo", "23:30", "the last hour of a day comes twice"],
+      ["Africa/Casablanca", "02:30", "clocks are set back for Ramadan"],
+      ["Asia/Kolkata", "02:30", "clocks are never set"],
+    ];
+    for (const [zone, start, change] of cases)
+      test(`${zone}, ${start}: ${change}`, () => {
+        const random = chances(11);
+        const releases = [release(0, START - DAY, true, false)];
+        const config = fakeUpdates({
+          ...{ mode: "apply", check: { every: 30 * DAY, jitter: 0 } },
+          windows: [{ days: WEEKDAYS, start, length: 600, zone }],
+        });
+        const node = new FakeNode({ id: "node", config, random, releases: () => releases, start: START }, releases[0]!);
+        for (let since = START; node.time < START + YEAR;) {
+          const [restart] = node.steps.slice(-1).filter((step) => step.do === "restart");
+          if (restart) since = restart.at;
+          // Once its window is over there is another one, and the machine knows it at once: it would be taken at the next chance.
+          if (node.running === releases.at(-1) && node.time >= since + 900) {
+            const fresh = release(releases.length, Math.floor(node.time), true, false);
+            const { isGood: _, ...known } = fresh;
+            releases.push(fresh);
+            node.hear({ is: "looked", at: lookKey(config), release: known, chance: 0 });
+            if (random() < 0.3) node.cut();
+          }
+          node.turn({ longest: node.running === releases.at(-1) ? 900 : DAY });
+          node.time += Math.floor(random() * 20); // it has other things to do
+        }
+        const day = new Intl.DateTimeFormat("sv-SE", { timeZone: zone });
+        const days = node.steps.filter((step) => step.do === "restart").map(({ at }) => day.format(at * 1000));
+        const first = Date.parse(days[0]!);
+        assert.ok(days.length >= 364, `${days.length} days`);
+        assert.deepEqual(
+          days,
+          days.map((_, index) => new Date(first + index * DAY * 1000).toISOString().slice(0, 10)),
+        );
+      });
+  },
+);
 
 test("of twenty nodes with clocks that are off never more are away than the fleet's lock has slots, and all of them are updated in the end but those that fell back", () => {
   fc.assert(

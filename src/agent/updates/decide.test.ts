@@ -24,6 +24,12 @@ const FACTS: UpdateFacts = {
   },
 };
 const STATE: UpdatesState = { ...EMPTY_UPDATES, release: RELEASE };
+/** Staging has ended a minute ago, or so many seconds. */
+const staged = (spent: number, ago = 60): NonNullable<UpdatesState["began"]> => ({
+  image: "new",
+  uptime: 30 * HOUR - ago - spent,
+  spent,
+});
 const CONFIG = fakeUpdates({
   mode: "apply",
   windows: [{ days: ["sat"], start: "02:00", length: 3 * HOUR, zone: "Europe/Berlin" }],
@@ -62,7 +68,20 @@ suite("what comes next", () => {
     again?: number,
   ])[] = [
     ["in its window it is staged: verified once more, and made what boots", {}, "stage", "due"],
-    ["staged, it is restarted into", { facts: { at: "staged" } }, "restart", "due"],
+    ["staged, it is restarted into", { state: { began: staged(30) }, facts: { at: "staged" } }, "restart", "due"],
+    [
+      "staged a while ago, it is verified again first",
+      { state: { began: staged(30, 600) }, facts: { at: "staged" } },
+      "stage",
+      "due",
+    ],
+    ["staged by somebody, it is verified again first", { facts: { at: "staged" } }, "stage", "due"],
+    [
+      "staged in another boot, it is verified again first",
+      { state: { began: staged(30) }, facts: { at: "staged", uptime: 200 } },
+      "stage",
+      "due",
+    ],
     ["what is elsewhere is downloaded, at any time", { facts: { at: "elsewhere" }, now: NOW - 3 * HOUR }, "download", "due"],
     ["it is time to look", { state: { lookedAt: NOW - 6 * HOUR } }, "look", "due"],
     [
@@ -123,7 +142,20 @@ suite("what comes next", () => {
     ],
     ["the window has not opened", { now: NOW - HOUR }, "nothing", "window", at("2026-11-28T01:00Z")],
     ["so much of the window is left that it is enough", { now: at("2026-11-28T03:50Z") }, "stage", "due"],
-    ["too little of the window is left", { now: at("2026-11-28T03:51Z") }, "nothing", "window"],
+    ["a minute less will do: nobody looks just when a window opens", { now: at("2026-11-28T03:51Z") }, "stage", "due"],
+    ["too little of the window is left", { now: at("2026-11-28T03:52Z") }, "nothing", "window"],
+    [
+      "of an update that is staged the rest has to fit",
+      { state: { began: staged(240) }, facts: { at: "staged" }, now: at("2026-11-28T03:54Z") },
+      "restart",
+      "due",
+    ],
+    [
+      "what staging another image took says nothing",
+      { state: { began: { ...staged(240), image: "other" } }, facts: { at: "staged" }, now: at("2026-11-28T03:54Z") },
+      "nothing",
+      "window",
+    ],
     ["the last update took longer than any window", { state: { took: 4 * HOUR } }, "nothing", "no window"],
     [
       "exceptions cover every window",

@@ -4,7 +4,7 @@
  */
 import { timeText } from "../../core/date-text.ts";
 import { formatSpan, type Seconds } from "../../core/units.ts";
-import { longestWindow, nextOpening } from "../../config/updates/calendar.ts";
+import { longestWindow, nextOpening, type Opening } from "../../config/updates/calendar.ts";
 import type { UpdatesConfig } from "../../config/updates/updates-config.ts";
 import type { KnownRelease, UpdateFailure, UpdatesState } from "../../layout/updates-state.ts";
 
@@ -83,12 +83,35 @@ export interface UpdateDecision {
 const USUAL_UPDATE: Seconds = 600;
 /** Clocks are set, locks end, operations end: so often is looked at least. */
 const SOON: Seconds = 60;
+/** So long after a window has opened it counts as if it were opening now. */
+const LATE: Seconds = 60;
+/** What was staged longer ago is verified again before it is restarted into. */
+const JUST: Seconds = 600;
 const LATER: Seconds = 3600;
 /** A clock that goes back a little was only corrected. */
 const CORRECTION: Seconds = 300;
 
-/** How long the window has to be open still for an update to be begun. */
-export const timeNeeded = ({ took }: Pick<UpdatesState, "took">): Seconds => took ?? USUAL_UPDATE;
+/** How long staging took that has ended a moment ago, by a clock that nobody sets; nothing where it was longer ago, in another boot, or by somebody else. */
+function justStaged({ began, release }: StagedState, { at, uptime }: StagedFacts): Seconds | undefined {
+  if (at !== "staged" || began?.spent === undefined || began.image !== release?.image) return undefined;
+  const ago = uptime - began.uptime - began.spent;
+  return ago >= 0 && ago < JUST ? began.spent : undefined;
+}
+type StagedState = Pick<UpdatesState, "began" | "release">;
+type StagedFacts = Pick<UpdateFacts, "at" | "uptime">;
+
+/** How long the window has to be open still: for a whole update, or for the rest of one that is staged. */
+export const timeNeeded = (state: StagedState & Pick<UpdatesState, "took">, facts: StagedFacts): Seconds =>
+  (state.took ?? USUAL_UPDATE) - (justStaged(state, facts) ?? 0);
+
+/**
+ * Whether an update has the time that it needs in an opening. Nobody looks just when that begins, and asking for the fleet's lock takes a moment: a window that is exactly
+ * long enough is.
+ */
+export const fits =
+  ({ state, facts, now }: Pick<UpdateSituation, "state" | "facts" | "now">) =>
+  ({ start, end }: Opening): boolean =>
+    end - Math.max(start, now - LATE) >= timeNeeded(state, facts);
 
 export function decide(situation: UpdateSituation): UpdateDecision {
   const { config, state, facts, now } = situation;
@@ -172,26 +195,26 @@ function withoutLock(situation: UpdateSituation): UpdateDecision {
     if (waits !== undefined) return rest("fleet lock", `the fleet's lock is not to be had: ${state.lockFailure!.reason}`, waits);
     return due({ do: "take-lock" }, `${release.version} is to be restarted into`);
   }
-  if (facts.at === "downloaded") return due({ do: "stage", release }, `${release.version} is to be restarted into`);
+  if (justStaged(state, facts) === undefined) return due({ do: "stage", release }, `${release.version} is to be restarted into`);
   return due({ do: "restart", release }, `${release.version} is staged, and the time has come`);
 }
 
 /** Why no window allows a restart now, and when one will; nothing where one does. */
 function windowWait(
-  { config, state, now }: UpdateSituation,
+  situation: UpdateSituation,
   release: KnownRelease,
 ): readonly [because: UpdateBecause, why: string, again: Seconds] | undefined {
+  const { config, state, facts, now } = situation;
   const { maxDelay } = config;
   const overdue = release.security && maxDelay !== undefined ? release.created + maxDelay : undefined;
   if (overdue !== undefined && now >= overdue) return undefined;
-  const needed = timeNeeded(state);
-  const opening = nextOpening(config, now, needed);
+  const opening = nextOpening(config, now, fits(situation));
   if (opening && opening.start <= now) return undefined;
   const soonest = Math.min(opening?.start ?? now + LATER, overdue ?? Number.POSITIVE_INFINITY);
   if (opening) return ["window", `the next window opens at ${timeText(opening.start)} UTC`, soonest];
-  const longest = longestWindow(config) ?? 0;
+  const needed = timeNeeded(state, facts);
   const why =
-    longest < needed
+    (longestWindow(config) ?? 0) < needed
       ? `no window is as long as the ${formatSpan(needed)} that the last update took`
       : "exceptions cover every window for a year";
   return ["no window", why, soonest];

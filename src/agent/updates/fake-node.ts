@@ -154,7 +154,8 @@ export class FakeNode {
       case "stage": {
         tell({ is: "staging", image: step.release.image, uptime: this.facts.uptime });
         this.time += 30;
-        if (this.#downloaded !== step.release.image && !this.isSourceUp)
+        const isHere = [this.#downloaded, this.#staged?.image].includes(step.release.image);
+        if (!isHere && !this.isSourceUp)
           tell({ is: "failed", image: step.release.image, reason: "the line is down" });
         else {
           this.#staged = this.#means.releases().find(({ image }) => image === step.release.image)!;
@@ -254,7 +255,9 @@ export class FakeNode {
     const isOverdue = release.security && config.maxDelay !== undefined && now >= release.created + config.maxDelay;
     const [open] = openings(config, now, now + 86_400);
     const isOpen =
-      open !== undefined && open.start <= now && (config.windows.length === 0 || open.end - now >= timeNeeded(state));
+      open !== undefined &&
+      open.start <= now &&
+      (config.windows.length === 0 || open.end - now >= timeNeeded(state, this.facts) - 60);
     assert.ok(isTold || isOverdue || isOpen, `${name}: no window`);
     if (config.coordination) assert.ok(this.#means.fleet!.holders.has(this.#means.id), `${name}: without the fleet's lock`);
     if (what === "restart") assert.equal(this.#staged?.image, release.image, `${name}: it is not staged`);

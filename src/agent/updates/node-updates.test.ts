@@ -112,6 +112,38 @@ for (const [mode, work, state] of [
     assert.deepEqual([first.machine.init.restarts, written(first), on.record.slots.b.state], [[], work, state]);
   });
 
+for (const isDamaged of [false, true])
+  test(`what was staged a while ago is verified before it is restarted into; ${isDamaged ? "damaged, it is fetched again" : "whole, it is not written again"}`, async () => {
+    const on = disk();
+    const { machine } = await boot(on, {
+      config: { ...APPLY, mode: "stage" },
+      until: 3_000_000,
+      ask: async (agent, signal) => {
+        while (agent.status().boot.uptime < 900) await new Promise((resolve) => setImmediate(resolve));
+        if (isDamaged) on.places = { ...on.places, b: "something else" };
+        await (await agent.updates()).apply(signal);
+      },
+    });
+    const work = machine.done.filter((line) => /^(?:write|verify) b/.test(line));
+    const once = ["write b from 0", "verify b"];
+    assert.deepEqual(work, isDamaged ? [...once, "verify b", ...once] : [...once, "verify b"]);
+    assert.equal(machine.init.restarts.length, isDamaged ? 0 : 1);
+    assert.equal(on.record.slots.b.state, "trial");
+  });
+
+test("a file that looks like a lock and is none keeps it from nothing, and is told once", async () => {
+  const problem = "/run/petrify/locks/backup would last longer than 7 days: it is no lock";
+  const { machine } = await boot(disk(), {
+    prepare: ({ updates }) =>
+      void Object.assign(updates.locks, { read: async () => await Promise.resolve({ locks: [], problems: [problem] }) }),
+  });
+  assert.equal(machine.init.restarts.length, 1);
+  assert.deepEqual(
+    machine.said.filter((line) => line.includes("no lock")),
+    [`alarm: updates: ${problem}`],
+  );
+});
+
 test("what keeps it from restarting is waited for; what was downloaded is not downloaded again", async () => {
   const on = disk({ locks: [{ name: "backup", left: 3600 }] });
   const first = await boot(on);
@@ -124,13 +156,16 @@ test("what keeps it from restarting is waited for; what was downloaded is not do
   assert.deepEqual(history(second), ["download 2.0.0: succeeded"]);
 });
 
-test("on a metered line nothing is downloaded, unless the config says so", async () => {
+test("on a metered line nothing is downloaded, unless the config says so, or it is on a stick", async () => {
   const prepare = (machine: FakeMachine): void =>
     void Object.assign(machine.updates, { isMetered: async () => await Promise.resolve(true) });
   const waiting = await boot(disk(), { prepare });
   assert.deepEqual([written(waiting), (await (await waiting.agent.updates()).status()).next?.because], [[], "metered"]);
   const loading = await boot(disk(), { prepare, config: { ...APPLY, mode: "download", metered: "download" } });
   assert.deepEqual(written(loading), ["write b from 0"]);
+  const stick = disk({ images: { "oci:/mnt/stick:stable": image("2.0.0", "cc") } });
+  const brought = await boot(stick, { prepare, config: { ...APPLY, mode: "download", source: "oci:/mnt/stick" } });
+  assert.deepEqual(written(brought), ["write b from 0"]);
 });
 
 test("of a range of versions the newest tag is looked at", async () => {
@@ -242,6 +277,9 @@ test("a plan has the next dates, and the first moment at which the machine may r
   assert.equal(dates[0]?.what, "look");
   assert.equal(dates.filter(({ what }) => what === "window").length, 5);
   assert.equal(earliest, dates.find(({ what }) => what === "window")?.at);
+  const often = await boot(disk(), { config: { ...APPLY, windows, check: { every: 60, jitter: 0 } } });
+  const other = await (await often.agent.updates()).plan();
+  assert.equal(other.earliest, other.dates.find(({ what }) => what === "window")?.at, "however often is looked");
   const coordination = { fleetlock: { url: "https://lock.example", group: "default" } };
   const coordinated = await boot(disk(), { config: { ...APPLY, windows, coordination } });
   const plan = await (await coordinated.agent.updates()).plan();

@@ -29,11 +29,18 @@ async function portsOf(world: World, operations: OperationService): Promise<Upda
     if (coordination) return fleetLock(coordination.fleetlock, fleetId(ports.machine.id, ports.sha256), ports.updates.post);
     throw new Error("no fleet");
   };
+  const told = new Set<string>();
+  /** Once: somebody believes that it keeps the machine from restarting. */
+  const tellOfNoLock = (problem: string): void => {
+    if (told.has(problem)) return;
+    told.add(problem);
+    log("alarm", `updates: ${problem}`);
+  };
   return {
     ...{ log, now, wait, store: await ports.updates.store() },
     uptime: () => ports.uptime() / 1000,
     config: () => machineConfig.now().updates,
-    facts: async (wanted) => await factsOf(world, wanted),
+    facts: async (wanted) => await factsOf(world, wanted, tellOfNoLock),
     history: () => world.state.operations,
     random: () => (ports.random(1)[0] ?? 0) / 256,
     look: async (config, left, signal) => {
@@ -44,7 +51,10 @@ async function portsOf(world: World, operations: OperationService): Promise<Upda
     },
     download: async ({ reference }, signal) =>
       await upgraded(operations, reference, { only: "download", ...bandwidthOf(machineConfig) }, signal),
-    stage: async ({ reference }, signal) => await upgraded(operations, reference, bandwidthOf(machineConfig), signal),
+    stage: async ({ reference, image }, signal) => {
+      if (stagedImage(world) === image) return await assertStillWhole(world, operations, signal);
+      await upgraded(operations, reference, bandwidthOf(machineConfig), signal);
+    },
     restart: async () => await operations.restart(undefined, BY),
     tell: async ({ webhook }, news, signal) => {
       if (!webhook) return;
@@ -66,15 +76,23 @@ async function portsOf(world: World, operations: OperationService): Promise<Upda
 }
 
 async function factsOf(
-  { ports, running, record: { found }, state }: World,
+  world: World,
   wanted: KnownRelease | undefined,
+  tellOfNoLock: (problem: string) => void,
 ): Promise<UpdateFacts> {
+  const {
+    ports,
+    running,
+    record: { found },
+    state,
+  } = world;
   const slot = found.is === "whole" && (running === "a" || running === "b") ? found.record.slots[running] : undefined;
   const isSlot = slot?.state === "proven" || slot?.state === "trial";
   const { operation } = state;
-  const staged = operation?.kind === "upgrade" && operation.at === "flipped" ? operation.image.digest : undefined;
+  const staged = stagedImage(world);
   const isDownloaded = wanted !== undefined && isLastDownload(state.operations, wanted.image);
-  const { locks } = await ports.updates.locks.read();
+  const { locks, problems } = await ports.updates.locks.read();
+  for (const problem of problems) tellOfNoLock(problem);
   const at =
     wanted !== undefined && staged === wanted.image
       ? "staged"
@@ -91,10 +109,34 @@ async function factsOf(
     ...(operation && staged === undefined && { busy: "another operation is under way" }),
     locks,
     // Nobody else wants to know, and asking takes a process.
-    isMetered: at === "elsewhere" && wanted !== undefined && (await ports.updates.isMetered(new AbortController().signal)),
+    isMetered:
+      at === "elsewhere" &&
+      wanted !== undefined &&
+      comesByLine(wanted) &&
+      (await ports.updates.isMetered(new AbortController().signal)),
     uptime: ports.uptime() / 1000,
   };
 }
+
+/** What the next restart boots, where that is not what runs. */
+const stagedImage = ({ state: { operation } }: World): string | undefined =>
+  operation?.kind === "upgrade" && operation.at === "flipped" ? operation.image.digest : undefined;
+
+/** Of what is staged, which may have been so for weeks. Damaged, it is taken back: then it is fetched anew. @throws AppError `UPDATE_DAMAGED` */
+async function assertStillWhole({ ports, state }: World, operations: OperationService, signal: AbortSignal): Promise<void> {
+  const { operation } = state;
+  if (operation?.kind !== "upgrade") return;
+  const { target, image } = operation;
+  const { damage } = await ports.images.verify(target, image.digest, () => {}, signal);
+  if (damage === undefined) return;
+  await operations.cancel();
+  throw new AppError("UPDATE_DAMAGED", `what was staged in slot ${target} is damaged: ${damage}`, {
+    hint: "It is fetched again.",
+  });
+}
+
+/** What lies in a folder of this machine, such as a stick, costs nothing. */
+const comesByLine = ({ reference }: KnownRelease): boolean => !reference.startsWith("oci:");
 
 /** Nothing else has been written to the other slot since. */
 function isLastDownload(operations: readonly FinishedOperation[], image: string): boolean {

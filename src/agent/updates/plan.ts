@@ -1,7 +1,7 @@
 /** When what will happen, as far as that can be known today. Pure. */
 import type { Seconds } from "../../core/units.ts";
 import { DAY, openings } from "../../config/updates/calendar.ts";
-import { decide, nextLook, timeNeeded, type UpdateBecause, type UpdateSituation } from "./decide.ts";
+import { decide, fits, nextLook, type UpdateBecause, type UpdateSituation } from "./decide.ts";
 
 /** One line of a plan. */
 export interface PlannedDate {
@@ -25,22 +25,23 @@ export interface UpdatePlan {
 
 const MOST_WINDOWS = 5;
 const AHEAD: Seconds = 60 * DAY;
+/** Longer than anything is planned. */
+const NO_LOOK: Seconds = 3000 * DAY;
 
 export function planOf(situation: UpdateSituation): UpdatePlan {
   const { config, state, now } = situation;
   const { step, because, why } = decide(situation);
   const { release, paused } = state;
-  const needed = timeNeeded(state);
   const overdue = release?.security === true && config.maxDelay !== undefined ? release.created + config.maxDelay : undefined;
   const windows =
     config.windows.length === 0
       ? []
       : openings(config, now, now + AHEAD)
           .slice(0, MOST_WINDOWS)
-          .map(({ start, end }): PlannedDate => ({
-            at: start,
-            what: end - Math.max(start, now) >= needed ? "window" : "window is too short",
-            until: end,
+          .map((opening): PlannedDate => ({
+            at: opening.start,
+            what: fits(situation)(opening) ? "window" : "window is too short",
+            until: opening.end,
           }));
   const dates: PlannedDate[] = [
     { at: Math.max(now, nextLook(situation)), what: "look" },
@@ -61,21 +62,18 @@ export function planOf(situation: UpdateSituation): UpdatePlan {
 
 /** Follows the decision from one moment that it names to the next, as if nothing else changed and whatever it does succeeded at once. */
 function earliestRestart(situation: UpdateSituation): Seconds | undefined {
-  const { release } = situation.state;
-  // Whether the fleet's lock is to be had then, nobody knows.
-  const { coordination: _, ...config } = situation.config;
-  if (!release || config.mode !== "apply") return undefined;
+  // Whether the fleet's lock is to be had then, and what a look will find, nobody knows.
+  const { coordination: _, ...said } = situation.config;
+  const { lookFailure: __, ...known } = situation.state;
+  const { busy: ___, ...found } = situation.facts;
+  if (!known.release || said.mode !== "apply") return undefined;
+  const config = { ...said, check: { every: NO_LOOK, jitter: 0 } };
+  const state = { ...known, lookedAt: situation.now };
+  const facts = { ...found, at: "staged", locks: [] } as const;
   let now = situation.now;
   for (let turn = 0; turn < 200; turn++) {
-    const state = { ...situation.state, lookedAt: now };
-    const { step, because, again } = decide({
-      ...situation,
-      config,
-      state,
-      now,
-      facts: { ...situation.facts, at: "staged", locks: [] },
-    });
-    if (step.do === "restart") return now;
+    const { step, because, again } = decide({ config, state, facts, now });
+    if (step.do === "stage" || step.do === "restart") return now;
     if (again === undefined || NEVER.has(because)) return undefined;
     now = again;
   }

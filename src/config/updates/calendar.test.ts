@@ -191,15 +191,15 @@ test("no window begins on a day that is excepted, by the calendar of its zone; o
 });
 
 test("without windows it is always open; where exceptions cover all of them nothing is", () => {
-  assert.deepEqual(nextOpening(calendar(), 1000, 3600)?.start, 1000);
+  assert.deepEqual(nextOpening(calendar(), 1000)?.start, 1000);
   const never = { windows: [window("UTC", "02:00")], exceptions: [{ from: "2000-01-01", to: "2999-12-31" }] };
   assert.equal(nextOpening(never, at("2026-11-23T00:00Z")), undefined);
 });
 
-test("the next opening that is long enough is the one of which enough is left", () => {
+test("the next opening that will do is the first one of which enough is left", () => {
   const both = calendar(window("UTC", "02:00"), window("UTC", "20:00", { days: ["sun"], length: 4 * 3600 }));
   const next = (from: string, hours: number): string | undefined => {
-    const found = nextOpening(both, at(from), hours * 3600);
+    const found = nextOpening(both, at(from), ({ start, end }) => end - Math.max(start, at(from)) >= hours * 3600);
     return found && clock(found.start, "UTC");
   };
   assert.equal(next("2026-11-23T00:00Z", 1), "Mon 02:00");

@@ -48,9 +48,12 @@ export function openings({ windows, exceptions }: UpdateCalendar, from: Seconds,
   return merged;
 }
 
-/** The first opening of which so much is left, from a moment on; nothing within {@link HORIZON}. */
-export function nextOpening(calendar: UpdateCalendar, from: Seconds, atLeast: Seconds = 1): Opening | undefined {
-  const isEnough = ({ start, end }: Opening): boolean => end - Math.max(start, from) >= atLeast;
+/** The first opening that is open at a moment or later, and that will do; nothing within {@link HORIZON}. */
+export function nextOpening(
+  calendar: UpdateCalendar,
+  from: Seconds,
+  isEnough: (opening: Opening) => boolean = () => true,
+): Opening | undefined {
   const soon = openings(calendar, from, from + SOON).find(isEnough);
   return soon ?? openings(calendar, from, from + HORIZON).find(isEnough);
 }
