@@ -73,6 +73,21 @@ test("an overlay of a persistent folder has the image below and the persistent p
   ]);
 });
 
+test("of a sealed image nothing is executed that was written to, but what containers are made of, and that has no devices", () => {
+  const stores = ["/var/lib/containers", "/var/lib/containerd", "/var/lib/docker/volumes"];
+  const kept = ["/home", "/srv", "/var/lib/containers-of-mine", "/var/log"];
+  const flags = (partitions: ReadonlySet<DataPartition>, file: string): string[] =>
+    parse(fstab(partitions, [...stores, ...kept], { profile: "sealed" }))
+      .find((line) => line.file === file)!
+      .options.filter((option) => /^no(suid|dev|exec)$/.test(option));
+  for (const partitions of [BOTH, NONE]) {
+    for (const file of ["/tmp", "/usr/local", ...kept])
+      assert.deepEqual(flags(partitions, file), ["nosuid", "nodev", "noexec"], file);
+    for (const file of stores) assert.deepEqual(flags(partitions, file), ["nodev"], file);
+  }
+  assert.deepEqual(flags(BOTH, "/oem"), ["nosuid", "nodev", "noexec"]);
+});
+
 test("data that does not mount fails no boot, yet everything else waits for it", () => {
   for (const { file, options } of parse(fstab(BOTH, ["/home", "/srv"]))) {
     if (file === "/tmp") continue;
