@@ -6,6 +6,7 @@ import { basename } from "node:path";
 import { getAsset, getAssetKeys } from "node:sea";
 import { setFlagsFromString } from "node:v8";
 import vm, { type Module, type SourceTextModule } from "node:vm";
+import { garbageCollector } from "../host/garbage-collector.ts";
 import { WORKER_FLAGS } from "./worker.ts";
 
 const USAGE = 64; // sysexits.h
@@ -37,10 +38,11 @@ async function imported(specifier: string): Promise<Module> {
 const name = basename(process.argv0);
 const entry = `${name.replace(/^petrify-/, "")}.mjs`;
 if (getAssetKeys().includes(entry)) {
-  if (WORKERS.has(entry)) for (const flag of WORKER_FLAGS) setFlagsFromString(flag);
   void imported(entry);
+  // By now it has those of Node's modules that it needs: with other flags V8 would refuse what of them is compiled already.
+  if (WORKERS.has(entry)) for (const flag of WORKER_FLAGS) setFlagsFromString(flag);
   // What only the start needed: V8 would first look for it when the heap has half of what it may have.
-  setTimeout(() => globalThis.gc!({ execution: "sync" }), SETTLED_MS).unref();
+  setTimeout(() => garbageCollector()({ execution: "sync" }), SETTLED_MS).unref();
 } else {
   process.stderr.write(`${name}: there is no such program of petrify's\n`);
   process.exitCode = USAGE;

@@ -9,13 +9,13 @@ const START = join(import.meta.dirname, "../agent/start-main.ts");
 /**
  * What Node is told, for all programs; nobody can tell it anything else.
  *
- * Who hardly does anything is to have hardly anything: a young generation of 1 MiB, one thread for V8's own work, since each that compiles or collects has
- * memory of its own, and garbage that is collected when a program has started (for `--expose-gc` see also src/host/collect-buffers.ts). SIGUSR1 would open a
- * debugger. Modules out of memory are `node:vm`'s. Source: node(1), `node --v8-options`
+ * Who hardly does anything is to have hardly anything: a young generation of 1 MiB, and one thread for V8's own work, since each that compiles or collects has
+ * memory of its own. SIGUSR1 would open a debugger. Modules out of memory are `node:vm`'s. Node's own modules are in it compiled, which V8 takes with its own
+ * flags only, but for some that do not matter, as these: a program would need half as long again to start. Source: node(1), `node --v8-options`
  */
 export const NODE_FLAGS = [
   ...["--disable-warning=ExperimentalWarning", "--experimental-vm-modules", "--disable-sigusr1"],
-  ...["--max-semi-space-size=1", "--max-old-space-size=160", "--v8-pool-size=1", "--expose-gc"],
+  ...["--max-semi-space-size=1", "--max-old-space-size=160", "--v8-pool-size=1"],
 ] as const;
 
 /** Modules are this long, or a multiple of it: one that changes moves no block of the others, so a delta has nothing of them. */

@@ -8,7 +8,7 @@ import { testTools } from "../../tests/support/tools.ts";
 import type { RunResult } from "../host/run.ts";
 import type { Tools } from "../host/tools.ts";
 import { HELPERS, RUNTIME_FOLDER, type Helper } from "../layout/own-programs.ts";
-import { agentExecutable } from "./agent-executable.ts";
+import { agentExecutable, NODE_FLAGS } from "./agent-executable.ts";
 import { agentPrograms } from "./agent-programs.ts";
 import { agentRuntime } from "./agent-runtime.ts";
 
@@ -34,6 +34,11 @@ async function made(name: string): Promise<string> {
 
 const SCRIPT = "console.log('in')";
 const MODULE = "data:text/javascript,console.log(%22in%22)";
+/** What Node says of its own modules; for its tests only, so a newer one may say it otherwise. */
+const COMPILED = `
+  require("node:http2");
+  const { compiledWithCache, compiledWithoutCache } = require("internal/test/binding").internalBinding("builtins").getCacheUsage();
+  \`\${compiledWithCache.size} of them, \${compiledWithoutCache.size} not\``;
 /** Ways to have Node run something. */
 const TOLD: readonly (readonly [
   what: string,
@@ -119,6 +124,14 @@ suite("the executable of an image's programs", () => {
       for (const name of ["petrify", "petrify-image"])
         assert.doesNotMatch((await start(program, [name, ...words], options)).stdout, /^in$/m, name);
     });
+
+  test("has none of Node's own modules compiled when it starts: they are in it compiled", async () => {
+    const words = [...NODE_FLAGS, "--expose-internals", "--print", COMPILED];
+    const { stdout } = await start(join(runtime, "bin/node"), ["node", ...words]);
+    assert.match(stdout, /^[1-9]\d* of them, 0 not$/m);
+    const other = await start(join(runtime, "bin/node"), ["node", "--expose-gc", ...words]);
+    assert.doesNotMatch(other.stdout, / 0 not$/m, "it can fail");
+  });
 
   test("is the same one wherever it is made", async () => {
     const other = await made("another/place");
