@@ -45,7 +45,7 @@ export function openEndpoints(
           return await forwardThrough(connection, name, place, signal);
         } catch (error) {
           // One that has gone meanwhile is chosen no more; who has noticed first chooses for all.
-          const isGone = error instanceof AppError && ["NODE_HUNG_UP", "NO_ENDPOINT"].includes(error.code);
+          const isGone = error instanceof AppError && ["NODE_HUNG_UP", "NODE_SILENT", "NO_ENDPOINT"].includes(error.code);
           if (isGone && chosen === way) chosen = undefined;
           if (!isGone || again || error.code === "NO_ENDPOINT") throw error;
         }

@@ -1,8 +1,8 @@
 /** A connection to a machine that nobody owns yet. docs/concepts/pki.md */
 import { createClient, type Client } from "@connectrpc/connect";
-import type { ShownIdentity, TlsTarget } from "../host/tls-client.ts";
+import { connectTls, type ShownIdentity, type TlsTarget } from "../host/tls-client.ts";
 import { EnrolmentService } from "../protocol/petrify/v1/enrolment_pb.ts";
-import { connected, transportOver } from "./open-node.ts";
+import { transportOver } from "./open-node.ts";
 import { judgeKey } from "./trust.ts";
 
 export interface MaintenanceConnection extends AsyncDisposable {
@@ -13,7 +13,7 @@ export interface MaintenanceConnection extends AsyncDisposable {
 
 /**
  * @param fingerprint of its key; absent for a first look, which believes whoever answers
- * @throws AppError `NODE_UNREACHABLE`, `NODE_KEY_DIFFERS`
+ * @throws AppError `NODE_UNREACHABLE`, `NODE_SILENT`, `NODE_KEY_DIFFERS`
  */
 export async function openMaintenance(
   { name, ...target }: TlsTarget & { readonly name: string },
@@ -25,7 +25,7 @@ export async function openMaintenance(
     if (fingerprint !== undefined) judgeKey(name, one.fingerprint, fingerprint);
     shown = one;
   };
-  const socket = await connected(target, undefined, trust, signal);
+  const socket = await connectTls(target, undefined, trust, signal);
   const { transport, end } = transportOver(socket, target);
   return { enrolment: createClient(EnrolmentService, transport), shown: shown!, [Symbol.asyncDispose]: end };
 }

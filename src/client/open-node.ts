@@ -24,15 +24,15 @@ export interface NodeConnection extends AsyncDisposable {
   readonly client: <Service extends DescService>(service: Service) => Client<Service>;
 }
 
-/** What a machine that works answers in, and longer than a slow line takes; milliseconds. */
-const UNARY_MS = 20_000;
+/** What a machine that works answers in, though it has to start a program for that, and is slow, as its line is; milliseconds. Documented in docs/concepts/api.md. */
+const UNARY_MS = 60_000;
 /** Far more than a machine takes or sends at once. */
 const MESSAGE_BYTES = 16 * 1024 * 1024;
 
 /**
  * @param warn about something that keeps nobody from going on: the end of a sentence
  * @param through what leads to the machine, where it is not reached directly
- * @throws AppError `NODE_UNREACHABLE`, `NODE_UNKNOWN`, `NODE_KEY_DIFFERS`
+ * @throws AppError `NODE_UNREACHABLE`, `NODE_SILENT`, `NODE_UNKNOWN`, `NODE_KEY_DIFFERS`
  */
 export async function openNode(
   target: NodeTarget,
@@ -48,7 +48,7 @@ export async function openNode(
     if (warning !== undefined) warn(warning);
     shown = one;
   };
-  const socket = await connected({ host, port }, credentials, trust, signal, through);
+  const socket = await connectTls({ host, port }, credentials, trust, signal, through);
   const { transport, end } = transportOver(socket, { host, port });
   return {
     shown: shown!,
@@ -58,27 +58,9 @@ export async function openNode(
   };
 }
 
-type Connection = Awaited<ReturnType<typeof connectTls>>;
-
-/** A connection, within a time. The parameters are those of {@link connectTls}. @throws AppError `NODE_UNREACHABLE`, what `trust` throws */
-export async function connected(
-  { host, port }: TlsTarget,
-  credentials: TlsCredentials | undefined,
-  trust: Parameters<typeof connectTls>[2],
-  signal: AbortSignal,
-  through?: Duplex,
-): Promise<Connection> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(UNARY_MS)]);
-  return await connectTls({ host, port }, credentials, trust, limit, through).catch((error: unknown) => {
-    signal.throwIfAborted();
-    if (limit.aborted) throw new AppError("NODE_UNREACHABLE", `${host} does not answer at port ${port} (it takes too long)`);
-    throw error;
-  });
-}
-
 /** What calls go over on a connection. */
 export function transportOver(
-  socket: Connection,
+  socket: Awaited<ReturnType<typeof connectTls>>,
   { host, port }: TlsTarget,
 ): { readonly transport: Transport; readonly end: () => Promise<void> } {
   const url = `https://${host.includes(":") ? `[${host}]` : host}:${port}`;
@@ -123,12 +105,12 @@ const FAILURES: Readonly<Partial<Record<Code, Failure>>> = {
   [Code.PermissionDenied]: ["NOT_PERMITTED", (_, message) => message],
   [Code.Unimplemented]: ["NODE_TOO_OLD", (node) => `${node} does not know this call`, "Upgrade the machine."],
   [Code.ResourceExhausted]: ["NODE_BUSY", (node, message) => `${node}: ${message}`, "Try again later."],
-  [Code.DeadlineExceeded]: ["NODE_UNREACHABLE", (node) => `${node} does not answer in time`],
+  [Code.DeadlineExceeded]: ["NODE_SILENT", (node) => `${node} does not answer in time`, "Try again: the machine may be busy."],
   [Code.Internal]: ["NODE_FAILED", (node, message) => `${node}: ${message}`, "Its journal has more: unit petrify-api."],
   [Code.InvalidArgument]: ["NODE_FAILED", (node, message) => `${node}: ${message}`, "Its petrify may be older than this one."],
 };
 /** A machine that restarts is there again, and so is a line that was down: what it was asked may have arrived, or not. */
-const LOST: ReadonlySet<string> = new Set(["NODE_HUNG_UP", "NODE_UNREACHABLE", "AGENT_UNREACHABLE"]);
+const LOST: ReadonlySet<string> = new Set(["NODE_HUNG_UP", "NODE_SILENT", "NODE_UNREACHABLE", "AGENT_UNREACHABLE"]);
 /** @param error of {@link callError} */
 export const isLost = (error: unknown): error is AppError => error instanceof AppError && LOST.has(error.code);
 

@@ -4,12 +4,12 @@ import { ConnectError, createClient, type Client } from "@connectrpc/connect";
 import { AppError } from "../core/error.ts";
 import { certificatesIn } from "../host/certificates.ts";
 import { keyFingerprint } from "../host/node-key.ts";
-import type { TlsCredentials } from "../host/tls-client.ts";
+import { connectTls, type TlsCredentials } from "../host/tls-client.ts";
 import { SIGNER_ORGANISATION } from "../pki/identity.ts";
 import { SigningService } from "../protocol/petrify/v1/signing_pb.ts";
 import { shortLine } from "../layout/short-line.ts";
 import type { Address } from "./address.ts";
-import { connected, transportOver } from "./open-node.ts";
+import { isLost, transportOver } from "./open-node.ts";
 
 export interface SignerConnection extends AsyncDisposable {
   readonly signing: Client<typeof SigningService>;
@@ -36,9 +36,9 @@ export async function openSigner(
   let shown: X509Certificate | undefined;
   // None of them vouches for anybody here: see assertSigner.
   const credentials = { ...own, authorities: own.certificate };
-  const socket = await connected({ host, port }, credentials, (one) => void (shown = one.certificate), signal).catch(
+  const socket = await connectTls({ host, port }, credentials, (one) => void (shown = one.certificate), signal).catch(
     (error: unknown) => {
-      if (!(error instanceof AppError) || error.code !== "NODE_UNREACHABLE") throw error;
+      if (!isLost(error)) throw error;
       throw new AppError("SIGNER_UNREACHABLE", error.message, { hint: "Is `petrify ca serve` running there?", cause: error });
     },
   );

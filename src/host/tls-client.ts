@@ -36,13 +36,23 @@ export interface ShownIdentity {
   readonly doubt: string | undefined;
 }
 
+/** How long whoever is called is waited for; milliseconds. */
+export interface ConnectLimits {
+  /** Until a connection is there, with the lookup of its name. */
+  readonly connectMs: number;
+  /** From then on, until it is known who is at its other end: systemd takes a connection before it starts the program that answers, and a machine may be busy. */
+  readonly handshakeMs: number;
+}
+/** Documented in docs/concepts/api.md. */
+const LIMITS: ConnectLimits = { connectMs: 20_000, handshakeMs: 60_000 };
+
 /**
  * A connection over TLS 1.3 that speaks HTTP/2, on which nothing has been said yet.
  *
  * @param credentials absent where whoever is called asks for none
  * @param trust throws for somebody who is not to be talked to
  * @param through what leads to the target, where it is not reached directly
- * @throws AppError `NODE_UNREACHABLE`; what `trust` throws; the signal's reason
+ * @throws AppError `NODE_UNREACHABLE`, `NODE_SILENT` where a connection is there and nobody says anything; what `trust` throws; the signal's reason
  */
 export async function connectTls(
   { host, port }: TlsTarget,
@@ -50,6 +60,7 @@ export async function connectTls(
   trust: (shown: ShownIdentity) => void,
   signal: AbortSignal,
   through?: Duplex,
+  limits = LIMITS,
 ): Promise<TLSSocket> {
   const socket = connect({
     ...(through ? { socket: through } : {}),
@@ -66,6 +77,15 @@ export async function connectTls(
   }
   const stop = (): void => void socket.destroy();
   signal.addEventListener("abort", stop, { once: true });
+  const { connectMs, handshakeMs } = limits;
+  const late = (ms: number, why: () => AppError): NodeJS.Timeout => setTimeout(() => socket.destroy(why()), ms);
+  let timer = late(connectMs, () => unreachable({ host, port }, new Error(`nothing within ${connectMs / 1000} s`)));
+  const isConnected = (): void => {
+    clearTimeout(timer);
+    timer = late(handshakeMs, () => silent({ host, port }, handshakeMs));
+  };
+  if (through) isConnected();
+  else socket.once("connect", isConnected);
   try {
     await new Promise<void>((resolve, reject) => {
       socket.once("secureConnect", resolve);
@@ -83,6 +103,7 @@ export async function connectTls(
     if (cause instanceof AppError) throw cause;
     throw unreachable({ host, port }, cause as NodeJS.ErrnoException);
   } finally {
+    clearTimeout(timer);
     signal.removeEventListener("abort", stop);
   }
 }
@@ -91,5 +112,11 @@ function unreachable({ host, port }: TlsTarget, cause: NodeJS.ErrnoException): A
   return new AppError("NODE_UNREACHABLE", `${host} does not answer at port ${port} (${cause.code ?? cause.message})`, {
     hint: "Check the address, and that the machine has an API: without an authority (ca.pem) nothing listens.",
     cause,
+  });
+}
+
+function silent({ host, port }: TlsTarget, ms: number): AppError {
+  return new AppError("NODE_SILENT", `${host} is reached at port ${port}, and has said nothing for ${ms / 1000} s`, {
+    hint: "Try again: what answers there may be starting, or the machine is busy. Else check that the port is that of its API.",
   });
 }

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { suite, test } from "node:test";
 import { openEndpoints } from "../../client/endpoints.ts";
+import { forwardThrough } from "../../client/forward.ts";
 import type { NodePlace } from "../../client/contexts.ts";
 import { openNode, type NodeConnection } from "../../client/open-node.ts";
 import { AppError } from "../../core/error.ts";
@@ -105,6 +106,18 @@ suite("an endpoint", () => {
     await assert.rejects(ways.to(place, signal), { code: "NODE_UNREACHABLE", message: "x:1 is not reached from here: why" });
     await using noWays = openEndpoints([alone.place], open);
     await assert.rejects(noWays.to(place, signal), { code: "NODE_TOO_OLD" });
+  });
+
+  test("is not waited for for ever where it does not say whether it reaches a machine", async () => {
+    const waits: Dial = async (_, stop) => await new Promise((_resolve, reject) => stop.addEventListener("abort", reject));
+    await using endpoint = await machine("edge-1", waits);
+    await using connection = await open(endpoint.place);
+    const reached = forwardThrough(connection, "edge-1", { host: "x", port: 1 }, signal, 50);
+    await assert.rejects(reached, {
+      code: "NODE_SILENT",
+      message: "edge-1 does not say whether it reaches x",
+      hint: /^Try again/,
+    });
   });
 
   test("ends a connection that the other machine ends, and one whose caller goes away", async () => {
