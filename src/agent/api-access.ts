@@ -17,7 +17,7 @@ import { serveApiProgram } from "./api-socket.ts";
 import { CAPTURE, DEBUG, untilLetGo } from "./logged-calls.ts";
 import { ENROL, GIVE_BACK, JOIN, openEnrolment } from "./enrolment.ts";
 import { certificateRequest, enrolRequest, giveBackRequest, trustRequest } from "./operations/wire.ts";
-import { sayAtLogin, tellOfRecoveryToken } from "./login-notices.ts";
+import { loginNotices } from "./login-notices.ts";
 import { openOwnership, RENEW, REPLACE_CERTIFICATE, REPLACE_TRUST } from "./ownership.ts";
 
 interface AccessPorts {
@@ -48,6 +48,7 @@ export async function openApiAccess(
   const memory = installer.isInstaller ? enrolmentInMemory({ installer, config, key, log }) : undefined;
   const enrolment = await openEnrolment({ ...means, config, memory, uptime: () => uptime() / 1000 });
   const ownership = openOwnership(means);
+  const notices = loginNotices((line) => log("info", line));
   const makeRoom = async (): Promise<boolean> => {
     try {
       await enrolment.prepare();
@@ -61,7 +62,7 @@ export async function openApiAccess(
     // Hardly any machine ever needs it.
     const { ISSUE_FILE, issueText, noticeLine } = await import("./waiting-notice.ts");
     log("alarm", noticeLine(own));
-    await sayAtLogin(ISSUE_FILE, issueText(own, enrolment.isGivenBack()));
+    await notices.say(ISSUE_FILE, issueText(own, enrolment.isGivenBack()));
     return true;
   };
   // Who keeps nothing, or cannot be known again, cannot have an owner.
@@ -69,11 +70,11 @@ export async function openApiAccess(
   let waits = isFree && (enrolment.isGivenBack() || waitsForOwner) && (await wait(fingerprint));
   const enrol = async (signal: AbortSignal, body: unknown): Promise<object> => {
     const result = await enrolment.enrol(enrolRequest(body), signal);
-    await sayAtLogin((await import("./waiting-notice.ts")).ISSUE_FILE, undefined);
-    await tellOfRecoveryToken();
+    await notices.say((await import("./waiting-notice.ts")).ISSUE_FILE, undefined);
+    await notices.tellOfRecoveryToken();
     return result;
   };
-  await tellOfRecoveryToken();
+  await notices.tellOfRecoveryToken();
   // The next caller starts it again, with what there is then.
   const endApi = (): void =>
     void init.act(API_SERVICE, "stop").catch((error: unknown) => {
@@ -98,7 +99,7 @@ export async function openApiAccess(
     [REPLACE_CERTIFICATE]: async (_signal, body) => await ownership.replaceCertificate(certificateRequest(body)),
     [REPLACE_TRUST]: async (_signal, body) => {
       const result = await ownership.replaceTrust(trustRequest(body));
-      await tellOfRecoveryToken();
+      await notices.tellOfRecoveryToken();
       return result;
     },
   };
@@ -107,7 +108,7 @@ export async function openApiAccess(
       if (fingerprint === undefined) throw new AppError("NODE_KEY_MISSING", "this machine has no key: it cannot be known again");
       const result = await enrolment.giveBack(giveBackRequest(body));
       waits = result.waits && (await wait(fingerprint));
-      await tellOfRecoveryToken();
+      await notices.tellOfRecoveryToken();
       endApi();
       return { ...result, fingerprint };
     },

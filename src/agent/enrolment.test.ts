@@ -273,6 +273,14 @@ suite("the recovery token", () => {
     await enrolment.giveBack({ recoveryToken: TOKEN });
   });
 
+  test("means nothing to a machine with an owner, also where what is kept of it cannot be removed", async () => {
+    await using at = await ownedDesk();
+    await mkdir(join(at.folder, "../given-back/x"), { recursive: true });
+    const enrolment = await at.open();
+    assert.deepEqual([enrolment.isEnrolled(), enrolment.isGivenBack()], [true, false]);
+    assert.match(at.log.at(-1)!, /given-back cannot be removed: /);
+  });
+
   test("is needed where power goes after the owner is gone", async () => {
     await using at = await ownedDesk();
     await writeFile(join(at.folder, "../given-back"), RECOVERY);

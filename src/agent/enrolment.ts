@@ -94,8 +94,11 @@ export async function openEnrolment({
   givenBack = GIVEN_BACK_FILE,
 }: EnrolmentPorts): Promise<Enrolment> {
   let enrolled = await fileExists(`${folder}/${AUTHORITIES_FILE}`);
+  /** Of a machine with an owner it says nothing any more: where it stays, as on a partition that has become read-only, nothing follows from it. */
+  const forgetGivenBack = async (): Promise<void> =>
+    await removeFile(givenBack).catch((error: unknown) => log(`${givenBack} cannot be removed: ${(error as Error).message}`));
   // It was being given back when power went, or has got its next owner just then.
-  if (enrolled) await removeFile(givenBack);
+  if (enrolled) await forgetGivenBack();
   // Somebody may put it there by hand.
   const isEnrolled = (): boolean => (enrolled ||= existsNow(`${folder}/${AUTHORITIES_FILE}`));
   let turn: Promise<unknown> = Promise.resolve();
@@ -161,7 +164,7 @@ export async function openEnrolment({
       });
     });
     enrolled = true;
-    await removeFile(givenBack);
+    await forgetGivenBack();
     log("this machine has an owner: it is called with certificates from now on");
     // Not waited for: it may change the network that the answer goes by. Where power goes now, the next boot lays it.
     if (stored) void layNow(documents);
@@ -196,7 +199,7 @@ export async function openEnrolment({
     }
     await writeNewFolder(folder, { [AUTHORITIES_FILE]: authorities, [RECOVERY_FILE]: hash });
     enrolled = true;
-    await removeFile(givenBack);
+    await forgetGivenBack();
     log("this machine has another owner, by its recovery token");
     return { waits: false };
   };
