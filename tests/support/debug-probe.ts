@@ -2,7 +2,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Tools } from "../../src/host/tools.ts";
-import { image, layout, tarOf } from "./oci.ts";
+import { blobName, image, layout, tarOf } from "./oci.ts";
 import { tar } from "./tar.ts";
 
 /** Each word of its arguments is looked at, a line each; the last one may end it, or have it wait. */
@@ -84,8 +84,8 @@ export async function debugProbe(tools: Tools, folder: string): Promise<Uint8Arr
   return await readFile(join(folder, "probe"));
 }
 
-/** A tar of an image layout: the program is `/bin/probe`, and what the image starts. The upper layer takes something of the lower one away. */
-export function probeArchive(probe: Uint8Array): Uint8Array {
+/** The program is `/bin/probe`, and what the image starts. The upper layer takes something of the lower one away. */
+export function probeImage(probe: Uint8Array): ReturnType<typeof image> {
   const lower = tar(
     { name: "bin/", flag: "5", mode: 0o755 },
     { name: "bin/probe", mode: 0o755, data: probe },
@@ -95,5 +95,14 @@ export function probeArchive(probe: Uint8Array): Uint8Array {
   );
   const upper = tar({ name: ".wh.gone", data: "" }, { name: "kept", data: "kept\n", uid: 1000 });
   const config = { config: { Env: ["PATH=/bin", "WORD=said"], Entrypoint: ["probe"], Cmd: ["exit:7"], WorkingDir: "/bin" } };
-  return tarOf(layout(image([lower, upper], { tag: "probe:1", config })));
+  return image([lower, upper], { tag: "probe:1", config });
+}
+
+/** A tar of a layout with that image. */
+export const probeArchive = (probe: Uint8Array): Uint8Array => tarOf(layout(probeImage(probe)));
+
+/** Its digest. */
+export function topLayerOf({ files, descriptor }: ReturnType<typeof image>): string {
+  const manifest = Buffer.from(files[blobName(descriptor.digest)]!).toString();
+  return (JSON.parse(manifest) as { readonly layers: readonly { readonly digest: string }[] }).layers.at(-1)!.digest;
 }

@@ -46,6 +46,11 @@ interface Repository {
   readonly manifests: Map<string, { readonly type: string; readonly bytes: Buffer }>;
   readonly tags: Map<string, string>;
 }
+/** As oci.ts makes one. */
+interface Image {
+  readonly files: Readonly<Record<string, string | Uint8Array>>;
+  readonly descriptor: { readonly mediaType: string; readonly digest: string };
+}
 export interface TestRegistry extends AsyncDisposable {
   /** `127.0.0.1:PORT` */
   readonly host: string;
@@ -290,6 +295,13 @@ export async function testRegistry(options: RegistryOptions = {}): Promise<TestR
     );
   }
   return { host: server.host, asked, repository, [Symbol.asyncDispose]: async () => await server[Symbol.asyncDispose]() };
+}
+
+/** Puts an image there under a tag. */
+export function putImage({ blobs, manifests, tags }: Repository, { files, descriptor }: Image, tag: string): void {
+  for (const content of Object.values(files)) blobs.set(digestOf(content), Buffer.from(content));
+  manifests.set(descriptor.digest, { type: descriptor.mediaType, bytes: blobs.get(descriptor.digest)! });
+  tags.set(tag, descriptor.digest);
 }
 
 const INDEX = "application/vnd.oci.image.index.v1+json";

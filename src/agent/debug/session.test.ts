@@ -5,7 +5,9 @@ import { join } from "node:path";
 import { after, suite, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
-import { debugProbe, probeArchive } from "../../../tests/support/debug-probe.ts";
+import { debugProbe, probeArchive, probeImage, topLayerOf } from "../../../tests/support/debug-probe.ts";
+import { digestOf, putImage, testRegistry, type Fault, type RegistryOptions } from "../../../tests/support/registry.ts";
+import { testContext } from "../../../tests/support/store-contract.ts";
 import { testTools } from "../../../tests/support/tools.ts";
 import { earlyProgram } from "../../build/early-program.ts";
 import { handover } from "../../core/handover.ts";
@@ -13,6 +15,8 @@ import { attachedProgram } from "../../host/attached-program.ts";
 import { makePrivateFolder, removeFolder, writeText } from "../../host/files.ts";
 import { run } from "../../host/run.ts";
 import { DebugRequestSchema, DebugRight, type DebugRequest } from "../../protocol/petrify/v1/debug_pb.ts";
+import { openStore } from "../../registry/open-store.ts";
+import type { RegistryReference } from "../../registry/reference.ts";
 import { debugCalls, type DebugNews, type DebugPorts } from "./session.ts";
 
 const tools = await testTools();
@@ -21,6 +25,7 @@ after(async () => await work.remove());
 const early = await earlyProgram(tools, work.path);
 const probe = await debugProbe(tools, join(work.path, "probe"));
 const archive = probeArchive(probe);
+const probed = probeImage(probe);
 const canContain = await run(["unshare", "--mount", "--pid", "--fork", "mount", "-t", "tmpfs", "x", "/mnt"]).then(
   () => true,
   () => false,
@@ -62,14 +67,17 @@ async function machine(change: Partial<DebugPorts> = {}, times = { aliveMs: 10_0
     ...change,
   };
   const calls = debugCalls(ports, times);
-  const open = (start: Start, { bytes = archive, signal = never, parts = [] as readonly Part[] } = {}) => {
+  const open = (start: Start, { bytes = archive, reference = "", signal = never, parts = [] as readonly Part[] } = {}) => {
     const { give, end, taken } = handover<Part>();
     const heard = async function* () {
       const message = (part: object): DebugRequest => create(DebugRequestSchema, { part } as never);
-      yield message({ case: "start", value: { ...start, image: { case: "archive", value: {} } } });
-      for (let at = 0; at < bytes.length; at += 65_536)
-        yield message({ case: "archive", value: bytes.subarray(at, at + 65_536) });
-      yield message({ case: "archiveEnd", value: {} });
+      const image = reference === "" ? { case: "archive", value: {} } : { case: "reference", value: reference };
+      yield message({ case: "start", value: { ...start, image } });
+      if (reference === "") {
+        for (let at = 0; at < bytes.length; at += 65_536)
+          yield message({ case: "archive", value: bytes.subarray(at, at + 65_536) });
+        yield message({ case: "archiveEnd", value: {} });
+      }
       for (const part of parts) yield message(part);
       for await (const part of taken()) yield message(part);
     };
@@ -95,6 +103,45 @@ function textOf(news: readonly DebugNews[]) {
 }
 const lines = (text: string): Readonly<Record<string, string>> =>
   Object.fromEntries(text.split(/\r?\n/).map((line) => [line.split(" ")[0]!, line.slice(line.indexOf(" ") + 1)]));
+
+/** A machine that reaches a registry with the image. */
+async function withRegistry(fault?: RegistryOptions["fault"]) {
+  await using scope = new AsyncDisposableStack();
+  const registry = scope.use(await testRegistry({ ...(fault ? { fault } : {}) }));
+  const team = registry.repository("team/probe");
+  putImage(team, probed, "1");
+  team.manifests.set(OTHER, team.manifests.get(probed.descriptor.digest)!);
+  const context = scope.use(testContext());
+  const store = async (reference: RegistryReference) =>
+    await Promise.resolve({ store: openStore(reference, context), [Symbol.dispose]: () => {} });
+  const at = scope.use(await machine({ registry: store }));
+  const kept = scope.move();
+  const repository = `http://${registry.host}/team/probe`;
+  return { ...at, repository, [Symbol.asyncDispose]: async () => await kept.disposeAsync() };
+}
+const OTHER = digestOf("another manifest");
+const isLayer = (url: string): boolean => url.endsWith(topLayerOf(probed));
+const otherBytes: Fault = { change: ({ length }) => Buffer.alloc(length) };
+const REFUSED: readonly {
+  readonly what: string;
+  readonly name?: string;
+  readonly fault?: RegistryOptions["fault"];
+  readonly code: string;
+  readonly hint: RegExp;
+}[] = [
+  {
+    what: "one whose layer has other bytes there",
+    fault: ({ url }) => (isLayer(url) ? otherBytes : undefined),
+    ...{ code: "REGISTRY_INVALID", hint: /^Nothing of it was used\./ },
+  },
+  { what: "what is there under another digest", name: `@${OTHER}`, code: "REGISTRY_INVALID", hint: /^Nothing of it was used\./ },
+  { what: "one that is not there", name: ":2", code: "REGISTRY_NOT_FOUND", hint: /./ },
+  {
+    what: "one of a registry that is away",
+    fault: () => ({ cutAfter: 0 }),
+    ...{ code: "REGISTRY_UNREACHABLE", hint: /^Check the network/ },
+  },
+];
 
 suite("a debug container", { skip }, () => {
   test("starts what its image says, and what the caller says instead; its exit code is told, and nothing is left", async () => {
@@ -269,6 +316,24 @@ suite("a debug container", { skip }, () => {
     await assert.rejects(at.ran({}, { bytes: archive.subarray(0, 5000) }), { code: "REGISTRY_INVALID" });
     assert.deepEqual(await at.left(), []);
   });
+
+  test("is made of an image in a registry, by its tag and by its digest", async () => {
+    await using at = await withRegistry();
+    for (const name of [":1", `@${probed.descriptor.digest}`]) {
+      const said = await at.ran({ command: ["probe", "read:/kept", "exit:3"] }, { reference: `${at.repository}${name}` });
+      assert.deepEqual([said.output, said.exitCode], ["read:/kept kept\n", 3]);
+    }
+    const [{ about }] = at.logs as [{ about: Record<string, unknown> }];
+    assert.deepEqual([about["image"], about["digest"]], [`${at.repository}:1`, probed.descriptor.digest]);
+    assert.deepEqual(await at.left(), []);
+  });
+
+  for (const { what, name = ":1", fault, ...refusal } of REFUSED)
+    test(`is not made of ${what}`, async () => {
+      await using at = await withRegistry(fault);
+      await assert.rejects(at.ran({}, { reference: `${at.repository}${name}` }), refusal);
+      assert.deepEqual([at.logs.length % 2, await at.left()], [0, []]);
+    });
 
   test("has failed where it has not ended by itself: whatever its program has written counts for nothing", async () => {
     const killed = async () =>
