@@ -136,12 +136,18 @@ async function leavesABadOneAlone({ guest, vm }: Machine, site: Site, bad: BadRe
   const left = await updatesOf(guest, ({ next, state }) => next?.because === "fell back" && state.lock === undefined);
   assert.match(left.state.left[0]!.reason, /nobody has switched it on/);
   assert.deepEqual((await ended(guest)).slice(0, 2), ["upgrade fell back", "download succeeded"]);
-  await guest.run("petrify updates check", LIMIT_MS);
-  await updatesOf(guest, ({ next }) => next?.because === "fell back");
+  const checked = await guest.run("petrify updates check", LIMIT_MS);
+  assert.match(checked.output, /^next +fell back: .*: it fell back here on .*: .*^left +/ms);
+  assert.equal(checked.status, 0);
   await guest.check("mkdir -p /run/stick && mount -o ro /dev/disk/by-id/virtio-petrify1 /run/stick");
   await configOf(guest, "apply -", `#cloud-config\n${NETWORK}\n${site.updates("oci:/run/stick", "")}`);
   const isBrought = ({ state }: UpdatesStatus): boolean => state.release?.reference.startsWith("oci:") === true;
   await updatesOf(guest, (status) => isBrought(status) && status.next?.because === "fell back");
+  await guest.check("umount /run/stick");
+  const gone = await guest.run("petrify updates check --json", LIMIT_MS);
+  assert.match(gone.output, /^\{"type":"error","code":"[A-Z_]+","message":"[^"]*oci:\/run\/stick/);
+  assert.equal(gone.status, 1);
+  await updatesOf(guest, ({ next, state }) => next?.because === "fell back" && state.lookFailure?.count === 1);
 
   await guest.check("date --set='+3 days'");
   await guest.check("petrify updates resume");

@@ -155,8 +155,7 @@ export class FakeNode {
         tell({ is: "staging", image: step.release.image, uptime: this.facts.uptime });
         this.time += 30;
         const isHere = [this.#downloaded, this.#staged?.image].includes(step.release.image);
-        if (!isHere && !this.isSourceUp)
-          tell({ is: "failed", image: step.release.image, reason: "the line is down" });
+        if (!isHere && !this.isSourceUp) tell({ is: "failed", image: step.release.image, reason: "the line is down" });
         else {
           this.#staged = this.#means.releases().find(({ image }) => image === step.release.image)!;
           tell({ is: "staged", uptime: this.facts.uptime });
