@@ -17,9 +17,16 @@ export function cutPower(on: FakeDisk, machine: FakeMachine, after: number, stop
     stop.abort(new PowerCut());
     return false;
   };
-  const { store, record, images: work } = machine;
+  const { store, record, images: work, updates } = machine;
   const storeOf = store.store.bind(store);
   Object.assign(store, { store: async (state: FakeDisk["state"]) => (spend() ? await storeOf(state) : undefined) });
+  const openStore = updates.store;
+  Object.assign(updates, {
+    store: async (): ReturnType<typeof openStore> => {
+      const opened = await openStore();
+      return { ...opened, store: async (state) => (spend() ? await opened.store(state) : undefined) };
+    },
+  });
   const change = record.change.bind(record);
   Object.assign(record, {
     change: async (choose: Parameters<typeof change>[0]) => {

@@ -257,6 +257,12 @@ suite("what comes next", () => {
       "trial",
     ],
     [
+      "the fleet's lock is kept in recovery",
+      { config: COORDINATED, state: { lock: "unsure" }, facts: { running: { is: "other", image: "" } } },
+      "nothing",
+      "not a slot",
+    ],
+    [
       "the fleet's server was down a moment ago",
       { config: COORDINATED, state: { lock: "unsure", release: undefined as never, lockFailure: failure(1, 10) } },
       "nothing",

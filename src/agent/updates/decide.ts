@@ -117,7 +117,8 @@ export function decide(situation: UpdateSituation): UpdateDecision {
   const { config, state, facts, now } = situation;
   const wanted = withoutLock(situation);
   if (state.lock === undefined || !config.coordination) return wanted;
-  if (facts.running.is === "trial") return wanted;
+  // Nobody else is to go where this machine is not known to have come back from.
+  if (facts.running.is !== "proven") return wanted;
   if (wanted.step.do === "take-lock" || wanted.step.do === "stage" || wanted.step.do === "restart") return wanted;
   const waits = waitsUntil(state.lockFailure, config, now);
   if (waits === undefined) return due({ do: "give-lock-back" }, "the fleet's lock is given back: nothing is to be restarted now");

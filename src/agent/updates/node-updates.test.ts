@@ -83,6 +83,41 @@ test("a release that falls back is not booted again, until somebody says so", as
   assert.equal((await boot(on)).slot, "b");
 });
 
+test("power that goes at any change of an update only delays it, in the boot before and in the one on trial", async () => {
+  for (const first of [true, false]) {
+    let cuts = 0;
+    for (let isCut = true; isCut; cuts++) {
+      const on = disk();
+      if (!first) await boot(on);
+      ({ isCut } = await boot(on, { cutAfter: cuts }));
+      for (let count = 0; count < 3; count++) await boot(on);
+      const { active, slots } = on.record;
+      assert.deepEqual([active, slots.b.state, slots.b.digest], ["b", "proven", "cc"], `cut after ${cuts}`);
+      assert.deepEqual([on.updates?.left, on.state.operation], [[], undefined], `cut after ${cuts}`);
+    }
+    assert.ok(cuts > (first ? 20 : 4), `${cuts} places`);
+  }
+});
+
+test("a release that is no good is booted three times, wherever the power goes before, and then left alone", async () => {
+  for (let [cutAfter, isCut] = [0, true]; isCut; cutAfter++) {
+    const on = disk();
+    ({ isCut } = await boot(on, { cutAfter }));
+    const booted: string[] = [];
+    for (let count = 0; count < 7; count++) {
+      const prepare = (machine: FakeMachine): void => {
+        if (machine.facts.slot === "b") machine.failing["web"] = "connection refused";
+      };
+      booted.push((await boot(on, { prepare })).slot);
+    }
+    assert.match(booted.join(""), /^a{0,2}b{3}a+$/, `cut after ${cutAfter}`);
+    assert.deepEqual(
+      on.updates?.left.map(({ image: left }) => left),
+      ["cc"],
+    );
+  }
+});
+
 test("what updates fetch comes no faster than the config says, also after a cut; what somebody asks for does", async () => {
   const on = disk();
   const config = { ...APPLY, mode: "download", bandwidth: 65_536 } as const;
