@@ -5,6 +5,7 @@ import { connect, type Socket } from "node:net";
 import { suite, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { boundedApi, MOST_MEMORY } from "../../tests/support/bounded-api.ts";
+import { until } from "../../tests/support/until.ts";
 
 const HOST = "127.0.0.1";
 const SLOW = 200;
@@ -30,19 +31,20 @@ suite("the memory of petrify-api stays what it was", () => {
       return socket.resume();
     });
     const open = (): number => sockets.filter(({ closed }) => !closed).length;
-    for (const until = performance.now() + 30_000; open() > 256 && performance.now() < until;) await wait(50);
+    await until(() => open() <= 256);
     assert.ok(open() <= 256, `${open()} are open`);
     const most = await api.memory();
     assert.ok(most < MOST_MEMORY, `${most} MB`);
     for (const socket of sockets) socket.destroy();
-    for (const until = performance.now() + 20_000; ; await wait(100)) {
-      const failed = await api.answers().then(
+    let failed: unknown;
+    await until(async () => {
+      failed = await api.answers().then(
         () => undefined,
         (error: unknown) => error,
       );
-      if (!failed) break;
-      if (performance.now() > until) throw failed;
-    }
+      return failed === undefined;
+    });
+    assert.ifError(failed);
   });
 
   test(`with ${SLOW} followers that read nothing of what they have asked for`, async () => {

@@ -3,6 +3,7 @@ import { suite, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import type { TLSSocket } from "node:tls";
 import { boundedApi, MOST_MEMORY, type BoundedApi } from "../../tests/support/bounded-api.ts";
+import { orNothing, until } from "../../tests/support/until.ts";
 import {
   call,
   callFields,
@@ -23,17 +24,13 @@ import {
 const STATUS = "/petrify.v1.NodeService/Status";
 const HISTORY = "/petrify.v1.NodeService/History";
 const FOLLOW = "/petrify.v1.NodeService/FollowOperation";
-/** Milliseconds. */
-const ENDS = 10_000;
-
 const begin = (path = STATUS): Buffer => frame(FRAME.headers, FLAG.endHeaders, 1, callFields(path));
 
 async function closed(socket: TLSSocket): Promise<void> {
   if (socket.closed) return;
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const { promise, resolve } = Promise.withResolvers<void>();
   socket.once("close", () => resolve());
-  const timer = setTimeout(() => reject(new Error("the connection is still there")), ENDS);
-  await promise.finally(() => clearTimeout(timer));
+  assert.notEqual(await orNothing(promise), "nothing", "the connection is still there");
 }
 
 /** What is there of the API afterwards is what there was before. */
@@ -136,7 +133,7 @@ suite("a call that nobody can understand", () => {
         socket.write(Buffer.concat([hello(), bytes]));
         // Fields of the first call, or its end.
         const hasAnswer = (): boolean => framesIn(Buffer.concat(answer)).some(({ stream }) => stream === 1);
-        for (const until = performance.now() + ENDS; !hasAnswer() && performance.now() < until;) await wait(20);
+        await until(hasAnswer);
         assert.ok(hasAnswer(), "it is answered");
       });
     }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { apiProgram, startApi } from "../../tests/support/api-program.ts";
+import { until } from "../../tests/support/until.ts";
 import { openMaintenance } from "../client/open-maintenance.ts";
 import { openNode } from "../client/open-node.ts";
 import type { LocalRoutes } from "../host/unix-http.ts";
@@ -90,6 +91,7 @@ suite("petrify-api", () => {
     await using api = await started({ "api_ca.pem": authority.certificate, api_epoch: "2\n" });
     await using revoked = await api.open(await authority.person({ epoch: 1 }));
     await assert.rejects(revoked.node.version({}));
+    await until(() => api.said().includes("refused"));
     assert.match(api.said(), /refused 127\.0\.0\.1: the certificate of alice is revoked: epoch 1 is over/);
     await using connection = await api.open(await authority.person({ epoch: 2 }));
     assert.equal((await connection.node.version({})).version, "1.2.3");

@@ -3,6 +3,7 @@ import { mkdir, mkdtempDisposable, readdir, readFile, rename, stat, writeFile } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
+import { until } from "../../tests/support/until.ts";
 import { AppError } from "../core/error.ts";
 import { hashRecoveryToken } from "../host/recovery-token.ts";
 import { fakeAuthority, fakeMachine } from "./api/testing.ts";
@@ -61,10 +62,6 @@ async function inMemory(disk?: string) {
   });
   await enrolment.prepare();
   return { ...at, enrolment, asked };
-}
-
-async function until(isSo: () => boolean): Promise<void> {
-  for (const end = performance.now() + 5000; !isSo() && performance.now() < end;) await new Promise(setImmediate);
 }
 
 suite("a machine that nobody owns", () => {

@@ -119,7 +119,7 @@ suite("petrify-look", () => {
     );
     assert.deepEqual((await system.network({})).sockets, []);
     const time = await system.time({});
-    assert.ok(Math.abs(Number(time.now!.seconds) - secondsNow()) < 5 && time.boot!.seconds < time.now!.seconds);
+    assert.ok(Math.abs(Number(time.now!.seconds) - secondsNow()) < 60 && time.boot!.seconds < time.now!.seconds);
     assert.notEqual(time.reason, "");
     for (const { path } of (await system.cgroups({ depth: 1 })).cgroups) assert.match(path, /^\/[^/]+$/);
   });

@@ -289,7 +289,7 @@ suite("refused before anything is written", () => {
     test(`a release that ${name}: ${code}`, async () => {
       await using registry = await faultyRegistry({
         tries: 2,
-        ...(name.includes("drips") || name.includes("now and then") ? { stallMs: 300 } : {}),
+        ...(name.includes("drips") ? { stallMs: 1000 } : {}),
       });
       await push(registry.store, image(), pushed);
       registry.fail(fault);
@@ -388,7 +388,7 @@ suite("while it is written", () => {
     test(`${name}: ${code}, and the next try goes on`, async () => {
       await using registry = await faultyRegistry({
         tries: 2,
-        ...(name.includes("drips") || name.includes("now and then") ? { stallMs: 300 } : {}),
+        ...(name.includes("now and then") ? { stallMs: 1000 } : {}),
       });
       const { packed } = await push(registry.store, wanted, { signedBy: [key] });
       const segments = segmentsOf(registry.registry);

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { buffer, text } from "node:stream/consumers";
 import { suite, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
+import { until } from "../../tests/support/until.ts";
 import { forwardThrough } from "./forward-through.ts";
 import { isElsewhere, serveForwarder, type ForwarderOptions } from "./forwarder.ts";
 
@@ -67,8 +68,8 @@ suite("a forwarder", () => {
     });
     const connection = await at.through();
     connection.pause();
-    let before = -1;
-    for (; before !== sent; await wait(100)) before = sent;
+    await until(() => sent > 1);
+    for (let before = -1; before !== sent; await wait(100)) before = sent;
     assert.ok(sent > 1 && sent < 500, `${sent} of 64 KiB each have gone nowhere`);
     connection.destroy();
   });
@@ -109,16 +110,20 @@ suite("a forwarder", () => {
     await assert.rejects(none.through(HOST, TOKEN, 1), { message: /it does not answer \(ECONNREFUSED\)/ });
   });
 
-  test("passes on no more connections than it may, and ends once it has passed on none for a while", async () => {
-    const ended = Promise.withResolvers<string>();
-    await using at = await forwarding(() => {}, {
-      ...{ limits: { connections: 2 }, idle: { ms: 100, end: () => ended.resolve("ended") } },
-    });
+  test("passes on no more connections than it may, and ends once it has passed on none for a while", async (t) => {
+    t.mock.timers.enable({ apis: ["setTimeout"] });
+    let ended = 0;
+    await using at = await forwarding(() => {}, { limits: { connections: 2 }, idle: { ms: 100, end: () => void ended++ } });
     const connections = [await at.through(), await at.through()];
     await assert.rejects(at.through(), { message: /passes on 2 connections already/ });
-    assert.equal(await Promise.race([ended.promise, wait(300, "waits")]), "waits");
+    t.mock.timers.tick(10_000);
+    assert.equal(ended, 0);
     for (const connection of connections) connection.destroy();
-    assert.equal(await ended.promise, "ended");
+    await until(() => {
+      t.mock.timers.tick(100);
+      return ended > 0;
+    });
+    assert.equal(ended, 1);
   });
 
   test("answers nothing but CONNECT", async () => {

@@ -11,6 +11,7 @@ import { encodeContexts, type Contexts } from "../../src/client/contexts.ts";
 import { bundleForNode } from "../../src/host/bundle.ts";
 import { run } from "../../src/host/run.ts";
 import { networkNamespace, withoutNamespaces, type NetworkNamespace } from "../support/namespace.ts";
+import { until } from "../support/until.ts";
 
 const TOP = join(import.meta.dirname, "../..");
 const TOKEN = "t";
@@ -122,7 +123,9 @@ test(
     await contexts(["edge-1"]);
     assert.match(await ask("edge-1"), answered);
     assert.match(await ask("edge-7"), answered);
-    assert.ok(said.includes("<6>alice reaches 198.51.100.7:50000 through this machine"), said.join("\n"));
+    const reached = "<6>alice reaches 198.51.100.7:50000 through this machine";
+    await until(() => said.includes(reached));
+    assert.ok(said.includes(reached), said.join("\n"));
     assert.match(await ask("own"), /not one of another machine/);
     await contexts([]);
     assert.match(await ask("edge-7"), /"code":"NODE_UNREACHABLE"/);

@@ -8,7 +8,7 @@ import { sha256 } from "../../src/host/sha256.ts";
 import { findManifest } from "../../src/release/verify-image.ts";
 import { Interrupted } from "../../src/cli/output.ts";
 import { runForTest, type Ran } from "../../src/cli/testing.ts";
-import { petrify, workspace, type Workspace } from "../support/cli.ts";
+import { petrify, workspace, type CliEvent, type Workspace } from "../support/cli.ts";
 import { faultyRegistry, push } from "../support/pushed-release.ts";
 import type { Asked } from "../support/registry.ts";
 import type { ReleaseImage } from "../support/release-images.ts";
@@ -124,15 +124,20 @@ test("copy to an archive: there is none, and the same command makes it and leave
   const name = `http://${registry.registry.host}/team/os:v1`;
   await push(registry.store, image);
   const args = ["copy", name, "oci-archive:copied.tar", "--json"];
-  let interrupt: (() => void) | undefined;
+  let isFollowed = false;
   let count = 0;
+  const fourth = Promise.withResolvers<void>();
   registry.fail((asked) => {
-    if (isBlob("GET")(asked) && ++count === 4) interrupt?.();
-    // The rest of it does not come before it has heard of that.
-    return interrupt && isBlob("GET")(asked) && count >= 4 ? { dripMs: 1000 } : undefined;
+    if (!isBlob("GET")(asked) || ++count < 4) return undefined;
+    fourth.resolve();
+    return { dripMs: 1000 }; // the rest of it does not come before it has heard of that
   });
   // What an archive's lock waits for is the end of a process.
-  const stopped = await petrify(args, { cwd: at.folder, onEvent: (_, end) => (interrupt = end) });
+  const onEvent = (_: CliEvent, end: () => void): void => {
+    if (!isFollowed) void fourth.promise.then(end);
+    isFollowed = true;
+  };
+  const stopped = await petrify(args, { cwd: at.folder, onEvent });
   assert.equal(stopped.exitCode, 130, stopped.stderr);
   assert.ok(!existsSync(join(at.folder, "copied.tar")));
   registry.fail(undefined);

@@ -26,9 +26,9 @@ interface Opened extends AsyncDisposable {
   /** Requests from now on that begin so. */
   readonly asked: (start: string) => readonly Asked[];
 }
-async function open(options: RegistryOptions = {}, more: Partial<RegistryContext> = {}): Promise<Opened> {
+async function open(options: RegistryOptions = {}, more: Partial<RegistryContext> = {}, stallMs?: number): Promise<Opened> {
   const registry = await testRegistry(options);
-  const context = testContext(more);
+  const context = testContext(more, stallMs);
   return {
     registry,
     store: openStore(parseReference(`http://${registry.host}/team/os`), context),
@@ -187,7 +187,7 @@ test("of an answer without end no more is read than the blob has", async () => {
 });
 
 test("a registry that sends a byte now and then is given up like one that sends none", async () => {
-  await using at = await open(always(GET_BLOB, { dripMs: 5 }), { tries: 2 });
+  await using at = await open(always(GET_BLOB, { dripMs: 5 }), { tries: 2 }, 500);
   put(at);
   await assert.rejects(collected(at.store.getBlob(describedAs(BLOB))), {
     code: "REGISTRY_UNREACHABLE",

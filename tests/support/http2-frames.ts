@@ -59,7 +59,7 @@ export async function flood(
   socket: TLSSocket,
   piece: (index: number) => Uint8Array,
   most: number,
-  waits = 2000,
+  waits = 30_000,
 ): Promise<Flooded> {
   const closed = new Promise<"closed">((resolve) => socket.once("close", () => resolve("closed")));
   for (let index = 0; index < most && !socket.destroyed; index++) {

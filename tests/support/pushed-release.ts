@@ -1,5 +1,6 @@
 /** Releases that are pushed, registries that fail when somebody says so, and places of a disk in memory. */
 import assert from "node:assert/strict";
+import type { Http } from "../../src/host/http-client.ts";
 import { sha256 } from "../../src/host/sha256.ts";
 import { zstdQuickPack } from "../../src/host/zstd.ts";
 import { openStore } from "../../src/registry/open-store.ts";
@@ -63,18 +64,21 @@ async function pushDelta(store: ImageStore, { manifest }: PushedRelease, bytes: 
   );
 }
 
-/** Faults begin when somebody says so. @param tries of a request to `reader`, each of which waits so long */
+/** Faults begin when somebody says so. @param tries of a request to `reader`, each of which waits so long while there are faults */
 export async function faultyRegistry({ tries, stallMs }: { readonly tries?: number; readonly stallMs?: number } = {}) {
   let fault: RegistryOptions["fault"];
   const registry = await testRegistry({ fault: (asked) => fault?.(asked) });
   const context = testContext();
-  const impatient = testContext(tries === undefined ? {} : { tries }, stallMs);
+  const patient = testContext(tries === undefined ? {} : { tries });
+  const impatient = testContext({}, stallMs);
+  const http: Http = async (request) => await (fault ? impatient : patient).http(request);
   const reference = parseReference(`http://${registry.host}/team/os:v1`);
   return {
-    ...{ registry, reference, store: openStore(reference, context), reader: openStore(reference, impatient) },
+    ...{ registry, reference, store: openStore(reference, context), reader: openStore(reference, { ...patient, http }) },
     fail: (how: typeof fault): void => void (fault = how),
     [Symbol.asyncDispose]: async () => {
       context[Symbol.dispose]();
+      patient[Symbol.dispose]();
       impatient[Symbol.dispose]();
       await registry[Symbol.asyncDispose]();
     },

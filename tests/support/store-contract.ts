@@ -28,12 +28,12 @@ export async function collected(bytes: AsyncIterable<Uint8Array>): Promise<Buffe
   return Buffer.concat(await Array.fromAsync(bytes));
 }
 
-/** Waits for nothing, and remembers how long it would have. @param stallMs of waiting for an answer that does not come */
+/** Waits for nothing between tries, and remembers how long it would have. @param stallMs of waiting for an answer that does not come, where it is known that none will */
 export function testContext(
   more: Partial<RegistryContext> = {},
-  stallMs = 2000,
+  stallMs?: number,
 ): RegistryContext & { readonly waits: number[] } & Disposable {
-  const client = httpClient({ stallMs });
+  const client = httpClient(stallMs === undefined ? {} : { stallMs });
   const waits: number[] = [];
   return {
     http: client.http,

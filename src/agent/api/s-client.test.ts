@@ -5,7 +5,7 @@ import { access, mkdtempDisposable, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
-import { setTimeout as wait } from "node:timers/promises";
+import { until } from "../../../tests/support/until.ts";
 import { secondsNow } from "../../host/wall-clock.ts";
 import { openApi } from "./open-api.ts";
 import { fakeAuthority, fakeMachine, fakeStatus, noAgent, type Pair } from "./testing.ts";
@@ -46,7 +46,7 @@ async function desk() {
     asked: () => asked,
     /** What has been logged, once something has. */
     logged: async (): Promise<string> => {
-      for (const until = performance.now() + 5000; lines.length === 0 && performance.now() < until;) await wait(10);
+      await until(() => lines.length > 0);
       return lines.splice(0).join("\n");
     },
     pair: async ({ certificate, key }: Pair): Promise<string[]> => [

@@ -17,11 +17,11 @@ const PACKET = String.raw`printf "\1\0\0\0\2\0\0\0\2\0\0\0\2\0\0\0ab"`;
 const LISTENS = "echo 'tcpdump: listening on eth0' >&2";
 /** A signal is for all of the group: it ends what is waited for, too. */
 const WAITS = "sleep 100";
-const capture = captureCall(500);
 const never = new AbortController().signal;
 
-/** A machine with eth0, where this script is tcpdump. */
-async function machine(script: string) {
+/** A machine with eth0, where this script is tcpdump. @param takenMs how long what was captured is kept */
+async function machine(script: string, takenMs = 60_000) {
+  const capture = captureCall(takenMs);
   const folder = await mkdtempDisposable(join(tmpdir(), "petrify-capture-"));
   await makeFolder(join(folder.path, "sys/class/net/eth0"));
   const logs: string[] = [];
@@ -63,9 +63,11 @@ suite("a capture", () => {
   });
 
   test("ends when its time is over, and says meanwhile what was dropped", async () => {
-    const counts = "trap 'echo 1 packet dropped by kernel >&2' USR1";
-    const ends = `trap '${PACKET}; exit 0' INT`;
-    await using at = await machine(`${counts}; ${ends}; ${HEADER}; ${LISTENS}; for n in 1 2 3 4 5 6; do ${WAITS}; done`);
+    // A shell that comes to it late hears both signals at once, and not in the order that they came in.
+    const counts = "trap 'echo 1 packet dropped by kernel >&2; counted=1' USR1";
+    const ends = "trap 'over=1' INT";
+    const script = `${counts}; ${ends}; ${HEADER}; ${LISTENS}; until [ "$counted$over" = 11 ]; do ${WAITS}; done; ${PACKET}`;
+    await using at = await machine(script);
     const found = await rest(at.ask({ interface: "any", duration: "2.5s" }));
     assert.deepEqual(found.at(-1), { packets: "1", dropped: "1" });
   });
@@ -101,8 +103,8 @@ suite("a capture", () => {
   });
 
   test("that nobody takes waits for its reader, and ends a while after its time all the same", async () => {
-    await using at = await machine(`trap '' INT USR1; ${LISTENS}; ${HEADER}; while ${PACKET}; do :; done`);
-    const answers = at.ask({ interface: "eth0", duration: "0.5s" });
+    await using at = await machine(`trap '' INT USR1; ${LISTENS}; ${HEADER}; while ${PACKET}; do :; done`, 500);
+    const answers = at.ask({ interface: "eth0", duration: "1s" });
     await answers.next();
     await at.programs[0]!.program.ended;
     await wait(0);

@@ -6,6 +6,7 @@ import { suite, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { TOKEN } from "../../../tests/support/api-program.ts";
 import { canReplacePrograms, startLook } from "../../../tests/support/look-program.ts";
+import { until } from "../../../tests/support/until.ts";
 import { openNode } from "../../client/open-node.ts";
 import { secondsNow } from "../../host/wall-clock.ts";
 import { LogService } from "../../protocol/petrify/v1/log_pb.ts";
@@ -90,8 +91,7 @@ suite(
       }
       slow.abort();
       await Promise.all(connections.map(async (connection) => await connection[Symbol.asyncDispose]()));
-      const until = performance.now() + 10_000;
-      while ((await at.programs()) > 0 && performance.now() < until) await wait(50);
+      await until(async () => (await at.programs()) === 0);
       assert.equal(await at.programs(), 0, "their programs have ended with them");
     });
   },

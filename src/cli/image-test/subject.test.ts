@@ -193,7 +193,7 @@ suite("a case", () => {
   const played = async (name: CaseName, machine: Machine) => {
     const { subject, begin, resets } = subjectOf(machine);
     if (name !== "boot") begin(); // it runs already
-    return { says: await runCase(name, subject, AbortSignal.timeout(20_000)), resets: resets() };
+    return { says: await runCase(name, subject, AbortSignal.timeout(60_000)), resets: resets() };
   };
   for (const { name, machine, says, resets = 0 } of passes) {
     test(`${name} passes, and says what it has shown${machine.otherAt ? ", whatever the other disk has" : ""}`, async () => {

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { desk, type Look } from "../../../tests/support/desk.ts";
+import { until } from "../../../tests/support/until.ts";
 import { AppError } from "../../core/error.ts";
 import { fileExists, readText } from "../../host/files.ts";
 
@@ -53,10 +55,10 @@ suite("petrify -n NODE pcap", () => {
     await using at = await oneMachine(async function* (_method, _url, signal) {
       yield await Promise.resolve(part("head", 0));
       yield part("one", 1);
-      await new Promise<void>((resolve) => {
-        signal.addEventListener("abort", () => resolve());
-        setTimeout(() => stop.abort(new AppError("INTERRUPTED", "interrupted")), 200);
-      });
+      const gone = once(signal, "abort");
+      await until(async () => (await readText(join(at.cwd, "a.pcap")).catch(() => "")) === "headone");
+      stop.abort(new AppError("INTERRUPTED", "interrupted"));
+      await gone;
     });
     const { out, exitCode, err } = await at.pcap(["-o", "a.pcap"], stop.signal);
     assert.deepEqual([exitCode, out, err], [0, "a.pcap: 1 packet\n", ""]);

@@ -229,7 +229,7 @@ for (const [says, prepare, args, code] of [
     await using at = await desk();
     await prepare(at.folder);
     const all = ["serve", "netboot", "os.netboot", "--listen", "127.0.0.1:0", "--json", ...args];
-    const ran = await runForTest(all, { cwd: at.folder, signal: AbortSignal.timeout(10_000) });
+    const ran = await runForTest(all, { cwd: at.folder, signal: AbortSignal.timeout(60_000) });
     assert.deepEqual([events(ran).at(-1)!["code"], /"serving"/.test(ran.out)], [code, false], ran.out);
   });
 }
