@@ -9,7 +9,7 @@ import { modeOption, MODES } from "../config/apply.ts";
 import { FILES, readDocumentBytes } from "../config/document-bytes.ts";
 import { documentTexts } from "../config/document-texts.ts";
 import { generationNumber } from "../config/generation-number.ts";
-import type { Cli } from "../context.ts";
+import type { Cli, CliContext } from "../context.ts";
 import { eachNode, showAnswers, type Answered } from "../nodes/each-node.ts";
 import { addNodeOptionsTo, type NodeOptions } from "../nodes/options.ts";
 import { tableText } from "../table.ts";
@@ -20,6 +20,7 @@ interface ModeOptions extends NodeOptions {
 }
 /** Applying one may take a while: packages of settings, services that are started. */
 const LIMIT_MS = 300_000;
+const WHICH = `${FILES} (default: those of the places in which a machine looks)`;
 
 const protocol = async () => await import("../../protocol/petrify/v1/control_pb.ts");
 /** What a message is in JSON, by the schema that it has. */
@@ -27,6 +28,7 @@ const json = async () => (await import("@bufbuild/protobuf")).toJson;
 
 /** @param config the command that has those which look at documents */
 export function registerControlConfig(config: Command, cli: Cli): void {
+  registerPlan(config, cli);
   registerApply(config, cli);
   registerConfirm(config, cli);
   registerRollback(config, cli);
@@ -34,10 +36,40 @@ export function registerControlConfig(config: Command, cli: Cli): void {
   registerDiff(config, cli);
 }
 
+/** The documents, handed to each machine. */
+async function apply(context: CliContext, files: readonly string[], options: ModeOptions): Promise<void> {
+  const { cwd, terminal } = context;
+  const documents = documentTexts(await readDocumentBytes({ cwd, input: terminal.input }, files));
+  const [{ ControlService, ConfigResultSchema }, toJson, mode] = [await protocol(), await json(), await modeOf(options)];
+  const answers = await eachNode(context, options, async ({ client }, { signal }) => {
+    const { result } = await client(ControlService).applyConfig({ documents, mode }, { signal, timeoutMs: LIMIT_MS });
+    return result!;
+  });
+  showAnswers(context, answers, (result) => toJson(ConfigResultSchema, result), resultTable);
+}
+
+function registerPlan(config: Command, cli: Cli): void {
+  const command = config
+    .command("plan")
+    .argument("[file...]", WHICH)
+    .summary("what applying machine configs would change on machines")
+    .description(
+      "Asks each machine what of it differs, what would be done about that in which order, and what would need a reboot. Only\n" +
+        "names are told, no contents. Nothing is changed: this is `config apply --mode dry-run`. For admins.",
+    );
+  addNodeOptionsTo(command)
+    .addHelpText("after", "\nExamples:\n  petrify -n edge-7 config plan machine.yaml")
+    .action(
+      cli.action(
+        async (context, files: string[], options: NodeOptions) => await apply(context, files, { ...options, mode: "dry-run" }),
+      ),
+    );
+}
+
 function registerApply(config: Command, cli: Cli): void {
   const command = config
     .command("apply")
-    .argument("[file...]", `${FILES} (default: those of the places in which a machine looks)`)
+    .argument("[file...]", WHICH)
     .summary("make machines what machine configs say")
     .description(
       "Each machine checks the documents, compiles them for its image, and lays down what differs. Nothing of it is changed\n" +
@@ -49,18 +81,7 @@ function registerApply(config: Command, cli: Cli): void {
       "after",
       `${MODES}\n\nExamples:\n  petrify -n edge-7 config apply machine.yaml --mode dry-run\n  petrify -l site=berlin config apply site.yaml --mode try`,
     )
-    .action(
-      cli.action(async (context, files: string[], options: ModeOptions) => {
-        const { cwd, terminal } = context;
-        const documents = documentTexts(await readDocumentBytes({ cwd, input: terminal.input }, files));
-        const [{ ControlService, ConfigResultSchema }, toJson, mode] = [await protocol(), await json(), await modeOf(options)];
-        const answers = await eachNode(context, options, async ({ client }, { signal }) => {
-          const { result } = await client(ControlService).applyConfig({ documents, mode }, { signal, timeoutMs: LIMIT_MS });
-          return result!;
-        });
-        showAnswers(context, answers, (result) => toJson(ConfigResultSchema, result), resultTable);
-      }),
-    );
+    .action(cli.action(apply));
 }
 
 function registerConfirm(config: Command, cli: Cli): void {

@@ -295,12 +295,12 @@ suite("petrify -n", () => {
       "POST /config/diff": () => [{ ...result.plan, from: 1, to: 2 }],
     });
     await writeFile(join(at.cwd, "a.yaml"), "#cloud-config\nhostname: edge-8\n");
+    const documents = [{ origin: "a.yaml", text: "#cloud-config\nhostname: edge-8\n" }];
+    await at.done("config", "plan", "a.yaml");
+    assert.deepEqual(at.asked.at(-1)![2], { documents, mode: "dry-run" });
     const applied = await at.done("config", "apply", "a.yaml", "--mode", "try");
     assert.match(applied, /2 +yes +for a minute[^]*~ host name edge-8[^]*note: no zone/);
-    assert.deepEqual(at.asked.at(-1)![2], {
-      documents: [{ origin: "a.yaml", text: "#cloud-config\nhostname: edge-8\n" }],
-      mode: "try",
-    });
+    assert.deepEqual(at.asked.at(-1)![2], { documents, mode: "try" });
     assert.match(await at.done("config", "confirm"), /machine config 2 is kept/);
     assert.match(await at.done("config", "rollback", "1"), /1 +yes/);
     assert.deepEqual(at.asked.at(-1)![2], { to: 1, mode: "auto" });
