@@ -29,19 +29,31 @@ export async function runProgram(
       await program.parseAsync(args, { from: "user" });
     } catch (error) {
       if (!(error instanceof CommanderError)) throw error;
-      if (error.exitCode !== 0) throw usageError(error);
+      if (error.exitCode !== 0) throw usageError(error, helpFor(program, args));
     }
   };
   return await exitCodeOf(body, args.includes("--json"), sinks, signal);
 }
 
 /** commander's "error: … \n(Did you mean …?)" as message and hint. */
-function usageError(cause: CommanderError): UsageError {
-  if (cause.code === "commander.help")
-    return new UsageError("USAGE", "a command is missing", { hint: "See `petrify --help`.", cause });
+function usageError(cause: CommanderError, help: string): UsageError {
+  const hint = `See \`${help}\`.`;
+  if (cause.code === "commander.help") return new UsageError("USAGE", "a command is missing", { hint, cause });
   const [message, suggestion] = cause.message.replace(/^error: /, "").split("\n");
-  const hint = suggestion?.replace(/^\((.*)\)$/, "$1") ?? "See `petrify --help`, or `--help` after a command.";
-  return new UsageError("USAGE", message!, { hint, cause });
+  return new UsageError("USAGE", message!, { hint: suggestion?.replace(/^\((.*)\)$/, "$1") ?? hint, cause });
+}
+
+/** What explains the command that these words lead to, as far as they lead to one: `petrify config apply --help`. */
+function helpFor(program: Command, args: readonly string[]): string {
+  let command = program;
+  const path = ["petrify"];
+  for (const word of args) {
+    const next = command.commands.find((one) => one.name() === word || one.aliases().includes(word));
+    if (!next) continue; // an option, what it is given, or an argument
+    path.push(word);
+    command = next;
+  }
+  return `${path.join(" ")} --help`;
 }
 
 /**

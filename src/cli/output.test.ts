@@ -26,6 +26,7 @@ const endings: readonly (readonly [name: string, error: unknown, exitCode: numbe
     1,
     /^error: no\n$/,
   ],
+  ["Ctrl-C at a question", new AppError("INTERRUPTED", "no password was given"), 130, /^error: no password was given\n$/],
   ["wrong usage", new UsageError("USAGE", "no"), 2, /^error: no\n$/],
   ["a bug", new TypeError("oops"), 70, /^bug: TypeError: oops\n.* at /s],
   ["something thrown that is no error", "text", 70, /^bug: Error: text\n/],

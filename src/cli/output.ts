@@ -40,6 +40,8 @@ export class Interrupted extends AppError<"INTERRUPTED"> {
     this.exitCode = 128 + number;
   }
 }
+/** The exit code of a command that was ended by Ctrl-C (SIGINT). */
+const CTRL_C = 130;
 /** The command line itself was wrong. */
 export class UsageError extends AppError<"USAGE"> {
   override readonly name = "UsageError";
@@ -56,7 +58,8 @@ export async function exitCodeOf(body: () => Promise<void>, isJson: boolean, sin
     report(error, isJson, sinks);
     if (error instanceof Interrupted) return error.exitCode;
     if (error instanceof UsageError) return 2;
-    return error instanceof AppError ? 1 : 70;
+    if (!(error instanceof AppError)) return 70;
+    return error.code === "INTERRUPTED" ? CTRL_C : 1; // of a terminal that gives every key: no signal came
   }
 }
 

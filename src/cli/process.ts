@@ -18,10 +18,10 @@ export function takeProcess(own: NodeJS.Process): ProcessEdge {
       stop.abort(new Interrupted(number));
     });
   }
-  // `petrify … | head` is no failure.
-  own.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") own.exit(0);
-    throw error;
+  own.stdout.on("error", ({ code, message }: NodeJS.ErrnoException) => {
+    if (code === "EPIPE") own.exit(0); // `petrify … | head` is no failure
+    own.stderr.write(`error: the output cannot be written: ${message}\nhint: What was printed is not all there was.\n`);
+    own.exit(1);
   });
   return {
     sinks: {

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { run } from "../host/run.ts";
@@ -10,7 +12,12 @@ const wrong: readonly (readonly [args: string[], error: string])[] = [
   [["--jsn"], "error: unknown option '--jsn'\nhint: Did you mean --json?\n"],
   [
     ["init", "a", "b"],
-    "error: too many arguments for 'init'. Expected 1 argument but got 2: a, b.\nhint: See `petrify --help`, or `--help` after a command.\n",
+    "error: too many arguments for 'init'. Expected 1 argument but got 2: a, b.\nhint: See `petrify init --help`.\n",
+  ],
+  [["ca", "token"], "error: a command is missing\nhint: See `petrify ca token --help`.\n"],
+  [
+    ["-n", "a", "config", "apply", "--mode"],
+    "error: option '--mode <mode>' argument missing\nhint: See `petrify config apply --help`.\n",
   ],
 ];
 for (const [args, err] of wrong) {
@@ -27,7 +34,7 @@ test("wrong usage with --json is one document on stdout", async () => {
     type: "error",
     code: "USAGE",
     message: "unknown option '--nothing'",
-    hint: "See `petrify --help`, or `--help` after a command.",
+    hint: "See `petrify init --help`.",
   });
 });
 
@@ -44,8 +51,20 @@ test("petrify --version prints it", async () => {
   assert.deepEqual(await runForTest(["--version"]), { exitCode: 0, out: "1.2.3\n", err: "" });
 });
 
+const MAIN = join(import.meta.dirname, "main.ts");
+
+test("output that nobody can keep is an error, and no fault of petrify", async () => {
+  await using full = await open("/dev/full", "w");
+  const flags = ["--disable-warning=ExperimentalWarning", MAIN];
+  const { status, stderr } = spawnSync(process.execPath, [...flags, "config", "schema"], {
+    stdio: ["ignore", full.fd, "pipe"],
+    encoding: "utf8",
+  });
+  assert.equal(status, 1);
+  assert.match(stderr, /^error: the output cannot be written: ENOSPC[^\n]*\nhint: [^\n]+\n$/);
+});
+
 suite("modules", () => {
-  const MAIN = join(import.meta.dirname, "main.ts");
   /** Modules of petrify that a command line loads, below src. */
   const loadedBy = async (...args: string[]): Promise<string[]> => {
     const hook = `import { registerHooks } from "node:module";

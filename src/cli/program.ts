@@ -141,7 +141,7 @@ const COMMANDS: readonly (readonly [heading: string, commands: readonly Row[]])[
 ];
 
 const MACHINES = `
-Machines are chosen by -n (--node) NAMES, -l (--selector) LABELS or --all, before or after the command:
+Machines are chosen by -n NAMES, -l LABELS or --all, before the command or after:
   petrify -n edge-7,edge-8 status
   petrify -l site=berlin upgrade registry.example/edge:1.5.0
 `;

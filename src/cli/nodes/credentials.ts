@@ -1,6 +1,7 @@
 /** The certificate that machines are called with. */
 import { createPrivateKey } from "node:crypto";
 import type { Context } from "../../client/contexts.ts";
+import { timeText } from "../../core/date-text.ts";
 import { AppError } from "../../core/error.ts";
 import { certificatesIn, certificateText } from "../../host/certificates.ts";
 import { sha256 } from "../../host/sha256.ts";
@@ -57,7 +58,7 @@ function assertUsable(
   if (own.validToDate.getTime() / 1000 > now) return;
   throw new AppError(
     "CERTIFICATE_EXPIRED",
-    `your certificate of the context ${named} has expired on ${own.validToDate.toISOString()}`,
+    `your certificate of the context ${named} has expired at ${timeText(own.validToDate.getTime() / 1000)} UTC`,
     {
       hint: "Ask for a new one: petrify gen certificate makes it, where the authority's key is.",
     },

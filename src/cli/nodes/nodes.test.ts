@@ -375,6 +375,7 @@ suite("petrify -n", () => {
     }
     assert.match(await at.done("-n", `${HOST}:${port}`, "version"), /edge 1\.4\.0/);
     assert.equal(await at.fails("-n", `${HOST}:${port}`, "version", "--context", "old"), "CERTIFICATE_EXPIRED");
+    assert.equal(await at.fails("--context", "old", "-n", `${HOST}:${port}`, "version"), "CERTIFICATE_EXPIRED");
   });
 
   test("is for commands that are for machines", async () => {

@@ -46,11 +46,11 @@ function namesIn(text: string): string[] {
  * not for machines refuses them.
  */
 export function addNodeOptions(program: Command): void {
-  for (const option of choosers()) program.addOption(option.hideHelp());
+  for (const option of [...choosers(), contextOption()]) program.addOption(option.hideHelp());
   program.hook("preAction", (_, command) => {
     const isOf = (name: string): boolean => command.options.some((option) => option.attributeName() === name);
-    if (isOf("node")) return;
-    for (const option of choosers()) {
+    // Which machines they are, a command is told by its context.
+    for (const option of isOf("node") ? [contextOption()] : [...choosers(), contextOption()]) {
       const name = option.attributeName();
       const value: unknown = program.getOptionValue(name);
       if (value === undefined) continue;
