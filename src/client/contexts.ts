@@ -143,7 +143,7 @@ export function setEndpoints(file: Contexts, named: string | undefined, endpoint
 export function assertKnown(context: string, nodes: Context["nodes"], node: string): void {
   if (Object.hasOwn(nodes, node)) return;
   throw new AppError("NO_NODE", `the context ${context} knows no machine ${node}`, {
-    hint: `petrify context node add ${node}`,
+    hint: "See `petrify context node list`; `petrify context node add` adds one.",
   });
 }
 

@@ -74,7 +74,7 @@ suite("a machine with a join token", () => {
     const made = new X509Certificate((await machine.perhaps("node.pem"))!);
     assert.equal(made.subjectAltName, "DNS:edge-7");
     assert.match(await machine.ask(), /^its certificate is renewed from 20/);
-    assert.match((await at.done(["ca", "token", "list"])).out, /^00000000 {2}used up {2}1 of 1 +20\S+ +edge-7 +shop 12$/m);
+    assert.match((await at.done(["ca", "token", "list"])).out, /^00000000 {2}used up {2}1 of 1 +20\S+ \S+ +edge-7 +shop 12$/m);
     assert.partialDeepStrictEqual(at.lines().at(-1), {
       type: "signed",
       token: "00000000",

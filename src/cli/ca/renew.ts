@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { parseAddress } from "../../client/address.ts";
 import { contextOf, type Contexts } from "../../client/contexts.ts";
+import { timeText } from "../../core/date-text.ts";
 import { AppError } from "../../core/error.ts";
 import { certificatesIn } from "../../host/certificates.ts";
 import { SIGNER_PORT } from "../../layout/api-places.ts";
@@ -56,7 +57,10 @@ async function renew(context: CliContext, at: string, { context: asked }: { read
   }
   await writeContexts(context, withCertificate(contexts, named, certificate, credentials.key));
   const until = own!.validToDate.toISOString();
-  context.output.result({ context: named, until }, `Your certificate of the context ${named} lasts until ${until}.`);
+  context.output.result(
+    { context: named, until },
+    `Your certificate of the context ${named} lasts until ${timeText(own!.validToDate.getTime() / 1000)} UTC.`,
+  );
 }
 
 const withCertificate = (file: Contexts, named: string, certificate: string, key: string): Contexts => ({

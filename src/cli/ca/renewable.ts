@@ -1,6 +1,7 @@
 /** What an authority signs again without anybody's being asked. Pure. docs/concepts/pki.md */
 import type { X509Certificate } from "node:crypto";
 import { namesIn } from "../../client/renewal.ts";
+import { timeText } from "../../core/date-text.ts";
 import { AppError } from "../../core/error.ts";
 import { keyFingerprint } from "../../host/node-key.ts";
 import type { MachineNames } from "../../pki/certificate.ts";
@@ -23,6 +24,7 @@ export type Renewable = { readonly publicKey: Uint8Array; readonly fingerprint: 
 );
 
 const HOUR = 3600;
+const ANOTHER = "petrify gen certificate makes another one, where the authority's key is";
 /** A machine that was off comes back with a certificate that is over. */
 const MACHINE_GRACE = 365 * 24 * HOUR;
 
@@ -49,11 +51,13 @@ export function renewable(shown: X509Certificate | undefined, { authorities, epo
   const identity = identityOf({ ...subject });
   if (!identity) throw new AppError("CERTIFICATE_UNKNOWN", "the certificate is of nobody with a role, and of no machine");
   if (identity.epoch < epoch) {
-    throw new AppError("CERTIFICATE_REVOKED", `the certificate of ${identity.name} is revoked: epoch ${identity.epoch} is over`);
+    throw new AppError("CERTIFICATE_REVOKED", `the certificate of ${identity.name} is revoked: epoch ${identity.epoch} is over`, {
+      hint: ANOTHER,
+    });
   }
-  if (now >= until) throw expired(until, "petrify gen certificate makes another one, where the authority's key is");
+  if (now >= until) throw expired(until, ANOTHER);
   return { is: "person", publicKey, fingerprint, identity, hours: Math.max(1, Math.round((until - from) / HOUR)) };
 }
 
 const expired = (until: number, hint: string): AppError =>
-  new AppError("CERTIFICATE_EXPIRED", `the certificate was over on ${new Date(until * 1000).toISOString()}`, { hint });
+  new AppError("CERTIFICATE_EXPIRED", `the certificate was over at ${timeText(until)} UTC`, { hint });

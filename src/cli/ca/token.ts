@@ -1,6 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { resolve } from "node:path";
 import { InvalidArgumentError, Option, type Command } from "commander";
+import { timeText } from "../../core/date-text.ts";
 import { hex } from "../../core/digest.ts";
 import { parseDuration, type Seconds } from "../../core/units.ts";
 import { keyFingerprint } from "../../host/node-key.ts";
@@ -88,11 +89,11 @@ async function list(context: CliContext, { secrets }: Secrets): Promise<void> {
     state: context.now() >= token.until ? "expired" : token.joined.length >= token.uses ? "used up" : "open",
   }));
   const rows = tokens.map(({ id, state, joined, uses, until, label = "" }) => [
-    ...[id, state, `${joined.length} of ${uses}`, new Date(until * 1000).toISOString()],
+    ...[id, state, `${joined.length} of ${uses}`, timeText(until)],
     ...[joined.map(({ hostname }) => hostname).join(","), label],
   ]);
   const text =
-    tokens.length === 0 ? "There are no tokens." : tableText(["ID", "STATE", "USED", "UNTIL", "MACHINES", "LABEL"], rows);
+    tokens.length === 0 ? "There are no tokens." : tableText(["ID", "STATE", "USED", "UNTIL (UTC)", "MACHINES", "LABEL"], rows);
   context.output.result({ tokens }, text);
 }
 

@@ -21,7 +21,7 @@ export function registerConfigRender(config: Command, cli: Cli): void {
     .summary("show what machine configs come to together, each value with where it comes from")
     .description(
       "Prints one #cloud-config with a comment behind each value: the file and the line that it comes from. In place\n" +
-        "of a secret (a password's hash, a file's content, a token) stand its length and the beginning of its SHA-256.",
+        "of a secret (a password's hash, a file's content, a token) stands <secret>.",
     )
     .option("--show-secrets", "print secrets, too: what is printed is a config again")
     .option("--at-boot", "leave out what is wrong, and say so, as a machine does when it boots")

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { InvalidArgumentError, Option, type Command } from "commander";
+import { timeText } from "../../core/date-text.ts";
 import { AppError } from "../../core/error.ts";
 import { certificateText } from "../../host/certificates.ts";
 import { fileExists } from "../../host/files.ts";
@@ -58,7 +59,7 @@ async function genCertificate(context: CliContext, name: string, { role, hours, 
   context.output.result(
     { name, role, epoch, until, key: keyFile, certificate: certificateFile },
     [
-      `Wrote ${keyFile}, and ${certificateFile}: ${role}, until ${new Date(until * 1000).toISOString()}.`,
+      `Wrote ${keyFile}, and ${certificateFile}: ${role}, until ${timeText(until)} UTC.`,
       `Next, where they are used: petrify context add NAME --ca ca.pem --certificate ${name}.pem --key ${name}.key`,
     ].join("\n"),
   );

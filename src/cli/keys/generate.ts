@@ -78,5 +78,11 @@ async function newPassword({ ask, ...sources }: PasswordSources, path: string): 
     if (first === undefined || (await ask!("The same again")) === first) return first;
     throw new AppError("KEY_PASSWORD_DIFFERS", "the two passwords are not the same", { hint: "Nothing was written: try again." });
   };
-  return await keyPassword({ ...sources, ask: ask && askTwice }, `New password of ${path}`);
+  return await keyPassword({ ...sources, ask: ask && askTwice }, `New password of ${path}`).catch((cause: unknown) => {
+    if (sources.fd !== undefined || !(cause instanceof AppError) || cause.code !== "KEY_PASSWORD_NEEDED") throw cause;
+    throw new AppError("KEY_PASSWORD_NEEDED", "a new key needs a password, and nobody has said one", {
+      hint: "Set PETRIFY_KEY_PASSWORD, give a descriptor (--password-fd 3 3<FILE), or do without: --no-password.",
+      cause,
+    });
+  });
 }
