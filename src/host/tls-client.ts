@@ -40,11 +40,14 @@ export interface ShownIdentity {
 export interface ConnectLimits {
   /** Until a connection is there, with the lookup of its name. */
   readonly connectMs: number;
-  /** From then on, until it is known who is at its other end: systemd takes a connection before it starts the program that answers, and a machine may be busy. */
+  /**
+   * From then on, until it is known who is at its other end. Systemd takes a connection before it starts the program that answers, and gives programs as long.
+   * Source: systemd-system.conf(5), `DefaultTimeoutStartSec=`
+   */
   readonly handshakeMs: number;
 }
 /** Documented in docs/concepts/api.md. */
-const LIMITS: ConnectLimits = { connectMs: 20_000, handshakeMs: 60_000 };
+const LIMITS: ConnectLimits = { connectMs: 20_000, handshakeMs: 90_000 };
 
 /**
  * A connection over TLS 1.3 that speaks HTTP/2, on which nothing has been said yet.
