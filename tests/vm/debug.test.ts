@@ -7,8 +7,9 @@ import { attachedProgram } from "../../src/host/attached-program.ts";
 import { API_PORT } from "../../src/layout/api-places.ts";
 import type { AuditEntry } from "../../src/layout/audit-log.ts";
 import { petrify, workspace, type CliEvent, type CliOptions } from "../support/cli.ts";
-import { debugProbe, probeArchive } from "../support/debug-probe.ts";
+import { debugProbe, probeArchive, probeImage, topLayerOf } from "../support/debug-probe.ts";
 import { freePort } from "../support/free-port.ts";
+import { digestOf, putImage, testRegistry } from "../support/registry.ts";
 import { inTurn } from "./harness/choice.ts";
 import { fixture } from "./harness/fixture.ts";
 import { machine } from "./harness/machine.ts";
@@ -17,6 +18,8 @@ import { onOem } from "./harness/oem.ts";
 const NETWORK =
   '#cloud-config\nhostname: node-7\nnetwork:\n  version: 2\n  ethernets: { all: { match: { name: "e*" }, dhcp4: true } }\n';
 const LIMIT_MS = 600_000;
+/** A guest finds this machine's loopback there. */
+const HOST = "10.0.2.2";
 const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
 
 /** In a script for the test's agent. */
@@ -51,18 +54,27 @@ test(
       return ran.events.find(({ type }) => type === "result")!["value"];
     };
     const made = await fixture({ node: true, profile: "sealed" });
-    const probe = probeArchive(await debugProbe(made.host.tools, join(folder, "probe")));
+    const executable = await debugProbe(made.host.tools, join(folder, "probe"));
+    const probe = probeArchive(executable);
     await writeFile(join(folder, "probe.tar"), probe);
     const wrong = Buffer.from(probe);
     wrong[wrong.indexOf("\u001f\u008b", 0, "latin1") + 200]! ^= 1;
     await writeFile(join(folder, "wrong.tar"), wrong);
+    const probed = probeImage(executable);
+    let isWhole = true;
+    await using registry = await testRegistry({
+      fault: ({ url }) =>
+        isWhole || !url.endsWith(topLayerOf(probed)) ? undefined : { change: ({ length }) => Buffer.alloc(length) },
+    });
+    const team = registry.repository("team/probe");
+    putImage(team, probed, "1");
     await done("gen", "secrets");
     await done("context", "add", "edge", "--secrets", "petrify-secrets");
     const forward = { host: await freePort(), guest: API_PORT };
 
     await using booted = await machine(made, {
       disk: { patches: await onOem(made, "machine.yaml", NETWORK) },
-      forwards: [forward],
+      ...{ forwards: [forward], online: true },
     });
     const { guest } = booted;
     const said = async (script: string): Promise<string> => {
@@ -79,27 +91,18 @@ test(
     await said("while (run('systemctl', 'is-active', 'petrify-api.socket').status !== 0) await wait(200)");
     await done("context", "pin", "node-7", "--address", `127.0.0.1:${forward.host}`, "--key", fingerprint);
     const ask = async () => await done("-n", "node-7", "version");
-    await ask().catch(ask).catch(ask);
+    await ask().catch(ask);
 
     /** What a program has said, a word with what follows it; its exit code. */
-    const debug = async (options: readonly string[], ...words: string[]) => {
-      const { events, exitCode, stdout } = await call([
-        "-n",
-        "node-7",
-        "debug",
-        "./probe.tar",
-        ...options,
-        "--",
-        "probe",
-        ...words,
-      ]);
+    const debugOf = async (image: string, options: readonly string[], ...words: string[]) => {
+      const { events, exitCode, stdout } = await call(["-n", "node-7", "debug", image, ...options, "--", "probe", ...words]);
       const lines = textOf(events, "output").trim().split("\n");
       return {
-        stdout,
-        exitCode,
+        ...{ stdout, exitCode, last: events.at(-1)! },
         says: Object.fromEntries(lines.map((line) => [line.split(" ")[0]!, line.slice(line.indexOf(" ") + 1)])),
       };
     };
+    const debug = async (options: readonly string[], ...words: string[]) => await debugOf("./probe.tar", options, ...words);
     const journal = async (): Promise<string> =>
       await said(`return run("journalctl", "-b", "--no-pager", "-n", "60", "-o", "cat", "-u", "petrify-debug*").output`);
 
@@ -182,6 +185,36 @@ test(
       await said(GONE);
     });
 
+    await t.test(
+      "the machine takes an image from a registry, and has nothing left of one that is not there, or not whole",
+      async () => {
+        const [, port] = registry.host.split(":");
+        const from = (at: string | number): string => `http://${HOST}:${at}/team/probe`;
+        const { digest } = probed.descriptor;
+        for (const image of [`${from(port!)}:1`, `${from(port!)}@${digest}`]) {
+          const { stdout, exitCode, says, last } = await debugOf(image, [], "number", "read:/kept", "exit:3");
+          assert.equal(exitCode, 3, `${stdout}${await journal()}`);
+          assert.deepEqual([says["number"], says["read:/kept"]], ["2", "kept"]);
+          assert.equal((last["value"] as { readonly digest: string }).digest, digest);
+        }
+        const other = digestOf("another manifest");
+        team.manifests.set(other, team.manifests.get(digest)!);
+        isWhole = false;
+        for (const [image, code, hint] of [
+          [`${from(port!)}:1`, "REGISTRY_INVALID", /^Nothing of it was used\./],
+          [`${from(port!)}@${other}`, "REGISTRY_INVALID", /^Nothing of it was used\./],
+          [`${from(port!)}:2`, "REGISTRY_NOT_FOUND", /./],
+          [`${from(await freePort())}:1`, "REGISTRY_UNREACHABLE", /^Check the network/],
+        ] as const) {
+          const refused = await debugOf(image, []);
+          assert.deepEqual([refused.exitCode, refused.last["code"]], [1, code], refused.stdout);
+          assert.match(String(refused.last["message"]), /10\.0\.2\.2:\d+\/team\/probe: /);
+          assert.match(String(refused.last["hint"]), hint);
+          await said(GONE);
+        }
+      },
+    );
+
     await t.test("it is in the audit log, and its terminal is in no log", async () => {
       const { nodes } = (await done("-n", "node-7", "audit", "show")) as {
         nodes: [{ value: { entries: readonly AuditEntry[] } }];
@@ -191,6 +224,11 @@ test(
       assert.equal(begun[0]!.by.name, "jo");
       assert.deepEqual((begun[1]!.arguments as { rights: unknown }).rights, ["network", "processes"]);
       assert.match(JSON.stringify(begun[0]!.arguments), /"digest":"sha256:[0-9a-f]{64}".*"command":"probe number/);
+      const images = begun.map(({ arguments: given }) => (given as { readonly image: string }).image);
+      assert.ok(
+        images.some((one) => one.endsWith("/team/probe:1")),
+        images.join(),
+      );
       for (const { n } of begun)
         assert.ok(
           entries.some((entry) => entry.is === "end" && entry.of === n),
