@@ -136,6 +136,22 @@ test("what updates fetch comes no faster than the config says, also after a cut;
   assert.deepEqual([written(byHand), on.kept], [["write b from 0"], undefined]);
 });
 
+test("while it downloads and stages, that is what its status and its plan say", async () => {
+  const seen = new Set<string>();
+  await boot(disk(), {
+    ask: async (agent, signal) => {
+      const updates = await agent.updates();
+      for (; !signal.aborted; await new Promise((resolve) => setImmediate(resolve)))
+        for (const next of [(await updates.status()).next!, await updates.plan()])
+          seen.add(`${next.step} ${next.because}: ${next.why}`);
+    },
+  });
+  assert.deepEqual(
+    [...seen].filter((line) => /download|busy|stage/.test(line)),
+    ["download due: 2.0.0 is there", "stage due: 2.0.0 is to be restarted into"],
+  );
+});
+
 for (const [mode, work, state] of [
   ["notify", [], "proven"],
   ["download", ["write b from 0"], "empty"],

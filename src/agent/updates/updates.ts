@@ -93,15 +93,21 @@ export function openUpdates(ports: UpdatePorts): Updates {
       hint: "Say where releases come from: `updates: { source: … }`, docs/concepts/updates.md.",
     });
   };
+  /** What it is at, where it is at something: that is no other operation which it waits for. */
+  const underWay = (): Required<typeof doing> | undefined =>
+    doing.step === "nothing" ? undefined : { because: "due", why: "", ...doing };
   const status = async (): Promise<UpdatesStatus> => {
     const config = ports.config();
     if (!config) return { state, locks: (await ports.facts(undefined)).locks };
     const now = await situation(config);
-    const { step, ...rest } = decide(now);
+    const {
+      step: { do: step },
+      ...rest
+    } = decide(now);
     const { source, channel, mode } = config;
     return {
       config: { channel, mode, ...(source !== undefined && { source }) },
-      ...{ state, next: { step: step.do, ...rest }, locks: now.facts.locks },
+      ...{ state, next: underWay() ?? { step, ...rest }, locks: now.facts.locks },
     };
   };
 
@@ -222,7 +228,7 @@ export function openUpdates(ports: UpdatePorts): Updates {
         ...(lock !== undefined && { lock }),
       };
     },
-    plan: async () => planOf(await situation(needed())),
+    plan: async () => ({ ...planOf(await situation(needed())), ...underWay() }),
     check: async (signal) => {
       await look(needed(), signal);
       wakeUp();
