@@ -21,6 +21,7 @@ import { layoutStore } from "./layout-store.ts";
 import { findDeltas, findSignatures, openRelease, readSegments } from "./open-release.ts";
 import { pullImage } from "./pull-release.ts";
 import { pushReferrers, pushRelease, type PushInput, type PushedRelease } from "./push-release.ts";
+import { StoreError } from "./errors.ts";
 import type { ImageStore } from "./store.ts";
 
 const NOW = 1_900_000_000;
@@ -120,6 +121,24 @@ test("of the next version only segments that are new are packed and sent", async
   assert.ok(second.packs < first.packs, `${second.packs} of ${first.packs}`);
   assert.ok(second.sent < second.packed);
   assert.equal((await openRelease(at.store, "v1", { architecture })).release.version, "1.1.0");
+});
+
+test("what a release of another tag has packed is not packed again, and what cannot be read is no reason to fail", async () => {
+  await using at = await place();
+  await push(at.store, one, { tag: "1.0.0" });
+  const stable = await push(at.store, one, { tag: "stable" });
+  assert.deepEqual([stable.changed, stable.packs, stable.sent], [true, 0, 0]);
+  const alone = (await push(layoutStore(join(at.folder, "alone")), two)).packs;
+  const next = await push(at.store, two, { tag: "1.1.0" });
+  assert.ok(next.packs < alone, `${next.packs} of ${alone}`);
+  const mute: ImageStore = {
+    ...at.store,
+    async *tags() {
+      yield "1.0.0";
+      throw new StoreError("REGISTRY_REFUSED", "no list of tags");
+    },
+  };
+  assert.equal((await push(mute, two, { tag: "again" })).changed, true);
 });
 
 test("a push that is cut leaves the tag as it was, and another one sends what is missing", async () => {

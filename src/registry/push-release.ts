@@ -24,6 +24,7 @@ import { AppError } from "../core/error.ts";
 import { forEachAtOnce, turnstile } from "./at-once.ts";
 import type { Descriptor } from "./documents.ts";
 import { openRelease, readSegments, type FoundRelease } from "./open-release.ts";
+import { listsBefore, packedIn, type PackedSegments } from "./packed-segments.ts";
 import type { BlobSource, ImageStore } from "./store.ts";
 
 const UPLOADS = 4;
@@ -84,7 +85,9 @@ export interface PushedRelease extends FoundRelease {
 export async function pushRelease(input: PushInput): Promise<PushedRelease> {
   const { store, tag, found, container: image, about, signal } = input;
   const before = await releaseBefore(input);
-  const { segments, sent } = await pushSegments(input, before?.segments);
+  const { architecture } = found.manifest;
+  const others = await listsBefore(store, { tag, architecture, signal });
+  const { segments, sent } = await pushSegments(input, packedIn([...others, ...(before ? [before.segments] : [])]));
   const list = await putList(store, segments, before, signal);
   const release = releaseOf(input, list, before?.release);
   const document = await putDocument(store, RELEASE_MEDIA, encodeRelease(release, sha256), signal);
@@ -93,7 +96,6 @@ export async function pushRelease(input: PushInput): Promise<PushedRelease> {
   const manifest = await store.putManifest(releaseManifest({ release: document, list, segments: blobs }), OCI_MEDIA.manifest, {
     signal,
   });
-  const { architecture } = found.manifest;
   const bytes = releaseIndex({ container, release: manifest, architecture, annotations: annotationsOf(release) });
   const index = await store.putManifest(bytes, OCI_MEDIA.index, { signal });
   const artifacts = (about?.(index) ?? []).map((one) => referrer({ ...one, subject: index, sha256 }));
@@ -165,12 +167,11 @@ const annotationsOf = ({ name, version, created }: Release): Readonly<Record<str
 
 async function pushSegments(
   { store, image, found, segmentSize = SEGMENT_SIZE, pack, packers = 2, progress, signal }: PushInput,
-  before: SegmentList | undefined,
+  known: PackedSegments,
 ): Promise<{ readonly segments: SegmentList; readonly sent: Bytes }> {
   const { size: imageSize, omitted } = imageLayout(found.manifest, sha256);
   const cut = { format: 1, imageSize, segmentSize, omitted } as const;
   const size = deliveredSize(cut);
-  const known = new Map(before?.segments.flatMap(({ sha256: digest, packed }) => (packed ? [[digest, packed] as const] : [])));
   const going = new Map<string, Promise<Segment>>();
   const segments: Segment[] = [];
   const packing = turnstile(packers);
