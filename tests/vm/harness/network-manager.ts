@@ -49,6 +49,7 @@ const encoded = (text: string): string => Buffer.from(text).toString("base64");
 /** Scripts for a guest's shell. */
 export const METERED = {
   begin: [
+    "mkdir -p /etc/dbus-1/system.d",
     `echo ${encoded(POLICY)} | base64 -d >/etc/dbus-1/system.d/petrify-test.conf`,
     "busctl call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus ReloadConfig",
     `echo ${encoded(PROGRAM)} | base64 -d >/run/petrify-test-metered.pl`,
