@@ -7,6 +7,7 @@ import { parsePublicKey } from "../layout/public-key.ts";
 import { listReleases, type ListedRelease, type ListedReleases } from "../registry/list-releases.ts";
 import { ARCHITECTURE } from "../release/manifest.ts";
 import type { Cli, CliContext } from "./context.ts";
+import { hasColours } from "./has-colours.ts";
 import { addStoreOptions, openNamedStore, type StoreOptionsOfUser } from "./named-store.ts";
 
 interface ReleasesOptions extends StoreOptionsOfUser {
@@ -41,7 +42,7 @@ async function releases(
   name: string,
   { all = false, key = [], ...options }: ReleasesOptions,
 ): Promise<void> {
-  const { cwd, progress, signal, output, sinks } = context;
+  const { cwd, progress, signal, output } = context;
   using named = await openNamedStore(name, context, options);
   if (named.reference.tag !== undefined || named.reference.digest !== undefined)
     throw new AppError("REFERENCE_INVALID", `${name} names one image`, {
@@ -62,7 +63,10 @@ async function releases(
   const { others, ...rest } = found;
   output.result(
     { repository: named.store.origin, ...rest, ...(all ? { others } : { others: others.length }) },
-    releasesText(found, { all, dim: sinks.columns() > 0 ? (text) => `\x1b[2m${text}\x1b[22m` : (text) => text }),
+    releasesText(named.store.origin, found, {
+      all,
+      dim: hasColours(context) ? (text) => `\x1b[2m${text}\x1b[22m` : (text) => text,
+    }),
   );
 }
 
@@ -71,6 +75,7 @@ const SHOWN_DELTAS = 3;
 const SHORT_ID = 12;
 
 function releasesText(
+  origin: string,
   { releases: found, others, cut }: ListedReleases,
   { all, dim }: { readonly all: boolean; readonly dim: (text: string) => string },
 ): string {
@@ -85,7 +90,7 @@ function releasesText(
     deltasOf(release),
     signersText(release),
   ]);
-  const lines = found.length === 0 ? ["There are no releases here."] : table([HEADS, ...rows]);
+  const lines = found.length === 0 ? [`There are no releases in ${origin}.`] : table([HEADS, ...rows]);
   if (all) lines.push(...others.map(({ tag, what }) => dim(`${shown(tag)}  ${shown(what)}`)));
   else if (others.length > 0)
     lines.push(dim(`${others.length} more tag${others.length === 1 ? "" : "s"} of something else (--all lists them)`));

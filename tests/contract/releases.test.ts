@@ -168,7 +168,7 @@ test("the command prints a table, other tags when it is asked, and everything in
     };
     assert.deepEqual([value.releases.map(({ version }) => version), value.others], [["1.10.0", "1.9.0", "1.8.0"], 2]);
     const none = await runForTest(["releases", `oci:${folder}/nothing`], { cwd: folder });
-    assert.equal(none.out, "There are no releases here.\n");
+    assert.equal(none.out, `There are no releases in oci:${folder}/nothing.\n`);
     const wrong = await runForTest(["releases", `${at.name}:v1`], { cwd: folder });
     assert.match(wrong.err, /names one image/);
   } finally {

@@ -21,7 +21,8 @@ export interface ScreenSize {
   readonly rows: number;
 }
 
-const CODES = { plain: "", bold: "1", dim: "2", reverse: "7", red: "31", green: "32", yellow: "33" } as const;
+const PLAIN_CODES = { plain: "", bold: "1", dim: "2", reverse: "7", red: "", green: "", yellow: "" } as const;
+const CODES = { ...PLAIN_CODES, red: "31", green: "32", yellow: "33" } as const;
 type Colour = keyof typeof CODES;
 type Piece = readonly [text: string, colour?: Colour | undefined];
 type Line = readonly Piece[];
@@ -34,7 +35,7 @@ const LEAST_LOGS = 3;
 const DIGEST = 12;
 
 /** As many lines as there are rows, none of them wider than the screen. */
-export function dashboardLines(state: DashboardState, { columns, rows }: ScreenSize): readonly string[] {
+export function dashboardLines(state: DashboardState, { columns, rows }: ScreenSize, isColoured: boolean): readonly string[] {
   // Of the logs a few lines are seen whatever is wrong, as long as there is room at all.
   const facts = factLines(state).slice(0, Math.max(0, rows - FRAME - LEAST_LOGS));
   const room = Math.max(0, rows - FRAME - facts.length);
@@ -43,7 +44,7 @@ export function dashboardLines(state: DashboardState, { columns, rows }: ScreenS
   const blank = Array.from({ length: room - logs.length }, (): Line => []);
   const rule: Line = [["── log ".padEnd(columns, "─"), "dim"]];
   const lines = [titleLine(state, columns), ...facts, rule, ...logs, ...blank, [["q quits", "dim"]] satisfies Line];
-  return lines.slice(0, rows).map((line) => rendered(line, columns));
+  return lines.slice(0, rows).map((line) => rendered(line, columns, isColoured ? CODES : PLAIN_CODES));
 }
 
 function titleLine({ node, status, lost }: DashboardState, columns: number): Line {
@@ -145,7 +146,7 @@ const urgency = ({ priority }: LogEntry): Colour => {
 };
 
 /** What does not fit is cut off; every character counts as one column. */
-function rendered(line: Line, columns: number): string {
+function rendered(line: Line, columns: number, codes: Readonly<Record<Colour, string>>): string {
   let left = columns;
   return line
     .map(([text, colour = "plain"]) => {
@@ -153,7 +154,7 @@ function rendered(line: Line, columns: number): string {
         .slice(0, left)
         .join("");
       left -= Array.from(shown).length;
-      return colour === "plain" || shown === "" ? shown : `\u001b[${CODES[colour]}m${shown}\u001b[0m`;
+      return codes[colour] === "" || shown === "" ? shown : `\u001b[${codes[colour]}m${shown}\u001b[0m`;
     })
     .join("");
 }

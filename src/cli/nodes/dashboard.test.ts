@@ -49,7 +49,7 @@ const plain = (line: string): string => line.replaceAll(/\u001b\[\d+m/g, "");
 
 suite("the dashboard", () => {
   test("shows what runs, how it does, and the end of the log", () => {
-    const lines = dashboardLines(full, { columns: 72, rows: 20 }).map((line) => plain(line).trimEnd());
+    const lines = dashboardLines(full, { columns: 72, rows: 20 }, true).map((line) => plain(line).trimEnd());
     assert.deepEqual(lines, [
       " edge-7  edge 1.4.0                                              up 3 d",
       "running    slot a (active, proven)",
@@ -71,12 +71,20 @@ suite("the dashboard", () => {
     ]);
   });
 
+  test("has no colours where nobody wants them, and says the same", () => {
+    const size = { columns: 72, rows: 20 };
+    const lines = dashboardLines(full, size, false);
+    assert.doesNotMatch(lines.join(""), /\u001b\[3/);
+    assert.deepEqual(lines.map(plain), dashboardLines(full, size, true).map(plain));
+    assert.match(dashboardLines(full, size, true).join(""), /\u001b\[31m/);
+  });
+
   test("says why a machine does not answer, and what was known of it stays", () => {
-    const lines = dashboardLines({ ...full, lost: "edge-7 does not answer" }, { columns: 60, rows: 20 }).map(plain);
+    const lines = dashboardLines({ ...full, lost: "edge-7 does not answer" }, { columns: 60, rows: 20 }, true).map(plain);
     assert.match(lines[0]!, /does not answer $/);
     assert.equal(lines[1], "connection edge-7 does not answer");
     assert.match(lines[2]!, /^running +slot a/);
-    assert.match(plain(dashboardLines(NOTHING, { columns: 60, rows: 20 })[1]!), /is being opened/);
+    assert.match(plain(dashboardLines(NOTHING, { columns: 60, rows: 20 }, true)[1]!), /is being opened/);
   });
 
   test("fits any terminal, and sends it nothing of what a machine says as it came", () => {
@@ -91,7 +99,7 @@ suite("the dashboard", () => {
         [80, 24],
         [300, 100],
       ] as const) {
-        const lines = dashboardLines(state, { columns, rows });
+        const lines = dashboardLines(state, { columns, rows }, true);
         assert.equal(lines.length, rows, `${columns} × ${rows}`);
         for (const line of lines) {
           assert.ok(Array.from(plain(line)).length <= columns, line);

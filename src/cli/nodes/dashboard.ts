@@ -3,6 +3,7 @@ import type { NodeConnection } from "../../client/open-node.ts";
 import { AppError } from "../../core/error.ts";
 import { wait } from "../../host/wait.ts";
 import type { Cli, CliContext } from "../context.ts";
+import { hasColours } from "../has-colours.ts";
 import { UsageError } from "../output.ts";
 import { typing } from "../typing.ts";
 import type { DashboardState } from "./dashboard-view.ts";
@@ -54,7 +55,7 @@ async function dashboard(context: CliContext, node: string | undefined, options:
         lost: undefined,
         logs: [],
       };
-      using screen = openScreen(output, (size) => dashboardLines(state, size));
+      using screen = openScreen(output, (size) => dashboardLines(state, size, hasColours(context)));
       using _ = typing(context, (typed) => {
         if (typed.includes("q") || typed.includes(CTRL_C)) quit.abort();
       });

@@ -3,6 +3,7 @@ import { isLost, type NodeConnection } from "../../client/open-node.ts";
 import { drained } from "../../host/drained.ts";
 import { wait } from "../../host/wait.ts";
 import type { CliContext } from "../context.ts";
+import { hasColours } from "../has-colours.ts";
 import { eachNode, type AskedNode, type NodeAnswer } from "./each-node.ts";
 import type { NodeOptions } from "./options.ts";
 
@@ -30,8 +31,8 @@ export async function followNodes<Message>(
   options: NodeOptions & { readonly follow?: true },
   following: () => Following<Message>,
 ): Promise<void> {
-  const { sinks, output, signal, json, terminal, env } = context;
-  const isColoured = terminal.output.isTTY && env["NO_COLOR"] === undefined && env["TERM"] !== "dumb";
+  const { sinks, output, signal, json } = context;
+  const isColoured = hasColours(context);
   const { nodePrefix } = await import("./log-text.ts");
   let count = 0;
   const answers = await eachNode(context, { ...options, lasting: options.follow === true }, async (connection, _call, asked) => {
@@ -44,7 +45,7 @@ export async function followNodes<Message>(
           else sinks.out(`${text(isColoured).replaceAll(/^/gm, prefix)}\n`);
         }
         // Who reads us slowly is waited for, and the machine waits for us.
-        await drained(terminal.output);
+        await drained(context.terminal.output);
       }
     };
     if (again) await untilEnded(connection, asked, show, context);
