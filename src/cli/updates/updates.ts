@@ -16,6 +16,10 @@ export function registerUpdates(program: Command, cli: NodeCli): void {
   updates
     .command("status")
     .summary("what was found, what comes next, and why not now")
+    .description(
+      "Shows what the source has for this machine, how far that has come, and what keeps it from going on: a window, a pause, a lock.\n" +
+        "Nothing changes.",
+    )
     .addHelpText("after", "\nExamples:\n  petrify updates status\n  petrify updates status --json | jq -r .value.next.because")
     .action(cli.action(async (context) => await showStatus(context, "status")));
   updates
@@ -27,6 +31,10 @@ export function registerUpdates(program: Command, cli: NodeCli): void {
   updates
     .command("check")
     .summary("look for a release now")
+    .description(
+      "Looks at the source now, whenever the next look would be, and shows what comes of it. What is found is taken when its time\n" +
+        "comes. Exit code 1: the source cannot be looked at.",
+    )
     .addHelpText("after", "\nExamples:\n  petrify updates check")
     .action(cli.action(async (context) => await showStatus(context, "check")));
   updates
@@ -56,6 +64,7 @@ export function registerUpdates(program: Command, cli: NodeCli): void {
   updates
     .command("resume")
     .summary("end a pause")
+    .description("What was found is taken from now on, when its time comes. Without a pause nothing changes.")
     .addHelpText("after", "\nExamples:\n  petrify updates resume")
     .action(cli.action(async (context) => await showStatus(context, "resume")));
 }
