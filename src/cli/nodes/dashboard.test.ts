@@ -74,9 +74,9 @@ suite("the dashboard", () => {
   test("has no colours where nobody wants them, and says the same", () => {
     const size = { columns: 72, rows: 20 };
     const lines = dashboardLines(full, size, false);
-    assert.doesNotMatch(lines.join(""), /\u001b\[3/);
+    assert.ok(!lines.join("").includes("\u001b[3"));
     assert.deepEqual(lines.map(plain), dashboardLines(full, size, true).map(plain));
-    assert.match(dashboardLines(full, size, true).join(""), /\u001b\[31m/);
+    assert.ok(dashboardLines(full, size, true).join("").includes("\u001b[31m"));
   });
 
   test("says why a machine does not answer, and what was known of it stays", () => {
