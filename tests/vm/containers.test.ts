@@ -2,10 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { GiB } from "../../src/core/units.ts";
-import { image, layout, tarOf } from "../support/oci.ts";
-import { tar } from "../support/tar.ts";
-import { tinyProgram } from "../support/tiny-program.ts";
 import { statusOf } from "./harness/agent.ts";
+import { APP_CONTAINER, APP_IMAGE } from "./harness/app.ts";
 import { FULL } from "./harness/choice.ts";
 import { configOf } from "./harness/config.ts";
 import { fixture } from "./harness/fixture.ts";
@@ -13,27 +11,11 @@ import { machine } from "./harness/machine.ts";
 import { onOem } from "./harness/oem.ts";
 
 const LIMIT_MS = 600_000;
-/** As somebody brings an image to a machine that reaches no registry. */
-const ARCHIVE = Buffer.from(
-  tarOf(
-    layout(
-      image([tar({ name: "app", mode: 0o755, data: tinyProgram() })], {
-        tag: "v1",
-        config: { config: { Entrypoint: ["/app"] } },
-      }),
-    ),
-  ),
-).toString("base64");
 const LESS = "#cloud-config\nhostname: node-1\n";
 const CONFIG = `${LESS}
 write_files:
-  - { path: /srv/app/image.tar, encoding: b64, content: "${ARCHIVE}" }
-containers:
-  - name: app
-    image: oci-archive:/srv/app/image.tar
-    network: none
-    read_only: true
-    volumes: [/srv/app:/data]
+${APP_IMAGE}
+${APP_CONTAINER}
 `;
 
 test(

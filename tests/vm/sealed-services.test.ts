@@ -5,9 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { parseRecipe } from "../../src/config/parse-recipe.ts";
 import { GiB } from "../../src/core/units.ts";
-import { image, layout, tarOf } from "../support/oci.ts";
-import { tar } from "../support/tar.ts";
-import { tinyProgram } from "../support/tiny-program.ts";
+import { APP_CONTAINER, APP_IMAGE } from "./harness/app.ts";
 import { FULL } from "./harness/choice.ts";
 import { fixture, SEALED } from "./harness/fixture.ts";
 import { machine } from "./harness/machine.ts";
@@ -15,17 +13,6 @@ import { onOem } from "./harness/oem.ts";
 
 const LIMIT_MS = 900_000;
 const EXAMPLE = join(import.meta.dirname, "../../docs/examples/sealed.yaml");
-/** As somebody brings an image to a machine that reaches no registry. */
-const ARCHIVE = Buffer.from(
-  tarOf(
-    layout(
-      image([tar({ name: "app", mode: 0o755, data: tinyProgram() })], {
-        tag: "v1",
-        config: { config: { Entrypoint: ["/app"] } },
-      }),
-    ),
-  ),
-).toString("base64");
 const CONFIG = `#cloud-config
 hostname: node-7
 ntp: { servers: [192.0.2.123] }
@@ -35,14 +22,9 @@ write_files:
       table inet edge {
         chain input { type filter hook input priority filter; policy accept; ct state invalid counter drop; tcp dport 7 reject with tcp reset; }
       }
-  - { path: /srv/app/image.tar, encoding: b64, content: "${ARCHIVE}" }
+${APP_IMAGE}
 units: [{ name: nftables.service, enable: true }]
-containers:
-  - name: app
-    image: oci-archive:/srv/app/image.tar
-    network: none
-    read_only: true
-    volumes: [/srv/app:/data]
+${APP_CONTAINER}
 `;
 
 test(
