@@ -3,9 +3,9 @@ import { open, type FileHandle } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { Readable } from "node:stream";
-import { AppError } from "../core/error.ts";
 import type { Bytes } from "../core/units.ts";
 import { byteRange } from "../layout/byte-range.ts";
+import { cannotListen } from "./cannot-listen.ts";
 
 /** A file of the host, or bytes. */
 export type ServedFile = { readonly path: string } | { readonly bytes: Uint8Array };
@@ -93,18 +93,6 @@ export async function serveFiles({
       await scope.disposeAsync();
     },
   };
-}
-
-function cannotListen(address: string, port: number, cause: NodeJS.ErrnoException): AppError {
-  const where = `${address} port ${port}`;
-  if (cause.code === "EADDRINUSE") {
-    return new AppError("PORT_IN_USE", `something else listens on ${where}`, {
-      hint: "Choose another port: --listen ADDRESS:PORT.",
-      cause,
-    });
-  }
-  const why = { EACCES: "ports below 1024 take root", EADDRNOTAVAIL: "no interface has that address" }[cause.code ?? ""];
-  return new AppError("LISTEN_FAILED", `cannot listen on ${where}: ${why ?? cause.message}`, { cause });
 }
 
 async function openServed(file: ServedFile, scope: AsyncDisposableStack): Promise<Opened> {

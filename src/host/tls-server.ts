@@ -9,6 +9,7 @@ import {
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
+import { cannotListen } from "./cannot-listen.ts";
 import { certificatesIn } from "./certificates.ts";
 import { watchIdle, type Idle } from "./watch-idle.ts";
 
@@ -109,6 +110,9 @@ export async function serveTls(options: TlsServerOptions): Promise<TlsServer> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen("fd" in at ? { fd: at.fd } : { host: at.host, port: at.port }, resolve);
+  }).catch((cause: unknown) => {
+    if ("fd" in at) throw cause;
+    throw cannotListen(at.host, at.port, cause as NodeJS.ErrnoException);
   });
   return {
     port: (server.address() as AddressInfo).port,

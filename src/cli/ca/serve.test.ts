@@ -36,6 +36,13 @@ suite("an authority that signs over the network", () => {
     });
   }
 
+  test("says that its port is taken", async () => {
+    await using at = await desk();
+    const { exitCode, err } = await at.petrify(["ca", "serve", "--listen", at.address]);
+    assert.equal(exitCode, 1);
+    assert.match(err, /^error: something else listens on 127\.0\.0\.1 port \d+\nhint: /);
+  });
+
   test("makes a person another certificate while the first one is in force: same name, role and epoch, lasting as long", async () => {
     await using at = await desk();
     const before = await at.person("--hours", "20");
