@@ -27,6 +27,13 @@ const endings: readonly (readonly [name: string, error: unknown, exitCode: numbe
     /^error: no\n$/,
   ],
   ["Ctrl-C at a question", new AppError("INTERRUPTED", "no password was given"), 130, /^error: no password was given\n$/],
+  [
+    "a path that the system refuses",
+    Object.assign(new Error("EISDIR: illegal operation on a directory, rename"), { code: "EISDIR", path: "/a.new", dest: "/a" }),
+    1,
+    /^error: \/a cannot be used: it is a folder \(EISDIR\)\nhint: /,
+  ],
+  ["a refusal that names no path", Object.assign(new Error("EISDIR"), { code: "EISDIR" }), 70, /^bug: Error: EISDIR/],
   ["wrong usage", new UsageError("USAGE", "no"), 2, /^error: no\n$/],
   ["a bug", new TypeError("oops"), 70, /^bug: TypeError: oops\n.* at /s],
   ["something thrown that is no error", "text", 70, /^bug: Error: text\n/],

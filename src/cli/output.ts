@@ -54,7 +54,7 @@ export async function exitCodeOf(body: () => Promise<void>, isJson: boolean, sin
     return 0;
   } catch (caught) {
     // Once interrupted, whatever fails does so because of that.
-    const error: unknown = signal.aborted ? signal.reason : firstOf(caught);
+    const error: unknown = signal.aborted ? signal.reason : asRefusal(firstOf(caught));
     report(error, isJson, sinks);
     if (error instanceof Interrupted) return error.exitCode;
     if (error instanceof UsageError) return 2;
@@ -65,6 +65,36 @@ export async function exitCodeOf(body: () => Promise<void>, isJson: boolean, sin
 
 /** What went wrong first, where cleaning up failed as well: that is a consequence. */
 const firstOf = (error: unknown): unknown => (error instanceof SuppressedError ? firstOf(error.suppressed) : error);
+
+/** What the system refuses for reasons that its user can do something about. Source: errno(3) */
+const REFUSALS: Readonly<Record<string, string>> = {
+  EACCES: "that is not permitted",
+  EPERM: "that is not permitted",
+  EROFS: "its file system is read-only",
+  ENOSPC: "there is no space left",
+  EDQUOT: "there is no space left for this user",
+  EISDIR: "it is a folder",
+  ENOTDIR: "a part of it is no folder",
+  EEXIST: "something else is there",
+  ENOTEMPTY: "something else is there",
+  ENAMETOOLONG: "the name is too long",
+  ELOOP: "its links lead in a circle",
+  EBUSY: "it is in use",
+  ETXTBSY: "it is in use",
+  EIO: "its disk has failed",
+};
+
+/** A path that a person has named and the system refuses is no fault of petrify's, wherever it was come upon. */
+function asRefusal(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof AppError) return error;
+  const { code = "", path, dest = path } = error as NodeJS.ErrnoException & { readonly dest?: string };
+  const why = REFUSALS[code];
+  if (why === undefined || dest === undefined) return error;
+  return new AppError("REFUSED_BY_SYSTEM", `${dest} cannot be used: ${why} (${code})`, {
+    hint: "Name another path, or mend this one.",
+    cause: error,
+  });
+}
 
 function report(error: unknown, isJson: boolean, { out, err }: Sinks): void {
   const { message, stack } = error instanceof Error ? error : new Error(String(error));

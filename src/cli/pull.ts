@@ -65,6 +65,8 @@ async function pull(context: CliContext, name: string, options: PullOptions): Pr
   const signedBy = key && (await signer(store, found, key, signal));
   const { release, index, imageManifest } = found;
   const path = resolve(cwd, options.output ?? `${fileName(release.name)}-${fileName(release.version)}.img`);
+  if ((await kindOf(path)) === "folder")
+    throw new UsageError("USAGE", `${path} is a folder`, { hint: "Name the file to write: -o FILE." });
   const digest = hex(sha256.digest(new TextEncoder().encode(release.manifest)));
   const changed = !(await holds(path, digest, signal));
   const pulled = changed

@@ -43,6 +43,7 @@ test("a release goes to a folder and comes back as the same image; doing it agai
   const pulled = valueOf(await cli("pull", "oci:store:1.2.3", "--json"));
   assert.equal(pulled["path"], join(folder.folder, "test-1.2.3.img"));
   assert.ok((await readFile(pulled["path"])).equals(await readFile(join(folder.folder, "a.img"))));
+  assert.match((await cli("pull", "oci:store:1.2.3", "-o", ".")).stderr, /^error: \S+ is a folder\nhint: Name the file/m);
   const { exitCode, stdout } = await cli("pull", `oci:store@${pushed["digest"]}`);
   assert.equal(exitCode, 0);
   assert.match(

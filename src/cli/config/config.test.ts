@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
+import { mkdir, mkdtempDisposable, readdir, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -133,4 +133,9 @@ test("petrify config schema prints the schema, or writes it", async () => {
   assert.equal((JSON.parse(out) as { title: string }).title, "petrify machine config");
   await at.config("schema -o s.json");
   assert.equal(await readFile(join(at.cwd, "s.json"), "utf8"), out);
+  await mkdir(join(at.cwd, "taken"));
+  const { exitCode, err } = await at.config("schema -o taken");
+  assert.equal(exitCode, 1);
+  assert.match(err, /^error: \S+\/taken cannot be used: it is a folder/);
+  assert.deepEqual((await readdir(at.cwd)).toSorted(), ["s.json", "taken"]);
 });
