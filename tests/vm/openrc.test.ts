@@ -178,6 +178,8 @@ suite("OpenRC", { concurrency: 2 }, () => {
       assert.ok((await jo.told<{ devices: readonly { type: string }[] }>("disks")).devices.some(({ type }) => type === "disk"));
       const { events } = await jo.call(["logs"]);
       assert.equal(events.at(-1)!["code"], "LOGS_UNAVAILABLE");
+      const { code, hint } = (await jo.call(["debug", "http://10.0.2.2:9/tools:1"])).events.at(-1)!;
+      assert.deepEqual([code, hint], ["DEBUG_UNSUPPORTED", "An image with systemd has them."]);
       const { stdout } = await jo.call(["dmesg"]);
       assert.match(stdout, /petrify/);
 
