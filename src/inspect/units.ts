@@ -31,9 +31,14 @@ export function unitsOf(tree: ImageTree, init: InitName): FoundUnits {
   const own = wanted(tree, OWN);
   const petrifys = VENDOR.flatMap((folder) => wanted(tree, folder)).filter(({ name }) => PETRIFY.test(name));
   const all = new Map([...petrifys, ...own].map((unit) => [`${unit.name} ${unit.by}`, unit]));
-  const enabled = [...all.values()].filter(({ name }) => !masked.includes(name)).toSorted(byNameAndTarget);
+  const isMasked = (name: string): boolean =>
+    masked.includes(name) || (masked.includes(templateOf(name)) && !tree.find(`${OWN}/${name}`));
+  const enabled = [...all.values()].filter(({ name, by }) => !isMasked(name) && !isMasked(by)).toSorted(byNameAndTarget);
   return { enabled, masked };
 }
+
+/** `getty@.service` of `getty@tty1.service`: an instance without a file of its own is its template's. */
+const templateOf = (name: string): string => name.replace(/@.*(?=\.[^.]+$)/, "@");
 
 /** Source: systemd.unit(5), "TARGET.wants/", "TARGET.requires/", "TARGET.upholds/". */
 function wanted(tree: ImageTree, folder: string): { name: string; by: string }[] {
