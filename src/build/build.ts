@@ -214,7 +214,7 @@ async function buildSystemImage(
     await layFiles(tree, recipe.files, recipeFolder);
     await addTrustedKeys(tree, trusted);
     await setUnits(tree, recipe, init.kind);
-    if (isSealed) progress.note(await sealTree(tree, recipe, init.kind));
+    if (isSealed) for (const sentence of await sealTree(tree, recipe, init.kind)) progress.note(sentence);
     await refusePrivateKeys(tree);
     await packRoot(tree, time, recipe.root.compression, root);
     return all;

@@ -23,11 +23,11 @@ import { OWN_UNITS } from "./unit-files.ts";
 /**
  * Seals a tree that is otherwise done.
  *
- * @returns a sentence about what was done
+ * @returns sentences about what was done, and what that means
  * @throws AppError `SEALED_DEPENDENTS` with everything that needs what goes; `SEALED_EXCEPTION_UNKNOWN` for an exception of the recipe that is about
  * nothing; `KERNEL_MODULE_UNKNOWN`; `INIT_UNFIT`
  */
-export async function sealTree(tree: Tree, recipe: Recipe, init: InitKind): Promise<string> {
+export async function sealTree(tree: Tree, recipe: Recipe, init: InitKind): Promise<readonly string[]> {
   const { fs } = tree;
   const { keep, remove } = recipe.sealed;
   if (init === "openrc") throw new AppError("INIT_UNFIT", `profile: ${WITHOUT_SYSTEMD}`);
@@ -50,8 +50,15 @@ export async function sealTree(tree: Tree, recipe: Recipe, init: InitKind): Prom
   await removePrograms(fs, plan);
   const privileges = await stripPrivileges(tree, files, plan, new Set(keep.map(({ path }) => path)));
   await closeAccounts(fs);
-  return `sealed: ${plan.removed.length} programs are gone, ${privileges.length} have lost their privileges`;
+  return [
+    `sealed: ${plan.removed.length} programs are gone, ${privileges.length} have lost their privileges`,
+    ...(recipe.api.maintenance ? [] : [NO_WAY_IN]),
+  ];
 }
+
+/** It may be meant: where machines join by themselves, nobody has to be let in. */
+const NO_WAY_IN =
+  "nobody gets into a new machine of it: say api: { maintenance: true }, or give its machines a join token (docs/concepts/pki.md)";
 
 /** Read by systemd-modules-load. Source: modules-load.d(5) */
 const MODULES = "/usr/lib/modules-load.d/petrify-sealed.conf";
