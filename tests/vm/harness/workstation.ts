@@ -9,9 +9,9 @@ import { petrify, workspace, type CliOptions, type CliRun } from "../../support/
 /** Of an emulated machine that is busy; milliseconds. */
 const LIMIT_MS = 1_800_000;
 /** A machine that does not answer until then has a reason that it will not get rid of. */
-const ANSWERS_MS = 240_000;
+const ANSWERS_MS = 600_000;
 /** An emulated machine that is busy takes so long to start a program. */
-const TRY_MS = 60_000;
+const TRY_MS = 150_000;
 const CLOCK = join(import.meta.dirname, "../../support/other-clock.ts");
 
 export interface Workstation extends AsyncDisposable {
