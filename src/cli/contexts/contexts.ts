@@ -1,10 +1,11 @@
 import { resolve } from "node:path";
 import { Option, type Command } from "commander";
 import { addContext, contextOf, knowNode, removeContext, setEndpoints, useContext, type Context } from "../../client/contexts.ts";
+import { timeText } from "../../core/date-text.ts";
 import { AppError } from "../../core/error.ts";
 import { certificatesIn } from "../../host/certificates.ts";
 import { readText } from "../../host/files.ts";
-import { ROLES, isIdentityName, type Role } from "../../pki/identity.ts";
+import { ROLES, identityOf, isIdentityName, type Role } from "../../pki/identity.ts";
 import type { Cli, CliContext } from "../context.ts";
 import { UsageError } from "../output.ts";
 import { openSecrets } from "../secrets-folder.ts";
@@ -131,14 +132,16 @@ function registerList(contexts: Command, cli: Cli): void {
   contexts
     .command("list")
     .summary("list the contexts")
-    .description("Prints the contexts: which one is in use, who you are in each, and how many machines it knows. Prints no key.")
+    .description(
+      "Prints the contexts: which one is in use, who you are in each and for how long, and how many machines it knows. Prints no key.",
+    )
     .addHelpText("after", "\nExamples:\n  petrify context list\n  petrify context list --json | jq -r '.value.contexts[].name'")
     .action(
       cli.action(async (context) => {
         const file = await readContexts(context);
         const found = Object.entries(file.contexts).map(([name, { credentials, nodes, endpoints = [] }]) => ({
           ...{ name, inUse: name === file.current },
-          ...("secrets" in credentials ? credentials : {}),
+          ...("secrets" in credentials ? credentials : ownerOf(credentials.certificate)),
           endpoints,
           nodes: Object.entries(nodes).map(([node, { address = node, key }]) => ({
             name: node,
@@ -147,7 +150,7 @@ function registerList(contexts: Command, cli: Cli): void {
           })),
         }));
         const rows = found.map(({ name, inUse, nodes, ...rest }) => [
-          ...[inUse ? "*" : "", name, "user" in rest ? `${rest.user} (${rest.role})` : "by certificate"],
+          ...[inUse ? "*" : "", name, asText(rest, context.now())],
           String(nodes.length),
         ]);
         const text =
@@ -157,6 +160,28 @@ function registerList(contexts: Command, cli: Cli): void {
         context.output.result({ contexts: found }, text);
       }),
     );
+}
+
+interface Owner {
+  readonly user?: string;
+  readonly role?: Role;
+  /** Seconds since 1970. Certificates that are made for each command have no end that anybody would have to know. */
+  readonly until?: number;
+}
+/** Whose a certificate is, as far as it says so. */
+function ownerOf(certificate: string): Owner {
+  const [own] = certificatesIn(certificate);
+  const identity = own && identityOf({ ...own.toLegacyObject().subject });
+  return {
+    ...(identity ? { user: identity.name, role: identity.role } : {}),
+    ...(own ? { until: own.validToDate.getTime() / 1000 } : {}),
+  };
+}
+
+function asText({ user, role, until }: Owner, now: number): string {
+  const who = user === undefined ? "by certificate" : `${user} (${role})`;
+  if (until === undefined) return who;
+  return `${who}, ${until > now ? "until" : "over since"} ${timeText(until)} UTC`;
 }
 
 function registerRemove(contexts: Command, cli: Cli): void {

@@ -376,6 +376,11 @@ suite("petrify -n", () => {
     assert.match(await at.done("-n", `${HOST}:${port}`, "version"), /edge 1\.4\.0/);
     assert.equal(await at.fails("-n", `${HOST}:${port}`, "version", "--context", "old"), "CERTIFICATE_EXPIRED");
     assert.equal(await at.fails("--context", "old", "-n", `${HOST}:${port}`, "version"), "CERTIFICATE_EXPIRED");
+    const shown = await at.done("context", "list");
+    assert.match(
+      shown,
+      /^\* +good +\w+ \(reader\), until 20\S+ \S+ UTC +0\n +old +\w+ \(reader\), over since 20\S+ \S+ UTC +0$/m,
+    );
   });
 
   test("is for commands that are for machines", async () => {
