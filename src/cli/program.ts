@@ -166,7 +166,11 @@ async function buildProgram(
   version: string,
   among: readonly string[] | undefined,
 ): Promise<Command> {
-  const program = newProgram("Turns a Linux distribution into an immutable OS, and looks after the machines that run it.", out, version);
+  const program = newProgram(
+    "Turns a Linux distribution into an immutable OS, and looks after the machines that run it.",
+    out,
+    version,
+  );
   addGlobalOptions(program);
   addNodeOptions(program);
   program.addHelpText("after", MACHINES);
