@@ -1,4 +1,5 @@
 /** Ways into a machine, by where somebody is who tries them. On an open machine each of them is one. docs/concepts/sealed.md */
+import assert from "node:assert/strict";
 import { setTimeout as wait } from "node:timers/promises";
 import { EPHEMERAL_FOLDER, PERSISTENT_FOLDER, persistentOverlay } from "../../../src/layout/fstab.ts";
 import { firstKernelArgs } from "../../../src/layout/kernel-args.ts";
@@ -164,6 +165,35 @@ const WRITABLE = [
   ...["/tmp", "/var/tmp", "/run", "/dev/shm", "/etc", "/usr/local", "/opt", "/home", "/root", "/srv", "/var/lib/test"],
   EPHEMERAL_FOLDER,
 ];
+/**
+ * A service that may dump as much as it likes has something in its memory, which its source does not have, and crashes. Then every partition is read
+ * but those of the images, which are mounted read-only.
+ */
+const CRASH = `
+  const source = 'const secret = process.getBuiltinModule("crypto").hash("sha512", "of a service", "buffer"); process.abort(secret)';
+  const mayDump = ["--property=LimitCORE=infinity", "--property=WorkingDirectory=/srv"];
+  const { output } = run("systemd-run", "--wait", ...mayDump, process.execPath, "--eval", source);
+  if (!output.includes("ABRT")) throw new Error("it has not crashed: " + output);
+  run("sync");
+  const secret = process.getBuiltinModule("crypto").hash("sha512", "of a service", "buffer");
+  const found = [];
+  const read = [];
+  for (const device of fs.readdirSync("/sys/class/block")) {
+    const name = /^PARTNAME=(.*)$/m.exec(fs.readFileSync("/sys/class/block/" + device + "/uevent", "utf8"))?.[1];
+    if (name === undefined || name === "state" || name === "recovery") continue;
+    read.push(name);
+    const fd = fs.openSync("/dev/" + device, "r");
+    const part = Buffer.alloc(8 * 1024 * 1024);
+    for (let at = 0, length; (length = fs.readSync(fd, part, 0, part.length, at)) > secret.length; at += length - secret.length)
+      if (part.subarray(0, length).includes(secret)) { found.push(name); break; }
+    fs.closeSync(fd);
+  }
+  if (!read.includes("oem") || !read.includes("persistent")) throw new Error("only read: " + read);
+  const journal = child.spawnSync("journalctl", ["--all", "--output=export"], { maxBuffer: 2 ** 28 }).stdout;
+  if (!journal.includes("ABRT")) throw new Error("the journal does not have the crash");
+  if (journal.includes(secret)) found.push("the journal");
+  fs.rmSync("/srv/core", { force: true });
+  return found.length > 0 ? "in: " + found.join(", ") : "not on " + read.join(", ") + ", and not in the journal"`;
 /** Of somebody who is root in a service that nothing confines. */
 export const AS_ROOT: readonly Attempt[] = [
   byScript("a shell", isStarted("/bin/sh", "-c", "true")),
@@ -183,6 +213,14 @@ export const AS_ROOT: readonly Attempt[] = [
     `const pid = run("systemctl", "show", "--value", "--property=MainPID", "petrifyd.service").output.trim();
       try { fs.closeSync(fs.openSync("/proc/" + pid + "/mem", "r+")); return "in"; } catch (error) { return error.code; }`,
   ),
+  {
+    name: "what a program had in its memory when it crashed (a core dump), on a disk or in the journal",
+    try: async ({ guest }) => {
+      const { status, output } = await guest.run(CRASH, LIMIT_MS);
+      assert.equal(status, 0, output);
+      return output;
+    },
+  },
   byScript(
     "a library in a folder that keeps what is written to it, loaded into a program of the image",
     `const folder = "/usr/lib/x86_64-linux-gnu/";
