@@ -144,8 +144,11 @@ export const FROM_DISK: readonly Attempt[] = [
   ),
 ];
 
-/** A word for the command line, where the boot loader reads more of them. */
-const DEBUG_SHELL = "systemd.debug_shell=1";
+/**
+ * A word for the command line, where the boot loader reads more of them: the init starts that one unit, a root shell without a password. (The generator of
+ * `systemd.debug_shell` is off in every image.)
+ */
+const DEBUG_SHELL = "systemd.unit=debug-shell.service";
 export const wordOnDisk = (places: Places): readonly Patch[] => {
   const slots = { append: [DEBUG_SHELL], remove: [] };
   const { start } = places.partition("record");
