@@ -27,8 +27,10 @@ function lookAt(root: () => string, spoil: (value: object, count: number) => obj
       lsblk: "lsblk",
       now: () => 0,
     });
-    const answer = routes[`POST ${url}`]!(signal, body);
-    for await (const value of answer as AsyncIterable<object>) yield spoil(value, count++);
+    const answer = routes[`POST ${url}`]!(signal, body) as AsyncGenerator<object>;
+    // As the socket between the two programs does it: what was opened for somebody who is gone is closed.
+    signal.addEventListener("abort", () => void answer.return(undefined));
+    for await (const value of answer) yield spoil(value, count++);
   };
 }
 
