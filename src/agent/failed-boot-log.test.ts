@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import type { BootEntry, Ending } from "../layout/agent-state.ts";
-import { findLog, RESTARTS, type LogSources } from "./failed-boot-log.ts";
+import { RESTARTS } from "../layout/health-plan.ts";
+import { findLog, type LogSources } from "./failed-boot-log.ts";
 
 const ended = (how: Ending): BootEntry => ({
   ...(how === "unseen" ? {} : { id: "1" }),
@@ -24,6 +25,12 @@ suite("the log of a boot that failed", () => {
       "unhealthy",
       { journal: ["web failed", decision, ...stopping, decision].join("\n") },
       `journal: web failed\n${decision}`,
+    ],
+    [
+      "that nobody has judged ends with why it was restarted",
+      "unexpected",
+      { journal: ["kernel: one", decision, ...stopping].join("\n") },
+      `journal: kernel: one\n${decision}`,
     ],
     ["that was not healthy is whole where the decision is not in it", "unhealthy", { journal: "one\ntwo" }, "journal: one\ntwo"],
     ["is what the kernel left where there is no journal", "unexpected", { pstore: "panic" }, "pstore: panic"],

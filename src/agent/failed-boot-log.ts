@@ -1,5 +1,6 @@
 /** Where the log of a boot that failed is looked for, best first. docs/concepts/agent.md */
-import type { BootEnd, BootEntry, LogSource } from "../layout/agent-state.ts";
+import type { BootEntry, LogSource } from "../layout/agent-state.ts";
+import { RESTARTS } from "../layout/health-plan.ts";
 import type { LastWords } from "../layout/last-words.ts";
 
 export interface BootLog {
@@ -17,9 +18,6 @@ export interface LogSources {
   lastWords(): Promise<LastWords | undefined>;
 }
 
-/** Said by the agent of a slot before it restarts because of its health; {@link findLog} knows it by that. */
-export const RESTARTS = " is not healthy, and restarts: ";
-
 /** @param known ids of the boots that have an entry of their own */
 export async function findLog(boot: BootEntry, known: readonly string[], sources: LogSources): Promise<BootLog> {
   const words = boot.end?.how === "unseen" ? await sources.lastWords() : undefined;
@@ -28,16 +26,15 @@ export async function findLog(boot: BootEntry, known: readonly string[], sources
     return { source: "last words", text: `${words.reason}\n${tail(words.log)}` };
   }
   const journal = await sources.journal({ ...(boot.id === undefined ? {} : { id: boot.id }), known });
-  if (journal) return { source: "journal", text: tail(untilDecision(journal, boot.end)) };
+  if (journal) return { source: "journal", text: tail(untilDecision(journal)) };
   const pstore = await sources.pstore();
   if (pstore) return { source: "pstore", text: tail(pstore) };
   const where = boot.end?.how === "unseen" ? "before its journal had begun" : "before its journal was on the disk";
   return { source: "none", text: `no log: it died ${where}` };
 }
 
-/** What services say while they are stopped hides why they had to be: the agent's own word is the last that matters. */
-function untilDecision(journal: string, end: BootEnd | undefined): string {
-  if (end?.how !== "unhealthy") return journal;
+/** What services say while they are stopped hides why they had to be: the word of who restarts the machine is the last that matters. */
+function untilDecision(journal: string): string {
   const lines = journal.split("\n");
   const decision = lines.findIndex((line) => line.includes(RESTARTS)); // it may be said again while services stop
   return decision < 0 ? journal : lines.slice(0, decision + 1).join("\n");

@@ -1,8 +1,8 @@
 /** Runs the health checks, and does what their verdict asks for. What it is: health/verdict.ts. */
-import { RESTARTS } from "./failed-boot-log.ts";
 import { targetName } from "../layout/cmdline.ts";
 import { shortLine } from "../layout/short-line.ts";
 import type { DataPartition } from "../layout/fstab.ts";
+import { RESTARTS } from "../layout/health-plan.ts";
 import { commitBoot } from "../layout/record-change.ts";
 import { endBoot, markHealthy } from "./boot-history.ts";
 import type { CheckReport } from "./health/check.ts";

@@ -33,6 +33,7 @@ const WANTED = {
   "petrify-stage@fs.service": "sysinit.target",
   "petrify-stage@boot.service": "basic.target",
   "petrify-stage@network.service": "petrifyd.service",
+  "petrify-unjudged.timer": "timers.target",
 } as const;
 /** The same, of a sealed image. */
 const WANTED_SEALED = { "petrify-sealed.service": "multi-user.target" } as const;

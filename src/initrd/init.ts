@@ -2,7 +2,8 @@
  * The only program of the initrd, where it is PID 1. In the image the same program does what is left to do before the data is mounted:
  * `petrify-early persist`, what is left when it is (`data`), `lay` for a new machine config, `config-sources` tells by its exit code whether one is to be
  * made, `opaque` is for programs that cannot ask for extended attributes, and `console` waits on one where nobody logs in. Without systemd, `sockets` holds
- * those of the API, and becomes its programs by `confine`. `contain` makes a container of a folder, for petrify-debug.
+ * those of the API, and becomes its programs by `confine`. `contain` makes a container of a folder, for petrify-debug. `unjudged` restarts a machine whose slot
+ * on trial nobody judges.
  */
 import * as native from "native";
 import * as std from "std";
@@ -20,6 +21,7 @@ import type { ContainerPlan } from "../layout/container-plan.ts";
 import { quickJsCalls } from "./quickjs-calls.ts";
 import { quickJsSys } from "./quickjs-sys.ts";
 import type { Sys } from "./sys.ts";
+import { restartUnjudged } from "./unjudged.ts";
 
 const GETPID = 39;
 const USAGE = 64; // sysexits.h
@@ -53,6 +55,7 @@ const COMMANDS: Readonly<Record<string, (sys: Sys, ...words: string[]) => string
     };
     ownerConsole(sys, { say, line: () => std.in.getline() });
   },
+  unjudged: restartUnjudged,
   opaque: (sys, ...paths) => JSON.stringify(paths.filter((path) => sys.isOpaque(path))),
 };
 

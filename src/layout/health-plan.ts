@@ -14,6 +14,9 @@ export const ON_FAILURE = ["alarm", "reboot"] as const;
 /** What follows when a proven slot is unhealthy; `reboot` at most once a day. A slot on trial is always restarted. */
 export type OnFailure = (typeof ON_FAILURE)[number];
 
+/** Said before a machine is restarted because of its health; whoever looks for the log of that boot knows it by that. */
+export const RESTARTS = " is not healthy, and restarts: ";
+
 export interface HealthPlan {
   /** Until when a boot has to be healthy, in seconds since the kernel's start. */
   readonly deadlineSeconds: number;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import type { Vm } from "../../src/vm/vm.ts";
 import { statusOf } from "./harness/agent.ts";
-import { inTurn, oneOf } from "./harness/choice.ts";
+import { FULL, inTurn, oneOf } from "./harness/choice.ts";
 import { fixture } from "./harness/fixture.ts";
 import type { Guest } from "./harness/guest.ts";
 import { machine, type Machine } from "./harness/machine.ts";
@@ -80,6 +80,31 @@ suite("an update that hangs is left for the slot before it", { concurrency: 2, s
       assert.match(failed!.end!.log!.text, log);
     });
   }
+});
+
+/** It takes as long as a boot is to have; only full runs wait for that. */
+test("an update whose agent is gone is left for the slot before it", { skip: inTurn(4) }, async () => {
+  const made = await fixture(WAITING);
+  const onDisk = onTrial(await placesOf(made, []), 1);
+  await using booted = await machine(made, { disk: { patches: onDisk } });
+  const { guest, vm } = booted;
+  await vm.waitForConsole(/petrify: slot b \(rule 2/, { timeoutMs: 120_000 });
+  await guest.ready();
+  await guest.check("systemctl mask --runtime petrifyd.service");
+  await guest.check("systemctl kill --signal=KILL petrifyd.service");
+  assert.equal(await guest.check("systemctl is-active petrify-unjudged.timer"), "active");
+  await guest.check("systemctl start petrify-unjudged.service");
+  await guest.check("sleep 40"); // what it looks at is there: else it would have ended, or failed
+  assert.equal(await guest.check("systemctl is-active petrify-unjudged.service"), "active");
+  if (!FULL) return;
+  await vm.waitForConsole(/slot b is not healthy, and restarts: nobody has judged it 20 min after the kernel's start/, {
+    timeoutMs: 2_400_000,
+  });
+  await vm.waitForConsole(/petrify: slot a: petrify-test/, { timeoutMs: 240_000 });
+  await guest.ready();
+  const status = await statusOf(guest, ({ failedBoots }) => failedBoots[0]?.end?.log !== undefined);
+  assert.deepEqual([status.running, status.slots.b.state, status.slots.b.tries], ["a", "trial", 0]);
+  assert.match(status.failedBoots[0]!.end!.log!.text, /nobody has judged it/);
 });
 
 /** The end of the boot is in the journal, and the journal on the disk: it is written every ten seconds. */

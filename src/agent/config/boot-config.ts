@@ -5,9 +5,9 @@ import type { ConfigTrial, GenerationNumber, SlotConfig } from "../../layout/gen
 import { NO_KERNEL_ARGS, type KernelArgs } from "../../layout/kernel-args.ts";
 import type { UpdatesConfig } from "../../config/updates/updates-config.ts";
 import { HEALTH_PLAN_PATH, type HealthPlan } from "../../layout/health-plan.ts";
+import { planOfBoot } from "../../layout/plan-of-boot.ts";
 import { CONFIG_HALF_PATH, parseRunConfig, RUN_CONFIG_PATH, type RunConfig } from "../../layout/run-config.ts";
 import type { RunFacts } from "../../layout/run-facts.ts";
-import { planOfBoot } from "../health/plan-of-boot.ts";
 import { readAbout, readKernelArgs, readUpdates } from "./generation-files.ts";
 import type { WantedKernelArgs } from "./kernel-args-step.ts";
 import { configPlace } from "./place.ts";

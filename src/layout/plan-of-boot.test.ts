@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DEFAULT_HEALTH_PLAN, encodeHealthPlan, type HealthPlan } from "../../layout/health-plan.ts";
-import { NO_RUN_CONFIG } from "../../layout/run-config.ts";
+import { DEFAULT_HEALTH_PLAN, encodeHealthPlan, type HealthPlan } from "./health-plan.ts";
+import { NO_RUN_CONFIG } from "./run-config.ts";
 import { planOfBoot } from "./plan-of-boot.ts";
 
 const image = encodeHealthPlan({ ...DEFAULT_HEALTH_PLAN, deadlineSeconds: 100 });
